@@ -1,0 +1,3 @@
+//! The `signal-fish-relay` server binary.
+
+fn main() {}
