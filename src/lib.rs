@@ -1,6 +1,14 @@
 //! Signal Fish Relay: a sharded, thread-per-core WebSocket relay for game rooms.
 //!
-//! The layers, lower never importing higher: [`protocol`] → `room`, `session` → `shard` → `net`, `runtime`.
+//! The layers, lower never importing higher: [`protocol`] → [`room`], [`session`] → [`shard`] → [`net`], [`runtime`].
 
+pub mod budget;
+pub mod cli;
+pub mod config;
+pub mod logging;
+pub mod net;
 pub mod protocol;
+pub mod room;
+pub mod runtime;
+pub mod session;
 pub mod shard;

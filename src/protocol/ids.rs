@@ -79,6 +79,11 @@ uuid_newtype! {
     RoomId
 }
 
+uuid_newtype! {
+    /// A session plan's identity (v3), which signalling repeats as its `generation`.
+    PlanId
+}
+
 impl RoomId {
     /// A version-4 id whose first twelve bits are `slot` (below 4,096) and whose other bits are random.
     #[must_use]

@@ -4,8 +4,41 @@
 //! that a value is encoded the same way for every receiver of one version. Must never hold state, read a clock, or know
 //! that sockets exist.
 
+mod app_id;
+mod client_message;
+mod close_code;
+mod dialect;
 mod error_code;
+mod frame;
+pub mod game_data;
 mod ids;
+mod json;
+pub mod message_pack;
+mod names;
+mod projection;
+mod room_code;
+mod secret;
+pub mod server_message;
+mod stamp;
+mod tokens;
+mod version;
+mod wall_time;
 
+pub use app_id::AppId;
+pub use client_message::{
+    Authenticate, ClientMessage, ConnectionInfo, GameData, JoinAsSpectator, JoinRoom, JsonText, MalformedMessage,
+    OperationId, Reconnect, RoomOperation, RoomRequest, Signal, TransportStatus, parse,
+};
+pub use close_code::CloseCode;
+pub use dialect::Dialect;
 pub use error_code::ErrorCode;
-pub use ids::{PlayerId, RoomId};
+pub use frame::{FrameBuffer, FrameSpan, Opcode, write_close_payload};
+pub use ids::{PlanId, PlayerId, RoomId};
+pub use names::{NameRefusal, NameRules, check_game_name, fold_name};
+pub use room_code::{RoomCode, RoomCodeRefusal};
+pub use secret::Secret;
+pub use server_message::{LobbyState, ServerMessage};
+pub use stamp::Stamp;
+pub use tokens::{DeliveryClass, GameDataFormat, RelayTransport, Topology, Transport};
+pub use version::ProtocolVersion;
+pub use wall_time::WallTime;

@@ -1,5 +1,207 @@
 //! The rooms and sessions of one core.
+//!
+//! A [`Shard`] takes events (a message, an end of stream, a tick, a transfer from another shard) and leaves behind frames
+//! in outboxes, connections to flush, connections to hand over and connections to end. It is synchronous and sans-I/O:
+//! time comes in with each call, randomness from a seed, and a connection's link to the world is a type parameter. So the
+//! same code runs under sockets, under a simulator's virtual clock, and frozen into an archive and back.
+//!
+//! Promises: no call waits; any bytes give an answer or a close, never a panic; a slow receiver costs the others nothing;
+//! every frame that is not delivered is counted and its receiver told or closed.
+//! Must never know descriptors, executors or WebSocket framing of what arrives.
 
+pub mod admission;
+mod closing;
+mod connection;
+mod counters;
+mod deadlines;
+mod dispatch;
+mod doorbell;
+#[cfg(test)]
+mod doorbell_model;
+mod flush;
+mod handshake;
+mod hop;
 mod id;
+mod inbox;
+mod lobby;
+mod membership;
+mod outbox;
+mod post;
+mod relay;
+mod rooms;
+mod settings;
+mod slots;
+mod table;
+mod transfer;
+mod world;
 
+pub use connection::{Connection, RoomRef};
+pub use counters::{Counter, CounterSet, Counters};
+pub use dispatch::Flow;
+pub use flush::{AfterSend, SendOutcome};
 pub use id::ShardId;
+pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
+pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
+pub use settings::{MessageLimits, OutboxLimits, RoomRules, Settings};
+pub use slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
+pub use transfer::{Errand, Transfer};
+pub use world::World;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use self::admission::ConnectionPermit;
+use self::deadlines::Deadlines;
+use self::post::Post;
+use self::rooms::Rooms;
+use self::table::Table;
+use crate::protocol::{PlayerId, WallTime};
+use crate::room::MemberRef;
+use crate::session::Session;
+
+/// The atomics that the doorbell is built on; its model test puts others in their place.
+mod atomics {
+    pub(super) use std::sync::atomic::{AtomicBool, Ordering, fence};
+}
+
+/// A moment, by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds of a clock that only goes forward.
+    pub mono_ms: u64,
+    /// What clients are told.
+    pub wall: WallTime,
+}
+
+/// The rooms and sessions of one core. `L` is a connection's link to the world; dropping a link ends the connection.
+#[derive(Debug)]
+pub struct Shard<L> {
+    id: ShardId,
+    world: Arc<World>,
+    post: Post<L>,
+    rooms: Rooms,
+    deadlines: Deadlines,
+    departing: Vec<MemberRef>,
+    ended: Vec<MemberRef>,
+    next_sweep_ms: u64,
+    random: ChaCha12Rng,
+}
+
+impl<L> Shard<L> {
+    /// A shard without connections. `seed` is where all its randomness comes from.
+    #[must_use]
+    pub fn new(id: ShardId, world: Arc<World>, seed: [u8; 32], now: Now) -> Self {
+        let next_sweep_ms = now.mono_ms + world.settings.rooms.sweep_interval_ms;
+        let post = Post {
+            counters: Arc::clone(world.counters(id)),
+            ..Post::default()
+        };
+        Self {
+            id,
+            world,
+            post,
+            rooms: Rooms::default(),
+            deadlines: Deadlines::default(),
+            departing: Vec::new(),
+            ended: Vec::new(),
+            next_sweep_ms,
+            random: ChaCha12Rng::from_seed(seed),
+        }
+    }
+
+    /// The shard's number.
+    #[must_use]
+    pub const fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// What all shards share.
+    #[must_use]
+    pub const fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// What the shard counts.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.post.counters
+    }
+
+    /// How many connections the shard holds.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.post.connections.len()
+    }
+
+    /// How many rooms live here.
+    #[must_use]
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// A connection's link.
+    #[must_use]
+    pub fn link(&self, at: MemberRef) -> Option<&L> {
+        self.post.connections.get(at).map(|connection| &connection.link)
+    }
+
+    /// A connection's link, to change what the link itself keeps.
+    pub fn link_mut(&mut self, at: MemberRef) -> Option<&mut L> {
+        self.post.connections.get_mut(at).map(|connection| &mut connection.link)
+    }
+
+    /// Takes in a connection that has just been upgraded.
+    pub fn admit(&mut self, link: L, address: IpAddr, permit: ConnectionPermit, now: Now) -> MemberRef {
+        let player = PlayerId::from_random(self.random_bytes());
+        let session = Session::new(player, address, now.mono_ms);
+        let connection = Connection::new(link, session, Outbox::default(), permit, now.mono_ms);
+        let at = self.post.connections.insert(connection);
+        self.post.counters.connections.add(1);
+        self.plan_check(at);
+        at
+    }
+
+    /// Takes a connection out, whatever it was doing; its room mates are told. Dropping the link ends it.
+    pub fn remove(&mut self, at: MemberRef, now: Now) -> Option<L> {
+        self.vacate(at, now);
+        let connection = self.post.connections.remove(at)?;
+        self.post.counters.disconnections.add(1);
+        self.settle(now);
+        Some(connection.link)
+    }
+
+    /// Does what time demands: deadlines of connections, expiry of rooms. Call it every few milliseconds.
+    pub fn tick(&mut self, now: Now) {
+        self.check_deadlines(now);
+        if now.mono_ms >= self.next_sweep_ms {
+            self.next_sweep_ms = now.mono_ms + self.world.settings.rooms.sweep_interval_ms;
+            let deleted = self
+                .rooms
+                .sweep_empty(self.world.settings.rooms.empty_timeout_ms, now.mono_ms);
+            self.post.counters.rooms_deleted.add(deleted as u64);
+        }
+        self.settle(now);
+    }
+
+    /// Connections that are over and wait to be [removed](Self::remove).
+    pub fn take_ended(&mut self) -> Vec<MemberRef> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// When [`tick`](Self::tick) next has something to do.
+    #[must_use]
+    pub fn next_deadline_ms(&self) -> u64 {
+        self.deadlines
+            .next_ms()
+            .map_or(self.next_sweep_ms, |at_ms| at_ms.min(self.next_sweep_ms))
+    }
+
+    fn random_bytes(&mut self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        self.random.fill_bytes(&mut bytes);
+        bytes
+    }
+}

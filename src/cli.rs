@@ -1,0 +1,458 @@
+//! The command line: flags, what they print, and the exit code.
+//!
+//! Owns the flags and the texts for inspection. Promises that everything wrong with a configuration is said before the
+//! first thread starts. [`run`] is pure but for the sources it is given; [`run_process`] gives it those of the process.
+
+use std::env;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, CommandFactory, Parser};
+use clap_complete::Shell;
+
+use crate::config::{self, Config, Loaded, Origin, Overrides, Surroundings};
+
+/// The name of the program, in completions and messages.
+const PROGRAM: &str = "signal-fish-relay";
+
+/// The configuration is fine, or was shown.
+const EXIT_OK: u8 = 0;
+/// The configuration cannot be loaded or is not valid.
+const EXIT_INVALID: u8 = 1;
+
+const EXAMPLES: &str = "\
+Examples:
+  signal-fish-relay
+      Start on 127.0.0.1:3536, open to any app.
+  signal-fish-relay --config /etc/signal-fish-relay.json
+      Read this file; variables and flags still win over it.
+  signal-fish-relay --bind 0.0.0.0 --port 3536 --validate-config
+      Say what is missing to go public.
+  SIGNAL_FISH__SERVER__MAX_ROOMS=500 signal-fish-relay --print-config
+      Show the configuration that results; secrets are not shown.
+  signal-fish-relay --sample-config > config.json
+      Every key with its default.
+  signal-fish-relay --completions bash > /etc/bash_completion.d/signal-fish-relay
+
+Sources, later ones win: defaults, config.json beside the executable, config.json in the working
+directory, the file in SIGNAL_FISH_CONFIG_PATH (--config replaces these three), standard input when
+SIGNAL_FISH_CONFIG_STDIN=1, the JSON in SIGNAL_FISH_CONFIG_JSON, SIGNAL_FISH__SECTION__KEY, flags.
+
+Exit codes: 0 a clean stop, a valid configuration or a text that was asked for; 1 the server cannot
+start or had to be forced to stop, or the configuration is not valid; 2 the command line is wrong.";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = PROGRAM,
+    version,
+    about = "A WebSocket relay for multiplayer game rooms that speaks the Signal Fish protocol",
+    after_help = EXAMPLES,
+    group = ArgGroup::new("inspection").multiple(false)
+)]
+struct Flags {
+    /// Read this configuration file and look for no other
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listen on this address; `::` is every IPv4 and IPv6 address
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<IpAddr>,
+    /// Listen on this TCP port; 0 lets the system choose one
+    #[arg(long, value_name = "N")]
+    port: Option<u16>,
+    /// Run this many shards; 0 is one per CPU that the process may use
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
+    /// Check the configuration, print a summary and end
+    #[arg(short = 'c', long, group = "inspection")]
+    validate_config: bool,
+    /// Print the configuration that results, without secrets, and end; it need not be valid
+    #[arg(long, group = "inspection")]
+    print_config: bool,
+    /// Print every key with its default and end
+    #[arg(long, group = "inspection")]
+    sample_config: bool,
+    /// Print completions for this shell and end
+    #[arg(long, value_name = "SHELL", group = "inspection")]
+    completions: Option<Shell>,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Action {
+    /// Serve with this configuration, which is valid.
+    Serve(Box<Loaded>),
+    /// Print this and end.
+    Exit(Exit),
+}
+
+/// What to print before ending.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// For the standard output.
+    pub stdout: String,
+    /// For the standard error.
+    pub stderr: String,
+    /// The exit code of the process.
+    pub code: u8,
+}
+
+impl Exit {
+    /// Prints both texts. A reader that is gone is no fault.
+    #[must_use]
+    pub fn print(&self) -> ExitCode {
+        // Nobody is left to tell when these fail.
+        let _ = io::stdout().write_all(self.stdout.as_bytes());
+        let _ = io::stderr().write_all(self.stderr.as_bytes());
+        ExitCode::from(self.code)
+    }
+
+    fn shown(stdout: String) -> Self {
+        Self {
+            stdout,
+            stderr: String::new(),
+            code: EXIT_OK,
+        }
+    }
+
+    fn invalid(reason: impl std::fmt::Display) -> Self {
+        let stderr = reason
+            .to_string()
+            .lines()
+            .map(|line| format!("Error: {line}\n"))
+            .collect();
+        Self {
+            stdout: String::new(),
+            stderr,
+            code: EXIT_INVALID,
+        }
+    }
+}
+
+/// [`run`] with the arguments, variables, directories and standard input of this process.
+#[must_use]
+pub fn run_process() -> Action {
+    let working_dir = match env::current_dir() {
+        Ok(dir) => dir,
+        Err(error) => return Action::Exit(Exit::invalid(format_args!("the working directory is gone: {error}"))),
+    };
+    let executable_dir = env::current_exe()
+        .ok()
+        .and_then(|path| path.parent().map(ToOwned::to_owned));
+    let surroundings = Surroundings {
+        variables: env::vars_os().collect(),
+        working_dir,
+        executable_dir,
+        stdin: &mut io::stdin().lock(),
+    };
+    run(env::args_os(), surroundings)
+}
+
+/// Reads the command line and, unless it asks for something fixed, the configuration.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surroundings<'_>) -> Action {
+    let flags = match Flags::try_parse_from(arguments) {
+        Ok(flags) => flags,
+        Err(usage) => return Action::Exit(usage_exit(&usage)),
+    };
+    if let Some(shell) = flags.completions {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Flags::command(), PROGRAM, &mut script);
+        return Action::Exit(Exit::shown(String::from_utf8_lossy(&script).into_owned()));
+    }
+    if flags.sample_config {
+        return Action::Exit(Exit::shown(sample_config()));
+    }
+    let overrides = Overrides {
+        config_file: flags.config,
+        bind: flags.bind,
+        port: flags.port,
+        shards: flags.shards,
+    };
+    let loaded = match config::load(surroundings, &overrides) {
+        Ok(loaded) => loaded,
+        Err(errors) => return Action::Exit(Exit::invalid(errors)),
+    };
+    let validated = loaded.config.validate();
+    if flags.print_config {
+        let mut exit = Exit::shown(to_json(&loaded.config));
+        if let Err(violations) = validated {
+            exit.stderr = violations
+                .0
+                .iter()
+                .map(|violation| format!("Not valid: {violation}\n"))
+                .collect();
+        }
+        return Action::Exit(exit);
+    }
+    match validated {
+        Err(violations) => Action::Exit(Exit::invalid(violations)),
+        Ok(()) if flags.validate_config => Action::Exit(Exit::shown(summary(&loaded))),
+        Ok(()) => Action::Serve(Box::new(loaded)),
+    }
+}
+
+/// Every key with its default, as JSON; what `--sample-config` prints.
+#[must_use]
+pub fn sample_config() -> String {
+    to_json(&Config::default())
+}
+
+fn to_json(config: &Config) -> String {
+    let mut text = serde_json::to_string_pretty(config).expect("a config has string keys only");
+    text.push('\n');
+    text
+}
+
+fn usage_exit(usage: &clap::Error) -> Exit {
+    let text = usage.render().to_string();
+    let code = u8::try_from(usage.exit_code()).unwrap_or(2);
+    if usage.use_stderr() {
+        Exit {
+            stdout: String::new(),
+            stderr: text,
+            code,
+        }
+    } else {
+        Exit {
+            stdout: text,
+            stderr: String::new(),
+            code,
+        }
+    }
+}
+
+fn summary(loaded: &Loaded) -> String {
+    let config = &loaded.config;
+    let on = |on: bool| if on { "on" } else { "off" };
+    let sources = match loaded.origins.as_slice() {
+        [] => "compiled defaults".to_owned(),
+        origins => origins.iter().map(Origin::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let shards = match config.runtime.shards {
+        0 => "one per CPU".to_owned(),
+        shards => shards.to_string(),
+    };
+    let rows = [
+        ("sources", sources),
+        (
+            "address",
+            std::net::SocketAddr::new(config.bind, config.port).to_string(),
+        ),
+        ("shards", shards),
+        ("storage", "in memory".to_owned()),
+        ("TLS", on(config.security.transport.tls.enabled).to_owned()),
+        ("metrics authentication", on(config.metrics_auth_required()).to_owned()),
+        ("app allow-list", on(config.allowlist_enforced()).to_owned()),
+        ("registered apps", config.security.allowed_apps.len().to_string()),
+        ("reconnection", on(config.server.enable_reconnection).to_owned()),
+        (
+            "default players per room",
+            config.server.default_max_players.to_string(),
+        ),
+        ("region", config.server.region_id.clone()),
+    ];
+    let mut text = "The configuration is valid.\n".to_owned();
+    for (name, value) in rows {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<26}{value}");
+    }
+    for line in remarks(loaded) {
+        let _ = writeln!(text, "Note: {line}");
+    }
+    text
+}
+
+/// What is to be said once at start, besides that it started: notices of the sources, warnings, keys without effect.
+#[must_use]
+pub fn remarks(loaded: &Loaded) -> Vec<String> {
+    let mut remarks = loaded.notices.clone();
+    remarks.extend(config::startup_warnings(&loaded.config, loaded.production));
+    let not_built = config::not_built_yet(&loaded.config);
+    if !not_built.is_empty() {
+        remarks.push(format!(
+            "these keys are set and have no effect in this version: {}",
+            not_built.join(", ")
+        ));
+    }
+    remarks
+}
+
+/// How to go public, for a server that only this machine can reach; said in one line at start.
+#[must_use]
+pub fn going_public_hint(config: &Config) -> Option<&'static str> {
+    config.is_loopback_only().then_some(
+        "only this machine can connect; to go public, name your apps in security.allowed_apps, set \
+         security.metrics_auth_token and bind 0.0.0.0 (or :: for IPv6 too)",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> Action {
+        let dir = tempfile::tempdir().expect("a directory");
+        let surroundings = Surroundings {
+            variables: variables
+                .iter()
+                .map(|&(name, value)| (name.into(), value.into()))
+                .collect(),
+            working_dir: dir.path().to_owned(),
+            executable_dir: None,
+            stdin: &mut io::empty(),
+        };
+        run([PROGRAM].iter().chain(arguments).map(OsString::from), surroundings)
+    }
+
+    fn exit(arguments: &[&str], variables: &[(&str, &str)]) -> Exit {
+        match run_with(arguments, variables) {
+            Action::Exit(exit) => exit,
+            Action::Serve(loaded) => panic!("{arguments:?} would serve {loaded:?}"),
+        }
+    }
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_at_all_serves_on_loopback() {
+        let Action::Serve(loaded) = run_with(&[], &[]) else {
+            panic!("it must start")
+        };
+        assert_eq!(loaded.config, Config::default());
+        assert!(going_public_hint(&loaded.config).is_some());
+        assert_eq!(remarks(&loaded), Vec::<String>::new());
+    }
+
+    #[test]
+    fn flags_win_over_variables() {
+        let variables = [("SIGNAL_FISH__PORT", "1000"), ("SIGNAL_FISH__RUNTIME__SHARDS", "3")];
+        let Action::Serve(loaded) = run_with(&["--port", "2000", "--bind", "::1"], &variables) else {
+            panic!("it must start")
+        };
+        assert_eq!((loaded.config.port, loaded.config.runtime.shards), (2000, 3));
+        assert_eq!(loaded.config.bind.to_string(), "::1");
+    }
+
+    #[test]
+    fn a_wrong_command_line_exits_with_2_and_a_text_that_was_asked_for_with_0() {
+        for wrong in [
+            &["--prot", "1"][..],
+            &["--port", "70000"],
+            &["-c", "--print-config"],
+            &["serve"],
+        ] {
+            let exit = exit(wrong, &[]);
+            assert_eq!(exit.code, 2, "{wrong:?}");
+            assert!(exit.stdout.is_empty() && !exit.stderr.is_empty(), "{wrong:?}");
+        }
+        let help = exit(&["--help"], &[]);
+        assert!(help.code == 0 && help.stdout.contains("Examples:") && help.stderr.is_empty());
+        let version = exit(&["-V"], &[]);
+        assert_eq!(
+            version.stdout,
+            format!("signal-fish-relay {}\n", env!("CARGO_PKG_VERSION"))
+        );
+        assert!(
+            exit(&["--completions", "bash"], &[])
+                .stdout
+                .contains("--validate-config")
+        );
+    }
+
+    #[test]
+    fn a_check_says_every_fault_and_exits_with_1() {
+        let faults = [
+            ("SIGNAL_FISH__SERVER__MAX_ROOMS", "0"),
+            ("SIGNAL_FISH__BIND", "0.0.0.0"),
+        ];
+        let exit_checked = exit(&["--validate-config"], &faults);
+        assert_eq!(exit_checked.code, 1);
+        assert!(exit_checked.stdout.is_empty());
+        assert_eq!(exit_checked.stderr.lines().count(), 3, "{}", exit_checked.stderr);
+        assert!(exit_checked.stderr.lines().all(|line| line.starts_with("Error: ")));
+        assert_eq!(exit(&[], &faults), exit_checked, "starting says the same");
+    }
+
+    #[test]
+    fn a_check_that_passes_prints_a_summary() {
+        let exit = exit(
+            &["-c"],
+            &[
+                ("SIGNAL_FISH__SERVER__REGION_ID", "eu"),
+                ("SIGNAL_FISH__SERVER__MAX_ROOMS", "9"),
+            ],
+        );
+        assert_eq!((exit.code, exit.stderr.as_str()), (0, ""));
+        for row in [
+            "127.0.0.1:3536",
+            "one per CPU",
+            "registered apps           0",
+            "eu",
+            "SIGNAL_FISH__SERVER__MAX_ROOMS",
+        ] {
+            assert!(exit.stdout.contains(row), "{row} is not in {}", exit.stdout);
+        }
+        assert!(
+            exit.stdout.contains("no effect in this version: server.region_id"),
+            "{}",
+            exit.stdout
+        );
+    }
+
+    #[test]
+    fn printing_hides_secrets_and_works_when_the_configuration_is_not_valid() {
+        let variables = [
+            ("SIGNAL_FISH__SECURITY__METRICS_AUTH_TOKEN", " hunter2"),
+            ("SIGNAL_FISH__TURN__STATIC_AUTH_SECRET", "hunter3"),
+            (
+                "SIGNAL_FISH__SESSION__ICE_SERVERS",
+                r#"[{"urls": ["turn:a"], "credential": "hunter4"}]"#,
+            ),
+        ];
+        let exit = exit(&["--print-config"], &variables);
+        assert_eq!(exit.code, 0);
+        assert!(!exit.stdout.contains("hunter") && !exit.stderr.contains("hunter"));
+        let printed: serde_json::Value = serde_json::from_str(&exit.stdout).expect("JSON");
+        for secret in [
+            "/security/metrics_auth_token",
+            "/turn/static_auth_secret",
+            "/session/ice_servers/0/credential",
+        ] {
+            assert_eq!(printed.pointer(secret), Some(&"<redacted>".into()), "{secret}");
+        }
+        assert!(
+            exit.stderr.starts_with("Not valid: `security.metrics_auth_token`"),
+            "{}",
+            exit.stderr
+        );
+    }
+
+    #[test]
+    fn a_load_error_exits_with_1_for_printing_too() {
+        let exit = exit(&["--print-config"], &[("SIGNAL_FISH__SERVER__MAX_ROMS", "1")]);
+        assert_eq!(exit.code, 1);
+        assert_eq!(
+            exit.stderr,
+            "Error: SIGNAL_FISH__SERVER__MAX_ROMS: unknown key `server.max_roms`, did you mean `server.max_rooms`?\n"
+        );
+    }
+
+    #[test]
+    fn the_sample_is_the_file_in_deploy() {
+        let sample = exit(&["--sample-config"], &[]).stdout;
+        assert_eq!(
+            sample,
+            include_str!("../deploy/config.example.json"),
+            "print it again with --sample-config"
+        );
+        let loaded: Config = serde_json::from_str(&sample).expect("it loads");
+        assert_eq!(loaded, Config::default());
+        assert_eq!(loaded.validate(), Ok(()));
+    }
+}

@@ -1,0 +1,165 @@
+//! Keys whose feature this server does not have yet.
+//!
+//! One list. A feature that lands deletes its line.
+
+use serde_json::Value;
+
+use super::Config;
+
+/// What happens when such a key is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// The server starts and says that the key does nothing.
+    Warn,
+    /// The server does not start: going on would drop a protection that the operator counts on.
+    Refuse,
+}
+
+use Effect::{Refuse, Warn};
+
+/// Paths of keys or whole sections; `[]` stands for every member of a list.
+const NOT_BUILT: &[(&str, Effect)] = &[
+    ("server.ping_timeout", Warn),
+    ("server.inactive_room_timeout", Warn),
+    ("server.heartbeat_throttle_secs", Warn),
+    ("server.enable_reconnection", Warn),
+    ("server.reconnection_window", Warn),
+    ("server.event_buffer_size", Warn),
+    ("server.default_max_spectators", Warn),
+    ("server.region_id", Warn),
+    ("rate_limit.max_signals", Warn),
+    ("rate_limit.max_signal_errors", Warn),
+    ("protocol.enable_rkyv_game_data", Warn),
+    ("protocol.enable_protobuf_game_data", Warn),
+    ("protocol.min_protocol_version", Refuse),
+    ("security.require_metrics_auth", Warn),
+    ("security.metrics_auth_token", Warn),
+    ("security.max_signal_bytes", Warn),
+    ("security.max_connection_info_bytes", Warn),
+    ("security.connect_token.public_key", Warn),
+    ("security.connect_token.public_key_path", Warn),
+    ("security.connect_token.required", Refuse),
+    ("security.allowed_apps[].require_connect_token", Refuse),
+    ("security.transport.tls.enabled", Refuse),
+    ("security.transport.token_binding.enabled", Refuse),
+    ("session", Warn),
+    ("turn", Warn),
+    ("websocket.enable_batching", Warn),
+    ("websocket.batch_size", Warn),
+    ("websocket.batch_interval_ms", Warn),
+    ("websocket.idle_timeout_secs", Warn),
+    ("websocket.server_ping_interval_secs", Warn),
+    ("websocket.pong_timeout_secs", Warn),
+    ("websocket.control_queue_capacity", Warn),
+    ("websocket.delivery_stats_interval_secs", Warn),
+    ("metrics", Warn),
+    ("coordination", Warn),
+];
+
+/// Paths of keys (or sections) that are set away from their default and have no effect yet, for the one warning at start.
+#[must_use]
+pub fn not_built_yet(config: &Config) -> Vec<&'static str> {
+    set_away_from_default(config, Warn)
+}
+
+/// The same for keys that must not be set as long as their feature is missing.
+pub(super) fn must_not_be_set(config: &Config) -> Vec<&'static str> {
+    set_away_from_default(config, Refuse)
+}
+
+fn set_away_from_default(config: &Config, effect: Effect) -> Vec<&'static str> {
+    let json = |config: &Config| serde_json::to_value(config).expect("a config has string keys only");
+    let (set, default) = (json(config), json(&Config::default()));
+    let paths = NOT_BUILT.iter().filter(|entry| entry.1 == effect).map(|entry| entry.0);
+    paths.filter(|path| differs(&set, &default, path)).collect()
+}
+
+fn differs(set: &Value, default: &Value, path: &str) -> bool {
+    if let Some((list, key)) = path.split_once("[].") {
+        // Members of a list have no default; what is off or absent asks for nothing.
+        let members = at(set, list).and_then(Value::as_array);
+        return members.is_some_and(|members| members.iter().any(|member| !is_off(at(member, key))));
+    }
+    let (set, default) = (at(set, path), at(default, path));
+    set != default && !(is_off(set) && is_off(default))
+}
+
+fn at<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(value, |value, key| value.get(key))
+}
+
+fn is_off(value: Option<&Value>) -> bool {
+    matches!(value, None | Some(Value::Null | Value::Bool(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::Node;
+    use super::*;
+    use crate::config::{AllowedApp, ConnectTokenConfig, Secret};
+
+    #[test]
+    fn nothing_is_named_by_default() {
+        assert_eq!(not_built_yet(&Config::default()), Vec::<&str>::new());
+        assert_eq!(must_not_be_set(&Config::default()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_is_set_is_named() {
+        let mut config = Config::default();
+        config.session.ice_servers.push(crate::config::IceServer {
+            urls: Vec::new(),
+            username: None,
+            credential: None,
+        });
+        config.turn.static_auth_secret = Secret::new("s");
+        config.websocket.control_queue_capacity = 7;
+        config.security.connect_token = Some(ConnectTokenConfig::default());
+        assert_eq!(
+            not_built_yet(&config),
+            ["session", "turn", "websocket.control_queue_capacity"]
+        );
+    }
+
+    #[test]
+    fn protections_that_do_not_exist_are_refused() {
+        let app = |require_connect_token| AllowedApp {
+            app_id: "a".to_owned(),
+            app_name: "A".to_owned(),
+            max_rooms: None,
+            max_players_per_room: None,
+            rate_limit_per_minute: None,
+            max_relay_bytes: None,
+            require_connect_token,
+        };
+        let mut config = Config::default();
+        config.security.transport.tls.enabled = true;
+        config.security.allowed_apps = vec![app(None), app(Some(false))];
+        assert_eq!(must_not_be_set(&config), ["security.transport.tls.enabled"]);
+        config.security.allowed_apps.push(app(Some(true)));
+        config.security.connect_token = Some(ConnectTokenConfig {
+            required: true,
+            ..ConnectTokenConfig::default()
+        });
+        assert_eq!(
+            must_not_be_set(&config),
+            [
+                "security.connect_token.required",
+                "security.allowed_apps[].require_connect_token",
+                "security.transport.tls.enabled"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_path_exists() {
+        let known = Node::config().leaf_paths();
+        for (path, _) in NOT_BUILT {
+            let below = format!("{path}.");
+            assert!(
+                known.iter().any(|leaf| leaf == path || leaf.starts_with(&below)),
+                "{path}"
+            );
+        }
+    }
+}

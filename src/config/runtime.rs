@@ -1,0 +1,49 @@
+//! Section `runtime`: shards, inboxes and outboxes of this server. No key of it is part of the protocol.
+
+use serde::{Deserialize, Serialize};
+
+/// Shards, inboxes and outboxes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RuntimeConfig {
+    /// Number of shards. Default 0: one per CPU that the process may use; at most 1024.
+    pub shards: usize,
+    /// Milliseconds between two looks at the deadlines. Default 10; 1 … 100.
+    pub tick_ms: u64,
+    /// Connections that may be on their way to one shard. Default 4096; 16 … 1048576.
+    pub inbox_capacity: usize,
+    /// Further places in a shard's inbox, kept for control messages. Default 1024; 16 … 1048576.
+    pub inbox_reserve: usize,
+    /// Connections that the kernel holds per listener until they are accepted. Default 1024; at least 1.
+    pub listen_backlog: u32,
+    /// Milliseconds all shards have to come up. Default 5000; 100 … 600000.
+    pub start_timeout_ms: u64,
+    /// Milliseconds a stop may spend on sending what is queued. Default 5000; 0 … 600000.
+    pub flush_timeout_ms: u64,
+    /// The most bytes one connection's outbox may hold. Default null: `websocket.send_queue_capacity` × 4096; at least
+    /// `security.max_message_size` + 256.
+    pub outbox_max_bytes: Option<usize>,
+    /// Fragments of one WebSocket message. Default 1024; at least 1.
+    pub max_fragments: usize,
+}
+
+impl RuntimeConfig {
+    /// Bytes of outbox that one place of `websocket.send_queue_capacity` stands for.
+    pub const OUTBOX_BYTES_PER_SLOT: usize = 4096;
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            shards: 0,
+            tick_ms: 10,
+            inbox_capacity: 4096,
+            inbox_reserve: 1024,
+            listen_backlog: 1024,
+            start_timeout_ms: 5000,
+            flush_timeout_ms: 5000,
+            outbox_max_bytes: None,
+            max_fragments: 1024,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The tree of known keys, derived from the structs themselves.
+//!
+//! An exemplar configuration has every optional value set and one member in every list and map; serialising it shows
+//! every key that can be given and what kind of value it takes. A key added to a struct is therefore known at once.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{AllowedApp, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Secret, Topology};
+
+/// The member of every map in the exemplar; no real key is spelled like this.
+const ANY_KEY: &str = "*";
+
+/// What may stand at a place of the configuration.
+#[derive(Debug, PartialEq)]
+pub(super) enum Node {
+    /// A string.
+    Text,
+    /// A number or a switch.
+    Scalar,
+    /// A list whose members look like this.
+    List(Box<Node>),
+    /// A map with free keys whose values look like this.
+    Map(Box<Node>),
+    /// A section with these keys.
+    Section(BTreeMap<String, Node>),
+}
+
+impl Node {
+    /// The whole configuration.
+    pub(super) fn config() -> Self {
+        Self::of(&exemplar())
+    }
+
+    /// The file that `security.app_auth_path` names.
+    pub(super) fn app_file() -> Self {
+        let apps = Self::List(Box::new(Self::of(&exemplar_app())));
+        Self::Section(BTreeMap::from([("apps".to_owned(), apps)]))
+    }
+
+    fn of(exemplar: &impl Serialize) -> Self {
+        Self::of_value(&serde_json::to_value(exemplar).expect("a config has string keys only"))
+    }
+
+    fn of_value(value: &Value) -> Self {
+        match value {
+            Value::String(_) => Self::Text,
+            Value::Null | Value::Bool(_) | Value::Number(_) => Self::Scalar,
+            Value::Array(members) => Self::List(Box::new(members.first().map_or(Self::Scalar, Self::of_value))),
+            Value::Object(members) => match members.get(ANY_KEY) {
+                Some(value) => Self::Map(Box::new(Self::of_value(value))),
+                None => Self::Section(
+                    members
+                        .iter()
+                        .map(|(key, value)| (key.clone(), Self::of_value(value)))
+                        .collect(),
+                ),
+            },
+        }
+    }
+
+    /// What stands at `path`, if anything may.
+    pub(super) fn at(&self, path: &[String]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, key| match node {
+            Self::Section(keys) => keys.get(key),
+            Self::Map(values) => Some(&**values),
+            Self::Text | Self::Scalar | Self::List(_) => None,
+        })
+    }
+
+    /// The paths of all keys that are not sections, list members included.
+    pub(super) fn leaf_paths(&self) -> Vec<String> {
+        fn walk(node: &Node, path: &str, found: &mut Vec<String>) {
+            match node {
+                Node::Section(keys) => {
+                    for (key, node) in keys {
+                        walk(node, &join(path, key), found);
+                    }
+                }
+                Node::List(member) if matches!(**member, Node::Section(_)) => {
+                    found.push(path.to_owned());
+                    walk(member, &format!("{path}[]"), found);
+                }
+                Node::Text | Node::Scalar | Node::List(_) | Node::Map(_) => found.push(path.to_owned()),
+            }
+        }
+        let mut found = Vec::new();
+        walk(self, "", &mut found);
+        found
+    }
+}
+
+/// `key` below `path`.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+fn exemplar_app() -> AllowedApp {
+    AllowedApp {
+        app_id: String::new(),
+        app_name: String::new(),
+        max_rooms: Some(1),
+        max_players_per_room: Some(1),
+        rate_limit_per_minute: Some(1),
+        max_relay_bytes: Some(1),
+        require_connect_token: Some(true),
+    }
+}
+
+fn exemplar() -> Config {
+    fn map<T>(value: T) -> BTreeMap<String, T> {
+        BTreeMap::from([(ANY_KEY.to_owned(), value)])
+    }
+    let mut config = Config::default();
+
+    config.server.room_code_prefix = Some(String::new());
+    config.server.default_max_spectators = Some(1);
+
+    let sdk = &mut config.protocol.sdk_compatibility;
+    sdk.minimum_versions = map(String::new());
+    sdk.recommended_versions = map(String::new());
+    sdk.capabilities = map(vec![String::new()]);
+    sdk.notes = map(String::new());
+    config.protocol.player_name_validation.additional_allowed_characters = Some(String::new());
+
+    config.logging.level = Some(LogLevel::Info);
+    config.logging.format = Some(LogFormat::Text);
+
+    let security = &mut config.security;
+    security.enforce_app_id_allowlist = Some(true);
+    security.require_metrics_auth = Some(true);
+    security.metrics_auth_token = Some(Secret::default());
+    security.max_game_data_bytes = Some(GameDataLimits {
+        json: Some(1),
+        message_pack: Some(1),
+        rkyv: Some(1),
+        protobuf: Some(1),
+    });
+    security.allowed_apps = vec![exemplar_app()];
+    security.app_auth_path = Some(PathBuf::new());
+    security.connect_token = Some(ConnectTokenConfig {
+        public_key: Some(String::new()),
+        public_key_path: Some(PathBuf::new()),
+        required: false,
+    });
+    security.transport.tls.certificate_path = Some(PathBuf::new());
+    security.transport.tls.private_key_path = Some(PathBuf::new());
+    security.transport.tls.client_ca_cert_path = Some(PathBuf::new());
+
+    config.relay_types.game_relay_mappings = map(String::new());
+    config.session.game_topology_mappings = map(Topology::Relay);
+    config.session.ice_servers = vec![IceServer {
+        urls: vec![String::new()],
+        username: Some(String::new()),
+        credential: Some(Secret::default()),
+    }];
+    config.turn.urls = vec![String::new()];
+    config.runtime.outbox_max_bytes = Some(1);
+    config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn has_null_or_empty(value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Array(members) => members.is_empty() || members.iter().any(has_null_or_empty),
+            Value::Object(members) => members.is_empty() || members.values().any(has_null_or_empty),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn the_exemplar_leaves_nothing_out() {
+        let value = serde_json::to_value(exemplar()).expect("a config serialises");
+        assert!(!has_null_or_empty(&value), "{value:#}");
+    }
+
+    #[test]
+    fn members_of_lists_and_maps_are_known() {
+        let tree = Node::config();
+        let path = |text: &str| text.split('.').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(
+            tree.at(&path("protocol.sdk_compatibility.minimum_versions.anything")),
+            Some(&Node::Text)
+        );
+        assert_eq!(tree.at(&path("security.max_game_data_bytes.json")), Some(&Node::Scalar));
+        assert_eq!(tree.at(&path("port")), Some(&Node::Scalar));
+        assert_eq!(tree.at(&path("port.low")), None);
+        assert!(
+            tree.leaf_paths()
+                .contains(&"security.allowed_apps[].max_rooms".to_owned())
+        );
+    }
+
+    /// Key and default of a row like ``| `port` | `3536` | … |``.
+    fn documented(row: &str) -> Option<(&str, Option<&str>)> {
+        let mut cells = row.strip_prefix("| `")?.split(" | ");
+        let key = cells.next()?.strip_suffix('`')?;
+        let default = cells.next()?;
+        Some((
+            key,
+            default.strip_prefix('`').and_then(|default| default.strip_suffix('`')),
+        ))
+    }
+
+    #[test]
+    fn the_operators_guide_has_every_key_and_its_default() {
+        let guide = include_str!("../../docs/operating.md");
+        let (_, keys) = guide.split_once("### Keys").expect("the chapter is there");
+        let rows: BTreeMap<_, _> = keys.lines().filter_map(documented).collect();
+        let defaults = serde_json::to_value(Config::default()).expect("a config serialises");
+        for path in Node::config().leaf_paths() {
+            let shown = rows
+                .get(path.as_str())
+                .unwrap_or_else(|| panic!("{path} is not in the guide"));
+            let default = path.split('.').try_fold(&defaults, |value, key| value.get(key));
+            if let Some(default) = default.filter(|default| !default.is_array() && !default.is_object()) {
+                assert_eq!(*shown, Some(default.to_string().as_str()), "{path}");
+            }
+        }
+        let known = Node::config();
+        for row in rows.keys() {
+            let path: Vec<String> = row.split('.').map(str::to_owned).collect();
+            assert!(
+                row.contains("[]") || known.at(&path).is_some(),
+                "the guide has {row}, which does not exist"
+            );
+        }
+    }
+}

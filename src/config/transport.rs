@@ -1,0 +1,99 @@
+//! Section `security.transport`: encryption and what binds a token to a connection.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Encryption and what binds a token to a connection.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TransportConfig {
+    /// Built-in TLS.
+    pub tls: TlsConfig,
+    /// Binding of messages to the connection that carries them.
+    pub token_binding: TokenBindingConfig,
+}
+
+/// Built-in TLS. Files are PEM and are read once, at start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TlsConfig {
+    /// Whether the port speaks TLS. Default false; needs certificate and key.
+    pub enabled: bool,
+    /// The certificate chain. Default null.
+    pub certificate_path: Option<PathBuf>,
+    /// Its private key. Default null.
+    pub private_key_path: Option<PathBuf>,
+    /// The authority that client certificates are checked against. Default null.
+    pub client_ca_cert_path: Option<PathBuf>,
+    /// Whether clients show certificates. Default none; the other two need `client_ca_cert_path`.
+    pub client_auth: ClientAuth,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            certificate_path: None,
+            private_key_path: None,
+            client_ca_cert_path: None,
+            client_auth: ClientAuth::None,
+        }
+    }
+}
+
+/// Whether clients show certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAuth {
+    /// Never asked.
+    None,
+    /// Checked when shown.
+    Optional,
+    /// No connection without one.
+    Require,
+}
+
+/// Binding of messages to the connection that carries them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenBindingConfig {
+    /// Whether it is offered. Default false.
+    pub enabled: bool,
+    /// Whether every client must use it. Default false; needs `enabled` and built-in TLS.
+    pub required: bool,
+    /// Whether the client certificate is part of the binding. Default false; needs `required` and client certificates.
+    pub require_client_fingerprint: bool,
+    /// The WebSocket subprotocol that announces it. Default `signalfish.tokenbinding.v2`; a valid HTTP token.
+    pub subprotocol: String,
+    /// How the key is derived. Default `server_nonce_hkdf_sha256`.
+    pub scheme: TokenBindingScheme,
+}
+
+impl TokenBindingConfig {
+    /// The subprotocol of the built-in scheme, the only one allowed in its name space.
+    pub const SUBPROTOCOL: &'static str = "signalfish.tokenbinding.v2";
+}
+
+impl Default for TokenBindingConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            required: false,
+            require_client_fingerprint: false,
+            subprotocol: Self::SUBPROTOCOL.to_owned(),
+            scheme: TokenBindingScheme::ServerNonceHkdfSha256,
+        }
+    }
+}
+
+/// How the key of a token binding is derived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenBindingScheme {
+    /// HKDF-SHA-256 over a nonce of the server.
+    #[serde(rename = "server_nonce_hkdf_sha256")]
+    ServerNonceHkdfSha256,
+    /// The older scheme; it is read, and cannot be enabled.
+    #[serde(rename = "sec_websocket_key_sha256")]
+    SecWebsocketKeySha256,
+}

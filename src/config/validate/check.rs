@@ -1,0 +1,120 @@
+//! Collecting faults.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::config::error::lines;
+use crate::config::{Config, Secret};
+
+/// A value that is not allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{path}` is {value}: it {allowed}. To do: {cure}")]
+pub struct Violation {
+    /// The key.
+    pub path: String,
+    /// Its value, as shown to a person; secrets are not shown.
+    pub value: String,
+    /// What is allowed, continuing "it …".
+    pub allowed: String,
+    /// What to do.
+    pub cure: String,
+}
+
+/// Every value that is not allowed, one per line when shown.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", lines(.0))]
+pub struct Violations(pub Vec<Violation>);
+
+/// Collects faults.
+pub(super) struct Check {
+    found: Vec<Violation>,
+    defaults: Value,
+}
+
+/// A whole number of any unsigned type. `usize` is at most 64 bits wide everywhere this server runs.
+pub(super) trait Number: Copy {
+    fn wide(self) -> u64;
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {
+        $(impl Number for $number {
+            fn wide(self) -> u64 {
+                self as u64
+            }
+        })*
+    };
+}
+numbers!(u8, u16, u32, u64, usize);
+
+impl Check {
+    pub(super) fn new() -> Self {
+        let defaults = serde_json::to_value(Config::default()).expect("a config has string keys only");
+        Self {
+            found: Vec::new(),
+            defaults,
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<(), Violations> {
+        if self.found.is_empty() {
+            Ok(())
+        } else {
+            Err(Violations(self.found))
+        }
+    }
+
+    /// The value must lie within `allowed`.
+    pub(super) fn range(&mut self, path: &str, value: impl Number, allowed: RangeInclusive<u64>) {
+        let (low, high) = allowed.into_inner();
+        if !(low..=high).contains(&value.wide()) {
+            let cure = self.default_cure(path);
+            self.push(path, value.wide(), &format!("must be from {low} to {high}"), &cure);
+        }
+    }
+
+    /// The value must not be below `low`.
+    pub(super) fn at_least(&mut self, path: &str, value: impl Number, low: u64) {
+        if value.wide() < low {
+            let cure = self.default_cure(path);
+            self.push(path, value.wide(), &format!("must be at least {low}"), &cure);
+        }
+    }
+
+    /// Something that is not a plain range; `holds` says whether it is so.
+    pub(super) fn rule(&mut self, path: &str, value: impl Display, holds: bool, allowed: &str, cure: &str) {
+        if !holds {
+            self.push(path, value, allowed, cure);
+        }
+    }
+
+    /// A printed configuration was loaded again: its secrets are gone.
+    pub(super) fn not_redacted(&mut self, path: &str, secret: &Secret) {
+        self.rule(
+            path,
+            Secret::REDACTED,
+            secret.expose() != Secret::REDACTED,
+            "is what --print-config shows instead of a secret",
+            "give the secret itself",
+        );
+    }
+
+    fn push(&mut self, path: &str, value: impl Display, allowed: &str, cure: &str) {
+        self.found.push(Violation {
+            path: path.to_owned(),
+            value: value.to_string(),
+            allowed: allowed.to_owned(),
+            cure: cure.to_owned(),
+        });
+    }
+
+    fn default_cure(&self, path: &str) -> String {
+        match path.split('.').try_fold(&self.defaults, |value, key| value.get(key)) {
+            Some(default) if !default.is_null() => format!("correct it, or leave it out for the default, {default}"),
+            _ => "correct it, or leave it out".to_owned(),
+        }
+    }
+}

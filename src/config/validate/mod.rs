@@ -1,0 +1,325 @@
+//! Whether a configuration makes sense: every range, and every rule between two keys.
+//!
+//! Promises to find all faults, not only the first, and to say of each what is allowed and what to do. Changes nothing.
+//! Looks at the file system only to see whether files that were named exist.
+
+mod check;
+mod security;
+#[cfg(test)]
+mod tests;
+
+use semver::Version;
+
+use super::Config;
+use check::Check;
+pub use check::{Violation, Violations};
+
+/// The shortest frame that joins a room by code, without the code.
+const SHORTEST_JOIN: &str = r#"{"type":"JoinRoom","data":{"game_name":"g","room_code":"","player_name":"p"}}"#;
+
+/// Longest label or app id, in bytes.
+const MAX_LABEL_BYTES: usize = 256;
+
+impl Config {
+    /// Checks every value and every rule between values.
+    ///
+    /// # Errors
+    ///
+    /// All faults.
+    pub fn validate(&self) -> Result<(), Violations> {
+        let mut check = Check::new();
+        server(self, &mut check);
+        rate_limit(self, &mut check);
+        protocol(self, &mut check);
+        logging(self, &mut check);
+        security::check(self, &mut check);
+        relay_types(self, &mut check);
+        session(self, &mut check);
+        turn(self, &mut check);
+        websocket(self, &mut check);
+        metrics(self, &mut check);
+        runtime(self, &mut check);
+        check.finish()
+    }
+}
+
+fn server(config: &Config, check: &mut Check) {
+    let server = &config.server;
+    let players_limit = u64::from(config.protocol.max_players_limit);
+    check.range(
+        "server.default_max_players",
+        u64::from(server.default_max_players),
+        1..=players_limit.max(1),
+    );
+    check.at_least("server.room_cleanup_interval", server.room_cleanup_interval, 1);
+    check.at_least("server.max_rooms_per_game", server.max_rooms_per_game, 1);
+    check.at_least("server.max_rooms", server.max_rooms, 1);
+    check.at_least("server.inactive_room_timeout", server.inactive_room_timeout, 1);
+    check.at_least("server.reconnection_window", server.reconnection_window, 1);
+    check.range("server.event_buffer_size", server.event_buffer_size, 0..=65_536);
+
+    let throttle = server.heartbeat_throttle_secs;
+    check.rule(
+        "server.inactive_room_timeout",
+        server.inactive_room_timeout,
+        throttle == 0 || server.inactive_room_timeout > throttle,
+        "must be more than server.heartbeat_throttle_secs, or active rooms look idle",
+        &format!("set it above {throttle}, or lower server.heartbeat_throttle_secs"),
+    );
+    let slow_ms = config.websocket.slow_consumer_timeout_ms;
+    check.rule(
+        "server.ping_timeout",
+        server.ping_timeout,
+        server.ping_timeout == 0 || slow_ms < server.ping_timeout.saturating_mul(1000),
+        "must be 0 (off) or longer than websocket.slow_consumer_timeout_ms",
+        &format!(
+            "set it to {} or more, or lower websocket.slow_consumer_timeout_ms",
+            slow_ms / 1000 + 1
+        ),
+    );
+    if let Some(prefix) = &server.room_code_prefix {
+        check.rule(
+            "server.room_code_prefix",
+            format_args!("{prefix:?}"),
+            prefix.bytes().all(|b| b.is_ascii_alphanumeric()) && prefix.len() < config.protocol.room_code_length,
+            "must be ASCII letters and digits, fewer than protocol.room_code_length",
+            "shorten it, or make room codes longer",
+        );
+    }
+}
+
+fn rate_limit(config: &Config, check: &mut Check) {
+    let limits = &config.rate_limit;
+    check.at_least("rate_limit.time_window", limits.time_window, 1);
+    check.at_least("rate_limit.max_room_creations", limits.max_room_creations, 1);
+    check.at_least("rate_limit.max_join_attempts", limits.max_join_attempts, 1);
+    check.at_least("rate_limit.max_signals", limits.max_signals, 1);
+    check.at_least(
+        "rate_limit.max_inbound_error_replies",
+        limits.max_inbound_error_replies,
+        1,
+    );
+    check.at_least("rate_limit.max_relay_bytes", limits.max_relay_bytes, 1);
+    check.at_least("rate_limit.max_room_relay_bytes", limits.max_room_relay_bytes, 1);
+}
+
+fn protocol(config: &Config, check: &mut Check) {
+    let protocol = &config.protocol;
+    check.at_least("protocol.max_game_name_length", protocol.max_game_name_length, 1);
+    check.at_least("protocol.room_code_length", protocol.room_code_length, 1);
+    check.at_least("protocol.max_player_name_length", protocol.max_player_name_length, 1);
+    check.at_least("protocol.max_players_limit", protocol.max_players_limit, 1);
+    check.range("protocol.min_protocol_version", protocol.min_protocol_version, 2..=3);
+    let oldest = u64::from(protocol.min_protocol_version).clamp(2, 3);
+    check.range(
+        "protocol.max_protocol_version",
+        protocol.max_protocol_version,
+        oldest..=3,
+    );
+
+    let frame = protocol.room_code_length.saturating_add(SHORTEST_JOIN.len());
+    let room = config
+        .security
+        .max_message_size
+        .min(config.security.max_outbound_message_size);
+    check.rule(
+        "protocol.room_code_length",
+        protocol.room_code_length,
+        frame <= room,
+        "must leave a message that joins by code within security.max_message_size",
+        &format!("allow messages of {frame} bytes or more, or shorten the code"),
+    );
+    let sdk = &protocol.sdk_compatibility;
+    for (name, versions) in [
+        ("minimum_versions", &sdk.minimum_versions),
+        ("recommended_versions", &sdk.recommended_versions),
+    ] {
+        for (platform, version) in versions {
+            check.rule(
+                &format!("protocol.sdk_compatibility.{name}.{platform}"),
+                format_args!("{version:?}"),
+                Version::parse(version).is_ok(),
+                "must be a semantic version",
+                "write it like 1.12.0",
+            );
+        }
+    }
+}
+
+fn logging(config: &Config, check: &mut Check) {
+    let logging = &config.logging;
+    if !logging.enable_file_logging {
+        return;
+    }
+    check.rule(
+        "logging.dir",
+        format_args!("{:?}", logging.dir),
+        !logging.dir.trim().is_empty(),
+        "must name a directory",
+        "name one, or set logging.enable_file_logging to false",
+    );
+    check.rule(
+        "logging.filename",
+        format_args!("{:?}", logging.filename),
+        !logging.filename.trim().is_empty() && !logging.filename.contains('/'),
+        "must be a file name without a directory",
+        "name a file; its directory is logging.dir",
+    );
+}
+
+fn relay_types(config: &Config, check: &mut Check) {
+    let relay_types = &config.relay_types;
+    label("relay_types.default_relay_type", &relay_types.default_relay_type, check);
+    for (game, relay_type) in &relay_types.game_relay_mappings {
+        label(&format!("relay_types.game_relay_mappings.{game}"), relay_type, check);
+        label("relay_types.game_relay_mappings (a game name)", game, check);
+    }
+}
+
+fn label(path: &str, text: &str, check: &mut Check) {
+    check.rule(
+        path,
+        format_args!("{text:?}"),
+        is_label(text),
+        "must not be blank, longer than 256 bytes or hold control characters",
+        "choose a short printable text",
+    );
+}
+
+fn is_label(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_LABEL_BYTES && !text.chars().any(char::is_control)
+}
+
+fn session(config: &Config, check: &mut Check) {
+    for (index, server) in config.session.ice_servers.iter().enumerate() {
+        let path = format!("session.ice_servers[{index}].urls");
+        check.rule(
+            &path,
+            "[]",
+            !server.urls.is_empty(),
+            "must hold at least one address",
+            "add one, or remove the entry",
+        );
+        ice_urls(&path, &server.urls, &["stun:", "stuns:", "turn:", "turns:"], check);
+    }
+}
+
+fn turn(config: &Config, check: &mut Check) {
+    let turn = &config.turn;
+    ice_urls("turn.urls", &turn.urls, &["turn:", "turns:"], check);
+    ice_urls("turn.stun_urls", &turn.stun_urls, &["stun:", "stuns:"], check);
+    if !turn.enabled {
+        return;
+    }
+    check.range("turn.credential_ttl_secs", turn.credential_ttl_secs, 1..=86_400);
+    check.rule(
+        "turn.static_auth_secret",
+        "empty",
+        !turn.static_auth_secret.expose().trim().is_empty(),
+        "must be set while turn.enabled is true",
+        "give the secret of your TURN server, or set turn.enabled to false",
+    );
+    check.not_redacted("turn.static_auth_secret", &turn.static_auth_secret);
+    check.rule(
+        "turn.urls",
+        "[]",
+        !turn.urls.is_empty(),
+        "must hold at least one address while turn.enabled is true",
+        "add one, or set turn.enabled to false",
+    );
+}
+
+fn ice_urls(path: &str, urls: &[String], schemes: &[&str], check: &mut Check) {
+    for (index, url) in urls.iter().enumerate() {
+        let rest = schemes.iter().find_map(|scheme| url.strip_prefix(scheme));
+        check.rule(
+            &format!("{path}[{index}]"),
+            format_args!("{url:?}"),
+            rest.is_some_and(|rest| !rest.is_empty()) && !url.contains(char::is_whitespace),
+            &format!("must start with one of {} and hold no spaces", schemes.join(" ")),
+            "write it like turn:turn.example:3478",
+        );
+    }
+}
+
+fn websocket(config: &Config, check: &mut Check) {
+    let websocket = &config.websocket;
+    check.range(
+        "websocket.batch_size",
+        websocket.batch_size,
+        u64::from(websocket.enable_batching)..=65_536,
+    );
+    if websocket.enable_batching {
+        check.range("websocket.batch_interval_ms", websocket.batch_interval_ms, 1..=60_000);
+        check.rule(
+            "websocket.max_sojourn_ms",
+            websocket.max_sojourn_ms,
+            websocket.max_sojourn_ms > websocket.batch_interval_ms,
+            "must be more than websocket.batch_interval_ms, or every batch comes too late",
+            "raise it, or shorten the batches",
+        );
+    }
+    check.range("websocket.auth_timeout_secs", websocket.auth_timeout_secs, 5..=60);
+    check.range(
+        "websocket.http_header_read_timeout_secs",
+        websocket.http_header_read_timeout_secs,
+        1..=60,
+    );
+    check.range(
+        "websocket.server_ping_interval_secs",
+        websocket.server_ping_interval_secs,
+        0..=3600,
+    );
+    check.range("websocket.pong_timeout_secs", websocket.pong_timeout_secs, 1..=3600);
+    check.range(
+        "websocket.socket_send_buffer_bytes",
+        websocket.socket_send_buffer_bytes,
+        0..=16_777_216,
+    );
+    check.at_least("websocket.send_queue_capacity", websocket.send_queue_capacity, 1);
+    check.at_least("websocket.control_queue_capacity", websocket.control_queue_capacity, 2);
+    check.range(
+        "websocket.slow_consumer_timeout_ms",
+        websocket.slow_consumer_timeout_ms,
+        1..=600_000,
+    );
+    check.at_least("websocket.max_sojourn_ms", websocket.max_sojourn_ms, 1);
+    check.range(
+        "websocket.delivery_stats_interval_secs",
+        websocket.delivery_stats_interval_secs,
+        0..=3600,
+    );
+}
+
+fn metrics(config: &Config, check: &mut Check) {
+    let metrics = &config.metrics;
+    check.rule(
+        "metrics.dashboard_cache_ttl_secs",
+        metrics.dashboard_cache_ttl_secs,
+        metrics.dashboard_cache_ttl_secs >= metrics.dashboard_cache_refresh_interval_secs.max(1),
+        "must be at least metrics.dashboard_cache_refresh_interval_secs, or every snapshot is stale",
+        "raise it, or refresh more often",
+    );
+}
+
+fn runtime(config: &Config, check: &mut Check) {
+    let runtime = &config.runtime;
+    check.range("runtime.shards", runtime.shards, 0..=1024);
+    check.range("runtime.tick_ms", runtime.tick_ms, 1..=100);
+    check.range("runtime.inbox_capacity", runtime.inbox_capacity, 16..=1_048_576);
+    check.range("runtime.inbox_reserve", runtime.inbox_reserve, 16..=1_048_576);
+    check.range("runtime.listen_backlog", runtime.listen_backlog, 1..=i32::MAX as u64);
+    check.range("runtime.start_timeout_ms", runtime.start_timeout_ms, 100..=600_000);
+    check.range("runtime.flush_timeout_ms", runtime.flush_timeout_ms, 0..=600_000);
+    check.at_least("runtime.max_fragments", runtime.max_fragments, 1);
+    if let Some(bytes) = runtime.outbox_max_bytes {
+        let least = config.largest_relayed_frame_bytes();
+        check.rule(
+            "runtime.outbox_max_bytes",
+            bytes,
+            bytes >= least,
+            "must hold one message of security.max_message_size and its envelope",
+            &format!("set it to {least} or more, or leave it out"),
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! Every rule has a value that breaks it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::sources::merge;
+
+fn with(over: Value) -> Config {
+    let mut value = serde_json::to_value(Config::default()).expect("a config serialises");
+    merge(&mut value, over);
+    Config::deserialize(value).expect("the test gives values of the right type")
+}
+
+/// `{"a": {"b": value}}` for `a.b`.
+fn at(path: &str, value: Value) -> Value {
+    path.rsplit('.').fold(value, |value, key| json!({ key: value }))
+}
+
+fn broken(config: &Config) -> Vec<Violation> {
+    config.validate().err().map_or(Vec::new(), |violations| violations.0)
+}
+
+#[test]
+fn the_defaults_are_valid() {
+    assert_eq!(Config::default().validate(), Ok(()));
+}
+
+#[test]
+fn every_range_has_two_ends() {
+    let ranges: [(&str, Option<u64>, Option<u64>); 42] = [
+        ("server.default_max_players", Some(0), Some(101)),
+        ("server.room_cleanup_interval", Some(0), None),
+        ("server.max_rooms_per_game", Some(0), None),
+        ("server.max_rooms", Some(0), None),
+        ("server.inactive_room_timeout", Some(30), None),
+        ("server.reconnection_window", Some(0), None),
+        ("server.event_buffer_size", None, Some(65_537)),
+        ("server.ping_timeout", Some(5), None),
+        ("rate_limit.time_window", Some(0), None),
+        ("rate_limit.max_room_creations", Some(0), None),
+        ("rate_limit.max_join_attempts", Some(0), None),
+        ("rate_limit.max_signals", Some(0), None),
+        ("rate_limit.max_inbound_error_replies", Some(0), None),
+        ("rate_limit.max_relay_bytes", Some(0), None),
+        ("rate_limit.max_room_relay_bytes", Some(0), None),
+        ("protocol.max_game_name_length", Some(0), None),
+        ("protocol.room_code_length", Some(0), Some(65_536)),
+        ("protocol.max_player_name_length", Some(0), None),
+        ("protocol.min_protocol_version", Some(1), Some(4)),
+        ("protocol.max_protocol_version", Some(1), Some(4)),
+        ("security.max_message_size", Some(0), Some((8 << 20) - 255)),
+        (
+            "security.max_outbound_message_size",
+            Some(65_536 + 255),
+            Some((64 << 20) + 1),
+        ),
+        ("security.max_signal_bytes", Some(0), Some(65_537)),
+        ("security.max_connection_info_bytes", Some(0), Some(65_537)),
+        ("security.max_connections_per_ip", Some(0), Some(10_001)),
+        ("security.max_connections", Some(0), None),
+        ("websocket.batch_size", None, Some(65_537)),
+        ("websocket.auth_timeout_secs", Some(4), Some(61)),
+        ("websocket.http_header_read_timeout_secs", Some(0), Some(61)),
+        ("websocket.server_ping_interval_secs", None, Some(3601)),
+        ("websocket.pong_timeout_secs", Some(0), Some(3601)),
+        ("websocket.socket_send_buffer_bytes", None, Some(16_777_217)),
+        ("websocket.send_queue_capacity", Some(0), None),
+        ("websocket.control_queue_capacity", Some(1), None),
+        ("websocket.slow_consumer_timeout_ms", Some(0), Some(600_001)),
+        ("websocket.max_sojourn_ms", Some(0), None),
+        ("websocket.delivery_stats_interval_secs", None, Some(3601)),
+        ("metrics.dashboard_cache_ttl_secs", Some(4), None),
+        ("runtime.shards", None, Some(1025)),
+        ("runtime.tick_ms", Some(0), Some(101)),
+        ("runtime.inbox_capacity", Some(15), Some(1_048_577)),
+        ("runtime.outbox_max_bytes", Some(65_536 + 255), None),
+    ];
+    for (path, below, above) in ranges {
+        for value in below.into_iter().chain(above) {
+            let found = broken(&with(at(path, json!(value))));
+            // A limit that others hang on may break those too.
+            let named = found
+                .iter()
+                .any(|v| v.path == path || v.path == "security.max_message_size");
+            assert!(named, "{path} = {value}: {found:#?}");
+        }
+    }
+}
+
+#[test]
+fn the_ends_of_a_range_are_inside() {
+    for (path, value) in [
+        ("server.inactive_room_timeout", 31),
+        ("server.ping_timeout", 6),
+        ("server.ping_timeout", 0),
+        ("server.event_buffer_size", 0),
+        ("security.max_message_size", (8 << 20) - 256),
+        ("security.max_outbound_message_size", 64 << 20),
+        ("websocket.auth_timeout_secs", 5),
+        ("websocket.auth_timeout_secs", 60),
+        ("websocket.server_ping_interval_secs", 0),
+        ("runtime.outbox_max_bytes", 65_536 + 256),
+        ("runtime.tick_ms", 1),
+        ("protocol.max_protocol_version", 2),
+    ] {
+        let found = broken(&with(at(path, json!(value))));
+        assert!(found.is_empty(), "{path} = {value}: {found:#?}");
+    }
+}
+
+#[test]
+fn all_faults_are_found_and_each_says_what_to_do() {
+    let config = with(json!({
+        "server": {"default_max_players": 0, "max_rooms": 0},
+        "rate_limit": {"time_window": 0},
+        "relay_types": {"default_relay_type": " ", "game_relay_mappings": {"chess": "a\u{7}"}},
+    }));
+    let paths: Vec<_> = broken(&config).into_iter().map(|v| v.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "server.default_max_players",
+            "server.max_rooms",
+            "rate_limit.time_window",
+            "relay_types.default_relay_type",
+            "relay_types.game_relay_mappings.chess"
+        ]
+    );
+    let text = config.validate().expect_err("it is broken").to_string();
+    assert_eq!(
+        text.lines().next(),
+        Some(
+            "`server.default_max_players` is 0: it must be from 1 to 100. To do: correct it, or leave it out for the \
+             default, 8"
+        )
+    );
+}
+
+#[test]
+fn a_public_address_needs_apps_and_a_token_or_a_clear_no() {
+    let public = with(json!({"bind": "0.0.0.0"}));
+    let text = public.validate().expect_err("nobody could connect").to_string();
+    for cure in [
+        "app_id",
+        "security.enforce_app_id_allowlist to false",
+        "security.metrics_auth_token",
+        "security.require_metrics_auth to false",
+    ] {
+        assert!(text.contains(cure), "{cure} is not in {text}");
+    }
+    let app = json!([{"app_id": "g", "app_name": "G"}]);
+    for cured in [
+        json!({"allowed_apps": app, "metrics_auth_token": "0123456789abcdef"}),
+        json!({"enforce_app_id_allowlist": false, "require_metrics_auth": false}),
+    ] {
+        assert_eq!(with(json!({"bind": "::", "security": cured})).validate(), Ok(()));
+    }
+}
+
+#[test]
+fn rules_of_other_shapes() {
+    let long = "x".repeat(257);
+    for (path, value) in [
+        ("server.room_code_prefix", json!("EU-")),
+        ("server.room_code_prefix", json!("ABCDEF")),
+        ("security.cors_origins", json!("https://play.example/")),
+        ("security.metrics_auth_token", json!(" padded ")),
+        ("security.metrics_auth_token", json!("")),
+        ("security.metrics_auth_token", json!("<redacted>")),
+        ("security.max_game_data_bytes", json!({})),
+        ("security.connect_token", json!({})),
+        (
+            "security.connect_token",
+            json!({"public_key": "k", "public_key_path": "p"}),
+        ),
+        ("security.transport.token_binding.required", json!(true)),
+        (
+            "security.transport.token_binding.require_client_fingerprint",
+            json!(true),
+        ),
+        ("security.transport.token_binding.subprotocol", json!("with space")),
+        (
+            "security.transport.token_binding.subprotocol",
+            json!("signalfish.tokenbinding.v9"),
+        ),
+        ("relay_types.default_relay_type", json!(long)),
+    ] {
+        let found = broken(&with(at(path, value.clone())));
+        assert!(found.iter().any(|v| v.path == path), "{path} = {value}: {found:#?}");
+    }
+    for (path, value, named) in [
+        (
+            "security.max_game_data_bytes",
+            json!({"json": 65_537}),
+            "security.max_game_data_bytes.json",
+        ),
+        (
+            "security.connect_token",
+            json!({"public_key": "short"}),
+            "security.connect_token.public_key",
+        ),
+        (
+            "security.connect_token",
+            json!({"public_key_path": "/none"}),
+            "security.connect_token.public_key_path",
+        ),
+        (
+            "protocol.sdk_compatibility.minimum_versions",
+            json!({"unity": "1.x"}),
+            "protocol.sdk_compatibility.minimum_versions.unity",
+        ),
+        (
+            "session.ice_servers",
+            json!([{"urls": []}]),
+            "session.ice_servers[0].urls",
+        ),
+        (
+            "session.ice_servers",
+            json!([{"urls": ["http://a"]}]),
+            "session.ice_servers[0].urls[0]",
+        ),
+        ("turn.stun_urls", json!(["turn:a"]), "turn.stun_urls[0]"),
+        ("turn.urls", json!(["turn: a"]), "turn.urls[0]"),
+        (
+            "turn",
+            json!({"enabled": true, "urls": ["turn:a"]}),
+            "turn.static_auth_secret",
+        ),
+        ("turn", json!({"enabled": true, "static_auth_secret": "s"}), "turn.urls"),
+        (
+            "logging",
+            json!({"enable_file_logging": true, "filename": "a/b"}),
+            "logging.filename",
+        ),
+        (
+            "websocket",
+            json!({"enable_batching": true, "batch_size": 0}),
+            "websocket.batch_size",
+        ),
+        (
+            "websocket",
+            json!({"enable_batching": true, "max_sojourn_ms": 16}),
+            "websocket.max_sojourn_ms",
+        ),
+        (
+            "security.transport.tls",
+            json!({"enabled": true}),
+            "security.transport.tls.certificate_path",
+        ),
+        (
+            "security.transport.tls",
+            json!({"enabled": true, "client_ca_cert_path": "/none"}),
+            "security.transport.tls.client_ca_cert_path",
+        ),
+        (
+            "security.transport.token_binding",
+            json!({"enabled": true, "scheme": "sec_websocket_key_sha256"}),
+            "security.transport.token_binding.scheme",
+        ),
+    ] {
+        let found = broken(&with(at(path, value.clone())));
+        assert!(
+            found.iter().any(|v| v.path == named),
+            "{named} with {path} = {value}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn app_entries_are_checked_one_by_one() {
+    let config = with(json!({"security": {"allowed_apps": [
+        {"app_id": "a", "app_name": "A", "max_rooms": 0, "max_relay_bytes": 0},
+        {"app_id": "a", "app_name": "A"},
+        {"app_id": " ", "app_name": "A", "require_connect_token": true},
+    ]}}));
+    let paths: Vec<_> = broken(&config).into_iter().map(|v| v.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "security.allowed_apps[0].max_rooms",
+            "security.allowed_apps[0].max_relay_bytes",
+            "security.allowed_apps[1].app_id",
+            "security.allowed_apps[2].app_id",
+            "security.allowed_apps[2].require_connect_token",
+            "security.allowed_apps[].require_connect_token",
+        ]
+    );
+}
+
+#[test]
+fn a_secret_is_not_part_of_a_fault() {
+    let config = with(json!({"security": {"metrics_auth_token": " hunter2 "}}));
+    let text = config.validate().expect_err("it is padded").to_string();
+    assert!(!text.contains("hunter2"), "{text}");
+}

@@ -1,0 +1,173 @@
+//! What is allowed and still worth saying once, at start.
+
+use std::collections::BTreeMap;
+
+use super::{Config, Topology};
+
+/// Samples of history that are kept at most.
+const MAX_HISTORY_SAMPLES: u64 = 720;
+
+/// A metrics token shorter than this, in characters, is easy to guess.
+const SHORT_TOKEN_CHARS: usize = 16;
+
+/// What is allowed and still worth saying once, at start.
+///
+/// `production` is what the environment says of this system ([`super::Loaded::production`]).
+#[must_use]
+pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut say = |condition: bool, text: &str| {
+        if condition {
+            found.push(text.to_owned());
+        }
+    };
+    let public = !config.is_loopback_only();
+    let (security, session, websocket) = (&config.security, &config.session, &config.websocket);
+    let (tls, binding) = (&security.transport.tls, &security.transport.token_binding);
+
+    say(
+        public && !config.allowlist_enforced(),
+        "any app may connect: name your apps in security.allowed_apps and set security.enforce_app_id_allowlist to true",
+    );
+    let open_metrics = public && !config.metrics_auth_required();
+    say(
+        open_metrics && production,
+        "THIS IS A PRODUCTION SYSTEM AND ITS METRICS ARE OPEN TO ALL: set security.metrics_auth_token and \
+         security.require_metrics_auth",
+    );
+    say(
+        open_metrics && !production,
+        "metrics are open to all: set security.metrics_auth_token and security.require_metrics_auth",
+    );
+    say(
+        security
+            .metrics_auth_token
+            .as_ref()
+            .is_some_and(|token| token.expose().chars().count() < SHORT_TOKEN_CHARS),
+        "security.metrics_auth_token has fewer than 16 characters: choose a longer one",
+    );
+    say(
+        config.turn.enabled && !tls.enabled,
+        "TURN credentials travel unencrypted: put TLS in front of this server",
+    );
+    say(
+        binding.enabled && !binding.required && !tls.enabled,
+        "token binding is optional and there is no TLS: it protects nobody who does not ask for it",
+    );
+    say(
+        config.server.ping_timeout == 0 && websocket.idle_timeout_secs == 0 && websocket.server_ping_interval_secs == 0,
+        "nothing notices a client that is gone: set one of server.ping_timeout, websocket.idle_timeout_secs, \
+         websocket.server_ping_interval_secs",
+    );
+    let peer_topology = session.default_topology != Topology::Relay
+        || session
+            .game_topology_mappings
+            .values()
+            .any(|topology| *topology != Topology::Relay);
+    say(
+        peer_topology && !session.enable_webrtc && !session.enable_direct,
+        "peer topologies are set and both session.enable_webrtc and session.enable_direct are off: all games are relayed",
+    );
+    say(
+        session.enable_ice_pregather && !session.enable_webrtc,
+        "session.enable_ice_pregather does nothing while session.enable_webrtc is off",
+    );
+    let turn_without_credentials = session.ice_servers.iter().any(|server| {
+        let turn = server
+            .urls
+            .iter()
+            .any(|url| url.starts_with("turn:") || url.starts_with("turns:"));
+        turn && (server.username.is_none() || server.credential.is_none())
+    });
+    say(
+        turn_without_credentials,
+        "a TURN server in session.ice_servers has no username or no credential",
+    );
+    let refresh = config.metrics.dashboard_cache_refresh_interval_secs.max(1);
+    say(
+        config.metrics.dashboard_cache_history_window_secs > refresh.saturating_mul(MAX_HISTORY_SAMPLES),
+        "metrics.dashboard_cache_history_window_secs asks for more than 720 samples: the oldest are dropped",
+    );
+
+    let turn_urls = config.turn.urls.iter().chain(&config.turn.stun_urls);
+    let urls = session
+        .ice_servers
+        .iter()
+        .flat_map(|server| &server.urls)
+        .chain(turn_urls);
+    for url in repeated(urls.cloned()) {
+        found.push(format!("the ICE address {url} is given more than once"));
+    }
+    for game in repeated(session.game_topology_mappings.keys().map(|game| game.to_lowercase())) {
+        found.push(format!(
+            "session.game_topology_mappings has {game:?} in several spellings; names match exactly"
+        ));
+    }
+    found
+}
+
+fn repeated(items: impl Iterator<Item = String>) -> Vec<String> {
+    let mut count = BTreeMap::<String, usize>::new();
+    for item in items {
+        *count.entry(item).or_default() += 1;
+    }
+    count
+        .into_iter()
+        .filter(|(_, times)| *times > 1)
+        .map(|(item, _)| item)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{IceServer, Secret};
+
+    #[test]
+    fn the_defaults_have_nothing_to_warn_of() {
+        assert_eq!(startup_warnings(&Config::default(), true), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_open_public_server_is_warned_of_louder_in_production() {
+        let mut config = Config {
+            bind: "0.0.0.0".parse().expect("a literal"),
+            ..Config::default()
+        };
+        config.security.enforce_app_id_allowlist = Some(false);
+        config.security.require_metrics_auth = Some(false);
+        let quiet = startup_warnings(&config, false);
+        assert_eq!(quiet.len(), 2, "{quiet:?}");
+        let loud = startup_warnings(&config, true);
+        assert!(
+            loud.iter().any(|text| text.starts_with("THIS IS A PRODUCTION SYSTEM")),
+            "{loud:?}"
+        );
+    }
+
+    #[test]
+    fn every_other_warning_has_its_cause() {
+        let mut config = Config::default();
+        config.security.metrics_auth_token = Some(Secret::new("short"));
+        config.turn.enabled = true;
+        config.turn.urls = vec!["turn:a.example".to_owned(); 2];
+        config.security.transport.token_binding.enabled = true;
+        config.server.ping_timeout = 0;
+        config.websocket.idle_timeout_secs = 0;
+        config.websocket.server_ping_interval_secs = 0;
+        config.session.enable_webrtc = false;
+        config.session.enable_direct = false;
+        config.session.ice_servers = vec![IceServer {
+            urls: vec!["turn:b.example".to_owned()],
+            username: None,
+            credential: None,
+        }];
+        config.session.game_topology_mappings = ["Chess", "chess"]
+            .map(|game| (game.to_owned(), Topology::Mesh))
+            .into_iter()
+            .collect();
+        config.metrics.dashboard_cache_history_window_secs = 5 * 720 + 1;
+        let found = startup_warnings(&config, false);
+        assert_eq!(found.len(), 10, "{found:#?}");
+    }
+}

@@ -1,0 +1,20 @@
+//! What a connection reads.
+
+use super::{GameDataFormat, ProtocolVersion};
+
+/// The version and the game-data format that a connection negotiated: all that decides which encoding it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Dialect {
+    /// Which form of each message it reads.
+    pub version: ProtocolVersion,
+    /// Which encoding its binary frames carry, in both directions.
+    pub format: GameDataFormat,
+}
+
+impl Dialect {
+    /// What a connection speaks before, or without, a handshake.
+    pub const FLOOR: Self = Self {
+        version: ProtocolVersion::V2,
+        format: GameDataFormat::Json,
+    };
+}

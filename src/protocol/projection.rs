@@ -1,0 +1,343 @@
+//! What a receiver of one protocol version sees of a control message: the only place that knows.
+//!
+//! Version 2 sees when players connected and how to reach them; version 3 sees sender stamps instead. Everything that a
+//! version must not see is left out here, so the state above can hold everything.
+
+use serde::Serialize;
+
+use super::server_message::{AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, RoomSnapshot};
+use super::{
+    ConnectionInfo, ErrorCode, GameDataFormat, LobbyState, NameRules, PlayerId, ProtocolVersion, RoomCode, RoomId,
+    ServerMessage, WallTime,
+};
+
+impl ServerMessage<'_> {
+    /// Appends the message's JSON text, as a receiver of `version` sees it.
+    pub fn write_json(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, &wire(self, version)).expect("writing plain values to memory cannot fail");
+    }
+
+    /// Whether every receiver of one version sees the same text, so that one encoding serves a whole room.
+    #[must_use]
+    pub const fn is_personal(&self) -> bool {
+        matches!(self, Self::AuthorityChanged { .. } | Self::RoomJoined(_))
+    }
+}
+
+/// The envelope: `{"type": …, "data": …}`, without `data` where there is nothing to say.
+#[derive(Serialize)]
+#[serde(tag = "type", content = "data")]
+enum Wire<'a> {
+    Authenticated {
+        app_name: &'a str,
+        rate_limits: AdvisoryRates,
+    },
+    ProtocolInfo(ProtocolInfoView<'a>),
+    AuthenticationError {
+        error: &'a str,
+        error_code: ErrorCode,
+    },
+    RoomJoined(RoomView<'a>),
+    RoomJoinFailed {
+        reason: &'a str,
+        error_code: ErrorCode,
+    },
+    RoomLeft,
+    PlayerJoined {
+        player: PlayerView<'a>,
+    },
+    PlayerLeft(PlayerLeftView),
+    LobbyStateChanged {
+        lobby_state: LobbyState,
+        ready_players: &'a [PlayerId],
+        all_ready: bool,
+    },
+    GameStarting {
+        peer_connections: Vec<PeerView<'a>>,
+    },
+    AuthorityChanged {
+        authority_player: Option<PlayerId>,
+        you_are_authority: bool,
+    },
+    AuthorityResponse(AuthorityResponseView<'a>),
+    SpectatorJoinFailed {
+        reason: &'a str,
+        error_code: ErrorCode,
+    },
+    ReconnectionFailed {
+        reason: &'a str,
+        error_code: ErrorCode,
+    },
+    Pong,
+    Error {
+        message: &'a str,
+        error_code: ErrorCode,
+    },
+}
+
+#[derive(Serialize)]
+struct ProtocolInfoView<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sdk_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minimum_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recommended_version: Option<&'a str>,
+    capabilities: &'a [&'a str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<&'a str>,
+    game_data_formats: &'a [GameDataFormat],
+    player_name_rules: &'a NameRules,
+}
+
+#[derive(Serialize)]
+struct PlayerView<'a> {
+    id: PlayerId,
+    name: &'a str,
+    is_authority: bool,
+    is_ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connected_at: Option<WallTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_info: Option<&'a ConnectionInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PlayerLeftView {
+    player_id: PlayerId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    final_seq: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PeerView<'a> {
+    player_id: PlayerId,
+    player_name: &'a str,
+    is_authority: bool,
+    relay_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_info: Option<&'a ConnectionInfo>,
+}
+
+#[derive(Serialize)]
+struct AuthorityResponseView<'a> {
+    granted: bool,
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<ErrorCode>,
+}
+
+#[derive(Serialize)]
+struct RoomView<'a> {
+    room_id: RoomId,
+    room_code: &'a RoomCode,
+    player_id: PlayerId,
+    game_name: &'a str,
+    max_players: u8,
+    supports_authority: bool,
+    current_players: Vec<PlayerView<'a>>,
+    is_authority: bool,
+    lobby_state: LobbyState,
+    ready_players: &'a [PlayerId],
+    relay_type: &'a str,
+    current_spectators: [(); 0],
+}
+
+fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a> {
+    match *message {
+        ServerMessage::Authenticated { app_name, rate_limits } => Wire::Authenticated { app_name, rate_limits },
+        ServerMessage::ProtocolInfo(ref info) => Wire::ProtocolInfo(protocol_info(info)),
+        ServerMessage::AuthenticationError { error, error_code } => Wire::AuthenticationError { error, error_code },
+        ServerMessage::RoomJoined(ref room) => Wire::RoomJoined(room_view(room, version)),
+        ServerMessage::RoomJoinFailed { reason, error_code } => Wire::RoomJoinFailed { reason, error_code },
+        ServerMessage::RoomLeft => Wire::RoomLeft,
+        ServerMessage::PlayerJoined { ref player } => Wire::PlayerJoined {
+            player: player_view(player, version),
+        },
+        ServerMessage::PlayerLeft { player_id, last } => {
+            let stamped = version >= ProtocolVersion::V3;
+            Wire::PlayerLeft(PlayerLeftView {
+                player_id,
+                epoch: stamped.then_some(last.epoch),
+                final_seq: stamped.then_some(last.seq),
+            })
+        }
+        ServerMessage::LobbyStateChanged {
+            lobby_state,
+            ref ready_players,
+            all_ready,
+        } => Wire::LobbyStateChanged {
+            lobby_state,
+            ready_players,
+            all_ready,
+        },
+        ServerMessage::GameStarting { ref peers } => Wire::GameStarting {
+            peer_connections: peers.iter().map(peer_view).collect(),
+        },
+        ServerMessage::AuthorityChanged {
+            authority_player,
+            you_are_authority,
+        } => Wire::AuthorityChanged {
+            authority_player,
+            you_are_authority,
+        },
+        ServerMessage::AuthorityResponse { refusal } => Wire::AuthorityResponse(AuthorityResponseView {
+            granted: refusal.is_none(),
+            reason: refusal.map(|(reason, _)| reason),
+            error_code: refusal.map(|(_, code)| code),
+        }),
+        ServerMessage::SpectatorJoinFailed { reason, error_code } => Wire::SpectatorJoinFailed { reason, error_code },
+        ServerMessage::ReconnectionFailed { reason, error_code } => Wire::ReconnectionFailed { reason, error_code },
+        ServerMessage::Pong => Wire::Pong,
+        ServerMessage::Error { message, error_code } => Wire::Error { message, error_code },
+    }
+}
+
+fn protocol_info<'a>(info: &'a ProtocolInfo<'_>) -> ProtocolInfoView<'a> {
+    ProtocolInfoView {
+        platform: info.platform,
+        sdk_version: info.sdk_version,
+        minimum_version: info.minimum_version,
+        recommended_version: info.recommended_version,
+        capabilities: &info.capabilities,
+        notes: info.notes,
+        game_data_formats: info.game_data_formats,
+        player_name_rules: info.player_name_rules,
+    }
+}
+
+fn player_view<'a>(player: &'a PlayerInfo<'_>, version: ProtocolVersion) -> PlayerView<'a> {
+    let stamped = version >= ProtocolVersion::V3;
+    PlayerView {
+        id: player.id,
+        name: player.name,
+        is_authority: player.is_authority,
+        is_ready: player.is_ready,
+        connected_at: (!stamped).then_some(player.connected_at),
+        connection_info: player.connection_info.filter(|_| !stamped),
+        epoch: stamped.then_some(player.stamp.epoch),
+        seq: stamped.then_some(player.stamp.seq),
+    }
+}
+
+fn peer_view<'a>(peer: &'a PeerInfo<'_>) -> PeerView<'a> {
+    PeerView {
+        player_id: peer.player_id,
+        player_name: peer.player_name,
+        is_authority: peer.is_authority,
+        relay_type: peer.relay_type,
+        connection_info: peer.connection_info,
+    }
+}
+
+fn room_view<'a>(room: &'a RoomSnapshot<'_>, version: ProtocolVersion) -> RoomView<'a> {
+    RoomView {
+        room_id: room.room_id,
+        room_code: room.room_code,
+        player_id: room.player_id,
+        game_name: room.game_name,
+        max_players: room.max_players,
+        supports_authority: room.supports_authority,
+        current_players: room
+            .current_players
+            .iter()
+            .map(|player| player_view(player, version))
+            .collect(),
+        is_authority: room.is_authority,
+        lobby_state: room.lobby_state,
+        ready_players: &room.ready_players,
+        relay_type: room.relay_type,
+        current_spectators: [],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Stamp;
+
+    const AL: PlayerId = PlayerId::from_bytes([0x11; 16]);
+
+    fn seen(message: &ServerMessage<'_>, version: ProtocolVersion) -> String {
+        let mut out = Vec::new();
+        message.write_json(version, &mut out);
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    fn newcomer() -> ServerMessage<'static> {
+        ServerMessage::PlayerJoined {
+            player: PlayerInfo {
+                id: AL,
+                name: "Al",
+                is_authority: false,
+                is_ready: false,
+                connected_at: WallTime { unix_nanos: 0 },
+                connection_info: None,
+                stamp: Stamp { epoch: 3, seq: 41 },
+            },
+        }
+    }
+
+    #[test]
+    fn a_version_2_receiver_sees_times_and_no_stamps() {
+        assert_eq!(
+            seen(&newcomer(), ProtocolVersion::V2),
+            r#"{"type":"PlayerJoined","data":{"player":{"id":"11111111-1111-1111-1111-111111111111","name":"Al","is_authority":false,"is_ready":false,"connected_at":"1970-01-01T00:00:00.000000000Z"}}}"#
+        );
+        let left = ServerMessage::PlayerLeft {
+            player_id: AL,
+            last: Stamp { epoch: 3, seq: 41 },
+        };
+        assert_eq!(
+            seen(&left, ProtocolVersion::V2),
+            r#"{"type":"PlayerLeft","data":{"player_id":"11111111-1111-1111-1111-111111111111"}}"#
+        );
+    }
+
+    #[test]
+    fn a_version_3_receiver_sees_stamps_and_no_times() {
+        assert_eq!(
+            seen(&newcomer(), ProtocolVersion::V3),
+            r#"{"type":"PlayerJoined","data":{"player":{"id":"11111111-1111-1111-1111-111111111111","name":"Al","is_authority":false,"is_ready":false,"epoch":3,"seq":41}}}"#
+        );
+        let left = ServerMessage::PlayerLeft {
+            player_id: AL,
+            last: Stamp { epoch: 3, seq: 41 },
+        };
+        assert_eq!(
+            seen(&left, ProtocolVersion::V3),
+            r#"{"type":"PlayerLeft","data":{"player_id":"11111111-1111-1111-1111-111111111111","epoch":3,"final_seq":41}}"#
+        );
+    }
+
+    #[test]
+    fn what_is_absent_is_omitted_or_null_as_the_protocol_says() {
+        assert_eq!(seen(&ServerMessage::Pong, ProtocolVersion::V2), r#"{"type":"Pong"}"#);
+        assert_eq!(
+            seen(&ServerMessage::RoomLeft, ProtocolVersion::V2),
+            r#"{"type":"RoomLeft"}"#
+        );
+        assert_eq!(
+            seen(&ServerMessage::AuthorityResponse { refusal: None }, ProtocolVersion::V2),
+            r#"{"type":"AuthorityResponse","data":{"granted":true,"reason":null}}"#
+        );
+        assert_eq!(
+            seen(
+                &ServerMessage::AuthorityChanged {
+                    authority_player: None,
+                    you_are_authority: false
+                },
+                ProtocolVersion::V2
+            ),
+            r#"{"type":"AuthorityChanged","data":{"authority_player":null,"you_are_authority":false}}"#
+        );
+    }
+}

@@ -1,0 +1,207 @@
+//! Control messages to clients, as the server means them.
+//!
+//! A [`ServerMessage`] holds everything that any receiver may be told. What a receiver of one version really sees is
+//! decided in [`projection`](super::projection) and nowhere else. Game data never takes this road: it is spliced, see
+//! [`game_data`](super::game_data).
+
+use serde::Serialize;
+
+use super::{ConnectionInfo, ErrorCode, GameDataFormat, NameRules, PlayerId, RoomCode, RoomId, Stamp, WallTime};
+
+/// A control message, borrowing what it tells from the state that it tells about.
+#[derive(Debug, Clone)]
+pub enum ServerMessage<'a> {
+    /// The handshake succeeded.
+    Authenticated {
+        /// The registered name of the application.
+        app_name: &'a str,
+        /// Advisory rates.
+        rate_limits: AdvisoryRates,
+    },
+    /// What the connection may rely on; follows `Authenticated`.
+    ProtocolInfo(ProtocolInfo<'a>),
+    /// The handshake was refused.
+    AuthenticationError {
+        /// For people.
+        error: &'a str,
+        /// For programs.
+        error_code: ErrorCode,
+    },
+    /// The receiver has a seat; the snapshot is a fence, every later event is newer.
+    RoomJoined(RoomSnapshot<'a>),
+    /// The receiver got no seat.
+    RoomJoinFailed {
+        /// For people.
+        reason: &'a str,
+        /// For programs.
+        error_code: ErrorCode,
+    },
+    /// The receiver gave up its seat.
+    RoomLeft,
+    /// Somebody else took a seat.
+    PlayerJoined {
+        /// The newcomer.
+        player: PlayerInfo<'a>,
+    },
+    /// Somebody else gave up a seat.
+    PlayerLeft {
+        /// Who left.
+        player_id: PlayerId,
+        /// The last epoch and sequence number that the player used.
+        last: Stamp,
+    },
+    /// Readiness changed.
+    LobbyStateChanged {
+        /// Where the room stands.
+        lobby_state: LobbyState,
+        /// Who is ready.
+        ready_players: Vec<PlayerId>,
+        /// Whether everybody is.
+        all_ready: bool,
+    },
+    /// The game was started.
+    GameStarting {
+        /// Every seated player, the receiver included.
+        peers: Vec<PeerInfo<'a>>,
+    },
+    /// The authority moved.
+    AuthorityChanged {
+        /// Who holds it now.
+        authority_player: Option<PlayerId>,
+        /// Whether that is the receiver.
+        you_are_authority: bool,
+    },
+    /// The answer to an authority request.
+    AuthorityResponse {
+        /// `None` when granted; else the text and code of the refusal.
+        refusal: Option<(&'a str, ErrorCode)>,
+    },
+    /// The receiver may not watch.
+    SpectatorJoinFailed {
+        /// For people.
+        reason: &'a str,
+        /// For programs.
+        error_code: ErrorCode,
+    },
+    /// The receiver's old seat was not given back.
+    ReconnectionFailed {
+        /// For people.
+        reason: &'a str,
+        /// For programs.
+        error_code: ErrorCode,
+    },
+    /// The answer to `Ping`.
+    Pong,
+    /// A request was refused, or the connection is about to end.
+    Error {
+        /// For people.
+        message: &'a str,
+        /// For programs.
+        error_code: ErrorCode,
+    },
+}
+
+/// Where a room stands between its creation and its game.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LobbyState {
+    /// Momentary: only the creator's own snapshot says so.
+    Waiting,
+    /// Players gather and get ready.
+    Lobby,
+    /// The game was started. Terminal.
+    Finalized,
+}
+
+/// Rates that a client may be shown; nothing is enforced by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct AdvisoryRates {
+    /// Per minute.
+    pub per_minute: u64,
+    /// Per hour.
+    pub per_hour: u64,
+    /// Per day.
+    pub per_day: u64,
+}
+
+/// What a connection may rely on.
+#[derive(Debug, Clone)]
+pub struct ProtocolInfo<'a> {
+    /// As the client spelled it.
+    pub platform: Option<&'a str>,
+    /// As the client spelled it.
+    pub sdk_version: Option<&'a str>,
+    /// The least SDK version that is let in for this platform.
+    pub minimum_version: Option<&'a str>,
+    /// The advised SDK version for this platform.
+    pub recommended_version: Option<&'a str>,
+    /// Names of what the server offers on this platform.
+    pub capabilities: Vec<&'a str>,
+    /// A remark for developers on this platform.
+    pub notes: Option<&'a str>,
+    /// Game-data formats in their fixed order.
+    pub game_data_formats: &'a [GameDataFormat],
+    /// What a player name may be.
+    pub player_name_rules: &'a NameRules,
+}
+
+/// A player as room mates may see it.
+#[derive(Debug, Clone)]
+pub struct PlayerInfo<'a> {
+    /// The connection's id.
+    pub id: PlayerId,
+    /// The display name.
+    pub name: &'a str,
+    /// Whether the player leads the room.
+    pub is_authority: bool,
+    /// Whether the player is ready to start.
+    pub is_ready: bool,
+    /// When the seat was taken.
+    pub connected_at: WallTime,
+    /// How to reach the player directly, in its own words.
+    pub connection_info: Option<&'a ConnectionInfo>,
+    /// The epoch of this membership and the last sequence number used in it.
+    pub stamp: Stamp,
+}
+
+/// A player as `GameStarting` lists it.
+#[derive(Debug, Clone)]
+pub struct PeerInfo<'a> {
+    /// The connection's id.
+    pub player_id: PlayerId,
+    /// The display name.
+    pub player_name: &'a str,
+    /// Whether the player leads the room.
+    pub is_authority: bool,
+    /// A label of the deployment; selects nothing.
+    pub relay_type: &'a str,
+    /// How to reach the player directly, in its own words.
+    pub connection_info: Option<&'a ConnectionInfo>,
+}
+
+/// A room as one of its members may see it at the moment of joining.
+#[derive(Debug, Clone)]
+pub struct RoomSnapshot<'a> {
+    /// The room's id.
+    pub room_id: RoomId,
+    /// The room's code.
+    pub room_code: &'a RoomCode,
+    /// The receiver.
+    pub player_id: PlayerId,
+    /// The namespace of the code.
+    pub game_name: &'a str,
+    /// Seats.
+    pub max_players: u8,
+    /// Whether the room can have an authority.
+    pub supports_authority: bool,
+    /// Every seated player, the receiver included.
+    pub current_players: Vec<PlayerInfo<'a>>,
+    /// Whether the receiver leads the room.
+    pub is_authority: bool,
+    /// Where the room stands.
+    pub lobby_state: LobbyState,
+    /// Who is ready.
+    pub ready_players: Vec<PlayerId>,
+    /// A label of the deployment; selects nothing.
+    pub relay_type: &'a str,
+}

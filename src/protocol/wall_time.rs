@@ -1,0 +1,52 @@
+//! Moments that clients see.
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+
+/// Nanoseconds since the Unix epoch, UTC. Written as RFC 3339 with nine fractional digits and `Z`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct WallTime {
+    /// Nanoseconds since the Unix epoch.
+    pub unix_nanos: u64,
+}
+
+impl WallTime {
+    /// Whole milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn unix_ms(self) -> u64 {
+        self.unix_nanos / 1_000_000
+    }
+}
+
+impl Serialize for WallTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.unix_nanos))
+            .expect("64-bit nanoseconds end in the year 2554, which the calendar holds");
+        let (date, time) = (moment.date(), moment.time());
+        serializer.collect_str(&format_args!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.nanosecond()
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_written_as_rfc_3339_with_nine_digits() {
+        let written = |unix_nanos| serde_json::to_string(&WallTime { unix_nanos }).expect("times serialise");
+        assert_eq!(written(0), "\"1970-01-01T00:00:00.000000000Z\"");
+        assert_eq!(written(1_795_397_463_254_686_877), "\"2026-11-23T01:31:03.254686877Z\"");
+        assert!(written(u64::MAX).starts_with("\"2554-07-21T"));
+    }
+}

@@ -1,0 +1,202 @@
+//! Who sits in a room.
+//!
+//! Two tables in step: the members, small and walked once per relayed message, and the seats, with all the rest.
+
+use crate::protocol::server_message::{PeerInfo, PlayerInfo};
+use crate::protocol::{ConnectionInfo, Dialect, PlayerId, Stamp, WallTime};
+
+/// Where the shard finds a connection. Stale references are harmless: the generation tells.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
+pub struct MemberRef {
+    /// The place in the shard's table.
+    pub index: u32,
+    /// Which of the place's successive holders is meant.
+    pub generation: u32,
+}
+
+/// All that relaying needs to know of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Member {
+    /// Where the shard finds the connection.
+    pub link: MemberRef,
+    /// What the connection reads.
+    pub dialect: Dialect,
+}
+
+/// A member's seat.
+#[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Seat {
+    player: PlayerId,
+    name: Box<str>,
+    folded_name: Box<str>,
+    is_ready: bool,
+    connected_at: WallTime,
+    connection_info: Option<Box<ConnectionInfo>>,
+    stamp: Stamp,
+    pub(super) undeliverable_notice: UndeliverableNotice,
+}
+
+/// When receivers were last told that a sender's data cannot be delivered to them, and how often it was kept back since.
+#[derive(Debug, Clone, Copy, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct UndeliverableNotice {
+    told_at_ms: Option<u64>,
+    kept_back: u64,
+}
+
+impl UndeliverableNotice {
+    /// Receivers are told of one sender's undeliverable data at most this often, in milliseconds.
+    const INTERVAL_MS: u64 = 1_000;
+
+    /// Whether receivers are to be told now, and if so, how often they were not told since the last time.
+    pub fn due(&mut self, now_ms: u64) -> Option<u64> {
+        if self
+            .told_at_ms
+            .is_some_and(|told_at_ms| now_ms < told_at_ms + Self::INTERVAL_MS)
+        {
+            self.kept_back += 1;
+            return None;
+        }
+        self.told_at_ms = Some(now_ms);
+        Some(std::mem::take(&mut self.kept_back))
+    }
+}
+
+impl Seat {
+    pub(super) fn new(player: PlayerId, name: &str, folded_name: Box<str>, epoch: u32, connected_at: WallTime) -> Self {
+        Self {
+            player,
+            name: name.into(),
+            folded_name,
+            is_ready: false,
+            connected_at,
+            connection_info: None,
+            stamp: Stamp { epoch, seq: 0 },
+            undeliverable_notice: UndeliverableNotice::default(),
+        }
+    }
+
+    /// Who sits here.
+    #[must_use]
+    pub const fn player(&self) -> PlayerId {
+        self.player
+    }
+
+    /// The epoch of this membership and the last sequence number used in it.
+    #[must_use]
+    pub const fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Whether the player is ready to start.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    pub(super) const fn toggle_ready(&mut self) {
+        self.is_ready = !self.is_ready;
+    }
+
+    pub(super) fn next_stamp(&mut self) -> (PlayerId, Stamp) {
+        self.stamp.seq += 1;
+        (self.player, self.stamp)
+    }
+
+    pub(super) fn set_connection_info(&mut self, info: ConnectionInfo) {
+        self.connection_info = Some(Box::new(info));
+    }
+
+    pub(super) fn info(&self, is_authority: bool) -> PlayerInfo<'_> {
+        PlayerInfo {
+            id: self.player,
+            name: &self.name,
+            is_authority,
+            is_ready: self.is_ready,
+            connected_at: self.connected_at,
+            connection_info: self.connection_info.as_deref(),
+            stamp: self.stamp,
+        }
+    }
+
+    pub(super) fn peer_info<'a>(&'a self, is_authority: bool, relay_type: &'a str) -> PeerInfo<'a> {
+        PeerInfo {
+            player_id: self.player,
+            player_name: &self.name,
+            is_authority,
+            relay_type,
+            connection_info: self.connection_info.as_deref(),
+        }
+    }
+}
+
+/// Everybody in the room. The order is nobody's business: it changes as members leave.
+#[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Roster {
+    members: Vec<Member>,
+    seats: Vec<Seat>,
+}
+
+impl Roster {
+    /// How many sit in the room.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody does.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Where to reach everybody.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// Every seat.
+    pub fn seats(&self) -> impl ExactSizeIterator<Item = &Seat> {
+        self.seats.iter()
+    }
+
+    /// The seat of a member.
+    #[must_use]
+    pub fn seat(&self, link: MemberRef) -> Option<&Seat> {
+        self.position(link).map(|index| &self.seats[index])
+    }
+
+    pub(super) fn seat_mut(&mut self, link: MemberRef) -> Option<&mut Seat> {
+        self.position(link).map(|index| &mut self.seats[index])
+    }
+
+    fn position(&self, link: MemberRef) -> Option<usize> {
+        self.members.iter().position(|member| member.link == link)
+    }
+
+    pub(super) fn has_name(&self, folded_name: &str) -> bool {
+        self.seats.iter().any(|seat| *seat.folded_name == *folded_name)
+    }
+
+    pub(super) fn add(&mut self, member: Member, seat: Seat) {
+        debug_assert!(self.position(member.link).is_none(), "a connection has one seat");
+        self.members.push(member);
+        self.seats.push(seat);
+    }
+
+    pub(super) fn remove(&mut self, link: MemberRef) -> Option<Seat> {
+        let index = self.position(link)?;
+        self.members.swap_remove(index);
+        Some(self.seats.swap_remove(index))
+    }
+
+    pub(super) fn relink(&mut self, place_of: impl Fn(PlayerId) -> Option<MemberRef>) {
+        for (member, seat) in self.members.iter_mut().zip(&self.seats) {
+            if let Some(link) = place_of(seat.player) {
+                member.link = link;
+            }
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Locked memory and open files: how much the process may have, and how much the shards will take.
+
+use std::num::NonZeroU16;
+use std::{fmt, fs, io};
+
+use super::PreflightError;
+
+/// glommio starts no executor below this limit, not even for a process that the kernel does not hold to it.
+const MEMLOCK_TO_START_BYTES: u64 = 512 * 1024;
+/// Locked per executor: 192 KiB of registered buffers and three rings of 128 entries. Measured on Linux 6.18 as the most
+/// shards that an ordinary user could start with all buffers registered: 34 under 8 MiB, 4 under 1 MiB.
+const MEMLOCK_PER_EXECUTOR_BYTES: u64 = 240 * 1024;
+/// Open per executor: three rings and an event counter.
+const FILES_PER_EXECUTOR: u64 = 4;
+/// Standard streams, signals, logs, configuration, and connections between accept and refusal.
+const FILES_IN_RESERVE: u64 = 64;
+
+/// A resource limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// None.
+    Unlimited,
+    /// That many bytes or descriptors.
+    Of(u64),
+}
+
+impl Limit {
+    /// Whether `amount` is within the limit.
+    #[must_use]
+    pub const fn allows(self, amount: u64) -> bool {
+        match self {
+            Self::Unlimited => true,
+            Self::Of(most) => amount <= most,
+        }
+    }
+
+    pub(super) fn in_kib(self) -> String {
+        match self {
+            Self::Unlimited => self.to_string(),
+            Self::Of(bytes) => format!("{} KiB", bytes / 1024),
+        }
+    }
+
+    const fn from_raw(raw: libc::rlim_t) -> Self {
+        if raw == libc::RLIM_INFINITY {
+            Self::Unlimited
+        } else {
+            Self::Of(raw)
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unlimited => f.write_str("any amount"),
+            Self::Of(amount) => amount.fmt(f),
+        }
+    }
+}
+
+// The C libraries disagree on the sign.
+#[cfg(target_env = "gnu")]
+type ResourceId = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type ResourceId = libc::c_int;
+
+#[derive(Clone, Copy)]
+struct Resource {
+    id: ResourceId,
+    name: &'static str,
+}
+
+const MEMLOCK: Resource = Resource {
+    id: libc::RLIMIT_MEMLOCK,
+    name: "RLIMIT_MEMLOCK",
+};
+const FILES: Resource = Resource {
+    id: libc::RLIMIT_NOFILE,
+    name: "RLIMIT_NOFILE",
+};
+
+pub(super) fn check_memlock(shards: NonZeroU16, memlock_per_shard_bytes: u64) -> Result<Limit, PreflightError> {
+    let limit = raise(MEMLOCK)?;
+    let needed_bytes = memlock_needed(shards, memlock_per_shard_bytes, may_lock_freely());
+    if limit.allows(needed_bytes) {
+        Ok(limit)
+    } else {
+        Err(PreflightError::Memlock {
+            shards,
+            needed_bytes,
+            limit,
+        })
+    }
+}
+
+pub(super) fn check_files(
+    shards: NonZeroU16,
+    files_per_shard: u64,
+    max_connections: u64,
+) -> Result<Limit, PreflightError> {
+    let limit = raise(FILES)?;
+    let needed = files_needed(shards, files_per_shard, max_connections);
+    if limit.allows(needed) {
+        Ok(limit)
+    } else {
+        Err(PreflightError::Files {
+            max_connections,
+            needed,
+            limit,
+        })
+    }
+}
+
+fn memlock_needed(shards: NonZeroU16, memlock_per_shard_bytes: u64, freely: bool) -> u64 {
+    let per_shard_bytes = memlock_per_shard_bytes.saturating_add(MEMLOCK_PER_EXECUTOR_BYTES);
+    let locked_bytes = if freely {
+        0
+    } else {
+        u64::from(shards.get()).saturating_mul(per_shard_bytes)
+    };
+    locked_bytes.max(MEMLOCK_TO_START_BYTES)
+}
+
+fn files_needed(shards: NonZeroU16, files_per_shard: u64, max_connections: u64) -> u64 {
+    let of_shards = u64::from(shards.get()).saturating_mul(files_per_shard.saturating_add(FILES_PER_EXECUTOR));
+    max_connections
+        .saturating_add(of_shards)
+        .saturating_add(FILES_IN_RESERVE)
+}
+
+/// Raises the soft limit to the hard one and tells what holds then.
+fn raise(resource: Resource) -> Result<Limit, PreflightError> {
+    let unreadable = |source| PreflightError::Unreadable {
+        name: resource.name,
+        source,
+    };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointer is to this frame, and the kernel fills the whole structure.
+    if unsafe { libc::getrlimit(resource.id, &raw mut limit) } != 0 {
+        return Err(unreadable(io::Error::last_os_error()));
+    }
+    let raised = libc::rlimit {
+        rlim_cur: limit.rlim_max,
+        ..limit
+    };
+    // SAFETY: the pointer is to this frame and only read.
+    let is_raised = limit.rlim_cur < limit.rlim_max && unsafe { libc::setrlimit(resource.id, &raw const raised) } == 0;
+    // A refusal leaves the soft limit, which the check then judges.
+    Ok(Limit::from_raw(if is_raised {
+        raised.rlim_cur
+    } else {
+        limit.rlim_cur
+    }))
+}
+
+/// Whether the kernel leaves this process's locked memory uncounted.
+fn may_lock_freely() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let uid_map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    has_ipc_lock(&status) && is_initial_user_namespace(&uid_map)
+}
+
+fn has_ipc_lock(status: &str) -> bool {
+    const CAP_IPC_LOCK: u32 = 14;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> CAP_IPC_LOCK & 1 == 1)
+}
+
+/// In any other user namespace the capability does not reach the kernel's memory accounting.
+fn is_initial_user_namespace(uid_map: &str) -> bool {
+    uid_map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn shards(count: u16) -> NonZeroU16 {
+        NonZeroU16::new(count).expect("not zero")
+    }
+
+    #[test]
+    fn locked_memory_grows_with_the_shards_unless_it_is_free() {
+        let kib = 1024;
+        assert_eq!(memlock_needed(shards(1), 0, false), 512 * kib);
+        assert_eq!(memlock_needed(shards(34), 0, false), 34 * 240 * kib);
+        assert!(
+            memlock_needed(shards(34), 0, false) <= 8 << 20,
+            "8 MiB, the usual default, carry 34 shards"
+        );
+        assert_eq!(memlock_needed(shards(4), 60 * kib, false), 4 * 300 * kib);
+        assert_eq!(memlock_needed(shards(4), u64::MAX, false), u64::MAX);
+        assert_eq!(memlock_needed(shards(34), u64::MAX, true), 512 * kib);
+    }
+
+    #[test]
+    fn open_files_are_connections_shards_and_a_reserve() {
+        assert_eq!(files_needed(shards(8), 3, 10_000), 10_000 + 8 * (4 + 3) + 64);
+        assert_eq!(files_needed(shards(8), u64::MAX, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_soft_limit_is_raised_to_the_hard_one() {
+        let raised = raise(FILES).expect("readable");
+        let mut now = libc::rlimit {
+            rlim_cur: 0,
+            rlim_max: 0,
+        };
+        // SAFETY: the pointer is to this frame, and the kernel fills the whole structure.
+        assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut now) }, 0);
+        assert_eq!(now.rlim_cur, now.rlim_max);
+        assert_eq!(raised, Limit::from_raw(now.rlim_max));
+    }
+
+    #[test]
+    fn the_capability_counts_only_in_the_initial_user_namespace() {
+        assert!(has_ipc_lock("Name:\tx\nCapEff:\t000001ffffffffff\n"));
+        assert!(has_ipc_lock("CapEff:\t0000000000004000\n"));
+        assert!(!has_ipc_lock("CapEff:\t00000000a80425fb\n"), "Docker's default set");
+        assert!(!has_ipc_lock(""));
+        assert!(is_initial_user_namespace("         0          0 4294967295\n"));
+        assert!(!is_initial_user_namespace("         0     100000      65536\n"));
+    }
+
+    #[test]
+    fn limits_tell_their_unit() {
+        assert_eq!(Limit::Of(1 << 23).in_kib(), "8192 KiB");
+        assert_eq!(Limit::Unlimited.in_kib(), "any amount");
+        assert!(Limit::Of(5).allows(5) && !Limit::Of(5).allows(6) && Limit::Unlimited.allows(u64::MAX));
+    }
+}

@@ -1,0 +1,244 @@
+//! The checks before the first executor: can this machine, container or service unit carry the server?
+//!
+//! Owns the raising of the soft limits. Promises that whatever is missing is told in one sentence that names the cure,
+//! all of it at once, and never as a panic. Must run before any executor exists: glommio panics where io_uring is
+//! refused, and its memory and descriptors would count against the limits judged here.
+
+mod limits;
+mod listening;
+mod ring;
+
+use std::fmt;
+use std::num::NonZeroU16;
+use std::path::Path;
+
+pub use limits::Limit;
+pub use listening::{ListenAddress, ListenRefusal};
+pub use ring::{RingFeatures, RingRefusal};
+
+/// What the server is about to need.
+#[derive(Debug, Clone)]
+pub struct Demands<'a> {
+    /// Executors to start.
+    pub shards: NonZeroU16,
+    /// What the rings must be able to do.
+    pub ring: RingFeatures,
+    /// Connections at once in the whole process.
+    pub max_connections: u64,
+    /// Descriptors that a shard opens beyond those of its executor: listeners, own rings, epoll sets.
+    pub files_per_shard: u64,
+    /// Memory that a shard locks beyond that of its executor: own rings and their registered buffers.
+    pub memlock_per_shard_bytes: u64,
+    /// The backlog that listeners will ask for.
+    pub backlog: u32,
+    /// Where the server will listen.
+    pub addresses: &'a [ListenAddress],
+}
+
+/// What a machine that can carry the server told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// To be logged; the server works without a cure.
+    pub warnings: Vec<Warning>,
+    /// Descriptors that this process may open, after raising.
+    pub file_limit: Limit,
+    /// Bytes that this process may lock in memory, after raising.
+    pub memlock_limit: Limit,
+}
+
+/// What costs the operator something, but not the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Warning {
+    /// The kernel will cut the listen backlog.
+    BacklogCut {
+        /// What the configuration wants.
+        wanted: u32,
+        /// `net.core.somaxconn`.
+        most: u32,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BacklogCut { wanted, most } => write!(
+                f,
+                "the kernel cuts the listen backlog of {wanted} to {most}, so that a rush of connections may be refused: \
+                 run `sysctl -w net.core.somaxconn={wanted}` (Docker `--sysctl net.core.somaxconn={wanted}`)"
+            ),
+        }
+    }
+}
+
+/// Why the server cannot start here. Each message is one sentence with the cure.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// No executor can have its ring.
+    #[error(transparent)]
+    Ring(#[from] RingRefusal),
+    /// The executors may not lock the memory that they need.
+    #[error(
+        "{shards} shards need to lock {} KiB of memory and this process may lock {}: raise the limit (systemd \
+         LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell) or start fewer shards",
+        .needed_bytes / 1024, .limit.in_kib()
+    )]
+    Memlock {
+        /// Executors to start.
+        shards: NonZeroU16,
+        /// For all of them.
+        needed_bytes: u64,
+        /// The hard limit.
+        limit: Limit,
+    },
+    /// The process may not open enough files for its connections.
+    #[error(
+        "{max_connections} connections need {needed} open files and this process may open {limit}: raise the limit \
+         (systemd LimitNOFILE={needed}, Docker `--ulimit nofile={needed}`, `ulimit -n` in a shell) or allow fewer \
+         connections"
+    )]
+    Files {
+        /// The configured limit.
+        max_connections: u64,
+        /// Connections, shards and a reserve.
+        needed: u64,
+        /// The hard limit.
+        limit: Limit,
+    },
+    /// The server could not listen.
+    #[error(transparent)]
+    Listen(#[from] ListenRefusal),
+    /// A limit could not be read or raised.
+    #[error("the limit {name} cannot be read ({source}): allow the system call prlimit64 in the seccomp profile")]
+    Unreadable {
+        /// The limit's name in the manuals.
+        name: &'static str,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+}
+
+/// Runs all checks on this process and raises its soft limits as far as the demands and the hard limits go.
+///
+/// # Errors
+/// Everything that stands in the way, in the order to cure it; never empty.
+pub fn run(demands: &Demands<'_>) -> Result<Report, Vec<PreflightError>> {
+    let sysctl = Path::new("/proc/sys");
+    let mut errors = Vec::new();
+    note(&mut errors, ring::check(demands.ring, sysctl));
+    let memlock_limit = note(
+        &mut errors,
+        limits::check_memlock(demands.shards, demands.memlock_per_shard_bytes),
+    );
+    let file_limit = note(
+        &mut errors,
+        limits::check_files(demands.shards, demands.files_per_shard, demands.max_connections),
+    );
+    for listen in demands.addresses {
+        note(&mut errors, listening::check_free(*listen));
+    }
+    match (memlock_limit, file_limit) {
+        (Some(memlock_limit), Some(file_limit)) if errors.is_empty() => {
+            let warnings = listening::backlog_warning(demands.backlog, sysctl)
+                .into_iter()
+                .collect();
+            Ok(Report {
+                warnings,
+                file_limit,
+                memlock_limit,
+            })
+        }
+        _ => Err(errors),
+    }
+}
+
+fn note<T>(errors: &mut Vec<PreflightError>, outcome: Result<T, impl Into<PreflightError>>) -> Option<T> {
+    outcome.map_err(|error| errors.push(error.into())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn demands(addresses: &[ListenAddress]) -> Demands<'_> {
+        Demands {
+            shards: NonZeroU16::MIN,
+            ring: RingFeatures::default(),
+            max_connections: 16,
+            files_per_shard: 4,
+            memlock_per_shard_bytes: 0,
+            backlog: 64,
+            addresses,
+        }
+    }
+
+    #[test]
+    fn this_machine_can_carry_a_small_server() {
+        let anywhere = ListenAddress {
+            address: ([127, 0, 0, 1], 0).into(),
+            v6_only: false,
+        };
+        let report = run(&demands(&[anywhere])).expect("one shard can run here");
+        assert!(report.file_limit.allows(16 + 4));
+        assert!(report.memlock_limit.allows(512 * 1024));
+        assert_eq!(report.warnings, []);
+    }
+
+    #[test]
+    fn everything_in_the_way_is_told_at_once() {
+        let served = TcpListener::bind(("127.0.0.1", 0)).expect("a listener");
+        let address = served.local_addr().expect("its address");
+        let addresses = [ListenAddress {
+            address,
+            v6_only: false,
+        }];
+        let errors = run(&Demands {
+            max_connections: u64::MAX,
+            ..demands(&addresses)
+        })
+        .expect_err("it cannot start");
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert!(texts[0].contains("open files"), "{texts:?}");
+        assert!(texts[1].contains(&address.to_string()), "{texts:?}");
+    }
+
+    #[test]
+    fn limits_that_are_too_low_tell_the_cure() {
+        let shards = NonZeroU16::new(4).expect("not zero");
+        let memlock = PreflightError::Memlock {
+            shards,
+            needed_bytes: 1 << 20,
+            limit: Limit::Of(65_536),
+        };
+        assert_eq!(
+            memlock.to_string(),
+            "4 shards need to lock 1024 KiB of memory and this process may lock 64 KiB: raise the limit (systemd \
+             LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell) or start fewer shards"
+        );
+        let files = PreflightError::Files {
+            max_connections: 10_000,
+            needed: 10_200,
+            limit: Limit::Of(1024),
+        };
+        assert_eq!(
+            files.to_string(),
+            "10000 connections need 10200 open files and this process may open 1024: raise the limit (systemd \
+             LimitNOFILE=10200, Docker `--ulimit nofile=10200`, `ulimit -n` in a shell) or allow fewer connections"
+        );
+    }
+
+    #[test]
+    fn a_cut_backlog_tells_the_cure() {
+        let warning = Warning::BacklogCut {
+            wanted: 4096,
+            most: 128,
+        };
+        assert_eq!(
+            warning.to_string(),
+            "the kernel cuts the listen backlog of 4096 to 128, so that a rush of connections may be refused: run \
+             `sysctl -w net.core.somaxconn=4096` (Docker `--sysctl net.core.somaxconn=4096`)"
+        );
+    }
+}

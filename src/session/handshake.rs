@@ -1,0 +1,305 @@
+//! The handshake: who the client says it is, and what both will speak.
+
+use ahash::AHashMap;
+use thiserror::Error;
+
+use super::sdk::{SdkAdvice, SdkRefusal, SdkTable};
+use super::{Session, Stage};
+use crate::protocol::server_message::AdvisoryRates;
+use crate::protocol::{AppId, Authenticate, Dialect, ErrorCode, GameDataFormat, NameRules, ProtocolVersion};
+
+/// What the server demands of a handshake.
+#[derive(Debug, Clone)]
+pub struct HandshakePolicy {
+    /// Which applications are let in.
+    pub apps: AppPolicy,
+    /// Enabled game-data formats, in the protocol's order.
+    pub formats: Vec<GameDataFormat>,
+    /// Names that players may have; also advertised.
+    pub name_rules: NameRules,
+    /// Which client versions are let in.
+    pub sdk: SdkTable,
+    /// How long a required handshake may take, from the upgrade, in milliseconds.
+    pub timeout_ms: u64,
+}
+
+/// Which applications are let in.
+#[derive(Debug, Clone)]
+pub enum AppPolicy {
+    /// Any id is a label, and the handshake may be skipped.
+    Open,
+    /// Only these, each on its own terms, and the handshake is required.
+    Listed(AHashMap<AppId, AppTerms>),
+}
+
+/// What one application was granted.
+#[derive(Debug, Clone, Default)]
+pub struct AppTerms {
+    /// The registered name.
+    pub name: String,
+    /// Handshakes in any sixty seconds.
+    pub handshakes_per_minute: Option<u32>,
+    /// Live rooms.
+    pub max_rooms: Option<u32>,
+    /// Players in a room.
+    pub max_players_per_room: Option<u8>,
+    /// Relayed bytes per sender and window, in place of the general figure.
+    pub relay_bytes: Option<u64>,
+}
+
+impl AppPolicy {
+    /// Whether a handshake must come first.
+    #[must_use]
+    pub const fn requires_handshake(&self) -> bool {
+        matches!(self, Self::Listed(_))
+    }
+
+    /// The terms of a listed application.
+    #[must_use]
+    pub fn terms(&self, app: Option<&AppId>) -> Option<&AppTerms> {
+        match self {
+            Self::Open => None,
+            Self::Listed(apps) => apps.get(app?),
+        }
+    }
+}
+
+/// Why a handshake was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HandshakeRefusal {
+    /// It is not the first message, or not the first handshake.
+    #[error("Authenticate must be the first message of a connection, and only once")]
+    TooLate,
+    /// The id is unknown, too long, or has control characters.
+    #[error("unknown application id; check app_id")]
+    UnknownApp,
+    /// The application's handshakes of this minute are used up.
+    #[error("this application connects too often; wait a minute")]
+    TooOften,
+    /// A credential was given to a server that cannot check any.
+    #[error("this server takes no connect tokens; leave connect_token out")]
+    ConnectToken,
+    /// The client's SDK is not let in.
+    #[error(transparent)]
+    Sdk(#[from] SdkRefusal),
+    /// The asked version is below what the server speaks.
+    #[error("protocol version {asked} is not spoken here; ask for at least {least}")]
+    Version {
+        /// What the client asked for.
+        asked: u16,
+        /// The least that the server speaks.
+        least: u16,
+    },
+}
+
+impl HandshakeRefusal {
+    /// The refusal as clients read it.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooLate => ErrorCode::InvalidInput,
+            Self::UnknownApp => ErrorCode::InvalidAppId,
+            Self::TooOften => ErrorCode::RateLimitExceeded,
+            Self::ConnectToken => ErrorCode::ConnectTokenInvalid,
+            Self::Sdk(_) => ErrorCode::SdkVersionUnsupported,
+            Self::Version { .. } => ErrorCode::UnsupportedProtocolVersion,
+        }
+    }
+
+    /// Whether the connection ends with it, rather than being free to try again.
+    #[must_use]
+    pub const fn is_final(&self, policy: &AppPolicy) -> bool {
+        match self {
+            Self::UnknownApp | Self::TooOften => true,
+            Self::Version { .. } => !policy.requires_handshake(),
+            Self::TooLate | Self::ConnectToken | Self::Sdk(_) => false,
+        }
+    }
+}
+
+/// What a successful handshake is answered with.
+#[derive(Debug)]
+pub struct Accepted<'a> {
+    /// A known format that was asked for and is not enabled: the client is told, and speaks JSON.
+    pub unsupported_format: Option<GameDataFormat>,
+    /// The application's registered name.
+    pub app_name: &'a str,
+    /// Advisory rates.
+    pub rates: AdvisoryRates,
+    /// What the SDK table says.
+    pub advice: SdkAdvice<'a>,
+}
+
+impl Session {
+    /// Takes the client's handshake. `admit` consults the process-wide ledger: application and its handshakes per minute.
+    ///
+    /// # Errors
+    ///
+    /// The first demand that the client fails; the session is unchanged.
+    pub fn authenticate<'p>(
+        &mut self,
+        request: &Authenticate,
+        policy: &'p HandshakePolicy,
+        admit: impl FnOnce(&AppId, u32) -> bool,
+    ) -> Result<Accepted<'p>, HandshakeRefusal> {
+        if self.stage != Stage::Fresh {
+            return Err(HandshakeRefusal::TooLate);
+        }
+        let app = AppId::parse(&request.app_id).ok_or(HandshakeRefusal::UnknownApp)?;
+        let terms = match &policy.apps {
+            AppPolicy::Open => None,
+            AppPolicy::Listed(apps) => Some(apps.get(&app).ok_or(HandshakeRefusal::UnknownApp)?),
+        };
+        if let Some(per_minute) = terms.and_then(|terms| terms.handshakes_per_minute)
+            && !admit(&app, per_minute)
+        {
+            return Err(HandshakeRefusal::TooOften);
+        }
+        if request.connect_token.is_some() {
+            return Err(HandshakeRefusal::ConnectToken);
+        }
+        let advice = policy
+            .sdk
+            .admit(request.platform.as_deref(), request.sdk_version.as_deref())?;
+        let least = ProtocolVersion::V2.number();
+        if let Some(asked) = request.protocol_version.filter(|asked| *asked < least) {
+            return Err(HandshakeRefusal::Version { asked, least });
+        }
+        let asked = request.game_data_format;
+        let is_enabled = policy.formats.contains(&asked);
+        // A client that asks for more than version 2 gets version 2: it is the newest that this server speaks.
+        self.dialect = Dialect {
+            version: ProtocolVersion::V2,
+            format: if is_enabled { asked } else { GameDataFormat::Json },
+        };
+        self.app = Some(app);
+        self.stage = Stage::Authenticated;
+        Ok(Accepted {
+            unsupported_format: (!is_enabled).then_some(asked),
+            app_name: terms.map_or("default", |terms| &terms.name),
+            rates: advisory_rates(terms),
+            advice,
+        })
+    }
+}
+
+fn advisory_rates(terms: Option<&AppTerms>) -> AdvisoryRates {
+    match terms {
+        None => AdvisoryRates {
+            per_minute: 1_000,
+            per_hour: 10_000,
+            per_day: 100_000,
+        },
+        Some(terms) => {
+            let per_minute = u64::from(terms.handshakes_per_minute.unwrap_or(1_000));
+            AdvisoryRates {
+                per_minute,
+                per_hour: per_minute * 60,
+                per_day: per_minute * 60 * 24,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ClientMessage, PlayerId, parse};
+
+    fn session() -> Session {
+        Session::new(PlayerId::from_bytes([1; 16]), std::net::Ipv4Addr::LOCALHOST.into(), 0)
+    }
+
+    fn policy(apps: AppPolicy) -> HandshakePolicy {
+        HandshakePolicy {
+            apps,
+            formats: vec![GameDataFormat::Json, GameDataFormat::MessagePack],
+            name_rules: NameRules::default(),
+            sdk: SdkTable::default(),
+            timeout_ms: 10_000,
+        }
+    }
+
+    fn listed() -> HandshakePolicy {
+        let terms = AppTerms {
+            name: "Reef Racer".into(),
+            handshakes_per_minute: Some(40),
+            ..AppTerms::default()
+        };
+        policy(AppPolicy::Listed([(AppId::new("reef"), terms)].into_iter().collect()))
+    }
+
+    fn request(data: &str) -> Authenticate {
+        match parse(&format!(r#"{{"type":"Authenticate","data":{data}}}"#)) {
+            Ok(ClientMessage::Authenticate(request)) => request,
+            other => panic!("not a handshake: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_open_policy_takes_any_label() {
+        let (mut session, policy) = (session(), policy(AppPolicy::Open));
+        let accepted = session
+            .authenticate(
+                &request(r#"{"app_id":"x","game_data_format":"message_pack"}"#),
+                &policy,
+                |_, _| false,
+            )
+            .expect("accepted");
+        assert_eq!(accepted.app_name, "default");
+        assert_eq!(accepted.rates.per_hour, 10_000);
+        assert_eq!(session.dialect().format, GameDataFormat::MessagePack);
+        assert_eq!(session.stage(), Stage::Authenticated);
+        let again = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, |_, _| true);
+        assert_eq!(again.err(), Some(HandshakeRefusal::TooLate));
+    }
+
+    #[test]
+    fn a_listed_application_is_known_by_name_and_rate() {
+        let (mut session, policy) = (session(), listed());
+        let unknown = session
+            .authenticate(&request(r#"{"app_id":"other"}"#), &policy, |_, _| true)
+            .expect_err("unknown");
+        assert_eq!(unknown, HandshakeRefusal::UnknownApp);
+        assert!(unknown.is_final(&policy.apps));
+        let often = session.authenticate(&request(r#"{"app_id":"reef"}"#), &policy, |_, rate| rate != 40);
+        assert_eq!(often.err(), Some(HandshakeRefusal::TooOften));
+        let accepted = session
+            .authenticate(&request(r#"{"app_id":"reef"}"#), &policy, |_, _| true)
+            .expect("accepted");
+        assert_eq!((accepted.app_name, accepted.rates.per_day), ("Reef Racer", 57_600));
+    }
+
+    #[test]
+    fn a_disabled_format_falls_back_to_json() {
+        let (mut session, policy) = (session(), policy(AppPolicy::Open));
+        let accepted = session
+            .authenticate(
+                &request(r#"{"app_id":"x","game_data_format":"rkyv"}"#),
+                &policy,
+                |_, _| true,
+            )
+            .expect("accepted");
+        assert_eq!(accepted.unsupported_format, Some(GameDataFormat::Rkyv));
+        assert_eq!(session.dialect(), Dialect::FLOOR);
+    }
+
+    #[test]
+    fn refusals_that_leave_the_door_open_change_nothing() {
+        let (mut session, policy) = (session(), policy(AppPolicy::Open));
+        let token = session.authenticate(&request(r#"{"app_id":"x","connect_token":"t"}"#), &policy, |_, _| true);
+        assert_eq!(token.err(), Some(HandshakeRefusal::ConnectToken));
+        let old = session
+            .authenticate(&request(r#"{"app_id":"x","protocol_version":1}"#), &policy, |_, _| true)
+            .expect_err("too old");
+        assert!(
+            old.is_final(&policy.apps),
+            "under the open policy an old version ends the connection"
+        );
+        assert!(!old.is_final(&listed().apps));
+        assert_eq!(session.stage(), Stage::Fresh);
+        session.skip_handshake();
+        let late = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, |_, _| true);
+        assert_eq!(late.err(), Some(HandshakeRefusal::TooLate));
+    }
+}

@@ -1,0 +1,113 @@
+//! One connection's protocol life: its handshake, what it negotiated, and what it may still spend.
+//!
+//! Owns everything that follows a connection from shard to shard and outlives none of its rooms. Must never know sockets,
+//! rooms' rules, or which shard it is on.
+
+mod allowance;
+mod handshake;
+mod sdk;
+
+pub use allowance::{Allowance, BudgetLimits, Charge};
+pub use handshake::{Accepted, AppPolicy, AppTerms, HandshakePolicy, HandshakeRefusal};
+pub use sdk::{SdkRefusal, SdkTable};
+
+use std::net::IpAddr;
+
+use crate::protocol::{AppId, Dialect, PlayerId};
+
+/// How far a connection's handshake is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Stage {
+    /// Nothing that counts has arrived; `Authenticate` is welcome.
+    Fresh,
+    /// The client went ahead without a handshake, which the open policy allows; it is too late for one now.
+    Skipped,
+    /// The handshake succeeded.
+    Authenticated,
+}
+
+/// One connection's protocol state.
+#[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Session {
+    player: PlayerId,
+    address: IpAddr,
+    opened_at_ms: u64,
+    stage: Stage,
+    dialect: Dialect,
+    app: Option<AppId>,
+    /// The epoch of the newest membership; 0 before the first.
+    epoch: u32,
+    /// What the connection may still spend.
+    pub allowance: Allowance,
+}
+
+impl Session {
+    /// The session of a connection that has just been upgraded.
+    #[must_use]
+    pub fn new(player: PlayerId, address: IpAddr, now_ms: u64) -> Self {
+        Self {
+            player,
+            address,
+            opened_at_ms: now_ms,
+            stage: Stage::Fresh,
+            dialect: Dialect::FLOOR,
+            app: None,
+            epoch: 0,
+            allowance: Allowance::new(now_ms),
+        }
+    }
+
+    /// The connection's id in the protocol.
+    #[must_use]
+    pub const fn player(&self) -> PlayerId {
+        self.player
+    }
+
+    /// The address of the peer.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// When the connection was upgraded, in milliseconds of the monotonic clock.
+    #[must_use]
+    pub const fn opened_at_ms(&self) -> u64 {
+        self.opened_at_ms
+    }
+
+    /// How far the handshake is.
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// What the connection reads.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// The application that the connection named.
+    #[must_use]
+    pub const fn app(&self) -> Option<&AppId> {
+        self.app.as_ref()
+    }
+
+    /// Notes that the client went ahead without a handshake.
+    pub fn skip_handshake(&mut self) {
+        if self.stage == Stage::Fresh {
+            self.stage = Stage::Skipped;
+        }
+    }
+
+    /// The epoch of the newest membership; 0 before the first.
+    #[must_use]
+    pub const fn newest_epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Notes that a membership has begun: the next epoch is in use.
+    pub const fn begin_epoch(&mut self) {
+        self.epoch += 1;
+    }
+}

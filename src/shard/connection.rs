@@ -1,0 +1,68 @@
+//! A connection as its shard holds it.
+
+use super::admission::ConnectionPermit;
+use super::outbox::Outbox;
+use super::transfer::Errand;
+use super::{ShardId, Table};
+use crate::room::MemberRef;
+use crate::session::Session;
+
+/// One live connection: its link to the world, its protocol state, and what waits to be sent to it.
+#[derive(Debug)]
+pub struct Connection<L> {
+    /// How to reach the peer. Dropping it ends the connection.
+    pub(super) link: L,
+    pub(super) session: Session,
+    pub(super) outbox: Outbox,
+    /// The room in which the connection has a seat.
+    pub(super) room: Option<RoomRef>,
+    pub(super) state: State,
+    /// Whether the connection is in the list of those to flush.
+    pub(super) is_dirty: bool,
+    /// Since when the socket takes nothing; the flush then waits for it to become writable.
+    pub(super) stalled_since_ms: Option<u64>,
+    /// When the last frame of any kind arrived.
+    pub(super) last_inbound_ms: u64,
+    /// The earliest moment at which this connection's deadlines will be looked at.
+    pub(super) next_check_ms: u64,
+    pub(super) permit: ConnectionPermit,
+}
+
+/// A room's place on its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoomRef(pub(super) MemberRef);
+
+/// How a connection stands.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Messages are served.
+    Open,
+    /// About to move to another shard; messages wait.
+    Departing { target: ShardId, errand: Box<Errand> },
+    /// A close frame is queued or sent; messages are ignored.
+    Closing { gives_up_at_ms: u64, peer_has_closed: bool },
+}
+
+impl<L> Connection<L> {
+    pub(super) fn new(link: L, session: Session, outbox: Outbox, permit: ConnectionPermit, now_ms: u64) -> Self {
+        Self {
+            link,
+            session,
+            outbox,
+            room: None,
+            state: State::Open,
+            is_dirty: false,
+            stalled_since_ms: None,
+            last_inbound_ms: now_ms,
+            next_check_ms: u64::MAX,
+            permit,
+        }
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+}
+
+/// Every connection of a shard.
+pub(super) type Connections<L> = Table<Connection<L>>;

@@ -1,0 +1,67 @@
+//! What a shard counts. One writer, any number of readers, no locked instruction.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A count with one writer: its shard.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to the count. Only the owning shard may.
+    pub fn add(&self, count: u64) {
+        // Not `fetch_add`: with a single writer a plain load and store lose nothing and need no locked instruction.
+        self.0
+            .store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+    }
+
+    /// The count so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Declares the counters once: field, exported name, help text.
+macro_rules! counters {
+    ($($field:ident, $name:literal, $help:literal;)+) => {
+        /// The counts of one shard since its start.
+        #[derive(Debug, Default)]
+        #[repr(align(64))]
+        pub struct CounterSet {
+            $(#[doc = $help] pub $field: Counter,)+
+        }
+
+        impl CounterSet {
+            /// Every counter: its exported name without prefix, what it counts, and its value.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$(($name, $help, self.$field.get()),)+].into_iter()
+            }
+        }
+    };
+}
+
+counters! {
+    connections, "connections_total", "Sockets registered.";
+    disconnections, "connections_disconnections_total", "Sockets ended.";
+    rooms_created, "rooms_created_total", "Rooms created.";
+    rooms_joined, "rooms_joined_total", "Seats taken in rooms that existed.";
+    rooms_deleted, "rooms_deleted_total", "Rooms deleted.";
+    hops_sent, "hops_sent_total", "Connections handed to another shard.";
+    hops_received, "hops_received_total", "Connections taken over from another shard.";
+    hops_refused, "hops_refused_total", "Connections that came back because the other shard's inbox was full.";
+    game_data_messages, "game_data_messages_total", "Accepted game-data messages.";
+    relay_bytes, "relay_bytes_total", "Payload bytes of accepted game data.";
+    deliveries, "deliveries_total", "Game-data frames queued for a receiver.";
+    undeliverable, "undeliverable_total", "Game-data frames that a receiver of another format could not be told.";
+    socket_sends, "socket_sends_total", "Sends that a socket accepted, wholly or in part.";
+    socket_full, "socket_full_total", "Sends that a full socket cut short.";
+    egress_bytes, "websocket_egress_bytes_total", "Bytes written to clients.";
+    discarded_frames, "outbox_discarded_frames_total", "Frames dropped because their receiver was closed as too slow.";
+    slow_consumers, "websocket_slow_consumer_disconnects_total", "Closes with 4002.";
+    refusals, "refusals_total", "Requests that were answered with an error.";
+    turns, "shard_turns_total", "Times the shard woke and worked.";
+}
+
+/// A shard's counters, shared with whoever reads them.
+pub type Counters = Arc<CounterSet>;

@@ -1,0 +1,200 @@
+//! A message from a client, on its way to the handler of its subject.
+
+use super::connection::State;
+use super::{Now, Shard};
+use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ServerMessage, parse};
+use crate::room::MemberRef;
+use crate::session::Stage;
+
+/// Whether the caller may go on serving bytes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "bytes that are served after a suspension are lost to the shard that the connection moves to"]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// The connection is about to move: keep the bytes, they are served where it arrives.
+    Suspend,
+}
+
+impl<L> Shard<L> {
+    /// Serves a text message.
+    pub fn on_text(&mut self, at: MemberRef, text: &str, now: Now) -> Flow {
+        if !self.note_inbound(at, now) {
+            return Flow::Continue;
+        }
+        let limit = self.world.settings.messages.max_inbound_bytes;
+        if text.len() > limit {
+            self.refuse_too_large(at, text.len(), limit, now);
+        } else {
+            match parse(text) {
+                Ok(ClientMessage::GameData(message)) if self.may_proceed(at, now) => {
+                    self.relay_json(at, &message, now);
+                }
+                Ok(ClientMessage::GameData(_)) => {}
+                Ok(ClientMessage::Authenticate(request)) => self.authenticate(at, &request, now),
+                Ok(message) if self.may_proceed(at, now) => self.serve(at, message, now),
+                Ok(_) => {}
+                Err(_) => self.refuse_input(
+                    at,
+                    "the message could not be read; see the protocol's list of messages",
+                    now,
+                ),
+            }
+        }
+        self.settle(now);
+        self.flow(at)
+    }
+
+    /// Serves a binary message: game data in the sender's negotiated encoding.
+    pub fn on_binary(&mut self, at: MemberRef, payload: &[u8], now: Now) -> Flow {
+        if !self.note_inbound(at, now) {
+            return Flow::Continue;
+        }
+        let limit = self.world.settings.messages.max_inbound_bytes;
+        let Some(format) = self
+            .post
+            .connections
+            .get(at)
+            .map(|connection| connection.session.dialect().format)
+        else {
+            return Flow::Continue;
+        };
+        if self.may_proceed(at, now) {
+            if format == GameDataFormat::Json {
+                let advice = "binary messages need a binary game_data_format; negotiate one in Authenticate";
+                self.refuse_input(at, advice, now);
+            } else if payload.len() > limit {
+                self.refuse_too_large(at, payload.len(), limit, now);
+            } else {
+                self.relay_binary(at, format, payload, now);
+            }
+        }
+        self.settle(now);
+        self.flow(at)
+    }
+
+    /// Notes that a control frame arrived: a sign of life.
+    pub fn on_control_frame(&mut self, at: MemberRef, now: Now) {
+        self.note_inbound(at, now);
+    }
+
+    /// Whether the connection is about to move to another shard.
+    #[must_use]
+    pub fn is_departing(&self, at: MemberRef) -> bool {
+        self.flow(at) == Flow::Suspend
+    }
+
+    fn flow(&self, at: MemberRef) -> Flow {
+        match self.post.connections.get(at).map(|connection| &connection.state) {
+            Some(State::Departing { .. }) => Flow::Suspend,
+            _ => Flow::Continue,
+        }
+    }
+
+    /// Notes a sign of life; says whether messages of this connection are served.
+    fn note_inbound(&mut self, at: MemberRef, now: Now) -> bool {
+        self.post.connections.get_mut(at).is_some_and(|connection| {
+            connection.last_inbound_ms = now.mono_ms;
+            connection.is_open()
+        })
+    }
+
+    /// Whether a message other than a handshake may be served now. Where a handshake must come first, the connection ends.
+    fn may_proceed(&mut self, at: MemberRef, now: Now) -> bool {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return false;
+        };
+        if connection.session.stage() != Stage::Fresh {
+            return true;
+        }
+        if self.world.settings.handshake.apps.requires_handshake() {
+            let farewell = (
+                "send Authenticate first: this server admits registered applications",
+                ErrorCode::MissingAppId,
+            );
+            self.close(at, CloseCode::Unregistered, Some(farewell), now);
+            return false;
+        }
+        connection.session.skip_handshake();
+        true
+    }
+
+    fn serve(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
+        match message {
+            ClientMessage::GameData(_) | ClientMessage::Authenticate(_) => unreachable!("served by the caller"),
+            ClientMessage::JoinRoom(request) => self.join_room(at, &request, now),
+            ClientMessage::LeaveRoom => self.leave_room(at, now),
+            ClientMessage::PlayerReady => self.player_ready(at, now),
+            ClientMessage::StartGame => self.start_game(at, now),
+            ClientMessage::AuthorityRequest { become_authority } => self.authority_request(at, become_authority, now),
+            ClientMessage::ProvideConnectionInfo(info) => self.provide_connection_info(at, info, now),
+            ClientMessage::Ping => self.reply(at, &ServerMessage::Pong, now),
+            ClientMessage::Reconnect(_) => {
+                let reason = "this server keeps no seats of dropped players; join again with the room code";
+                let error_code = ErrorCode::ReconnectionFailed;
+                self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
+            }
+            ClientMessage::JoinAsSpectator(_) => {
+                let reason = "this server has no room for spectators yet; join as a player";
+                let error_code = ErrorCode::SpectatorJoinFailed;
+                self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
+            }
+            ClientMessage::LeaveSpectator => {
+                self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+            }
+            ClientMessage::Signal(_) => {
+                let advice = "signalling needs protocol version 3 and the webrtc transport";
+                self.refuse(at, advice, ErrorCode::UnsupportedTransport, now);
+            }
+            // The protocol ignores reports about transports that were not negotiated.
+            ClientMessage::TransportStatus(_) => {}
+            ClientMessage::RoomOperation(_) => {
+                let advice = "room operations need protocol version 3; use the plain messages";
+                self.refuse(at, advice, ErrorCode::UnsupportedProtocolVersion, now);
+            }
+        }
+    }
+
+    /// Refuses a request with an `Error`.
+    pub(super) fn refuse(&mut self, at: MemberRef, message: &str, error_code: ErrorCode, now: Now) {
+        self.reply(at, &ServerMessage::Error { message, error_code }, now);
+    }
+
+    /// Refuses a message that makes no sense here.
+    pub(super) fn refuse_input(&mut self, at: MemberRef, message: &str, now: Now) {
+        self.refuse(at, message, ErrorCode::InvalidInput, now);
+    }
+
+    pub(super) fn refuse_too_large(&mut self, at: MemberRef, bytes: usize, limit: usize, now: Now) {
+        let message = format!("the message has {bytes} bytes and the limit is {limit}; send less at once");
+        self.refuse(at, &message, ErrorCode::MessageTooLarge, now);
+    }
+
+    /// Sends a refusal, or a `Pong`, against the connection's budget for such replies.
+    pub(super) fn reply(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        if !matches!(message, ServerMessage::Pong) {
+            self.post.counters.refusals.add(1);
+        }
+        if connection
+            .session
+            .allowance
+            .charge_reply(&self.world.settings.budgets, now.mono_ms)
+        {
+            self.tell(at, message, now);
+        } else {
+            let farewell = (
+                "too many requests that had to be refused; slow down",
+                ErrorCode::RateLimitExceeded,
+            );
+            self.close(at, CloseCode::InboundRateLimited, Some(farewell), now);
+        }
+    }
+
+    /// Sends a control message to one connection.
+    pub(super) fn tell(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
+        self.post.tell(at, message, now.mono_ms, &self.world.settings);
+    }
+}

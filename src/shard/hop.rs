@@ -1,0 +1,90 @@
+//! Moving a live connection to the shard where its room lives.
+//!
+//! The caller stops reading the socket first, then [extracts](Shard::extract) the connection and sends it. Whatever
+//! arrives in between stays in the link, in order. A transfer that was refused is [taken back](Shard::take_back).
+
+use super::connection::{Connection, State};
+use super::{Now, Shard, Transfer};
+use crate::protocol::{ErrorCode, ServerMessage};
+use crate::room::MemberRef;
+
+impl<L> Shard<L> {
+    /// Connections that have to move to another shard. Each must be [extracted](Self::extract) or removed.
+    pub fn take_departing(&mut self) -> Vec<MemberRef> {
+        std::mem::take(&mut self.departing)
+    }
+
+    /// Takes out a connection that has to move.
+    pub fn extract(&mut self, at: MemberRef) -> Option<Transfer<L>> {
+        if !self.is_departing(at) {
+            return None;
+        }
+        let connection = self.post.connections.remove(at)?;
+        let Connection {
+            link,
+            session,
+            outbox,
+            state,
+            permit,
+            last_inbound_ms,
+            ..
+        } = connection;
+        let State::Departing { target, errand } = state else {
+            unreachable!("checked above")
+        };
+        self.post.counters.hops_sent.add(1);
+        Some(Transfer {
+            link,
+            session,
+            outbox,
+            permit,
+            last_inbound_ms,
+            errand,
+            target,
+        })
+    }
+
+    /// Takes in a connection that moved here, and does what it came for. The caller then serves the bytes in its link.
+    pub fn receive(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
+        self.post.counters.hops_received.add(1);
+        let (at, errand) = self.settle_in(transfer, now);
+        self.run_errand(at, &errand, now);
+        self.settle(now);
+        at
+    }
+
+    /// Takes back a connection that the other shard had no room for. The client may try again.
+    pub fn take_back(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
+        self.post.counters.hops_refused.add(1);
+        let (at, _) = self.settle_in(transfer, now);
+        let reason = "the room's server core is overloaded; try again in a moment";
+        self.reply(
+            at,
+            &ServerMessage::RoomJoinFailed {
+                reason,
+                error_code: ErrorCode::ServiceUnavailable,
+            },
+            now,
+        );
+        self.settle(now);
+        at
+    }
+
+    fn settle_in(&mut self, transfer: Transfer<L>, now: Now) -> (MemberRef, Box<super::Errand>) {
+        let Transfer {
+            link,
+            session,
+            outbox,
+            permit,
+            last_inbound_ms,
+            errand,
+            target: _,
+        } = transfer;
+        let mut connection = Connection::new(link, session, outbox, permit, now.mono_ms);
+        connection.last_inbound_ms = last_inbound_ms;
+        let at = self.post.connections.insert(connection);
+        self.plan_check(at);
+        self.flush_soon(at);
+        (at, errand)
+    }
+}

@@ -1,0 +1,139 @@
+//! Readiness, the start of the game, authority, and how members can be reached directly.
+
+use super::connection::RoomRef;
+use super::{Now, Shard};
+use crate::protocol::{ConnectionInfo, ErrorCode, LobbyState, PlayerId, ServerMessage};
+use crate::room::MemberRef;
+
+const NO_SEAT: &str = "you are not in a room; join one first";
+
+impl<L> Shard<L> {
+    /// Where a connection sits, and under which id.
+    pub(super) fn seat_of(&self, at: MemberRef) -> Option<(RoomRef, PlayerId)> {
+        let connection = self.post.connections.get(at)?;
+        Some((connection.room?, connection.session.player()))
+    }
+
+    /// Where a connection sits; one without a seat is refused.
+    pub(super) fn require_seat(&mut self, at: MemberRef, now: Now) -> Option<(RoomRef, PlayerId)> {
+        let seat = self.seat_of(at);
+        if seat.is_none() {
+            self.refuse(at, NO_SEAT, ErrorCode::NotInRoom, now);
+        }
+        seat
+    }
+
+    pub(super) fn player_ready(&mut self, at: MemberRef, now: Now) {
+        let Some((room_ref, _)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        match room.toggle_ready(at, now.mono_ms) {
+            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Ok(()) => {
+                let message = self.lobby_message(room_ref);
+                self.tell_room(room_ref, &message, now);
+            }
+        }
+    }
+
+    pub(super) fn start_game(&mut self, at: MemberRef, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        if let Err(refusal) = room.start(player, now.mono_ms) {
+            return self.refuse(at, &refusal.to_string(), refusal.code(), now);
+        }
+        let room = self.rooms.get(room_ref).expect("looked up above");
+        let settings = &self.world.settings;
+        let peers = room.peers(settings.rooms.relay_type_of(room.game_name()));
+        let starting = ServerMessage::GameStarting { peers };
+        self.post
+            .tell_all(room.roster().members(), None, &starting, now.mono_ms, settings);
+    }
+
+    pub(super) fn authority_request(&mut self, at: MemberRef, claim: bool, now: Now) {
+        let Some((room_ref, player)) = self.seat_of(at) else {
+            let refusal = Some((NO_SEAT, ErrorCode::NotInRoom));
+            return self.reply(at, &ServerMessage::AuthorityResponse { refusal }, now);
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let decided = if claim {
+            room.claim_authority(player, now.mono_ms)
+        } else {
+            room.release_authority(player, now.mono_ms)
+        };
+        match decided {
+            Err(refusal) => {
+                let reason = refusal.to_string();
+                let refusal = Some((reason.as_str(), refusal.code()));
+                self.reply(at, &ServerMessage::AuthorityResponse { refusal }, now);
+            }
+            Ok(()) => {
+                self.tell(at, &ServerMessage::AuthorityResponse { refusal: None }, now);
+                self.announce_authority(room_ref, now);
+            }
+        }
+    }
+
+    pub(super) fn provide_connection_info(&mut self, at: MemberRef, info: ConnectionInfo, now: Now) {
+        let limit = self.world.settings.messages.max_connection_info_bytes;
+        let bytes = info.to_json().len();
+        if bytes > limit {
+            return self.refuse_too_large(at, bytes, limit, now);
+        }
+        let Some((room_ref, _)) = self.require_seat(at, now) else {
+            return;
+        };
+        if let Some(room) = self.rooms.get_mut(room_ref) {
+            room.set_connection_info(at, info);
+        }
+    }
+
+    /// Where a room's lobby stands. Members are never told of the start this way: `GameStarting` does that.
+    pub(super) fn lobby_message(&self, room_ref: RoomRef) -> ServerMessage<'static> {
+        let (ready_players, all_ready) = self
+            .rooms
+            .get(room_ref)
+            .map_or((Vec::new(), false), |room| (room.ready_players(), room.all_ready()));
+        ServerMessage::LobbyStateChanged {
+            lobby_state: LobbyState::Lobby,
+            ready_players,
+            all_ready,
+        }
+    }
+
+    /// Tells every member who leads the room, and whether that is itself.
+    pub(super) fn announce_authority(&mut self, room_ref: RoomRef, now: Now) {
+        let Some(room) = self.rooms.get(room_ref) else { return };
+        let authority_player = room.authority();
+        for (member, seat) in room.roster().members().iter().zip(room.roster().seats()) {
+            let you_are_authority = authority_player == Some(seat.player());
+            let message = ServerMessage::AuthorityChanged {
+                authority_player,
+                you_are_authority,
+            };
+            self.post.tell(member.link, &message, now.mono_ms, &self.world.settings);
+        }
+    }
+
+    /// Tells every member the same.
+    fn tell_room(&mut self, room_ref: RoomRef, message: &ServerMessage<'_>, now: Now) {
+        if let Some(room) = self.rooms.get(room_ref) {
+            self.post.tell_all(
+                room.roster().members(),
+                None,
+                message,
+                now.mono_ms,
+                &self.world.settings,
+            );
+        }
+    }
+}

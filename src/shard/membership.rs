@@ -1,0 +1,362 @@
+//! Joining, creating and leaving rooms.
+
+use std::sync::Arc;
+
+use rand_chacha::rand_core::RngCore;
+
+use super::connection::{RoomRef, State};
+use super::{Errand, Now, Shard, ShardId, Slot, World};
+use crate::protocol::{ErrorCode, JoinRoom, LobbyState, RoomCode, RoomId, ServerMessage, check_game_name, fold_name};
+use crate::room::{Member, MemberRef, Newcomer, Room, RoomSettings};
+use crate::session::Charge;
+
+/// The most bytes that a room password may have.
+const MAX_PASSWORD_BYTES: usize = 256;
+
+/// How often a code is drawn anew because a room has it already.
+const CODE_ATTEMPTS: usize = 8;
+
+/// How often a code is drawn anew, per shard, because it leads to another shard. Missing that often has a chance below
+/// 1 in 10²⁷ for any number of shards.
+const DRAWS_PER_SHARD: usize = 64;
+
+/// Why a join was refused: the text for people and the code for programs.
+type JoinFailure = (String, ErrorCode);
+
+impl<L> Shard<L> {
+    /// Serves `JoinRoom`: here if the room's home is here, else by moving the connection there.
+    pub(super) fn join_room(&mut self, at: MemberRef, request: &JoinRoom, now: Now) {
+        match self.check_join(at, request, now) {
+            Err((reason, error_code)) => {
+                self.reply(
+                    at,
+                    &ServerMessage::RoomJoinFailed {
+                        reason: &reason,
+                        error_code,
+                    },
+                    now,
+                );
+            }
+            Ok(errand) => {
+                let home = self.home_of(&errand);
+                if home == self.id {
+                    self.run_errand(at, &errand, now);
+                } else if let Some(connection) = self.post.connections.get_mut(at) {
+                    connection.state = State::Departing {
+                        target: home,
+                        errand: Box::new(errand),
+                    };
+                    self.departing.push(at);
+                }
+            }
+        }
+    }
+
+    /// Everything about a join that can be checked without the room, in the protocol's order.
+    fn check_join(&mut self, at: MemberRef, request: &JoinRoom, now: Now) -> Result<Errand, JoinFailure> {
+        let world = Arc::clone(&self.world);
+        let settings = &world.settings;
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        if world.is_draining() && request.room_code.is_none() {
+            return Err((
+                "the server is about to stop; connect again for a new room".into(),
+                ErrorCode::ServerDraining,
+            ));
+        }
+        let creates = request.room_code.is_none() && !request.join_only;
+        let charge = connection
+            .session
+            .allowance
+            .charge_join(creates, &settings.budgets, now.mono_ms);
+        if let Charge::Refused { retry_after_secs } = charge {
+            let reason = format!("too many joins; try again in {retry_after_secs} seconds");
+            return Err((reason, ErrorCode::RateLimitExceeded));
+        }
+        check_game_name(&request.game_name, settings.rooms.max_game_name_bytes)
+            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidGameName))?;
+        settings
+            .handshake
+            .name_rules
+            .check_player_name(&request.player_name)
+            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidPlayerName))?;
+        let max_players = request.max_players.unwrap_or(settings.rooms.default_players);
+        if !(1..=settings.rooms.max_players).contains(&max_players) {
+            let reason = format!("max_players must be 1 to {}", settings.rooms.max_players);
+            return Err((reason, ErrorCode::InvalidMaxPlayers));
+        }
+        if request.join_only && request.room_code.is_none() {
+            return Err(("join_only needs a room_code".into(), ErrorCode::InvalidInput));
+        }
+        if request
+            .password
+            .as_ref()
+            .is_some_and(|password| !(1..=MAX_PASSWORD_BYTES).contains(&password.len()))
+        {
+            return Err((
+                format!("a password has 1 to {MAX_PASSWORD_BYTES} bytes"),
+                ErrorCode::InvalidInput,
+            ));
+        }
+        if connection.room.is_some() {
+            return Err((
+                "leave your room before joining another".into(),
+                ErrorCode::AlreadyInRoom,
+            ));
+        }
+        let room_code = request
+            .room_code
+            .as_deref()
+            .map(|code| RoomCode::parse(code, settings.rooms.code_length))
+            .transpose()
+            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidRoomCode))?;
+        Ok(Errand {
+            game_name: request.game_name.as_str().into(),
+            player_name: request.player_name.as_str().into(),
+            room_code,
+            max_players,
+            supports_authority: request.supports_authority,
+            password: request.password.clone(),
+            join_only: request.join_only,
+        })
+    }
+
+    /// The shard that must run an errand. A room without a code is made on the less loaded of two shards.
+    fn home_of(&mut self, errand: &Errand) -> ShardId {
+        let world = &self.world;
+        match &errand.room_code {
+            Some(code) => world.slots.owner(world.slot_key.slot_of(&errand.game_name, code)),
+            None => {
+                let mut draw = || ShardId((self.random.next_u32() % u32::from(world.shards())) as u16);
+                let (one, other) = (draw(), draw());
+                world.less_loaded(one, other)
+            }
+        }
+    }
+
+    /// Joins or creates the errand's room, whose home is here.
+    pub(super) fn run_errand(&mut self, at: MemberRef, errand: &Errand, now: Now) {
+        let found = errand
+            .room_code
+            .as_ref()
+            .and_then(|code| self.rooms.find(&errand.game_name, code));
+        let entered = match found {
+            Some(room) => self.enter(at, room, errand, now),
+            None if errand.join_only => Err(("there is no such room; check the code".into(), ErrorCode::RoomNotFound)),
+            None => self.create(at, errand, now),
+        };
+        if let Err((reason, error_code)) = entered {
+            self.reply(
+                at,
+                &ServerMessage::RoomJoinFailed {
+                    reason: &reason,
+                    error_code,
+                },
+                now,
+            );
+        }
+    }
+
+    fn enter(&mut self, at: MemberRef, room_ref: RoomRef, errand: &Errand, now: Now) -> Result<(), JoinFailure> {
+        let world = Arc::clone(&self.world);
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
+        let newcomer = newcomer(at, &connection.session, errand, &world);
+        room.join(newcomer, now.mono_ms, now.wall)
+            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        self.take_seat(at, room_ref);
+        self.post.counters.rooms_joined.add(1);
+        let room = self.rooms.get(room_ref).expect("found a moment ago");
+        let seat = room.roster().seat(at).expect("seated a moment ago");
+        let relay_type = world.settings.rooms.relay_type_of(room.game_name());
+        let snapshot = room.snapshot(seat.player(), room.lobby_state(), relay_type);
+        self.post
+            .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
+        let joined = ServerMessage::PlayerJoined {
+            player: room.player_info(seat),
+        };
+        self.post
+            .tell_all(room.roster().members(), Some(at), &joined, now.mono_ms, &world.settings);
+        Ok(())
+    }
+
+    fn create(&mut self, at: MemberRef, errand: &Errand, now: Now) -> Result<(), JoinFailure> {
+        let world = Arc::clone(&self.world);
+        if world.is_draining() {
+            return Err((
+                "the server is about to stop; connect again for a new room".into(),
+                ErrorCode::ServerDraining,
+            ));
+        }
+        let connection = self.post.connections.get(at).expect("the connection is being served");
+        let app = connection.session.app().cloned();
+        let terms = world.settings.handshake.apps.terms(app.as_ref());
+        if let Some(limit) = terms.and_then(|terms| terms.max_players_per_room)
+            && errand.max_players > limit
+        {
+            let reason = format!("this application's rooms have at most {limit} players; ask for fewer");
+            return Err((reason, ErrorCode::InvalidMaxPlayers));
+        }
+        let permit = world
+            .ledger
+            .admit_room(
+                &errand.game_name,
+                app.as_ref().map(|app| (app, terms.and_then(|terms| terms.max_rooms))),
+            )
+            .map_err(|refusal| (refusal.to_string(), ErrorCode::MaxRoomsPerGameExceeded))?;
+        let code = match &errand.room_code {
+            Some(code) => code.clone(),
+            None => self.draw_free_code(&errand.game_name).ok_or_else(|| {
+                (
+                    "no free room code was found; try again".into(),
+                    ErrorCode::RoomCreationFailed,
+                )
+            })?,
+        };
+        let slot = world.slot_key.slot_of(&errand.game_name, &code);
+        let settings = RoomSettings {
+            id: self.draw_room_id(slot),
+            game_name: errand.game_name.clone(),
+            code,
+            owner: app,
+            max_players: errand.max_players,
+            supports_authority: errand.supports_authority,
+            password: errand.password.clone(),
+        };
+        let mut room = Room::new(settings, now.mono_ms);
+        let connection = self.post.connections.get(at).expect("the connection is being served");
+        let newcomer = newcomer(at, &connection.session, errand, &world);
+        room.seat_creator(newcomer, now.mono_ms, now.wall);
+        let room_ref = self.rooms.insert(room, permit);
+        self.take_seat(at, room_ref);
+        self.post.counters.rooms_created.add(1);
+        let room = self.rooms.get(room_ref).expect("inserted a moment ago");
+        let relay_type = world.settings.rooms.relay_type_of(room.game_name());
+        let player = room.roster().seat(at).expect("seated a moment ago").player();
+        let snapshot = room.snapshot(player, LobbyState::Waiting, relay_type);
+        self.post
+            .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
+        let promoted = self.lobby_message(room_ref);
+        self.tell(at, &promoted, now);
+        Ok(())
+    }
+
+    /// A code that leads to this shard and that no room has.
+    fn draw_free_code(&mut self, game_name: &str) -> Option<RoomCode> {
+        let world = Arc::clone(&self.world);
+        let rules = &world.settings.rooms;
+        let draws = DRAWS_PER_SHARD * usize::from(world.shards()) * CODE_ATTEMPTS;
+        let mut taken = 0;
+        for _ in 0..draws {
+            let code = RoomCode::draw(rules.code_length, rules.code_prefix.as_deref(), &mut || {
+                self.random.next_u64()
+            });
+            if world.slots.owner(world.slot_key.slot_of(game_name, &code)) != self.id {
+                continue;
+            }
+            if self.rooms.find(game_name, &code).is_none() {
+                return Some(code);
+            }
+            taken += 1;
+            if taken == CODE_ATTEMPTS {
+                break;
+            }
+        }
+        None
+    }
+
+    fn draw_room_id(&mut self, slot: Slot) -> RoomId {
+        RoomId::in_slot(slot.number(), self.random_bytes())
+    }
+
+    fn take_seat(&mut self, at: MemberRef, room: RoomRef) {
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        connection.session.begin_epoch();
+        connection.room = Some(room);
+        self.rooms.count_member(true);
+        self.world.publish_load(self.id, self.rooms.members());
+    }
+
+    /// Serves `LeaveRoom`. Without a seat there is no answer, by the protocol's rule.
+    pub(super) fn leave_room(&mut self, at: MemberRef, now: Now) {
+        if self
+            .post
+            .connections
+            .get(at)
+            .is_some_and(|connection| connection.room.is_some())
+        {
+            self.tell(at, &ServerMessage::RoomLeft, now);
+            self.vacate(at, now);
+        }
+    }
+
+    /// Frees a connection's seat, however it came to that, and tells those who stay.
+    pub(super) fn vacate(&mut self, at: MemberRef, now: Now) {
+        let Some(room_ref) = self
+            .post
+            .connections
+            .get_mut(at)
+            .and_then(|connection| connection.room.take())
+        else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let Some(departure) = room.leave(at, now.mono_ms) else {
+            return;
+        };
+        self.rooms.count_member(false);
+        self.world.publish_load(self.id, self.rooms.members());
+        if self.world.is_draining() {
+            return; // everybody leaves; nobody needs to be told
+        }
+        let room = self.rooms.get(room_ref).expect("looked up above");
+        let left = ServerMessage::PlayerLeft {
+            player_id: departure.player,
+            last: departure.last,
+        };
+        self.post
+            .tell_all(room.roster().members(), None, &left, now.mono_ms, &self.world.settings);
+        if departure.held_authority {
+            self.announce_authority(room_ref, now);
+        }
+    }
+}
+
+fn newcomer<'a>(
+    at: MemberRef,
+    session: &'a crate::session::Session,
+    errand: &'a Errand,
+    world: &World,
+) -> Newcomer<'a> {
+    Newcomer {
+        player: session.player(),
+        member: Member {
+            link: at,
+            dialect: session.dialect(),
+        },
+        app: session.app(),
+        app_seat_limit: world
+            .settings
+            .handshake
+            .apps
+            .terms(session.app())
+            .and_then(|terms| terms.max_players_per_room),
+        name: &errand.player_name,
+        folded_name: fold_name(&errand.player_name).into(),
+        password: errand.password.as_ref(),
+        epoch: session.newest_epoch() + 1,
+    }
+}

@@ -1,0 +1,485 @@
+//! What waits to be sent to one connection: bytes, and an index of the frames in them.
+//!
+//! Owns the order of frames and knows which of them may still be taken back: an unsent frame can be superseded, evicted
+//! or preceded by another, a head frame that is partly on the wire cannot. An outbox with nothing to say owns no memory;
+//! its storage comes from the shard's [`OutboxPool`] and goes back there the moment it has drained.
+//!
+//! Must never decide policy: caps, ages and what happens when they are passed belong to the shard.
+
+use crate::protocol::{DeliveryClass, PlayerId};
+
+/// In which order a frame leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Lane {
+    /// Leaves before everything in the data lane that is not yet on the wire.
+    Control,
+    /// Leaves in the order in which it was queued. A version 2 connection has only this lane.
+    Data,
+}
+
+/// What the outbox remembers of a queued frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct FrameMark {
+    /// When it was queued, in milliseconds of the shard's monotonic clock.
+    pub queued_at_ms: u64,
+    /// In which order it leaves.
+    pub lane: Lane,
+    /// Whose game data it is; `None` for control messages.
+    pub origin: Option<FrameOrigin>,
+}
+
+/// Whose game data a frame carries, so that its loss can be named exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct FrameOrigin {
+    /// The player who sent it.
+    pub sender: PlayerId,
+    /// The sender's epoch.
+    pub epoch: u32,
+    /// The sender's sequence number.
+    pub seq: u64,
+    /// What may happen to it when the receiver is slow.
+    pub class: DeliveryClass,
+    /// Which newer value replaces it, for [`DeliveryClass::Latest`].
+    pub key: u32,
+}
+
+impl FrameMark {
+    /// A control message that keeps its place among everything else.
+    #[must_use]
+    pub const fn in_order(queued_at_ms: u64) -> Self {
+        Self {
+            queued_at_ms,
+            lane: Lane::Data,
+            origin: None,
+        }
+    }
+}
+
+/// A frame in the index: where it ends, and what it is. It begins where the one before it ends.
+#[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Entry {
+    end: usize,
+    mark: FrameMark,
+}
+
+/// The memory of an outbox that has something to say.
+#[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Storage {
+    /// Frames one behind the other; the first `sent` bytes are already on the wire.
+    bytes: Vec<u8>,
+    sent: usize,
+    /// Frames in the order in which they leave; the first `gone` of them are already on the wire.
+    entries: Vec<Entry>,
+    gone: usize,
+}
+
+/// The queue of frames towards one connection.
+#[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Outbox {
+    storage: Option<Box<Storage>>,
+}
+
+/// Storage that drained outboxes gave back. Bounded in number and in size, so that a burst does not stay resident.
+#[derive(Debug, Default)]
+pub struct OutboxPool {
+    #[expect(clippy::vec_box, reason = "the box itself is what is handed to and fro")]
+    spare: Vec<Box<Storage>>,
+}
+
+impl OutboxPool {
+    /// Storages kept for reuse.
+    const MAX_SPARE: usize = 256;
+    /// The largest storage worth keeping: a few turns of small frames.
+    const MAX_SPARE_BYTES: usize = 16 * 1024;
+
+    fn take(&mut self) -> Box<Storage> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    fn give_back(&mut self, mut storage: Box<Storage>) {
+        if self.spare.len() < Self::MAX_SPARE && storage.bytes.capacity() <= Self::MAX_SPARE_BYTES {
+            storage.bytes.clear();
+            storage.entries.clear();
+            storage.sent = 0;
+            storage.gone = 0;
+            self.spare.push(storage);
+        }
+    }
+}
+
+impl Outbox {
+    /// Whether there is nothing to send.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.storage.is_none()
+    }
+
+    /// Bytes that are not yet on the wire.
+    #[must_use]
+    pub fn unsent_bytes(&self) -> usize {
+        self.unsent().len()
+    }
+
+    /// The bytes to send next, in order.
+    #[must_use]
+    pub fn unsent(&self) -> &[u8] {
+        self.storage
+            .as_ref()
+            .map_or(&[], |storage| &storage.bytes[storage.sent..])
+    }
+
+    /// Frames that are not yet wholly on the wire.
+    #[must_use]
+    pub fn unsent_frames(&self) -> usize {
+        self.storage
+            .as_ref()
+            .map_or(0, |storage| storage.entries.len() - storage.gone)
+    }
+
+    /// When the oldest frame that is not yet wholly on the wire was queued.
+    #[must_use]
+    pub fn oldest_queued_at_ms(&self) -> Option<u64> {
+        let storage = self.storage.as_ref()?;
+        // Control frames overtake, so the head is not always the oldest.
+        storage.entries[storage.gone..]
+            .iter()
+            .map(|entry| entry.mark.queued_at_ms)
+            .min()
+    }
+
+    /// Queues a frame in its lane.
+    pub fn push(&mut self, pool: &mut OutboxPool, mark: FrameMark, frame: &[u8]) {
+        let storage = self.storage.get_or_insert_with(|| pool.take());
+        match mark.lane {
+            Lane::Data => storage.append(mark, frame),
+            Lane::Control => storage.insert_after_control(mark, frame),
+        }
+    }
+
+    /// Notes that the socket took the first `count` unsent bytes.
+    ///
+    /// # Panics
+    ///
+    /// When `count` is more than [`unsent_bytes`](Self::unsent_bytes): the caller's socket lied.
+    pub fn advance(&mut self, pool: &mut OutboxPool, count: usize) {
+        let Some(storage) = self.storage.as_mut() else {
+            assert_eq!(count, 0, "nothing was queued, so nothing can have been sent");
+            return;
+        };
+        storage.advance(count);
+        if storage.sent == storage.bytes.len() {
+            pool.give_back(self.storage.take().expect("checked above"));
+        }
+    }
+
+    /// Takes back the unsent `latest` value that a newer one of the same sender, epoch and key replaces.
+    pub fn supersede(&mut self, pool: &mut OutboxPool, sender: PlayerId, epoch: u32, key: u32) -> Option<FrameOrigin> {
+        self.take_back(pool, |origin| {
+            origin.class == DeliveryClass::Latest
+                && origin.key == key
+                && origin.epoch == epoch
+                && origin.sender == sender
+        })
+    }
+
+    /// Takes back the oldest unsent frame of `class`.
+    pub fn evict_oldest(&mut self, pool: &mut OutboxPool, class: DeliveryClass) -> Option<FrameOrigin> {
+        self.take_back(pool, |origin| origin.class == class)
+    }
+
+    /// Drops every frame that is not yet on the wire, except a head frame that is partly there: cutting it would make
+    /// everything after it unreadable. Returns how many frames were dropped.
+    pub fn discard_unsent(&mut self, pool: &mut OutboxPool) -> usize {
+        let Some(storage) = self.storage.as_mut() else { return 0 };
+        let kept = storage.first_untouched();
+        let dropped = storage.entries.len() - kept;
+        storage.entries.truncate(kept);
+        storage
+            .bytes
+            .truncate(storage.entries.last().map_or(storage.sent, |entry| entry.end));
+        if storage.sent == storage.bytes.len() {
+            pool.give_back(self.storage.take().expect("checked above"));
+        }
+        dropped
+    }
+
+    fn take_back(&mut self, pool: &mut OutboxPool, wanted: impl Fn(&FrameOrigin) -> bool) -> Option<FrameOrigin> {
+        let storage = self.storage.as_mut()?;
+        let untouched = storage.first_untouched();
+        let index = untouched
+            + storage.entries[untouched..]
+                .iter()
+                .position(|entry| entry.mark.origin.as_ref().is_some_and(&wanted))?;
+        let removed = storage.remove(index);
+        if storage.sent == storage.bytes.len() {
+            pool.give_back(self.storage.take().expect("checked above"));
+        }
+        removed.origin
+    }
+}
+
+impl Storage {
+    fn append(&mut self, mark: FrameMark, frame: &[u8]) {
+        self.bytes.extend_from_slice(frame);
+        self.entries.push(Entry {
+            end: self.bytes.len(),
+            mark,
+        });
+    }
+
+    /// Queues a control frame behind the head frame that is partly sent and behind earlier control frames.
+    fn insert_after_control(&mut self, mark: FrameMark, frame: &[u8]) {
+        let untouched = self.first_untouched();
+        let ahead = self.entries[untouched..]
+            .iter()
+            .take_while(|entry| entry.mark.lane == Lane::Control)
+            .count()
+            + untouched;
+        if ahead == self.entries.len() {
+            return self.append(mark, frame);
+        }
+        let at = self.start_of(ahead);
+        self.bytes.splice(at..at, frame.iter().copied());
+        for entry in &mut self.entries[ahead..] {
+            entry.end += frame.len();
+        }
+        self.entries.insert(
+            ahead,
+            Entry {
+                end: at + frame.len(),
+                mark,
+            },
+        );
+    }
+
+    /// The first frame of which no byte is on the wire.
+    fn first_untouched(&self) -> usize {
+        let head_is_cut = self.gone < self.entries.len() && self.start_of(self.gone) < self.sent;
+        self.gone + usize::from(head_is_cut)
+    }
+
+    fn start_of(&self, index: usize) -> usize {
+        if index == 0 { 0 } else { self.entries[index - 1].end }
+    }
+
+    fn remove(&mut self, index: usize) -> FrameMark {
+        let start = self.start_of(index);
+        let entry = self.entries.remove(index);
+        self.bytes.drain(start..entry.end);
+        for later in &mut self.entries[index..] {
+            later.end -= entry.end - start;
+        }
+        entry.mark
+    }
+
+    fn advance(&mut self, count: usize) {
+        /// Sent bytes in front of unsent ones that are worth moving the rest for.
+        const COMPACT_BYTES: usize = 64 * 1024;
+        self.sent += count;
+        assert!(
+            self.sent <= self.bytes.len(),
+            "the socket cannot take more than it was given"
+        );
+        while self.gone < self.entries.len() && self.entries[self.gone].end <= self.sent {
+            self.gone += 1;
+        }
+        let head = self.start_of(self.gone);
+        if head >= COMPACT_BYTES && head * 2 >= self.bytes.len() && head < self.bytes.len() {
+            self.bytes.drain(..head);
+            self.entries.drain(..self.gone);
+            for entry in &mut self.entries {
+                entry.end -= head;
+            }
+            self.sent -= head;
+            self.gone = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const AL: PlayerId = PlayerId::from_bytes([1; 16]);
+
+    fn data(class: DeliveryClass, key: u32, seq: u64) -> FrameMark {
+        FrameMark {
+            queued_at_ms: seq,
+            lane: Lane::Data,
+            origin: Some(FrameOrigin {
+                sender: AL,
+                epoch: 1,
+                seq,
+                class,
+                key,
+            }),
+        }
+    }
+
+    const CONTROL: FrameMark = FrameMark {
+        queued_at_ms: 0,
+        lane: Lane::Control,
+        origin: None,
+    };
+
+    fn seq_of(origin: Option<FrameOrigin>) -> Option<u64> {
+        origin.map(|origin| origin.seq)
+    }
+
+    #[test]
+    fn frames_leave_in_the_order_in_which_they_were_queued() {
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+        outbox.push(&mut pool, FrameMark::in_order(5), b"one");
+        outbox.push(&mut pool, FrameMark::in_order(6), b"two");
+        assert_eq!(outbox.unsent(), b"onetwo");
+        assert_eq!(outbox.oldest_queued_at_ms(), Some(5));
+        outbox.advance(&mut pool, 4);
+        assert_eq!(outbox.unsent(), b"wo");
+        assert_eq!((outbox.unsent_frames(), outbox.oldest_queued_at_ms()), (1, Some(6)));
+        outbox.advance(&mut pool, 2);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn a_control_frame_overtakes_data_but_not_a_cut_head_nor_earlier_control() {
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+        outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 1), b"head");
+        outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 2), b"tail");
+        outbox.advance(&mut pool, 1);
+        outbox.push(&mut pool, CONTROL, b"[1]");
+        outbox.push(&mut pool, CONTROL, b"[2]");
+        assert_eq!(outbox.unsent(), b"ead[1][2]tail");
+    }
+
+    #[test]
+    fn only_frames_that_are_not_on_the_wire_can_be_taken_back() {
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+        outbox.push(&mut pool, data(DeliveryClass::Latest, 7, 1), b"aa");
+        outbox.push(&mut pool, data(DeliveryClass::Latest, 7, 2), b"bb");
+        outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, 3), b"cc");
+        outbox.advance(&mut pool, 1);
+        assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, 7)), Some(2));
+        assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, 7)), None);
+        assert_eq!(outbox.unsent(), b"acc");
+        assert_eq!(seq_of(outbox.evict_oldest(&mut pool, DeliveryClass::Volatile)), Some(3));
+        assert_eq!(outbox.unsent(), b"a");
+    }
+
+    #[test]
+    fn discarding_keeps_the_rest_of_a_cut_head() {
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+        for _ in 0..3 {
+            outbox.push(&mut pool, FrameMark::in_order(0), b"frame");
+        }
+        outbox.advance(&mut pool, 7);
+        assert_eq!(outbox.discard_unsent(&mut pool), 1);
+        assert_eq!(outbox.unsent(), b"ame");
+        outbox.advance(&mut pool, 3);
+        outbox.push(&mut pool, FrameMark::in_order(0), b"next");
+        assert_eq!(outbox.discard_unsent(&mut pool), 1);
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn an_idle_outbox_is_one_pointer_and_its_storage_is_reused() {
+        assert_eq!(size_of::<Outbox>(), size_of::<usize>());
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+        outbox.push(&mut pool, FrameMark::in_order(0), b"x");
+        outbox.advance(&mut pool, 1);
+        assert_eq!(pool.spare.len(), 1);
+        outbox.push(&mut pool, FrameMark::in_order(0), &[0; OutboxPool::MAX_SPARE_BYTES + 1]);
+        assert_eq!(pool.spare.len(), 0);
+        outbox.advance(&mut pool, OutboxPool::MAX_SPARE_BYTES + 1);
+        assert_eq!(pool.spare.len(), 0, "a blown-up storage is freed, not kept");
+    }
+
+    /// One thing that may happen to an outbox.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Data(DeliveryClass, u32, usize),
+        Control(usize),
+        Send(usize),
+        Supersede(u32),
+        Evict,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let class = prop_oneof![
+            Just(DeliveryClass::Reliable),
+            Just(DeliveryClass::Latest),
+            Just(DeliveryClass::Volatile)
+        ];
+        prop_oneof![
+            4 => (class, 0..3u32, 1..40_000usize).prop_map(|(class, key, length)| Step::Data(class, key, length)),
+            1 => (1..200usize).prop_map(Step::Control),
+            4 => (0..90_000usize).prop_map(Step::Send),
+            1 => (0..3u32).prop_map(Step::Supersede),
+            1 => Just(Step::Evict),
+        ]
+    }
+
+    proptest! {
+        /// Against a naive model, a list of whole frames: what leaves is the same bytes in the same order.
+        #[test]
+        fn agrees_with_a_list_of_frames(steps in prop::collection::vec(step(), 1..60)) {
+            let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+            let mut model: Vec<(FrameMark, Vec<u8>)> = Vec::new();
+            let mut cut = 0; // bytes of the model's head that are on the wire
+            for (number, step) in steps.into_iter().enumerate() {
+                let first_whole = usize::from(cut > 0);
+                let position = |model: &[(FrameMark, Vec<u8>)], wanted: &dyn Fn(&FrameOrigin) -> bool| {
+                    (first_whole..model.len()).find(|&at| model[at].0.origin.as_ref().is_some_and(wanted))
+                };
+                match step {
+                    Step::Data(class, key, length) => {
+                        let mark = data(class, key, number as u64);
+                        let frame = vec![number as u8; length];
+                        outbox.push(&mut pool, mark, &frame);
+                        model.push((mark, frame));
+                    }
+                    Step::Control(length) => {
+                        let frame = vec![number as u8; length];
+                        outbox.push(&mut pool, CONTROL, &frame);
+                        let ahead = model[first_whole.min(model.len())..]
+                            .iter().take_while(|(mark, _)| mark.lane == Lane::Control).count();
+                        model.insert(first_whole.min(model.len()) + ahead, (CONTROL, frame));
+                    }
+                    Step::Send(wish) => {
+                        let mut count = wish.min(outbox.unsent_bytes());
+                        let mut expected: Vec<u8> = model.iter().flat_map(|(_, frame)| frame.clone()).collect();
+                        expected.drain(..cut);
+                        prop_assert_eq!(&outbox.unsent()[..count], &expected[..count]);
+                        outbox.advance(&mut pool, count);
+                        while count > 0 {
+                            let left = model[0].1.len() - cut;
+                            if count >= left {
+                                model.remove(0);
+                                count -= left;
+                                cut = 0;
+                            } else {
+                                cut += count;
+                                count = 0;
+                            }
+                        }
+                    }
+                    Step::Supersede(key) => {
+                        let found = position(&model, &|origin| origin.class == DeliveryClass::Latest && origin.key == key);
+                        let expected = found.map(|at| model.remove(at).0.origin.expect("data has an origin").seq);
+                        prop_assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, key)), expected);
+                    }
+                    Step::Evict => {
+                        let found = position(&model, &|origin| origin.class == DeliveryClass::Volatile);
+                        let expected = found.map(|at| model.remove(at).0.origin.expect("data has an origin").seq);
+                        prop_assert_eq!(seq_of(outbox.evict_oldest(&mut pool, DeliveryClass::Volatile)), expected);
+                    }
+                }
+                let total: usize = model.iter().map(|(_, frame)| frame.len()).sum();
+                prop_assert_eq!(outbox.unsent_bytes(), total - cut);
+                prop_assert_eq!(outbox.unsent_frames(), model.len());
+                prop_assert_eq!(outbox.is_empty(), model.is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The shard's post office: it puts frames into outboxes and remembers who has to be flushed.
+//!
+//! Owns the connections and the scratch in which frames are encoded. Promises that a frame is encoded once however many
+//! receive it, that a receiver which cannot take a frame is noted and never skipped in silence, and that nobody waits for
+//! anybody.
+
+use super::connection::{Connection, Connections};
+use super::outbox::{FrameMark, OutboxPool};
+use super::{Counters, Settings};
+use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion, ServerMessage};
+use crate::room::{Member, MemberRef};
+
+/// The connections of a shard, and what is needed to send to them.
+#[derive(Debug)]
+pub(super) struct Post<L> {
+    pub(super) connections: Connections<L>,
+    pub(super) frames: FrameBuffer,
+    pub(super) pool: OutboxPool,
+    /// Connections with something to send, each once.
+    pub(super) dirty: Vec<MemberRef>,
+    /// Connections that could not take a frame and must be closed before the turn ends.
+    pub(super) doomed: Vec<(MemberRef, CloseCode)>,
+    pub(super) counters: Counters,
+}
+
+impl<L> Default for Post<L> {
+    fn default() -> Self {
+        Self {
+            connections: Connections::default(),
+            frames: FrameBuffer::default(),
+            pool: OutboxPool::default(),
+            dirty: Vec::new(),
+            doomed: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+}
+
+impl<L> Post<L> {
+    /// Queues an encoded frame for one connection.
+    pub(super) fn deliver(&mut self, to: MemberRef, frame: &FrameSpan, mark: FrameMark, settings: &Settings) {
+        let bytes = self.frames.bytes(frame);
+        let Some(connection) = self.connections.get_mut(to) else {
+            return;
+        };
+        if matches!(connection.state, super::connection::State::Closing { .. }) {
+            return;
+        }
+        if bytes.len() > settings.messages.max_outbound_bytes {
+            self.doomed.push((to, CloseCode::OutboundTooLarge));
+            return;
+        }
+        let waiting = connection.outbox.unsent_bytes();
+        // A single frame always fits: the cap is on what piles up.
+        if waiting > 0 && waiting + bytes.len() > settings.outbox.max_bytes {
+            self.doomed.push((to, CloseCode::SlowConsumer));
+            return;
+        }
+        connection.outbox.push(&mut self.pool, mark, bytes);
+        mark_dirty(connection, to, &mut self.dirty);
+    }
+
+    /// Queues a WebSocket control frame or a farewell, whatever the caps say: they are small and bounded in number.
+    pub(super) fn deliver_last(&mut self, to: MemberRef, frame: &FrameSpan, now_ms: u64) {
+        let bytes = self.frames.bytes(frame);
+        if let Some(connection) = self.connections.get_mut(to) {
+            connection
+                .outbox
+                .push(&mut self.pool, FrameMark::in_order(now_ms), bytes);
+            mark_dirty(connection, to, &mut self.dirty);
+        }
+    }
+
+    /// Sends a control message to one connection, in the form that it reads.
+    pub(super) fn tell(&mut self, to: MemberRef, message: &ServerMessage<'_>, now_ms: u64, settings: &Settings) {
+        let Some(connection) = self.connections.get(to) else {
+            return;
+        };
+        let version = connection.session.dialect().version;
+        self.frames.clear();
+        let frame = self.frames.encode(Opcode::Text, |out| message.write_json(version, out));
+        self.deliver(to, &frame, FrameMark::in_order(now_ms), settings);
+    }
+
+    /// Sends a control message to every member but one, encoded once per version.
+    pub(super) fn tell_all(
+        &mut self,
+        members: &[Member],
+        except: Option<MemberRef>,
+        message: &ServerMessage<'_>,
+        now_ms: u64,
+        settings: &Settings,
+    ) {
+        debug_assert!(!message.is_personal(), "each receiver reads another text");
+        self.frames.clear();
+        let mut encoded: [Option<FrameSpan>; 2] = [None, None];
+        for member in members.iter().filter(|member| Some(member.link) != except) {
+            let version = member.dialect.version;
+            let frame = encoded[usize::from(version == ProtocolVersion::V3)]
+                .get_or_insert_with(|| self.frames.encode(Opcode::Text, |out| message.write_json(version, out)))
+                .clone();
+            self.deliver(member.link, &frame, FrameMark::in_order(now_ms), settings);
+        }
+    }
+}
+
+/// Puts a connection on the list of those to flush, unless it is there or its socket is full.
+pub(super) fn mark_dirty<L>(connection: &mut Connection<L>, at: MemberRef, dirty: &mut Vec<MemberRef>) {
+    if !connection.is_dirty && connection.stalled_since_ms.is_none() {
+        connection.is_dirty = true;
+        dirty.push(at);
+    }
+}

@@ -1,0 +1,169 @@
+//! Game data: from one member to all others, encoded once per shape, appended to each outbox.
+//!
+//! This is the path that everything else exists for: no lock, no reference count, no system call, and no allocation once
+//! the buffers have grown to the room's size.
+
+use super::{FrameMark, FrameOrigin, Lane, Now, Shard};
+use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
+use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, PlayerId};
+use crate::room::MemberRef;
+use crate::session::Charge;
+
+impl<L> Shard<L> {
+    pub(super) fn relay_json(&mut self, at: MemberRef, message: &GameData<'_>, now: Now) {
+        if message.class.is_some() || message.key.is_some() {
+            let advice = "class and key need protocol version 3; leave them out";
+            return self.refuse(at, advice, ErrorCode::InvalidDeliveryClass, now);
+        }
+        if !self.may_relay(at, GameDataFormat::Json, message.payload.len(), now) {
+            return;
+        }
+        let content = Content::Json {
+            payload: message.payload,
+            class: message.class,
+            key: message.key,
+        };
+        self.relay(at, content, message.payload.len(), now);
+    }
+
+    pub(super) fn relay_binary(&mut self, at: MemberRef, format: GameDataFormat, payload: &[u8], now: Now) {
+        if self.may_relay(at, format, payload.len(), now) {
+            self.relay(at, Content::Binary { format, payload }, payload.len(), now);
+        }
+    }
+
+    /// Whether a member may relay so many payload bytes now; they are charged. A refusal is answered.
+    fn may_relay(&mut self, at: MemberRef, format: GameDataFormat, bytes: usize, now: Now) -> bool {
+        if let Some(cap) = self.world.settings.messages.game_data_cap(format)
+            && bytes > cap
+        {
+            self.refuse_too_large(at, bytes, cap, now);
+            return false;
+        }
+        let Some((room_ref, _)) = self.require_seat(at, now) else {
+            return false;
+        };
+        let settings = &self.world.settings;
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return false;
+        };
+        let session = &mut connection.session;
+        let own_limit = settings
+            .handshake
+            .apps
+            .terms(session.app())
+            .and_then(|terms| terms.relay_bytes);
+        let limit = own_limit.unwrap_or(settings.budgets.relay_bytes);
+        let mine = session
+            .allowance
+            .charge_relay(bytes as u64, limit, &settings.budgets, now.mono_ms);
+        let refused = match mine {
+            Charge::Refused { retry_after_secs } => Some(("you relay", retry_after_secs)),
+            Charge::Accepted => {
+                let Some(room) = self.rooms.get_mut(room_ref) else {
+                    return false;
+                };
+                let budgets = &settings.budgets;
+                let left = room.charge_relay(bytes as u64, budgets.room_relay_bytes, budgets.window_ms, now.mono_ms);
+                left.err().map(|retry_after_secs| {
+                    session.allowance.refund_relay(bytes as u64);
+                    ("this room relays", retry_after_secs)
+                })
+            }
+        };
+        if let Some((who, secs)) = refused {
+            let message = format!("{who} too many bytes; try again in {secs} seconds");
+            self.refuse(at, &message, ErrorCode::RateLimitExceeded, now);
+        }
+        refused.is_none()
+    }
+
+    fn relay(&mut self, at: MemberRef, content: Content<'_>, bytes: usize, now: Now) {
+        let Some((room_ref, _)) = self.seat_of(at) else { return };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let Some((sender, stamp)) = room.stamp(at, now.mono_ms) else {
+            return;
+        };
+        let class = match content {
+            Content::Json { class, .. } => class.unwrap_or(DeliveryClass::Reliable),
+            Content::Binary { .. } => DeliveryClass::Reliable,
+        };
+        let key = match content {
+            Content::Json { key, .. } => key.unwrap_or(0),
+            Content::Binary { .. } => 0,
+        };
+        let mark = FrameMark {
+            queued_at_ms: now.mono_ms,
+            lane: Lane::Data,
+            origin: Some(FrameOrigin {
+                sender,
+                epoch: stamp.epoch,
+                seq: stamp.seq,
+                class,
+                key,
+            }),
+        };
+        let message = OutgoingGameData { sender, stamp, content };
+        let post = &mut self.post;
+        post.frames.clear();
+        let mut encoded: [Option<Result<FrameSpan, Undeliverable>>; Shape::COUNT] = [const { None }; Shape::COUNT];
+        let mut delivered = 0;
+        let mut undeliverable: Option<(Undeliverable, u64)> = None;
+        for member in room.roster().members().iter().filter(|member| member.link != at) {
+            let shape = message.shape_for(member.dialect);
+            match encoded[shape.index()]
+                .get_or_insert_with(|| message.encode(shape, &mut post.frames))
+                .clone()
+            {
+                Ok(frame) => {
+                    post.deliver(member.link, &frame, mark, &self.world.settings);
+                    delivered += 1;
+                }
+                Err(why) => undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1))),
+            }
+        }
+        post.counters.game_data_messages.add(1);
+        post.counters.relay_bytes.add(bytes as u64);
+        post.counters.deliveries.add(delivered);
+        if let Some((why, receivers)) = undeliverable {
+            post.counters.undeliverable.add(receivers);
+            self.give_notice(at, sender, why, &message, now);
+        }
+    }
+
+    /// Tells the receivers that were passed over that something of this sender is missing, at most once per interval.
+    fn give_notice(
+        &mut self,
+        at: MemberRef,
+        sender: PlayerId,
+        why: Undeliverable,
+        message: &OutgoingGameData<'_>,
+        now: Now,
+    ) {
+        let Some((room_ref, _)) = self.seat_of(at) else { return };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let Some(kept_back) = room.undeliverable_notice(at).and_then(|notice| notice.due(now.mono_ms)) else {
+            return;
+        };
+        let more = if kept_back > 0 {
+            format!(" ({kept_back} more before this one)")
+        } else {
+            String::new()
+        };
+        let text = format!("game data of player {sender} could not be delivered to you: {why}{more}");
+        let passed_over: Vec<_> = room
+            .roster()
+            .members()
+            .iter()
+            .filter(|member| member.link != at && matches!(message.shape_for(member.dialect), Shape::Text(_)))
+            .map(|member| member.link)
+            .collect();
+        for receiver in passed_over {
+            self.refuse(receiver, &text, ErrorCode::UnsupportedGameDataFormat, now);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The rooms of one shard, by place and by name.
+
+use ahash::AHashMap;
+
+use super::Table;
+use super::admission::RoomPermit;
+use super::connection::RoomRef;
+use crate::protocol::RoomCode;
+use crate::room::Room;
+
+/// A room with its place in the process-wide count.
+#[derive(Debug)]
+struct Home {
+    room: Room,
+    permit: RoomPermit,
+}
+
+/// The rooms of one shard.
+#[derive(Debug, Default)]
+pub(super) struct Rooms {
+    homes: Table<Home>,
+    by_name: AHashMap<(Box<str>, RoomCode), RoomRef>,
+    members: usize,
+}
+
+impl Rooms {
+    /// Members of all rooms together.
+    pub(super) const fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Notes that a member came or went.
+    pub(super) const fn count_member(&mut self, came: bool) {
+        if came {
+            self.members += 1;
+        } else {
+            self.members -= 1;
+        }
+    }
+
+    /// How many rooms there are.
+    pub(super) fn len(&self) -> usize {
+        self.homes.len()
+    }
+
+    /// The room of that name.
+    pub(super) fn find(&self, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
+        // One short-lived key per join is nothing beside the join.
+        self.by_name.get(&(game_name.into(), code.clone())).copied()
+    }
+
+    pub(super) fn get(&self, at: RoomRef) -> Option<&Room> {
+        self.homes.get(at.0).map(|home| &home.room)
+    }
+
+    pub(super) fn get_mut(&mut self, at: RoomRef) -> Option<&mut Room> {
+        self.homes.get_mut(at.0).map(|home| &mut home.room)
+    }
+
+    /// Adds a room whose name is free.
+    pub(super) fn insert(&mut self, room: Room, permit: RoomPermit) -> RoomRef {
+        let name = (Box::from(room.game_name()), room.code().clone());
+        let at = RoomRef(self.homes.insert(Home { room, permit }));
+        let before = self.by_name.insert(name, at);
+        debug_assert!(before.is_none(), "two rooms of one name");
+        at
+    }
+
+    /// Deletes every empty room that nothing has happened in for `timeout_ms`.
+    pub(super) fn sweep_empty(&mut self, timeout_ms: u64, now_ms: u64) -> usize {
+        let stale: Vec<_> = self
+            .homes
+            .iter()
+            .filter(|(_, Home { room, .. })| {
+                room.roster().is_empty() && now_ms.saturating_sub(room.last_activity_ms()) >= timeout_ms
+            })
+            .map(|(at, _)| at)
+            .collect();
+        for at in &stale {
+            let Home { room, permit } = self.homes.remove(*at).expect("found a moment ago");
+            self.by_name.remove(&(room.game_name().into(), room.code().clone()));
+            drop(permit);
+        }
+        stale.len()
+    }
+}

@@ -1,0 +1,93 @@
+//! What the operator decided, in the form in which shards use it.
+
+use std::collections::BTreeMap;
+
+use crate::protocol::GameDataFormat;
+use crate::session::{BudgetLimits, HandshakePolicy};
+
+/// Everything that every shard of a process agrees on. Validated before the first thread.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who is let in, and as what.
+    pub handshake: HandshakePolicy,
+    /// What a connection may spend.
+    pub budgets: BudgetLimits,
+    /// What rooms may be.
+    pub rooms: RoomRules,
+    /// How large messages may be.
+    pub messages: MessageLimits,
+    /// When a slow reader has had enough.
+    pub outbox: OutboxLimits,
+    /// A connection that sends nothing at all for this long is closed, in milliseconds; `None`: never.
+    pub idle_timeout_ms: Option<u64>,
+    /// How long the server waits for the peer's half of a closing handshake, in milliseconds.
+    pub close_timeout_ms: u64,
+}
+
+/// What rooms may be.
+#[derive(Debug, Clone)]
+pub struct RoomRules {
+    /// Characters of a room code.
+    pub code_length: usize,
+    /// What generated codes begin with.
+    pub code_prefix: Option<String>,
+    /// The most bytes of a game name.
+    pub max_game_name_bytes: usize,
+    /// The most seats that can be asked for.
+    pub max_players: u8,
+    /// Seats of a room whose creator names no number.
+    pub default_players: u8,
+    /// How long an empty room is kept after its last activity, in milliseconds.
+    pub empty_timeout_ms: u64,
+    /// How often rooms are looked over, in milliseconds.
+    pub sweep_interval_ms: u64,
+    /// The label that snapshots carry.
+    pub relay_type: String,
+    /// Labels of single games.
+    pub relay_types_by_game: BTreeMap<String, String>,
+}
+
+impl RoomRules {
+    /// The label of a game's rooms.
+    #[must_use]
+    pub fn relay_type_of(&self, game_name: &str) -> &str {
+        self.relay_types_by_game.get(game_name).unwrap_or(&self.relay_type)
+    }
+}
+
+/// How large messages may be, in bytes.
+#[derive(Debug, Clone)]
+pub struct MessageLimits {
+    /// The largest inbound message that is served. Up to twice that is refused politely, more ends the connection.
+    pub max_inbound_bytes: usize,
+    /// The largest outbound message; one that would be larger ends its receiver's connection.
+    pub max_outbound_bytes: usize,
+    /// Frames that one message may be cut into.
+    pub max_fragments: u32,
+    /// The largest connection info, as canonical JSON.
+    pub max_connection_info_bytes: usize,
+    /// Caps on the payload of single encodings.
+    pub max_game_data_bytes: Vec<(GameDataFormat, usize)>,
+}
+
+impl MessageLimits {
+    /// The cap on game-data payloads of one encoding.
+    #[must_use]
+    pub fn game_data_cap(&self, format: GameDataFormat) -> Option<usize> {
+        self.max_game_data_bytes
+            .iter()
+            .find(|(capped, _)| *capped == format)
+            .map(|(_, cap)| *cap)
+    }
+}
+
+/// When a slow reader has had enough.
+#[derive(Debug, Clone)]
+pub struct OutboxLimits {
+    /// The most bytes that may wait for one connection.
+    pub max_bytes: usize,
+    /// How long a frame may wait, in milliseconds.
+    pub max_age_ms: u64,
+    /// How long a full socket may take nothing, in milliseconds.
+    pub stall_timeout_ms: u64,
+}

@@ -1,0 +1,127 @@
+//! Where a room lives: (game name, room code) → slot → shard.
+//!
+//! The 4,096 slots are fixed for ever; which shard owns a slot is a small table that every shard reads. The hash is
+//! SipHash-2-4 under a key of the deployment's, so that clients cannot aim at one shard, and so that every process which
+//! has the key agrees on it, whatever its version. Vectors are in `docs/adr/001-slots-and-keyed-hash.md` and below.
+
+use std::hash::Hasher;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use siphasher::sip::SipHasher24;
+
+use super::ShardId;
+use crate::protocol::RoomCode;
+
+/// How many slots there are.
+pub const SLOT_COUNT: usize = 4096;
+
+/// One of the fixed slots that rooms are hashed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// The slot of that number; only its low twelve bits count.
+    #[must_use]
+    pub const fn new(number: u16) -> Self {
+        Self(number & (SLOT_COUNT as u16 - 1))
+    }
+
+    /// The slot's number, below 4,096.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// The secret that slots are hashed under. Never printed.
+#[derive(Clone, Copy)]
+pub struct SlotKey([u8; 16]);
+
+impl SlotKey {
+    /// A key from sixteen random bytes.
+    #[must_use]
+    pub const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The slot of a room.
+    #[must_use]
+    pub fn slot_of(&self, game_name: &str, room_code: &RoomCode) -> Slot {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(game_name.as_bytes());
+        // No name and no code holds this byte, so the pair cannot be split in two ways.
+        hasher.write(&[0xff]);
+        hasher.write(room_code.as_str().as_bytes());
+        Slot::new((hasher.finish() >> 52) as u16)
+    }
+}
+
+impl std::fmt::Debug for SlotKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SlotKey([redacted])")
+    }
+}
+
+/// Which shard owns which slot. Read by every shard without a lock.
+#[derive(Debug)]
+pub struct SlotTable {
+    owners: Box<[AtomicU16]>,
+}
+
+impl SlotTable {
+    /// Slots dealt out evenly to `shards` shards.
+    ///
+    /// # Panics
+    ///
+    /// When `shards` is 0.
+    #[must_use]
+    pub fn even(shards: u16) -> Self {
+        assert!(shards > 0, "slots need a shard to live on");
+        Self {
+            owners: (0..SLOT_COUNT as u16)
+                .map(|slot| AtomicU16::new(slot % shards))
+                .collect(),
+        }
+    }
+
+    /// The shard that owns a slot.
+    #[must_use]
+    pub fn owner(&self, slot: Slot) -> ShardId {
+        ShardId(self.owners[usize::from(slot.0)].load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(game_name: &str, code: &str) -> u16 {
+        let key = SlotKey::new(std::array::from_fn(|index| index as u8));
+        key.slot_of(
+            game_name,
+            &RoomCode::parse(code, code.len()).expect("a well-formed code"),
+        )
+        .number()
+    }
+
+    #[test]
+    fn the_hash_is_pinned_by_vectors() {
+        let seen = [
+            slot("tide-pool", "K7QW2M"),
+            slot("reef racer", "ABC234"),
+            slot("räuber", "ZZZZZZ"),
+            slot("", "A"),
+        ];
+        assert_eq!(seen, [2628, 3286, 1543, 13]);
+    }
+
+    #[test]
+    fn every_shard_owns_its_even_share() {
+        let table = SlotTable::even(3);
+        let mut owned = [0; 3];
+        for number in 0..SLOT_COUNT as u16 {
+            owned[table.owner(Slot::new(number)).index()] += 1;
+        }
+        assert_eq!(owned, [1366, 1365, 1365]);
+    }
+}

@@ -1,0 +1,44 @@
+//! A live connection on its way to another shard.
+
+use super::ShardId;
+use super::admission::ConnectionPermit;
+use super::outbox::Outbox;
+use crate::protocol::{RoomCode, Secret};
+use crate::session::Session;
+
+/// Everything that a connection is, in one piece. Dropping it closes the connection: the link does that.
+#[derive(Debug)]
+#[must_use = "dropping a transfer closes the connection"]
+pub struct Transfer<L> {
+    /// How to reach the peer, with the bytes that arrived and are not yet served.
+    pub link: L,
+    pub(super) session: Session,
+    pub(super) outbox: Outbox,
+    pub(super) permit: ConnectionPermit,
+    pub(super) last_inbound_ms: u64,
+    /// Why it moves: what the new shard does first.
+    pub(super) errand: Box<Errand>,
+    /// Where it goes.
+    pub(super) target: ShardId,
+}
+
+impl<L> Transfer<L> {
+    /// Where the connection goes.
+    #[must_use]
+    pub const fn target(&self) -> ShardId {
+        self.target
+    }
+}
+
+/// A validated request to join, which only the room's home can answer.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct Errand {
+    pub(super) game_name: Box<str>,
+    pub(super) player_name: Box<str>,
+    /// `None`: create a room and draw its code.
+    pub(super) room_code: Option<RoomCode>,
+    pub(super) max_players: u8,
+    pub(super) supports_authority: bool,
+    pub(super) password: Option<Secret>,
+    pub(super) join_only: bool,
+}

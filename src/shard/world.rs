@@ -1,0 +1,84 @@
+//! What all shards of a process share. Read-mostly; no lock is taken on the relay path.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::admission::{AdmissionLedger, AdmissionLimits};
+use super::{Counters, Settings, ShardId, SlotKey, SlotTable};
+
+/// The shared part of a process's shards.
+#[derive(Debug)]
+pub struct World {
+    /// What the operator decided.
+    pub settings: Settings,
+    /// Where slots live.
+    pub slots: SlotTable,
+    /// What slots are hashed under.
+    pub slot_key: SlotKey,
+    /// Limits of the whole process.
+    pub ledger: Arc<AdmissionLedger>,
+    loads: Box<[Load]>,
+    counters: Box<[Counters]>,
+    is_draining: AtomicBool,
+}
+
+/// How many members a shard's rooms have. On a cache line of its own: every join writes it.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Load(AtomicUsize);
+
+impl World {
+    /// The world of `shards` shards.
+    #[must_use]
+    pub fn new(settings: Settings, limits: AdmissionLimits, shards: u16, slot_key: SlotKey) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            slots: SlotTable::even(shards),
+            slot_key,
+            ledger: AdmissionLedger::new(limits),
+            loads: (0..shards).map(|_| Load::default()).collect(),
+            counters: (0..shards).map(|_| Counters::default()).collect(),
+            is_draining: AtomicBool::new(false),
+        })
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.loads.len() as u16
+    }
+
+    /// How many members the rooms of a shard have.
+    #[must_use]
+    pub fn load(&self, shard: ShardId) -> usize {
+        self.loads[shard.index()].0.load(Ordering::Relaxed)
+    }
+
+    /// Publishes how many members the rooms of a shard have.
+    pub(super) fn publish_load(&self, shard: ShardId, members: usize) {
+        self.loads[shard.index()].0.store(members, Ordering::Relaxed);
+    }
+
+    /// What a shard counts.
+    #[must_use]
+    pub fn counters(&self, shard: ShardId) -> &Counters {
+        &self.counters[shard.index()]
+    }
+
+    /// The less loaded of two shards.
+    #[must_use]
+    pub fn less_loaded(&self, one: ShardId, other: ShardId) -> ShardId {
+        if self.load(other) < self.load(one) { other } else { one }
+    }
+
+    /// Whether the process is about to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Says that the process is about to stop.
+    pub fn begin_drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+}
