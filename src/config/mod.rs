@@ -129,6 +129,16 @@ impl Config {
         self.security.require_metrics_auth.unwrap_or(!self.is_loopback_only())
     }
 
+    /// Which pages may connect: as set, else any on loopback and those of [`SecurityConfig::DEFAULT_ORIGINS`] elsewhere.
+    #[must_use]
+    pub fn origin_policy(&self) -> OriginPolicy {
+        match &self.security.cors_origins {
+            None if self.is_loopback_only() => OriginPolicy::Any,
+            set => OriginPolicy::parse(set.as_deref().unwrap_or(SecurityConfig::DEFAULT_ORIGINS))
+                .unwrap_or(OriginPolicy::Only(Vec::new())),
+        }
+    }
+
     /// The most bytes one connection's outbox may hold: `runtime.outbox_max_bytes`, else
     /// `websocket.send_queue_capacity` × 4096, but never less than one message of the largest size.
     #[must_use]

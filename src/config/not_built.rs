@@ -20,6 +20,7 @@ use Effect::{Refuse, Warn};
 /// Paths of keys or whole sections; `[]` stands for every member of a list.
 const NOT_BUILT: &[(&str, Effect)] = &[
     ("server.ping_timeout", Warn),
+    ("server.drain_grace_secs", Warn),
     ("server.inactive_room_timeout", Warn),
     ("server.heartbeat_throttle_secs", Warn),
     ("server.enable_reconnection", Warn),
@@ -32,10 +33,7 @@ const NOT_BUILT: &[(&str, Effect)] = &[
     ("protocol.enable_rkyv_game_data", Warn),
     ("protocol.enable_protobuf_game_data", Warn),
     ("protocol.min_protocol_version", Refuse),
-    ("security.require_metrics_auth", Warn),
-    ("security.metrics_auth_token", Warn),
     ("security.max_signal_bytes", Warn),
-    ("security.max_connection_info_bytes", Warn),
     ("security.connect_token.public_key", Warn),
     ("security.connect_token.public_key_path", Warn),
     ("security.connect_token.required", Refuse),
@@ -47,9 +45,6 @@ const NOT_BUILT: &[(&str, Effect)] = &[
     ("websocket.enable_batching", Warn),
     ("websocket.batch_size", Warn),
     ("websocket.batch_interval_ms", Warn),
-    ("websocket.idle_timeout_secs", Warn),
-    ("websocket.server_ping_interval_secs", Warn),
-    ("websocket.pong_timeout_secs", Warn),
     ("websocket.control_queue_capacity", Warn),
     ("websocket.delivery_stats_interval_secs", Warn),
     ("metrics", Warn),

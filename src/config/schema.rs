@@ -134,6 +134,7 @@ fn exemplar() -> Config {
     config.logging.format = Some(LogFormat::Text);
 
     let security = &mut config.security;
+    security.cors_origins = Some(String::new());
     security.enforce_app_id_allowlist = Some(true);
     security.require_metrics_auth = Some(true);
     security.metrics_auth_token = Some(Secret::default());

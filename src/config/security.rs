@@ -12,8 +12,8 @@ use super::transport::TransportConfig;
 #[serde(default)]
 pub struct SecurityConfig {
     /// Origins for CORS and for the WebSocket `Origin` check: `*`, or a comma list of http/https origins and `null`.
-    /// Default `http://localhost:3000,http://localhost:5173`.
-    pub cors_origins: String,
+    /// Default null: any origin while bound to loopback, `http://localhost:3000,http://localhost:5173` otherwise.
+    pub cors_origins: Option<String>,
     /// Whether only the apps in `allowed_apps` may connect. Default null: off while bound to loopback, on otherwise.
     pub enforce_app_id_allowlist: Option<bool>,
     /// Whether the metrics endpoints ask for a token. Default null: off while bound to loopback, on otherwise.
@@ -50,12 +50,15 @@ pub struct SecurityConfig {
 impl SecurityConfig {
     /// Bytes that a relayed message may gain on its way out; why `max_message_size` stays below the outbound limit.
     pub const ENVELOPE_BYTES: usize = 256;
+
+    /// The origins of a public server that names none: where pages under development live.
+    pub const DEFAULT_ORIGINS: &str = "http://localhost:3000,http://localhost:5173";
 }
 
 impl Default for SecurityConfig {
     fn default() -> Self {
         Self {
-            cors_origins: "http://localhost:3000,http://localhost:5173".to_owned(),
+            cors_origins: None,
             enforce_app_id_allowlist: None,
             require_metrics_auth: None,
             metrics_auth_token: None,

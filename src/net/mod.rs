@@ -1,6 +1,23 @@
-//! Sockets and what is spoken on them: listener, ring, HTTP, WebSocket framing.
+//! Sockets and what is spoken on them: listeners, readiness, HTTP, WebSocket framing.
 //!
 //! Owns every descriptor of the relay path. Together with `runtime` it is the only place that knows glommio and the only
-//! one with `unsafe`. Must never know a room's rules.
+//! one with `unsafe`. Promises that nothing here waits but the pump's one wait, and that what a socket holds is bounded in
+//! bytes and in time. Must never know a room's rules.
 
+mod clock;
+pub mod conversation;
+mod greeting;
+pub mod http;
+mod link;
+mod listener;
+mod poller;
+mod pump;
+mod socket;
 pub mod websocket;
+
+pub use clock::Clock;
+pub use link::Link;
+pub use listener::Listener;
+pub use poller::Wakeup;
+pub use pump::{Mail, Pump, PumpParts, PumpSettings};
+pub use socket::Socket;

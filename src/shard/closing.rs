@@ -1,10 +1,9 @@
-//! How connections end: by us, by the peer, by a deadline, by being too slow.
+//! How connections end: by us, by the peer, or by being too slow.
 
 use super::connection::State;
 use super::{Now, Shard};
 use crate::protocol::{CloseCode, ErrorCode, Opcode, ServerMessage, write_close_payload};
 use crate::room::MemberRef;
-use crate::session::Stage;
 
 impl<L> Shard<L> {
     /// Ends a connection: its room mates learn that it left, and it gets a last `Error`, if there is something to say,
@@ -105,118 +104,4 @@ impl<L> Shard<L> {
             self.close(at, code, farewell, now);
         }
     }
-
-    /// Looks at the connections whose moment has come.
-    pub(super) fn check_deadlines(&mut self, now: Now) {
-        while let Some((at_ms, at)) = self.deadlines.pop_due(now.mono_ms) {
-            let Some(connection) = self.post.connections.get_mut(at) else {
-                continue;
-            };
-            if connection.next_check_ms != at_ms {
-                continue; // overtaken by an earlier entry, which has planned anew
-            }
-            connection.next_check_ms = u64::MAX;
-            match self.due(at, now) {
-                Some(Due::GiveUp) => self.ended.push(at),
-                Some(Due::Close(code, farewell)) => self.close(at, code, Some(farewell), now),
-                None => self.plan_check(at),
-            }
-        }
-    }
-
-    /// What is overdue on a connection.
-    fn due(&self, at: MemberRef, now: Now) -> Option<Due> {
-        let moments = self.moments(at)?;
-        let over = |moment: Option<u64>| moment.is_some_and(|moment| moment <= now.mono_ms);
-        if over(moments.give_up_ms) {
-            Some(Due::GiveUp)
-        } else if over(moments.handshake_ms) {
-            let farewell = (
-                "send Authenticate sooner after connecting",
-                ErrorCode::AuthenticationTimeout,
-            );
-            Some(Due::Close(CloseCode::AuthTimeout, farewell))
-        } else if over(moments.slow_ms) {
-            Some(Due::Close(
-                CloseCode::SlowConsumer,
-                ("you did not read for too long", ErrorCode::SlowConsumer),
-            ))
-        } else if over(moments.idle_ms) {
-            let farewell = (
-                "nothing was heard from you for too long",
-                ErrorCode::ConnectionIdleTimeout,
-            );
-            Some(Due::Close(CloseCode::IdleTimeout, farewell))
-        } else {
-            None
-        }
-    }
-
-    /// When what is due on a connection.
-    fn moments(&self, at: MemberRef) -> Option<Moments> {
-        let connection = self.post.connections.get(at)?;
-        let settings = &self.world.settings;
-        if let State::Closing { gives_up_at_ms, .. } = connection.state {
-            return Some(Moments {
-                give_up_ms: Some(gives_up_at_ms),
-                ..Moments::default()
-            });
-        }
-        let awaits_handshake =
-            settings.handshake.apps.requires_handshake() && connection.session.stage() != Stage::Authenticated;
-        let slow_ms = connection.stalled_since_ms.map(|since| {
-            let aged = connection
-                .outbox
-                .oldest_queued_at_ms()
-                .map_or(u64::MAX, |at| at + settings.outbox.max_age_ms);
-            aged.min(since + settings.outbox.stall_timeout_ms)
-        });
-        Some(Moments {
-            give_up_ms: None,
-            handshake_ms: awaits_handshake.then_some(connection.session.opened_at_ms() + settings.handshake.timeout_ms),
-            slow_ms,
-            idle_ms: settings
-                .idle_timeout_ms
-                .filter(|_| !awaits_handshake)
-                .map(|timeout| connection.last_inbound_ms + timeout),
-        })
-    }
-
-    /// Makes sure that a connection is looked at when the first of its deadlines comes.
-    pub(super) fn plan_check(&mut self, at: MemberRef) {
-        let Some(moments) = self.moments(at) else { return };
-        let Some(next_ms) = [
-            moments.give_up_ms,
-            moments.handshake_ms,
-            moments.slow_ms,
-            moments.idle_ms,
-        ]
-        .into_iter()
-        .flatten()
-        .min() else {
-            return;
-        };
-        let connection = self.post.connections.get_mut(at).expect("looked up above");
-        if next_ms < connection.next_check_ms {
-            connection.next_check_ms = next_ms;
-            self.deadlines.schedule(next_ms, at);
-        }
-    }
-}
-
-/// What is overdue.
-enum Due {
-    /// The peer never finished the closing handshake.
-    GiveUp,
-    /// The connection must be closed, for this reason.
-    Close(CloseCode, (&'static str, ErrorCode)),
-}
-
-/// When what is due, in milliseconds of the monotonic clock.
-#[derive(Default)]
-struct Moments {
-    give_up_ms: Option<u64>,
-    handshake_ms: Option<u64>,
-    slow_ms: Option<u64>,
-    idle_ms: Option<u64>,
 }

@@ -23,14 +23,25 @@ pub struct Connection<L> {
     pub(super) stalled_since_ms: Option<u64>,
     /// When the last frame of any kind arrived.
     pub(super) last_inbound_ms: u64,
+    /// When the socket last took bytes.
+    pub(super) progress_at_ms: u64,
+    /// The newest question whether the peer is there.
+    pub(super) probe: Option<Probe>,
     /// The earliest moment at which this connection's deadlines will be looked at.
     pub(super) next_check_ms: u64,
-    pub(super) permit: ConnectionPermit,
+    /// The place in the process-wide count; `None` for a connection that is only told that there is none.
+    pub(super) permit: Option<ConnectionPermit>,
 }
 
 /// A room's place on its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoomRef(pub(super) MemberRef);
+
+/// A WebSocket ping that the server sent. Any sign of life answers it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    pub(super) sent_at_ms: u64,
+}
 
 /// How a connection stands.
 #[derive(Debug)]
@@ -44,7 +55,13 @@ pub(super) enum State {
 }
 
 impl<L> Connection<L> {
-    pub(super) fn new(link: L, session: Session, outbox: Outbox, permit: ConnectionPermit, now_ms: u64) -> Self {
+    pub(super) fn new(
+        link: L,
+        session: Session,
+        outbox: Outbox,
+        permit: Option<ConnectionPermit>,
+        now_ms: u64,
+    ) -> Self {
         Self {
             link,
             session,
@@ -54,6 +71,8 @@ impl<L> Connection<L> {
             is_dirty: false,
             stalled_since_ms: None,
             last_inbound_ms: now_ms,
+            progress_at_ms: now_ms,
+            probe: None,
             next_check_ms: u64::MAX,
             permit,
         }

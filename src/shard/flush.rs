@@ -34,6 +34,12 @@ impl<L> Shard<L> {
         std::mem::swap(into, &mut self.post.dirty);
     }
 
+    /// Whether some connection has something to send.
+    #[must_use]
+    pub fn has_dirty(&self) -> bool {
+        !self.post.dirty.is_empty()
+    }
+
     /// A connection's link and the bytes to send over it. `None` when it is gone or has nothing to say.
     pub fn unsent(&mut self, at: MemberRef) -> Option<(&L, &[u8])> {
         let connection = self.post.connections.get_mut(at)?;
@@ -58,6 +64,9 @@ impl<L> Shard<L> {
             SendOutcome::Full => false,
             SendOutcome::Broken => return AfterSend::Remove,
         };
+        if progress {
+            connection.progress_at_ms = now.mono_ms;
+        }
         if connection.outbox.is_empty() {
             connection.stalled_since_ms = None;
             let over = matches!(

@@ -23,6 +23,7 @@ mod handshake;
 mod hop;
 mod id;
 mod inbox;
+mod liveness;
 mod lobby;
 mod membership;
 mod outbox;
@@ -42,8 +43,9 @@ pub use flush::{AfterSend, SendOutcome};
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
-pub use settings::{MessageLimits, OutboxLimits, RoomRules, Settings};
+pub use settings::{LivenessRules, MessageLimits, OutboxLimits, RoomRules, Settings};
 pub use slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
+pub(crate) use table::Table;
 pub use transfer::{Errand, Transfer};
 pub use world::World;
 
@@ -57,7 +59,6 @@ use self::admission::ConnectionPermit;
 use self::deadlines::Deadlines;
 use self::post::Post;
 use self::rooms::Rooms;
-use self::table::Table;
 use crate::protocol::{PlayerId, WallTime};
 use crate::room::MemberRef;
 use crate::session::Session;
@@ -154,7 +155,7 @@ impl<L> Shard<L> {
     }
 
     /// Takes in a connection that has just been upgraded.
-    pub fn admit(&mut self, link: L, address: IpAddr, permit: ConnectionPermit, now: Now) -> MemberRef {
+    pub fn admit(&mut self, link: L, address: IpAddr, permit: Option<ConnectionPermit>, now: Now) -> MemberRef {
         let player = PlayerId::from_random(self.random_bytes());
         let session = Session::new(player, address, now.mono_ms);
         let connection = Connection::new(link, session, Outbox::default(), permit, now.mono_ms);
@@ -186,6 +187,13 @@ impl<L> Shard<L> {
         self.settle(now);
     }
 
+    /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove).
+    pub fn end(&mut self, at: MemberRef, now: Now) {
+        self.vacate(at, now);
+        self.ended.push(at);
+        self.settle(now);
+    }
+
     /// Connections that are over and wait to be [removed](Self::remove).
     pub fn take_ended(&mut self) -> Vec<MemberRef> {
         std::mem::take(&mut self.ended)
@@ -197,6 +205,11 @@ impl<L> Shard<L> {
         self.deadlines
             .next_ms()
             .map_or(self.next_sweep_ms, |at_ms| at_ms.min(self.next_sweep_ms))
+    }
+
+    /// Sixteen random bytes, for the caller's own ids.
+    pub fn draw_random(&mut self) -> [u8; 16] {
+        self.random_bytes()
     }
 
     fn random_bytes(&mut self) -> [u8; 16] {

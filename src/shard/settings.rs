@@ -18,10 +18,21 @@ pub struct Settings {
     pub messages: MessageLimits,
     /// When a slow reader has had enough.
     pub outbox: OutboxLimits,
-    /// A connection that sends nothing at all for this long is closed, in milliseconds; `None`: never.
-    pub idle_timeout_ms: Option<u64>,
+    /// How silent peers are found.
+    pub liveness: LivenessRules,
     /// How long the server waits for the peer's half of a closing handshake, in milliseconds.
     pub close_timeout_ms: u64,
+}
+
+/// How silent peers are found. All in milliseconds.
+#[derive(Debug, Clone)]
+pub struct LivenessRules {
+    /// A connection that sends nothing at all for this long is closed; `None`: never.
+    pub idle_timeout_ms: Option<u64>,
+    /// A peer that has been silent for this long is asked whether it is there; `None`: never.
+    pub ping_interval_ms: Option<u64>,
+    /// How long it has to answer.
+    pub pong_timeout_ms: u64,
 }
 
 /// What rooms may be.

@@ -2,6 +2,9 @@
 
 use crate::room::MemberRef;
 
+/// Generations have this many values and then begin anew: thirty bits, so that a reference and two bits more fit into 64.
+const GENERATIONS: u32 = 1 << 30;
+
 /// One place: its holder, and how many holders it has had.
 #[derive(Debug)]
 struct Place<T> {
@@ -11,7 +14,7 @@ struct Place<T> {
 
 /// Values by [`MemberRef`]. A reference outlives what it refers to and then finds nothing.
 #[derive(Debug)]
-pub(super) struct Table<T> {
+pub(crate) struct Table<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
 }
@@ -27,12 +30,12 @@ impl<T> Default for Table<T> {
 
 impl<T> Table<T> {
     /// How many values there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }
 
     /// Puts a value in and says where.
-    pub(super) fn insert(&mut self, value: T) -> MemberRef {
+    pub(crate) fn insert(&mut self, value: T) -> MemberRef {
         if let Some(index) = self.free.pop() {
             let place = &mut self.places[index as usize];
             place.holder = Some(value);
@@ -50,19 +53,19 @@ impl<T> Table<T> {
     }
 
     /// Takes a value out.
-    pub(super) fn remove(&mut self, at: MemberRef) -> Option<T> {
+    pub(crate) fn remove(&mut self, at: MemberRef) -> Option<T> {
         let place = self
             .places
             .get_mut(at.index as usize)
             .filter(|place| place.generation == at.generation)?;
         let value = place.holder.take()?;
-        place.generation = place.generation.wrapping_add(1);
+        place.generation = (place.generation + 1) % GENERATIONS;
         self.free.push(at.index);
         Some(value)
     }
 
     /// The value there, if it still is.
-    pub(super) fn get(&self, at: MemberRef) -> Option<&T> {
+    pub(crate) fn get(&self, at: MemberRef) -> Option<&T> {
         self.places
             .get(at.index as usize)
             .filter(|place| place.generation == at.generation)?
@@ -71,7 +74,7 @@ impl<T> Table<T> {
     }
 
     /// The value there, if it still is.
-    pub(super) fn get_mut(&mut self, at: MemberRef) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, at: MemberRef) -> Option<&mut T> {
         self.places
             .get_mut(at.index as usize)
             .filter(|place| place.generation == at.generation)?
@@ -80,7 +83,7 @@ impl<T> Table<T> {
     }
 
     /// Every value with its reference.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (MemberRef, &T)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (MemberRef, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {
             let at = MemberRef {
                 index: index as u32,

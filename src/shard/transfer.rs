@@ -14,7 +14,8 @@ pub struct Transfer<L> {
     pub link: L,
     pub(super) session: Session,
     pub(super) outbox: Outbox,
-    pub(super) permit: ConnectionPermit,
+    /// The place in the process-wide count; `None` for a connection that is only told that there is none.
+    pub(super) permit: Option<ConnectionPermit>,
     pub(super) last_inbound_ms: u64,
     /// Why it moves: what the new shard does first.
     pub(super) errand: Box<Errand>,

@@ -105,10 +105,12 @@ fn sizes(config: &Config, check: &mut Check) {
 }
 
 fn origins(config: &Config, check: &mut Check) {
-    if let Err(entry) = OriginPolicy::parse(&config.security.cors_origins) {
+    if let Some(origins) = &config.security.cors_origins
+        && let Err(entry) = OriginPolicy::parse(origins)
+    {
         check.rule(
             "security.cors_origins",
-            format_args!("{:?}", config.security.cors_origins),
+            format_args!("{origins:?}"),
             false,
             &format!("must be `*` or a comma list of origins as browsers send them, and {entry:?} is none"),
             "write each like https://play.example or http://localhost:3000: lower case, no path, no default port",

@@ -68,7 +68,7 @@ impl Inbound {
         &mut self,
         bytes: &mut [u8],
         limits: InboundLimits,
-        serve: &mut impl FnMut(Event<'_>) -> Flow,
+        serve: &mut (impl FnMut(Event<'_>) -> Flow + ?Sized),
     ) -> Result<(), Violation> {
         let fed = self.try_feed(bytes, limits, serve);
         if fed.is_err() {
@@ -93,7 +93,7 @@ impl Inbound {
     pub fn resume(
         &mut self,
         limits: InboundLimits,
-        serve: &mut impl FnMut(Event<'_>) -> Flow,
+        serve: &mut (impl FnMut(Event<'_>) -> Flow + ?Sized),
     ) -> Result<(), Violation> {
         let Some(partial) = &mut self.partial else {
             return Ok(());
@@ -106,7 +106,7 @@ impl Inbound {
         &mut self,
         bytes: &mut [u8],
         limits: InboundLimits,
-        serve: &mut impl FnMut(Event<'_>) -> Flow,
+        serve: &mut (impl FnMut(Event<'_>) -> Flow + ?Sized),
     ) -> Result<(), Violation> {
         let Partial { mut carry, mut message } = self.partial.take().map_or_else(Partial::default, |partial| *partial);
         let mut taken = 0;
@@ -132,7 +132,7 @@ impl Inbound {
         bytes: &mut [u8],
         message: &mut Option<Assembly>,
         limits: InboundLimits,
-        serve: &mut impl FnMut(Event<'_>) -> Flow,
+        serve: &mut (impl FnMut(Event<'_>) -> Flow + ?Sized),
     ) -> Result<(usize, Flow), Violation> {
         let mut at = 0;
         while !self.is_over {
@@ -160,7 +160,7 @@ impl Inbound {
         payload: &[u8],
         message: &mut Option<Assembly>,
         limits: InboundLimits,
-        serve: &mut impl FnMut(Event<'_>) -> Flow,
+        serve: &mut (impl FnMut(Event<'_>) -> Flow + ?Sized),
     ) -> Result<Flow, Violation> {
         match (header.kind, message.as_mut()) {
             (FrameKind::Ping, _) => Ok(serve(Event::Ping(payload))),
@@ -242,7 +242,11 @@ fn checked_payload_bytes(
         .ok_or(Violation::TooLarge)
 }
 
-fn serve_message(is_text: bool, payload: &[u8], serve: &mut impl FnMut(Event<'_>) -> Flow) -> Result<Flow, Violation> {
+fn serve_message(
+    is_text: bool,
+    payload: &[u8],
+    serve: &mut (impl FnMut(Event<'_>) -> Flow + ?Sized),
+) -> Result<Flow, Violation> {
     if is_text {
         let text = std::str::from_utf8(payload).map_err(|_| Violation::InvalidUtf8)?;
         Ok(serve(Event::Text(text)))

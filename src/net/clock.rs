@@ -1,0 +1,35 @@
+//! The one door through which time enters.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::protocol::WallTime;
+use crate::shard::Now;
+
+/// A process's clocks. Copies agree with each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock whose monotonic side begins now, at [`Self::FIRST_MS`].
+    #[must_use]
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Where the monotonic side begins: not at 0, so that moments before the start can be told.
+    pub const FIRST_MS: u64 = 1 << 40;
+
+    /// This moment.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        let unix_nanos = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64);
+        Now {
+            mono_ms: Self::FIRST_MS + self.origin.elapsed().as_millis() as u64,
+            wall: WallTime { unix_nanos },
+        }
+    }
+}

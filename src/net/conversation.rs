@@ -1,0 +1,80 @@
+//! From the bytes of a connection to the shard that serves them.
+//!
+//! Sans-I/O: the bytes come from a socket, a simulator or an archive, and nothing here can tell.
+
+use super::websocket::{Event, Inbound, InboundLimits, Violation};
+use crate::room::MemberRef;
+use crate::shard::{Flow, Now, Settings, Shard};
+
+/// A link that keeps what arrived of a message that is not yet complete.
+pub trait Wire {
+    /// What is kept.
+    fn inbound(&mut self) -> &mut Inbound;
+}
+
+/// How much of a message that is not yet complete is kept: twice what is served, so that the lower half can be refused
+/// politely.
+#[must_use]
+pub fn inbound_limits(settings: &Settings) -> InboundLimits {
+    InboundLimits {
+        max_message_bytes: settings.messages.max_inbound_bytes.saturating_mul(2),
+        max_fragments: settings.messages.max_fragments,
+    }
+}
+
+/// Serves bytes that arrived on a connection. They are unmasked where they lie.
+pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limits: InboundLimits, now: Now) {
+    if shard.is_departing(at) {
+        if let Some(link) = shard.link_mut(at) {
+            link.inbound().keep(bytes);
+        }
+        return;
+    }
+    with_inbound(shard, at, now, |inbound, serve| inbound.feed(bytes, limits, serve));
+}
+
+/// Serves what was kept while a connection moved.
+pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimits, now: Now) {
+    if !shard.is_departing(at) {
+        with_inbound(shard, at, now, |inbound, serve| inbound.resume(limits, serve));
+    }
+}
+
+fn with_inbound<L: Wire>(
+    shard: &mut Shard<L>,
+    at: MemberRef,
+    now: Now,
+    read: impl FnOnce(&mut Inbound, &mut dyn FnMut(Event<'_>) -> Flow) -> Result<(), Violation>,
+) {
+    // Taken out while it is read, because serving needs the shard as a whole.
+    let Some(mut inbound) = shard.link_mut(at).map(|link| std::mem::take(link.inbound())) else {
+        return;
+    };
+    let read = read(&mut inbound, &mut |event| serve(shard, at, event, now));
+    if let Some(link) = shard.link_mut(at) {
+        *link.inbound() = inbound;
+    }
+    if let Err(violation) = read {
+        shard.close(at, violation.close_code(), None, now);
+    }
+}
+
+fn serve<L>(shard: &mut Shard<L>, at: MemberRef, event: Event<'_>, now: Now) -> Flow {
+    match event {
+        Event::Text(text) => shard.on_text(at, text, now),
+        Event::Binary(payload) => shard.on_binary(at, payload, now),
+        Event::Ping(payload) => {
+            shard.on_control_frame(at, now);
+            shard.pong(at, payload, now);
+            Flow::Continue
+        }
+        Event::Pong(_) => {
+            shard.on_control_frame(at, now);
+            Flow::Continue
+        }
+        Event::Close(payload) => {
+            shard.on_peer_close(at, payload, now);
+            Flow::Continue
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Sockets that have not been upgraded: bounded in number, in bytes and in time.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use super::socket::Socket;
+use crate::room::MemberRef;
+use crate::shard::Table;
+
+/// A socket from which a request is expected, or which has been answered and is about to end.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) socket: Socket,
+    pub(super) address: IpAddr,
+    /// The bytes of a request that is not yet complete.
+    pub(super) received: Vec<u8>,
+    /// Whether all that is still awaited is the end.
+    pub(super) is_answered: bool,
+}
+
+/// The greetings of one shard, and when each has lasted long enough.
+#[derive(Debug)]
+pub(super) struct Greetings {
+    table: Table<Greeting>,
+    /// Oldest first: all have the same time.
+    deadlines: VecDeque<(u64, MemberRef)>,
+    timeout_ms: u64,
+    limit: usize,
+}
+
+impl Greetings {
+    pub(super) fn new(timeout_ms: u64, limit: usize) -> Self {
+        Self {
+            table: Table::default(),
+            deadlines: VecDeque::new(),
+            timeout_ms,
+            limit,
+        }
+    }
+
+    /// Whether no more sockets are taken in before some have been upgraded or have ended.
+    pub(super) fn is_full(&self) -> bool {
+        self.table.len() >= self.limit
+    }
+
+    pub(super) fn insert(&mut self, socket: Socket, address: IpAddr, now_ms: u64) -> MemberRef {
+        let greeting = Greeting {
+            socket,
+            address,
+            received: Vec::new(),
+            is_answered: false,
+        };
+        let at = self.table.insert(greeting);
+        self.deadlines.push_back((now_ms + self.timeout_ms, at));
+        at
+    }
+
+    pub(super) fn get_mut(&mut self, at: MemberRef) -> Option<&mut Greeting> {
+        self.table.get_mut(at)
+    }
+
+    pub(super) fn remove(&mut self, at: MemberRef) -> Option<Greeting> {
+        self.table.remove(at)
+    }
+
+    /// Drops the sockets whose time is over. Returns how many.
+    pub(super) fn expire(&mut self, now_ms: u64) -> usize {
+        let mut expired = 0;
+        while let Some((deadline_ms, at)) = self.deadlines.front().copied()
+            && (deadline_ms <= now_ms || self.table.get(at).is_none())
+        {
+            self.deadlines.pop_front();
+            expired += usize::from(self.table.remove(at).is_some());
+        }
+        expired
+    }
+
+    /// Drops all of them.
+    pub(super) fn clear(&mut self) {
+        self.table = Table::default();
+        self.deadlines.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn silence_is_ended_when_its_time_is_over() {
+        let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+        let mut greetings = Greetings::new(10, 1);
+        let local = std::net::Ipv4Addr::LOCALHOST.into();
+        let at = greetings.insert(Socket::from(OwnedFd::from(theirs)), local, 100);
+        assert!(greetings.is_full());
+        assert_eq!(greetings.expire(109), 0);
+        assert!(greetings.get_mut(at).is_some());
+        assert_eq!(greetings.expire(110), 1);
+        assert!(!greetings.is_full() && greetings.get_mut(at).is_none());
+        assert_eq!(
+            ours.read(&mut [0; 1]).expect("end of stream"),
+            0,
+            "the socket is closed"
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! Whether a request may become a WebSocket: RFC 6455, section 4.2.1, to the letter.
+
+use tungstenite::handshake::derive_accept_key;
+use uuid::Uuid;
+
+use super::request::Head;
+use super::response::{Response, Status};
+use crate::config::OriginPolicy;
+
+/// How an upgrade ended, as the answer's header names it.
+const OUTCOME: &str = "x-signal-fish-upgrade-outcome";
+
+/// What every answer of the upgrade handler carries.
+#[derive(Debug)]
+pub(super) struct UpgradeFacts {
+    /// The id that the answer and the server's log share.
+    pub(super) request_id: Uuid,
+    pub(super) max_outbound_bytes: usize,
+    pub(super) is_draining: bool,
+}
+
+/// The answer to a request for a WebSocket, and whether it is the upgrade.
+pub(super) fn answer(head: &Head<'_>, origins: &OriginPolicy, facts: &UpgradeFacts) -> (Response, bool) {
+    let refusal = match check(head) {
+        Ok(_) if !origin_is_allowed(head, origins) => {
+            let text = "this page's origin is not allowed; add it to security.cors_origins";
+            marked(Response::text(Status::Forbidden, text), "rejected_origin", facts)
+        }
+        Ok(_) if facts.is_draining => {
+            let text = "the server is about to stop; connect elsewhere";
+            marked(
+                Response::text(Status::ServiceUnavailable, text),
+                "rejected_draining",
+                facts,
+            )
+        }
+        Ok(key) => {
+            let accepted = Response::new(Status::SwitchingProtocols)
+                .field("Upgrade", "websocket")
+                .field("Connection", "Upgrade")
+                .field("Sec-WebSocket-Accept", derive_accept_key(key));
+            return (marked(accepted, "accepted", facts), true);
+        }
+        Err(Refused::Version) => Response::text(Status::BadRequest, "this server speaks WebSocket version 13")
+            .field("Sec-WebSocket-Version", 13),
+        Err(Refused::Malformed(why)) => Response::text(Status::BadRequest, why),
+    };
+    (refusal, false)
+}
+
+fn marked(response: Response, outcome: &str, facts: &UpgradeFacts) -> Response {
+    response
+        .field("x-signal-fish-request-id", facts.request_id)
+        .field(OUTCOME, outcome)
+        .field("x-signal-fish-max-outbound-message-size", facts.max_outbound_bytes)
+}
+
+/// Native clients send no origin; a browser sends exactly one.
+fn origin_is_allowed(head: &Head<'_>, origins: &OriginPolicy) -> bool {
+    if head.values("origin").next().is_none() {
+        return true;
+    }
+    head.only("origin")
+        .and_then(|origin| std::str::from_utf8(origin).ok())
+        .is_some_and(|origin| origins.allows(origin))
+}
+
+/// Why a request is no upgrade.
+enum Refused {
+    Version,
+    Malformed(&'static str),
+}
+
+/// Checks everything that a client must send. Returns the key.
+fn check<'a>(head: &Head<'a>) -> Result<&'a [u8], Refused> {
+    let malformed = |why| Err(Refused::Malformed(why));
+    if !head.is_http_1_1 || head.only("host").is_none() {
+        return malformed("an upgrade is an HTTP/1.1 request with exactly one Host");
+    }
+    if head.values("content-length").any(|length| length != b"0") || head.values("transfer-encoding").next().is_some() {
+        return malformed("an upgrade request has no body");
+    }
+    if !head.has_token("connection", "upgrade") || !head.has_token("upgrade", "websocket") {
+        return malformed("this address serves WebSockets; send Connection: Upgrade and Upgrade: websocket");
+    }
+    if head.only("sec-websocket-version") != Some(b"13") {
+        return Err(Refused::Version);
+    }
+    match head.only("sec-websocket-key") {
+        Some(key) if is_sixteen_bytes_of_base64(key) => Ok(key),
+        _ => malformed("Sec-WebSocket-Key must be sixteen bytes in base64"),
+    }
+}
+
+/// Sixteen bytes are 22 digits and two paddings, and the last digit has four bits that mean nothing and must be zero.
+fn is_sixteen_bytes_of_base64(key: &[u8]) -> bool {
+    let Some((digits, b"==")) = key.split_at_checked(22) else {
+        return false;
+    };
+    digits
+        .iter()
+        .all(|digit| digit.is_ascii_alphanumeric() || matches!(digit, b'+' | b'/'))
+        && matches!(digits[21], b'A' | b'Q' | b'g' | b'w')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request::read_head;
+    use super::*;
+
+    const GOOD: &str = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+    fn status_of(fields: &str, is_draining: bool) -> String {
+        let request = format!("GET /v2/ws HTTP/1.1\r\n{fields}\r\n");
+        let (head, _) = read_head(request.as_bytes()).expect("well-formed").expect("whole");
+        let origins = OriginPolicy::parse("http://game.example").expect("an origin");
+        let facts = UpgradeFacts {
+            request_id: Uuid::nil(),
+            max_outbound_bytes: 8,
+            is_draining,
+        };
+        let (response, upgraded) = answer(&head, &origins, &facts);
+        let text = String::from_utf8(response.into_bytes(false)).expect("text");
+        assert_eq!(upgraded, text.starts_with("HTTP/1.1 101"));
+        text
+    }
+
+    #[test]
+    fn a_good_request_is_upgraded_with_the_sample_key_of_the_standard() {
+        let text = status_of(GOOD, false);
+        assert!(text.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+        assert!(text.contains("x-signal-fish-upgrade-outcome: accepted\r\n"));
+        assert!(text.contains("x-signal-fish-max-outbound-message-size: 8\r\n"));
+    }
+
+    #[test]
+    fn what_the_standard_forbids_is_refused() {
+        let refused = [
+            (GOOD.replace("Host: a\r\n", ""), "400"),
+            (format!("{GOOD}Host: b\r\n"), "400"),
+            (GOOD.replace("Connection: Upgrade", "Connection: close"), "400"),
+            (GOOD.replace("Upgrade: websocket", "Upgrade: h2c"), "400"),
+            (GOOD.replace("13", "8"), "400"),
+            (GOOD.replace("Sec-WebSocket-Version: 13\r\n", ""), "400"),
+            (
+                GOOD.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR=="),
+                "400",
+            ),
+            (GOOD.replace("dGhlIHNhbXBsZSBub25jZQ==", "c2hvcnQ="), "400"),
+            (format!("{GOOD}Content-Length: 5\r\n"), "400"),
+            (format!("{GOOD}Transfer-Encoding: chunked\r\n"), "400"),
+        ];
+        for (fields, status) in refused {
+            assert!(
+                status_of(&fields, false).starts_with(&format!("HTTP/1.1 {status}")),
+                "{fields}"
+            );
+        }
+        assert!(status_of(&GOOD.replace("13", "8"), false).contains("Sec-WebSocket-Version: 13\r\n"));
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_refused_and_native_clients_are_not() {
+        assert!(status_of(&format!("{GOOD}Origin: http://game.example\r\n"), false).starts_with("HTTP/1.1 101"));
+        for origin in [
+            "Origin: http://evil.example\r\n",
+            "Origin: null\r\n",
+            "Origin: http://game.example\r\nOrigin: x\r\n",
+        ] {
+            let text = status_of(&format!("{GOOD}{origin}"), false);
+            assert!(
+                text.starts_with("HTTP/1.1 403") && text.contains("rejected_origin"),
+                "{origin}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_draining_server_takes_nobody_in() {
+        let text = status_of(GOOD, true);
+        assert!(text.starts_with("HTTP/1.1 503") && text.contains("rejected_draining"));
+    }
+}

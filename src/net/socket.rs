@@ -1,0 +1,113 @@
+//! One accepted TCP connection: bytes in, bytes out, never waiting.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use super::poller::checked;
+use crate::shard::SendOutcome;
+
+/// A connected, non-blocking TCP socket. Dropping it closes it.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
+/// What a read found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing yet.
+    Nothing,
+    /// The peer has finished, or the connection failed: there will never be more.
+    End,
+}
+
+impl Socket {
+    /// Takes a connection from a listener, with the peer's address. `None`: none waits.
+    pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<(Self, SocketAddr)>> {
+        let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: the closure is given storage of the size that it is told, and the kernel fills in what it used.
+        let accepted = unsafe {
+            socket2::SockAddr::try_init(|address, length| {
+                checked(libc::accept4(listener.as_raw_fd(), address.cast(), length, flags))
+            })
+        };
+        match accepted {
+            Ok((raw, address)) => {
+                // SAFETY: the kernel has just made this descriptor for us.
+                let socket = Self(unsafe { OwnedFd::from_raw_fd(raw) });
+                Ok(address.as_socket().map(|address| (socket, address)))
+            }
+            // The peer was gone before we came: not our trouble.
+            Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends small frames at once rather than collecting them, and bounds the kernel's own queue. Neither is fatal.
+    pub(super) fn tune(&self, send_buffer_bytes: Option<usize>) {
+        let socket = socket2::SockRef::from(&self.0);
+        let tuned = socket.set_tcp_nodelay(true).and_then(|()| match send_buffer_bytes {
+            Some(bytes) => socket.set_send_buffer_size(bytes),
+            None => Ok(()),
+        });
+        if let Err(error) = tuned {
+            tracing::debug!(%error, "a socket could not be tuned");
+        }
+    }
+
+    /// Reads what has arrived into `buffer`.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> Received {
+        // SAFETY: `buffer` has room for as many bytes as it is said to have.
+        let count = unsafe {
+            libc::recv(
+                self.0.as_raw_fd(),
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                libc::MSG_DONTWAIT,
+            )
+        };
+        match usize::try_from(count) {
+            Ok(0) => Received::End,
+            Ok(count) => Received::Bytes(count),
+            Err(_) => match io::Error::last_os_error().kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Received::Nothing,
+                _ => Received::End,
+            },
+        }
+    }
+
+    /// Writes as much of `bytes` as the socket takes.
+    pub(super) fn send(&self, bytes: &[u8]) -> SendOutcome {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: `bytes` holds as many bytes as it is said to hold.
+        let count = unsafe { libc::send(self.0.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        match usize::try_from(count) {
+            Ok(count) => SendOutcome::Sent(count),
+            Err(_) => match io::Error::last_os_error().kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => SendOutcome::Full,
+                _ => SendOutcome::Broken,
+            },
+        }
+    }
+
+    /// Says that nothing more will be sent; the peer can still finish.
+    pub(super) fn finish_sending(&self) {
+        // A peer that is already gone needs no goodbye.
+        let _ = socket2::SockRef::from(&self.0).shutdown(std::net::Shutdown::Write);
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<OwnedFd> for Socket {
+    /// A connected, non-blocking stream socket from elsewhere.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}

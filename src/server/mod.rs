@@ -1,0 +1,244 @@
+//! A whole server: checked, started, running, stopped.
+//!
+//! Owns the order of a start (place, check, listen, run) and of a stop (refuse, say goodbye, flush, end). Everything that
+//! it puts together is elsewhere.
+
+mod settings;
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::config::Config;
+use crate::net::http::Site;
+use crate::net::{Clock, Listener, Mail, Pump, PumpParts, Wakeup};
+use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
+use crate::runtime::executors::{self, StartError};
+use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, RingFeatures};
+use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
+use crate::shard::{Inbox, InboxLimits, InboxSender, Priority, Shard, ShardId, SlotKey, World, inbox};
+
+/// Descriptors of a shard beside its executor's: the listener, the epoll set, the wake-up.
+const FILES_PER_SHARD: u64 = 3;
+
+/// How much longer than its own flush deadline a shard may take to end.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Why a server did not start. Each message says what to do.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The machine, container or service unit cannot carry it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Preflight(Vec<PreflightError>),
+    /// The CPUs of the process cannot be read.
+    #[error("the CPUs of this process cannot be read ({0}); is /proc mounted?")]
+    Cpus(#[source] io::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} ({source}); choose another address or port")]
+    Listen {
+        /// What was configured.
+        address: SocketAddr,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// The process has no descriptor left, or no randomness.
+    #[error("a system resource is missing ({0}); raise the limit of open files")]
+    Resource(#[source] io::Error),
+    /// A shard did not come up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// A running server. Dropping it does not stop it; see [`Stopper`] and [`Running::wait`].
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    world: Arc<World>,
+    supervisor: Supervisor,
+    stopper: Stopper,
+    placement: Placement,
+}
+
+/// Stops a server, from any thread. Stopping twice changes nothing.
+#[derive(Debug, Clone)]
+pub struct Stopper {
+    world: Arc<World>,
+    peers: Arc<[InboxSender<Mail>]>,
+    supervisor: StopHandle,
+}
+
+impl Stopper {
+    /// Tells every shard to close its connections, flush and end.
+    pub fn stop(&self) {
+        self.supervisor.request();
+        self.world.begin_drain();
+        for peer in &*self.peers {
+            // Fails when even the reserve of an inbox is full, or the shard is gone: the supervisor's deadline ends both.
+            let _ = peer.try_send(Priority::Control, Mail::Stop);
+        }
+    }
+}
+
+impl Running {
+    /// Where the server listens, with the port that was drawn.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the shards share: counters and limits.
+    #[must_use]
+    pub const fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// Which shard runs on which CPU.
+    #[must_use]
+    pub const fn placement(&self) -> &Placement {
+        &self.placement
+    }
+
+    /// How to stop the server.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits until the server has stopped, or until a shard ends on its own.
+    #[must_use]
+    pub fn wait(self) -> Outcome {
+        self.supervisor.wait()
+    }
+}
+
+/// Checks the machine and starts a server. `config` must be valid.
+///
+/// # Errors
+///
+/// What stands in the way, with the cure. Nothing is left running.
+pub fn start(config: &Config) -> Result<Running, ServeError> {
+    let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).map_err(ServeError::Cpus)?;
+    let asked = u16::try_from(config.runtime.shards).ok().and_then(NonZeroU16::new);
+    let placement = cpus::place(asked, &allowed);
+    let shards = NonZeroU16::new(placement.shards() as u16).expect("a process has at least one CPU");
+    let wanted = SocketAddr::new(config.bind, config.port);
+    check(config, shards, wanted)?;
+
+    let backlog = config.runtime.listen_backlog;
+    let first = Listener::bind(wanted, backlog).map_err(|source| ServeError::Listen {
+        address: wanted,
+        source,
+    })?;
+    let address = first.address().map_err(ServeError::Resource)?;
+    let listen_error = |source| ServeError::Listen { address, source };
+    let mut listeners = vec![first];
+    for _ in 1..shards.get() {
+        listeners.push(Listener::bind(address, backlog).map_err(listen_error)?);
+    }
+
+    let slot_key = SlotKey::new(os_random().map_err(ServeError::Resource)?);
+    let world = World::new(
+        settings::shard_settings(config),
+        settings::admission_limits(config),
+        shards.get(),
+        slot_key,
+    );
+    let site = Arc::new(Site {
+        world: Arc::clone(&world),
+        origins: settings::origins(config),
+        metrics_token: settings::metrics_token(config),
+    });
+    let (peers, mut mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
+    let clock = Clock::start();
+    let pump_settings = settings::pump_settings(config);
+
+    let mut listeners = listeners.into_iter();
+    let start_timeout = Duration::from_millis(config.runtime.start_timeout_ms);
+    let running = executors::start(&placement, pump_settings.tick, start_timeout, |id| {
+        let (inbox, wakeup) = mailboxes.remove(0);
+        let listener = listeners.next().expect("one listener per shard");
+        let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
+        let settings = pump_settings.clone();
+        move |_tick| {
+            let shard = Shard::new(id, world, os_random()?, clock.now());
+            let listeners = vec![listener];
+            let pump = Pump::new(PumpParts {
+                shard,
+                clock,
+                listeners,
+                site,
+                inbox,
+                wakeup,
+                peers,
+                settings,
+            })?;
+            Ok(run(id, pump))
+        }
+    })?;
+    let supervisor = Supervisor::new(running, pump_settings.flush_timeout, STOP_GRACE);
+    let stopper = Stopper {
+        world: Arc::clone(&world),
+        peers,
+        supervisor: supervisor.stop_handle(),
+    };
+    Ok(Running {
+        address,
+        world,
+        supervisor,
+        stopper,
+        placement,
+    })
+}
+
+async fn run(id: ShardId, pump: Pump) {
+    if let Err(error) = pump.run().await {
+        tracing::error!(shard = %id, %error, "the shard cannot wait for its sockets");
+    }
+}
+
+fn check(config: &Config, shards: NonZeroU16, address: SocketAddr) -> Result<(), ServeError> {
+    let v6_only = address.is_ipv6() && !address.ip().is_unspecified();
+    let report = preflight::run(&Demands {
+        shards,
+        ring: RingFeatures::default(),
+        max_connections: config.security.max_connections as u64,
+        files_per_shard: FILES_PER_SHARD,
+        memlock_per_shard_bytes: 0,
+        backlog: config.runtime.listen_backlog,
+        addresses: &[ListenAddress { address, v6_only }],
+    })
+    .map_err(ServeError::Preflight)?;
+    for warning in report.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+/// One inbox per shard, with the wake-up that belongs to it.
+#[expect(clippy::type_complexity, reason = "used once, right above")]
+fn mailboxes(config: &Config, shards: u16) -> io::Result<(Arc<[InboxSender<Mail>]>, Vec<(Inbox<Mail>, Arc<Wakeup>)>)> {
+    let limits = InboxLimits {
+        bulk: config.runtime.inbox_capacity,
+        reserve: config.runtime.inbox_reserve,
+    };
+    let mut senders = Vec::new();
+    let mut inboxes = Vec::new();
+    for _ in 0..shards {
+        let wakeup = Wakeup::new()?;
+        let (sender, receiver) = inbox(limits, Box::new(Arc::clone(&wakeup)));
+        senders.push(sender);
+        inboxes.push((receiver, wakeup));
+    }
+    Ok((senders.into(), inboxes))
+}
+
+/// Random bytes of the system's: the one door through which randomness enters.
+fn os_random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(bytes)
+}

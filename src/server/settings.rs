@@ -1,0 +1,162 @@
+//! From the operator's configuration to what the shards use.
+
+use std::time::Duration;
+
+use crate::config::{Config, OriginPolicy};
+use crate::net::PumpSettings;
+use crate::protocol::{AppId, GameDataFormat, NameRules, Secret};
+use crate::session::{AppPolicy, AppTerms, BudgetLimits, HandshakePolicy, SdkTable};
+use crate::shard::admission::AdmissionLimits;
+use crate::shard::{MessageLimits, OutboxLimits, RoomRules, Settings};
+
+/// How long the peer may take for its half of a closing handshake.
+const CLOSE_TIMEOUT_MS: u64 = 4_000;
+
+/// Sockets of one shard that may be on their way to an upgrade.
+const MAX_GREETINGS: usize = 4_096;
+
+const fn millis(seconds: u64) -> u64 {
+    seconds.saturating_mul(1_000)
+}
+
+/// What every shard agrees on.
+pub(super) fn shard_settings(config: &Config) -> Settings {
+    Settings {
+        handshake: handshake(config),
+        budgets: BudgetLimits {
+            window_ms: millis(config.rate_limit.time_window),
+            room_creations: config.rate_limit.max_room_creations.into(),
+            joins: config.rate_limit.max_join_attempts.into(),
+            relay_bytes: config.rate_limit.max_relay_bytes,
+            room_relay_bytes: config.rate_limit.max_room_relay_bytes,
+            error_replies: config.rate_limit.max_inbound_error_replies.into(),
+        },
+        rooms: RoomRules {
+            code_length: config.protocol.room_code_length,
+            code_prefix: config.server.room_code_prefix.clone(),
+            max_game_name_bytes: config.protocol.max_game_name_length,
+            max_players: config.protocol.max_players_limit,
+            default_players: config.server.default_max_players,
+            empty_timeout_ms: millis(config.server.empty_room_timeout),
+            sweep_interval_ms: millis(config.server.room_cleanup_interval),
+            relay_type: config.relay_types.default_relay_type.clone(),
+            relay_types_by_game: config.relay_types.game_relay_mappings.clone(),
+        },
+        messages: MessageLimits {
+            max_inbound_bytes: config.security.max_message_size,
+            max_outbound_bytes: config.security.max_outbound_message_size,
+            max_fragments: u32::try_from(config.runtime.max_fragments).unwrap_or(u32::MAX),
+            max_connection_info_bytes: config.security.max_connection_info_bytes,
+            max_game_data_bytes: game_data_caps(config),
+        },
+        outbox: OutboxLimits {
+            max_bytes: config.outbox_max_bytes(),
+            max_age_ms: config.websocket.max_sojourn_ms,
+            stall_timeout_ms: config.websocket.slow_consumer_timeout_ms,
+        },
+        liveness: crate::shard::LivenessRules {
+            idle_timeout_ms: Some(millis(config.websocket.idle_timeout_secs)).filter(|ms| *ms > 0),
+            ping_interval_ms: Some(millis(config.websocket.server_ping_interval_secs)).filter(|ms| *ms > 0),
+            pong_timeout_ms: millis(config.websocket.pong_timeout_secs),
+        },
+        close_timeout_ms: CLOSE_TIMEOUT_MS,
+    }
+}
+
+fn handshake(config: &Config) -> HandshakePolicy {
+    let names = &config.protocol.player_name_validation;
+    let sdk = &config.protocol.sdk_compatibility;
+    let mut formats = vec![GameDataFormat::Json];
+    if config.protocol.enable_message_pack_game_data {
+        formats.push(GameDataFormat::MessagePack);
+    }
+    HandshakePolicy {
+        apps: app_policy(config),
+        formats,
+        name_rules: NameRules {
+            max_length_bytes: config.protocol.max_player_name_length,
+            allow_unicode_alphanumeric: names.allow_unicode_alphanumeric,
+            allow_spaces: names.allow_spaces,
+            allow_leading_trailing_whitespace: names.allow_leading_trailing_whitespace,
+            allowed_symbols: names.allowed_symbols.clone(),
+            additional_allowed_characters: names.additional_allowed_characters.clone(),
+        },
+        sdk: SdkTable {
+            enforce: sdk.enforce,
+            minimum_versions: sdk.minimum_versions.clone(),
+            recommended_versions: sdk.recommended_versions.clone(),
+            capabilities: sdk.capabilities.clone(),
+            notes: sdk.notes.clone(),
+        },
+        timeout_ms: millis(config.websocket.auth_timeout_secs),
+    }
+}
+
+fn app_policy(config: &Config) -> AppPolicy {
+    if !config.allowlist_enforced() {
+        return AppPolicy::Open;
+    }
+    let listed = config.security.allowed_apps.iter().map(|app| {
+        let terms = AppTerms {
+            name: app.app_name.clone(),
+            handshakes_per_minute: app.rate_limit_per_minute,
+            max_rooms: app.max_rooms,
+            max_players_per_room: app.max_players_per_room,
+            relay_bytes: app.max_relay_bytes,
+        };
+        (AppId::new(&app.app_id), terms)
+    });
+    AppPolicy::Listed(listed.collect())
+}
+
+fn game_data_caps(config: &Config) -> Vec<(GameDataFormat, usize)> {
+    let Some(caps) = &config.security.max_game_data_bytes else {
+        return Vec::new();
+    };
+    [
+        (GameDataFormat::Json, caps.json),
+        (GameDataFormat::MessagePack, caps.message_pack),
+        (GameDataFormat::Rkyv, caps.rkyv),
+        (GameDataFormat::Protobuf, caps.protobuf),
+    ]
+    .into_iter()
+    .filter_map(|(format, cap)| Some((format, cap?)))
+    .collect()
+}
+
+/// What the whole process admits.
+pub(super) fn admission_limits(config: &Config) -> AdmissionLimits {
+    AdmissionLimits {
+        connections: config.security.max_connections,
+        connections_per_address: config.security.max_connections_per_ip,
+        exempt_loopback: config.security.exempt_loopback,
+        rooms: config.server.max_rooms,
+        rooms_per_game: config.server.max_rooms_per_game,
+    }
+}
+
+/// How the shards' loops run.
+pub(super) fn pump_settings(config: &Config) -> PumpSettings {
+    PumpSettings {
+        tick: Duration::from_millis(config.runtime.tick_ms),
+        greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
+        max_greetings: MAX_GREETINGS,
+        flush_timeout: Duration::from_millis(config.runtime.flush_timeout_ms),
+        send_buffer_bytes: Some(config.websocket.socket_send_buffer_bytes as usize).filter(|bytes| *bytes > 0),
+    }
+}
+
+/// Which pages may connect.
+pub(super) fn origins(config: &Config) -> OriginPolicy {
+    config.origin_policy()
+}
+
+/// What a reader of the metrics must know.
+pub(super) fn metrics_token(config: &Config) -> Option<Secret> {
+    let token = config
+        .security
+        .metrics_auth_token
+        .as_ref()
+        .filter(|_| config.metrics_auth_required())?;
+    Some(Secret::new(token.expose()))
+}
