@@ -1,3 +1,45 @@
 //! Load generator with an exact delivery ledger for any Signal Fish server.
+//!
+//! The process exits with 0 when every message arrived exactly once, in order, at everybody it was meant for; with 1 when
+//! the ledger does not balance or the server closed a connection; with 2 when the test could not be run at all.
 
-fn main() {}
+mod cli;
+mod client;
+mod clock;
+mod closed_loop;
+mod command;
+mod fleet;
+mod ledger;
+mod payload;
+mod poller;
+mod progress;
+mod random;
+mod report;
+mod scenario;
+mod schedule;
+mod server_counters;
+mod server_figures;
+mod sys;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::report::Verdict;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(arguments) => command::run::execute(&arguments),
+        Command::Idle(arguments) => command::idle::execute(&arguments),
+    };
+    match outcome {
+        Ok(Verdict::Balanced) => ExitCode::SUCCESS,
+        Ok(Verdict::Faulty) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The command line. Parsing only: what the values mean together is checked in [`crate::scenario`].
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::scenario::Encoding;
+
+/// Drives a Signal Fish server and accounts for every message.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  50 rooms of 4, each player sending 64 bytes 60 times a second for 10 seconds:
+    signal-fish-loadtest run --rooms 50 --players 4 --size 64 --rate 60 --seconds 10
+  The most that the server can carry with 4 messages of each player on the way:
+    signal-fish-loadtest run --rooms 50 --closed-loop 4 --encoding message-pack
+  What 9,000 idle players cost in server memory:
+    signal-fish-loadtest idle --connections 9000
+
+Exit status: 0 all delivered exactly once and in order; 1 the ledger does not balance or the server closed a
+connection; 2 the test could not be run.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Relay game data in many rooms: latency, rates, server cost, exact ledger
+    Run(RunArguments),
+    /// Memory of idle players: all join, carry some traffic and one large message, then rest
+    Idle(IdleArguments),
+}
+
+/// What every command needs to know about the server and about this generator.
+#[derive(Debug, Args)]
+pub(crate) struct CommonArguments {
+    /// WebSocket address of the server (plain `ws://`)
+    #[arg(long, default_value = "ws://127.0.0.1:3536/v2/ws")]
+    pub(crate) url: String,
+    /// Application id sent in `Authenticate`
+    #[arg(long, default_value = "loadtest")]
+    pub(crate) app_id: String,
+    /// Form of the game data: JSON text frames or MessagePack binary frames
+    #[arg(long, value_enum, default_value_t = Encoding::Json)]
+    pub(crate) encoding: Encoding,
+    /// Generator threads; rooms are divided among them
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) threads: u32,
+    /// Busy-poll instead of sleeping: steadier latency figures for a whole core per thread
+    #[arg(long)]
+    pub(crate) spin: bool,
+    /// Open loop without --spin: read what arrives at most this often, instead of waking up for every message; the kernel
+    /// stamps arrivals, so latency is not affected (0: wake up for each)
+    #[arg(long, default_value_t = 200, value_name = "MICROSECONDS", conflicts_with = "spin")]
+    pub(crate) gather_us: u64,
+    /// Seed of everything random (phases, masks)
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) seed: u64,
+    /// Spread connections over this many loopback source addresses, because servers cap connections per address;
+    /// default: enough for 60 on each when the server is on 127.0.0.0/8, otherwise the system's choice
+    #[arg(long, value_name = "N")]
+    pub(crate) source_addresses: Option<u32>,
+    /// Handshakes in progress at a time
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    pub(crate) setup_concurrency: u32,
+    /// Longest wait for outstanding messages after the last send
+    #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
+    pub(crate) drain_seconds: f64,
+    /// Process to measure; default: the one that listens on the port, when it is on this machine and readable
+    #[arg(long, value_name = "PID")]
+    pub(crate) server_pid: Option<u32>,
+    /// Prometheus text page with `signal_fish_socket_sends_total` and `signal_fish_deliveries_total`
+    #[arg(long, value_name = "HTTP_URL")]
+    pub(crate) server_counters: Option<String>,
+    /// Print only one line of JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+    /// Rooms
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) rooms: u32,
+    /// Players in each room (2 to 100)
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub(crate) players: u32,
+    /// Bytes of game data in each message
+    #[arg(long, default_value_t = 64, value_name = "BYTES")]
+    pub(crate) size: usize,
+    /// Messages per second and player
+    #[arg(long, default_value_t = 60.0, value_name = "HZ")]
+    pub(crate) rate: f64,
+    /// When players send within a period: spread at random, or all at the same instant
+    #[arg(long, value_enum, default_value_t = Phase::Random)]
+    pub(crate) phase: Phase,
+    /// Ignore the rate: each player always has this many messages on their way
+    #[arg(long, value_name = "IN_FLIGHT", conflicts_with_all = ["rate", "phase"])]
+    pub(crate) closed_loop: Option<u32>,
+    /// Length of the measured window
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    pub(crate) seconds: f64,
+    /// Traffic before the measured window; in the ledger, not in the figures
+    #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
+    pub(crate) warmup_seconds: f64,
+}
+
+/// `idle`
+#[derive(Debug, Args)]
+pub(crate) struct IdleArguments {
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+    /// Connections, all of them joined to rooms
+    #[arg(long, default_value_t = 9000, value_name = "N")]
+    pub(crate) connections: u32,
+    /// Players in each room (2 to 100)
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    pub(crate) players: u32,
+    /// Size of the one large message that each player sends
+    #[arg(long, default_value_t = 61_440, value_name = "BYTES")]
+    pub(crate) message_bytes: usize,
+    /// Small messages (64 bytes) that each player sends first, one a second
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub(crate) small_messages: u32,
+    /// Large messages per second, of all players together
+    #[arg(long, default_value_t = 1000.0, value_name = "HZ")]
+    pub(crate) large_rate: f64,
+    /// Rest before the memory is read
+    #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
+    pub(crate) settle_seconds: f64,
+}
+
+/// When the players of an open-loop run send within a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Phase {
+    /// Each player at its own random moment
+    Random,
+    /// Everybody at once: the worst burst
+    Aligned,
+}

@@ -1,0 +1,143 @@
+//! The opening exchange: HTTP upgrade, `Authenticate`, `JoinRoom`. Texts in, texts out; no sockets here.
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::client::envelope::PlayerId;
+use crate::scenario::Scenario;
+
+// A constant key needs no SHA-1 to check the answer: this pair is the example of RFC 6455. Nothing rests on its secrecy.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+/// Longest head of an HTTP answer that is waited for.
+pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// The upgrade request.
+pub(crate) fn upgrade_request(scenario: &Scenario) -> Vec<u8> {
+    format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: {KEY}\r\n\r\n",
+        scenario.server.path, scenario.server.host
+    )
+    .into_bytes()
+}
+
+/// Length of the answer's head once it is complete, `None` before. An error when the server did not upgrade.
+pub(crate) fn upgrade_answer(bytes: &[u8]) -> Result<Option<usize>> {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+        if bytes.len() > MAX_HEAD_BYTES {
+            bail!("the server's answer to the upgrade has more than {MAX_HEAD_BYTES} bytes of headers");
+        }
+        return Ok(None);
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]);
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap_or_default();
+    if status.split(' ').nth(1) != Some("101") {
+        bail!("the server refused the WebSocket upgrade: {status}; is the path of --url right?");
+    }
+    let accepted = lines
+        .filter_map(|line| line.split_once(':'))
+        .any(|(name, value)| name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == ACCEPT);
+    if !accepted {
+        bail!("the server's Sec-WebSocket-Accept is missing or wrong");
+    }
+    Ok(Some(end + 4))
+}
+
+/// The `Authenticate` message.
+pub(crate) fn authenticate(scenario: &Scenario) -> String {
+    json!({"type": "Authenticate", "data": {
+        "app_id": scenario.app_id,
+        "game_data_format": scenario.encoding.token(),
+        "protocol_version": 2,
+    }})
+    .to_string()
+}
+
+/// The `JoinRoom` message: without a code it creates the room.
+pub(crate) fn join_room(game_name: &str, player: u32, players: u32, room_code: Option<&str>) -> String {
+    let mut data = json!({
+        "game_name": game_name,
+        "player_name": format!("p{player}"),
+        "max_players": players,
+    });
+    if let Some(code) = room_code {
+        data["room_code"] = code.into();
+    }
+    json!({"type": "JoinRoom", "data": data}).to_string()
+}
+
+/// The answers that move the opening exchange on.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Authenticated,
+    /// The format is among those that the server offers.
+    ProtocolInfo {
+        offers_format: bool,
+    },
+    RoomJoined {
+        room_code: String,
+        player: PlayerId,
+    },
+    /// `AuthenticationError`, `RoomJoinFailed` or `Error`, in words.
+    Refused(String),
+    /// Roster and lobby notices.
+    Other,
+}
+
+/// Reads a control message during the opening exchange.
+pub(crate) fn read_answer(message: &[u8], wanted_format: &str) -> Result<Answer> {
+    let tree: Value = serde_json::from_slice(message).context("the server sent a text frame that is not JSON")?;
+    let data = &tree["data"];
+    let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
+    Ok(match tree["type"].as_str().unwrap_or_default() {
+        "Authenticated" => Answer::Authenticated,
+        "ProtocolInfo" => Answer::ProtocolInfo {
+            offers_format: data["game_data_formats"]
+                .as_array()
+                .is_some_and(|formats| formats.iter().any(|format| format == wanted_format)),
+        },
+        "RoomJoined" => Answer::RoomJoined {
+            room_code: text("room_code"),
+            player: PlayerId::parse(&text("player_id")).context("RoomJoined without a usable player_id")?,
+        },
+        "AuthenticationError" => Answer::Refused(format!("{} ({})", text("error_code"), text("error"))),
+        "RoomJoinFailed" => Answer::Refused(format!("{} ({})", text("error_code"), text("reason"))),
+        "Error" => Answer::Refused(format!("{} ({})", text("error_code"), text("message"))),
+        _ => Answer::Other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_is_accepted_only_with_status_and_key() {
+        let good = format!("HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n\x01");
+        assert_eq!(upgrade_answer(good.as_bytes()).expect("accepted"), Some(good.len() - 1));
+        assert_eq!(upgrade_answer(&good.as_bytes()[..40]).expect("waiting"), None);
+        assert!(upgrade_answer(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        assert!(upgrade_answer(b"HTTP/1.1 101 x\r\nSec-WebSocket-Accept: AAAA\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn answers_are_told_apart() {
+        let read = |text: &str| read_answer(text.as_bytes(), "message_pack").expect("readable");
+        assert_eq!(
+            read(r#"{"type":"ProtocolInfo","data":{"game_data_formats":["json","message_pack"]}}"#),
+            Answer::ProtocolInfo { offers_format: true }
+        );
+        assert_eq!(
+            read(r#"{"type":"ProtocolInfo","data":{"game_data_formats":["json"]}}"#),
+            Answer::ProtocolInfo { offers_format: false }
+        );
+        assert_eq!(
+            read(r#"{"type":"RoomJoinFailed","data":{"reason":"no seat left","error_code":"ROOM_FULL"}}"#),
+            Answer::Refused("ROOM_FULL (no seat left)".to_owned())
+        );
+        assert_eq!(read(r#"{"type":"LobbyStateChanged","data":{}}"#), Answer::Other);
+        assert!(read_answer(b"{", "json").is_err());
+    }
+}

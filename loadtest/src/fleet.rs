@@ -1,0 +1,229 @@
+//! All generator threads together: brings them up, gives the same orders to all, gathers what they found.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use hdrhistogram::Histogram;
+
+use crate::clock::Clock;
+use crate::progress::{Progress, Reading};
+use crate::scenario::{Scenario, Traffic};
+use crate::sys;
+use crate::worker::intake::latency_histogram;
+use crate::worker::{self, Account, Order, Outcome, Reply};
+
+/// Between the order and the first send, so that all threads are ready.
+const LEAD_NS: u64 = 200_000_000;
+/// Descriptors beyond those of the connections.
+const SPARE_DESCRIPTORS: u64 = 64;
+const DISPLAY_NS: u64 = 1_000_000_000;
+
+/// The generator threads of a test, with all players joined.
+pub(crate) struct Fleet {
+    clock: Clock,
+    orders: Vec<Sender<Order>>,
+    replies: Receiver<Reply>,
+    display: Display,
+}
+
+/// What all threads measured in one stretch of traffic. Counts are those of the measured window.
+pub(crate) struct Findings {
+    pub(crate) latency_ns: Histogram<u64>,
+    pub(crate) send_lag_ns: Histogram<u64>,
+    pub(crate) sent: u64,
+    pub(crate) delivered: u64,
+    pub(crate) reads: u64,
+    /// CPU time of each thread, polling in vain not counted.
+    pub(crate) busy_ns: Vec<u64>,
+    /// Time that all threads together were ready to run and got no CPU.
+    pub(crate) cpu_wait_ns: u64,
+}
+
+/// An edge of the measured window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edge {
+    Start,
+    End,
+}
+
+impl Fleet {
+    /// Starts the threads and waits until every player has joined its room.
+    pub(crate) fn assemble(scenario: &Scenario) -> Result<Self> {
+        let needed = u64::from(scenario.connections()) + SPARE_DESCRIPTORS;
+        let allowed = sys::raise_file_limit().context("cannot raise the limit of open files")?;
+        ensure!(
+            allowed >= needed,
+            "{needed} open files are needed and {allowed} allowed; raise the hard limit (ulimit -Hn, LimitNOFILE)"
+        );
+        let clock = Clock::start();
+        let scenario = Arc::new(scenario.clone());
+        let (to_us, replies) = channel();
+        let mut orders = Vec::new();
+        let mut progress = Vec::new();
+        for thread in 0..scenario.threads {
+            let (order, of_worker) = channel();
+            let shown = Arc::new(Progress::default());
+            orders.push(order);
+            progress.push(Arc::clone(&shown));
+            let (scenario, to_us) = (Arc::clone(&scenario), to_us.clone());
+            std::thread::Builder::new()
+                .name(format!("generator-{thread}"))
+                .spawn(move || worker::run(scenario, thread, clock, shown, &of_worker, &to_us))
+                .context("cannot start a thread")?;
+        }
+        let mut fleet = Self {
+            clock,
+            orders,
+            replies,
+            display: Display::new(progress),
+        };
+        fleet.gather(|reply| matches!(reply, Reply::Ready).then_some(()))?;
+        Ok(fleet)
+    }
+
+    /// Lets all threads carry the same traffic; `at_edge` is called on this thread at both ends of the measured window.
+    pub(crate) fn carry(&mut self, traffic: Traffic, mut at_edge: impl FnMut(Edge) -> Result<()>) -> Result<Findings> {
+        let start_ns = self.clock.now_ns() + LEAD_NS;
+        self.order(|| Order::Carry(traffic, start_ns))?;
+        let window_start = start_ns + traffic.warmup.as_nanos() as u64;
+        self.display.until(self.clock, window_start);
+        at_edge(Edge::Start)?;
+        self.display
+            .until(self.clock, window_start + traffic.measured.as_nanos() as u64);
+        at_edge(Edge::End)?;
+        let outcomes = self.gather(|reply| match reply {
+            Reply::Carried(outcome) => Some(*outcome),
+            _ => None,
+        })?;
+        Ok(Findings::of(outcomes))
+    }
+
+    /// Leaves the players alone for a while; they answer pings.
+    pub(crate) fn rest(&mut self, length: Duration) {
+        let until_ns = self.clock.now_ns() + length.as_nanos() as u64;
+        self.display.until(self.clock, until_ns);
+    }
+
+    /// Closes all accounts and connections.
+    pub(crate) fn dismiss(mut self) -> Result<Account> {
+        self.order(|| Order::Finish)?;
+        let accounts = self.gather(|reply| match reply {
+            Reply::Finished(account) => Some(*account),
+            _ => None,
+        })?;
+        let mut all = Account::default();
+        for account in accounts {
+            all.totals.add(&account.totals);
+            all.examples.extend(account.examples);
+            all.ends.extend(account.ends);
+            for (code, count) in account.server_errors {
+                *all.server_errors.entry(code).or_default() += count;
+            }
+        }
+        Ok(all)
+    }
+
+    fn order(&self, order: impl Fn() -> Order) -> Result<()> {
+        for thread in &self.orders {
+            thread
+                .send(order())
+                .map_err(|_| anyhow!("a generator thread has ended early"))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for one reply of the expected kind from every thread.
+    fn gather<T>(&mut self, expected: impl Fn(Reply) -> Option<T>) -> Result<Vec<T>> {
+        let mut gathered = Vec::with_capacity(self.orders.len());
+        while gathered.len() < self.orders.len() {
+            match self.replies.recv_timeout(Duration::from_nanos(DISPLAY_NS)) {
+                Ok(Reply::Failed(error)) => return Err(error),
+                Ok(reply) => gathered.push(expected(reply).context("a generator thread answered out of turn")?),
+                Err(RecvTimeoutError::Timeout) => self.display.show(),
+                Err(RecvTimeoutError::Disconnected) => bail!("the generator threads have ended early"),
+            }
+        }
+        Ok(gathered)
+    }
+}
+
+impl Findings {
+    fn of(outcomes: Vec<Outcome>) -> Self {
+        let mut all = Self {
+            latency_ns: latency_histogram(),
+            send_lag_ns: latency_histogram(),
+            sent: 0,
+            delivered: 0,
+            reads: 0,
+            busy_ns: Vec::new(),
+            cpu_wait_ns: 0,
+        };
+        for outcome in outcomes {
+            all.latency_ns += outcome.latency_ns;
+            all.send_lag_ns += outcome.send_lag_ns;
+            all.sent += outcome.sent;
+            all.delivered += outcome.delivered;
+            all.reads += outcome.reads;
+            all.cpu_wait_ns += outcome.cpu_wait_ns;
+            all.busy_ns.push(outcome.cpu_ns.saturating_sub(outcome.idle_poll_ns));
+        }
+        all
+    }
+}
+
+/// One line on a terminal, renewed every second; nothing when standard error is not a terminal.
+struct Display {
+    progress: Vec<Arc<Progress>>,
+    enabled: bool,
+    before: Reading,
+}
+
+impl Display {
+    fn new(progress: Vec<Arc<Progress>>) -> Self {
+        Self {
+            progress,
+            enabled: std::io::stderr().is_terminal(),
+            before: Reading::default(),
+        }
+    }
+
+    /// Blocks until `until_ns`, showing progress.
+    fn until(&mut self, clock: Clock, until_ns: u64) {
+        loop {
+            let now_ns = clock.now_ns();
+            if now_ns >= until_ns {
+                return;
+            }
+            clock.sleep_until(until_ns.min(now_ns + DISPLAY_NS));
+            self.show();
+        }
+    }
+
+    fn show(&mut self) {
+        if !self.enabled {
+            return;
+        }
+        let mut now = Reading::default();
+        self.progress.iter().for_each(|thread| thread.add_to(&mut now));
+        let _ = write!(
+            std::io::stderr(),
+            "\r\x1b[K{} players  {} sent/s  {} delivered/s  {} faults",
+            now.joined,
+            now.sent - self.before.sent,
+            now.received - self.before.received,
+            now.faults
+        );
+        self.before = now;
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if self.enabled {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

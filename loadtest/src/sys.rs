@@ -1,0 +1,150 @@
+//! The few calls to the system that the standard library does not offer. With [`crate::poller`] the only place for
+//! `unsafe`.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// CPU time of the calling thread, in nanoseconds.
+pub(crate) fn thread_cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec that the call fills; the clock id is a constant that Linux always knows.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    timespec_ns(time)
+}
+
+/// Lets timers of the calling thread fire within a microsecond instead of the usual 50.
+pub(crate) fn tighten_timer_slack() {
+    // SAFETY: the option takes one integer and touches no memory of ours; a failure leaves the default.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1_000 as libc::c_ulong) };
+}
+
+/// Raises the limit of open files as far as allowed and returns it.
+pub(crate) fn raise_file_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limit` is a valid rlimit that the call fills.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: `limit` is a valid rlimit that the call only reads.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(limit.rlim_cur)
+}
+
+/// Clock ticks per second, the unit of `/proc/PID/stat`.
+pub(crate) fn clock_ticks_per_second() -> u64 {
+    // SAFETY: sysconf takes and returns plain integers.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).unwrap_or(100).max(1)
+}
+
+/// Our own user id.
+pub(crate) fn user_id() -> u32 {
+    // SAFETY: geteuid has no arguments and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Nanoseconds of the wall clock, on which the kernel stamps arrivals.
+pub(crate) fn wall_clock_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec that the call fills; the clock id is a constant that Linux always knows.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
+    timespec_ns(time)
+}
+
+/// Makes the kernel note when bytes arrive at this socket, for [`receive_stamped`].
+pub(crate) fn enable_arrival_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: libc::c_int = 1;
+    // SAFETY: the socket is open, and the option's value is an int that lives through the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            (&raw const on).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Reads bytes and, when stamps are enabled, the wall-clock time at which the last of them arrived.
+pub(crate) fn receive_stamped(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<(usize, Option<u64>)> {
+    // Room for one stamp with its header; u64 gives the alignment that control messages need.
+    let mut control = [0u64; 8];
+    let mut part = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
+    // SAFETY: all-zero is a valid msghdr: null pointers with zero lengths.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: `message` points to one writable part and to writable control space, both of the lengths given and both
+    // alive through the call.
+    let read = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
+    if read < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has filled `message`; the header is null or points into `control`, which is still alive.
+    let header = unsafe { libc::CMSG_FIRSTHDR(&raw const message) };
+    if header.is_null() {
+        return Ok((read as usize, None));
+    }
+    // SAFETY: not null, so it is a complete header inside `control`.
+    let kind = unsafe { ((*header).cmsg_level, (*header).cmsg_type) };
+    if kind != (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
+        return Ok((read as usize, None));
+    }
+    // SAFETY: a control message of this type carries one timespec; it may be unaligned.
+    let stamp = unsafe { std::ptr::read_unaligned(libc::CMSG_DATA(header).cast::<libc::timespec>()) };
+    Ok((read as usize, Some(timespec_ns(stamp))))
+}
+
+fn timespec_ns(time: libc::timespec) -> u64 {
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn arrivals_are_stamped_between_sending_and_reading() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("its address")).expect("connected");
+        let (mut far, _) = listener.accept().expect("accepted");
+        enable_arrival_stamps(near.as_fd()).expect("stamps");
+
+        let before_ns = wall_clock_ns();
+        far.write_all(b"hello").expect("written");
+        let mut buffer = [0; 16];
+        let (read, stamp) = receive_stamped(near.as_fd(), &mut buffer).expect("read");
+        assert_eq!(&buffer[..read], b"hello");
+        if let Some(stamp_ns) = stamp {
+            assert!(
+                (before_ns..=wall_clock_ns()).contains(&stamp_ns),
+                "{stamp_ns} is not after {before_ns}"
+            );
+        }
+
+        far.write_all(&[7; 40]).expect("written");
+        let (read, _) = receive_stamped(near.as_fd(), &mut buffer).expect("read");
+        assert_eq!((read, buffer), (16, [7; 16]), "no more than fits");
+    }
+}

@@ -1,0 +1,309 @@
+//! What happens to every message that a thread's players receive: recognise, check, enter into the ledger, time.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde_json::Value;
+
+use crate::client::connection::Sink;
+use crate::client::envelope::{self, Inbound, PlayerId};
+use crate::client::frame::Opcode;
+use crate::clock::Clock;
+use crate::closed_loop::Flights;
+use crate::ledger::{Entry, Ledger, Stray};
+use crate::payload;
+use crate::sys;
+
+/// Different error codes of the server that are counted by name.
+const MAX_ERROR_CODES: usize = 64;
+
+/// What a server may tell players who only relay game data.
+const NOTICES: [&str; 6] = [
+    "PlayerJoined",
+    "PlayerLeft",
+    "LobbyStateChanged",
+    "AuthorityChanged",
+    "GameStarting",
+    "PlayerReconnected",
+];
+
+/// An empty latency histogram: 1 ns to an hour, three digits.
+pub(crate) fn latency_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("the bounds are constants that the histogram allows")
+}
+
+/// The receiving side of one stretch of traffic.
+pub(crate) struct Stretch {
+    /// The measured window, ns on the test's clock.
+    pub(crate) window_ns: std::ops::Range<u64>,
+    /// Length of every body in this traffic.
+    pub(crate) body_chars: usize,
+    /// From the scheduled send to receipt, of messages scheduled within the window.
+    pub(crate) latency_ns: Histogram<u64>,
+    /// Deliveries received within the window.
+    pub(crate) delivered: u64,
+    /// Reads of sockets within the window.
+    pub(crate) reads: u64,
+    /// Present in closed-loop traffic.
+    pub(crate) flights: Option<Flights>,
+    /// Senders whose messages have landed, and how many.
+    pub(crate) released: Vec<(u32, u32)>,
+}
+
+/// Takes the messages of all players of one thread.
+pub(crate) struct Intake {
+    clock: Clock,
+    pub(crate) ledger: Ledger,
+    pub(crate) stretch: Stretch,
+    /// Ids by player of this thread.
+    roster: Vec<PlayerId>,
+    players: u32,
+    first_player: u32,
+    receiver: u32,
+    /// The same instant on the test's clock and on the wall clock, renewed before every round of reading.
+    instant_ns: (u64, u64),
+    now_ns: u64,
+    in_window: bool,
+    /// When anything last arrived.
+    pub(crate) last_arrival_ns: u64,
+    pub(crate) server_errors: BTreeMap<String, u64>,
+}
+
+impl Intake {
+    pub(crate) fn new(clock: Clock, ledger: Ledger, roster: Vec<PlayerId>, players: u32, first_player: u32) -> Self {
+        let stretch = Stretch {
+            window_ns: 0..0,
+            body_chars: 0,
+            latency_ns: latency_histogram(),
+            delivered: 0,
+            reads: 0,
+            flights: None,
+            released: Vec::new(),
+        };
+        Self {
+            clock,
+            ledger,
+            stretch,
+            roster,
+            players,
+            first_player,
+            receiver: 0,
+            instant_ns: (0, 0),
+            now_ns: 0,
+            in_window: false,
+            last_arrival_ns: 0,
+            server_errors: BTreeMap::new(),
+        }
+    }
+
+    /// Relates the kernel's stamps to the test's clock; wanted before every round of reading, since the wall clock may be
+    /// set at any time.
+    pub(crate) fn relate_clocks(&mut self) {
+        self.instant_ns = (self.clock.now_ns(), sys::wall_clock_ns());
+    }
+
+    /// The player whose messages come next.
+    pub(crate) fn for_receiver(&mut self, receiver: usize) -> &mut Self {
+        self.receiver = receiver as u32;
+        self
+    }
+
+    fn game_data(&mut self, from: &[u8], body: &[u8]) {
+        let receiver = self.receiver;
+        let Some(stamp) = payload::open(body, self.stretch.body_chars) else {
+            return self
+                .ledger
+                .stray(receiver, Stray::Corrupted, "game data that is not as it was sent");
+        };
+        let sender = stamp.sender.wrapping_sub(self.first_player);
+        let room = receiver - receiver % self.players;
+        if sender.wrapping_sub(room) >= self.players {
+            let detail = format!("game data of player {}, who is in another room", stamp.sender);
+            return self.ledger.stray(receiver, Stray::Misrouted, &detail);
+        }
+        if sender == receiver {
+            return self.ledger.stray(receiver, Stray::Misrouted, "its own game data");
+        }
+        if !self.roster[sender as usize].is(from) {
+            let detail = format!("game data of player {} under another from_player", stamp.sender);
+            return self.ledger.stray(receiver, Stray::Corrupted, &detail);
+        }
+        let entry = self.ledger.deliver(sender, receiver, stamp.sequence);
+        if entry == Entry::Fault {
+            return;
+        }
+        self.stretch.delivered += u64::from(self.in_window);
+        if self.stretch.window_ns.contains(&stamp.scheduled_ns) {
+            self.stretch
+                .latency_ns
+                .saturating_record(self.now_ns.saturating_sub(stamp.scheduled_ns));
+        }
+        if let (Some(flights), Entry::Fresh { expected }) = (&mut self.stretch.flights, entry) {
+            let landed = flights.moved(&self.ledger, sender, expected);
+            if landed > 0 {
+                self.stretch.released.push((sender, landed));
+            }
+        }
+    }
+
+    /// Roster and lobby notices are part of the game; errors are counted by code; anything else has no business here.
+    fn control(&mut self, kind: &str, message: &Value) {
+        if kind == "Error" {
+            let code = message["data"]["error_code"].as_str().unwrap_or("no code");
+            if self.server_errors.len() < MAX_ERROR_CODES || self.server_errors.contains_key(code) {
+                *self.server_errors.entry(code.to_owned()).or_default() += 1;
+            }
+        } else if !NOTICES.contains(&kind) {
+            let detail = format!("an unexpected message of type {kind:?}");
+            self.ledger.stray(self.receiver, Stray::Corrupted, &detail);
+        }
+    }
+}
+
+impl Sink for Intake {
+    fn arrived(&mut self, stamp_ns: Option<u64>) {
+        let (here_ns, wall_ns) = self.instant_ns;
+        self.now_ns = match stamp_ns {
+            Some(stamp_ns) => (here_ns + stamp_ns).saturating_sub(wall_ns),
+            None => self.clock.now_ns(),
+        };
+        self.last_arrival_ns = self.now_ns;
+        self.in_window = self.stretch.window_ns.contains(&self.now_ns);
+        self.stretch.reads += u64::from(self.in_window);
+    }
+
+    fn message(&mut self, opcode: Opcode, message: &[u8]) {
+        match envelope::read(opcode, message) {
+            Inbound::Game { from, body } => self.game_data(&from, &body),
+            Inbound::Control { kind, message } => self.control(&kind, &message),
+            Inbound::Unreadable => {
+                self.ledger
+                    .stray(self.receiver, Stray::Corrupted, "a message that is not the protocol's");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Totals;
+    use crate::payload::Stamp;
+    use crate::scenario::Encoding;
+
+    const SIZE: usize = 64;
+
+    fn id(player: u32) -> String {
+        format!("00000000-0000-4000-8000-{player:012x}")
+    }
+
+    /// Two rooms of two, numbered from 100; player 100 has sent one message.
+    fn intake() -> Intake {
+        let mut ledger = Ledger::new(2, 2, 100);
+        ledger.send(0);
+        let roster = (100..104)
+            .map(|player| PlayerId::parse(&id(player)).expect("an id"))
+            .collect();
+        let mut intake = Intake::new(Clock::start(), ledger, roster, 2, 100);
+        intake.stretch.body_chars = payload::body_chars(Encoding::Json, SIZE);
+        intake.stretch.window_ns = 0..u64::MAX;
+        intake
+    }
+
+    fn message(sender: u32, from: u32) -> Vec<u8> {
+        let mut blank = payload::blank(Encoding::Json, SIZE, sender);
+        let body = blank.body_at..blank.body_at + blank.body_chars;
+        payload::stamp(
+            &mut blank.bytes[body.clone()],
+            [0; 4],
+            Stamp {
+                sender,
+                sequence: 0,
+                scheduled_ns: 5,
+            },
+        );
+        let body = String::from_utf8(blank.bytes[body].to_vec()).expect("plain characters");
+        format!(
+            r#"{{"type":"GameData","data":{{"from_player":"{}","data":{{"p":"{body}"}}}}}}"#,
+            id(from)
+        )
+        .into_bytes()
+    }
+
+    fn totals_after(receiver: usize, message: &[u8]) -> Totals {
+        let mut intake = intake();
+        let sink = intake.for_receiver(receiver);
+        sink.arrived(None);
+        sink.message(Opcode::Text, message);
+        intake.ledger.progress().clone()
+    }
+
+    #[test]
+    fn a_good_message_is_received_and_timed() {
+        let mut intake = intake();
+        let sink = intake.for_receiver(1);
+        sink.arrived(None);
+        sink.message(Opcode::Text, &message(100, 100));
+        assert_eq!(
+            (
+                intake.stretch.delivered,
+                intake.stretch.reads,
+                intake.stretch.latency_ns.len()
+            ),
+            (1, 1, 1)
+        );
+        assert_eq!(
+            (intake.ledger.progress().received, intake.ledger.progress().faults()),
+            (1, 0)
+        );
+    }
+
+    #[test]
+    fn a_message_in_the_wrong_room_or_at_its_sender_is_misrouted() {
+        for receiver in [0, 2, 3] {
+            let totals = totals_after(receiver, &message(100, 100));
+            assert_eq!((totals.misrouted, totals.received), (1, 0), "at {receiver}");
+        }
+        assert_eq!(
+            totals_after(1, &message(7, 7)).misrouted,
+            1,
+            "a player of another thread"
+        );
+    }
+
+    #[test]
+    fn a_wrong_sender_id_is_corrupt() {
+        let totals = totals_after(1, &message(100, 101));
+        assert_eq!((totals.corrupted, totals.received), (1, 0));
+    }
+
+    #[test]
+    fn a_changed_body_and_foreign_messages_are_corrupt() {
+        let mut changed = message(100, 100);
+        let at = changed.len() - 12;
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        for bad in [
+            changed,
+            br#"{"type":"GameData","data":{"from_player":"x","data":{}}}"#.to_vec(),
+            b"hello".to_vec(),
+        ] {
+            let totals = totals_after(1, &bad);
+            assert_eq!((totals.corrupted, totals.received), (1, 0));
+        }
+    }
+
+    #[test]
+    fn errors_of_the_server_are_counted_by_code_and_are_no_fault() {
+        let mut intake = intake();
+        let sink = intake.for_receiver(1);
+        for _ in 0..2 {
+            sink.message(
+                Opcode::Text,
+                br#"{"type":"Error","data":{"message":"m","error_code":"NOT_IN_ROOM"}}"#,
+            );
+        }
+        sink.message(Opcode::Text, br#"{"type":"LobbyStateChanged","data":{}}"#);
+        assert_eq!(intake.server_errors, BTreeMap::from([("NOT_IN_ROOM".to_owned(), 2)]));
+        assert_eq!(intake.ledger.progress().faults(), 0);
+    }
+}
