@@ -35,6 +35,9 @@ pub enum Mail {
     Stop,
 }
 
+/// How to reach every shard of the process, by its number.
+pub type Peers = Arc<[InboxSender<Mail>]>;
+
 /// How a pump runs.
 #[derive(Debug, Clone)]
 pub struct PumpSettings {
@@ -66,7 +69,7 @@ pub struct PumpParts {
     /// How they wake it.
     pub wakeup: Arc<Wakeup>,
     /// How it reaches the others, and itself, by shard.
-    pub peers: Arc<[InboxSender<Mail>]>,
+    pub peers: Peers,
     /// How it runs.
     pub settings: PumpSettings,
 }
@@ -79,7 +82,7 @@ pub struct Pump {
     listeners: Vec<Listener>,
     site: Arc<Site>,
     inbox: Inbox<Mail>,
-    peers: Arc<[InboxSender<Mail>]>,
+    peers: Peers,
     settings: PumpSettings,
     poller: Poller,
     greetings: Greetings,

@@ -15,12 +15,12 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::net::http::Site;
-use crate::net::{Clock, Listener, Mail, Pump, PumpParts, Wakeup};
+use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
 use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, RingFeatures};
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
-use crate::shard::{Inbox, InboxLimits, InboxSender, Priority, Shard, ShardId, SlotKey, World, inbox};
+use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
 /// Descriptors of a shard beside its executor's: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
@@ -67,7 +67,7 @@ pub struct Running {
 #[derive(Debug, Clone)]
 pub struct Stopper {
     world: Arc<World>,
-    peers: Arc<[InboxSender<Mail>]>,
+    peers: Peers,
     supervisor: StopHandle,
 }
 
@@ -152,15 +152,14 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         origins: settings::origins(config),
         metrics_token: settings::metrics_token(config),
     });
-    let (peers, mut mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
+    let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
     let clock = Clock::start();
     let pump_settings = settings::pump_settings(config);
 
-    let mut listeners = listeners.into_iter();
+    let mut parts = mailboxes.into_iter().zip(listeners);
     let start_timeout = Duration::from_millis(config.runtime.start_timeout_ms);
     let running = executors::start(&placement, pump_settings.tick, start_timeout, |id| {
-        let (inbox, wakeup) = mailboxes.remove(0);
-        let listener = listeners.next().expect("one listener per shard");
+        let (Mailbox { inbox, wakeup }, listener) = parts.next().expect("one mailbox and one listener per shard");
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
         let settings = pump_settings.clone();
         move |_tick| {
@@ -218,22 +217,27 @@ fn check(config: &Config, shards: NonZeroU16, address: SocketAddr) -> Result<(),
     Ok(())
 }
 
-/// One inbox per shard, with the wake-up that belongs to it.
-#[expect(clippy::type_complexity, reason = "used once, right above")]
-fn mailboxes(config: &Config, shards: u16) -> io::Result<(Arc<[InboxSender<Mail>]>, Vec<(Inbox<Mail>, Arc<Wakeup>)>)> {
+/// How other threads reach one shard.
+struct Mailbox {
+    inbox: Inbox<Mail>,
+    wakeup: Arc<Wakeup>,
+}
+
+/// One mailbox per shard, and the way to all of them.
+fn mailboxes(config: &Config, shards: u16) -> io::Result<(Peers, Vec<Mailbox>)> {
     let limits = InboxLimits {
         bulk: config.runtime.inbox_capacity,
         reserve: config.runtime.inbox_reserve,
     };
     let mut senders = Vec::new();
-    let mut inboxes = Vec::new();
+    let mut mailboxes = Vec::new();
     for _ in 0..shards {
         let wakeup = Wakeup::new()?;
-        let (sender, receiver) = inbox(limits, Box::new(Arc::clone(&wakeup)));
+        let (sender, inbox) = inbox(limits, Box::new(Arc::clone(&wakeup)));
         senders.push(sender);
-        inboxes.push((receiver, wakeup));
+        mailboxes.push(Mailbox { inbox, wakeup });
     }
-    Ok((senders.into(), inboxes))
+    Ok((senders.into(), mailboxes))
 }
 
 /// Random bytes of the system's: the one door through which randomness enters.

@@ -17,6 +17,8 @@ pub struct Connection<L> {
     /// The room in which the connection has a seat.
     pub(super) room: Option<RoomRef>,
     pub(super) state: State,
+    /// Whether a frame could not be taken and the connection is closed before the turn ends.
+    pub(super) is_doomed: bool,
     /// Whether the connection is in the list of those to flush.
     pub(super) is_dirty: bool,
     /// Since when the socket takes nothing; the flush then waits for it to become writable.
@@ -68,6 +70,7 @@ impl<L> Connection<L> {
             outbox,
             room: None,
             state: State::Open,
+            is_doomed: false,
             is_dirty: false,
             stalled_since_ms: None,
             last_inbound_ms: now_ms,
@@ -76,6 +79,10 @@ impl<L> Connection<L> {
             next_check_ms: u64::MAX,
             permit,
         }
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing { .. })
     }
 
     pub(super) const fn is_open(&self) -> bool {

@@ -37,27 +37,32 @@ impl<L> Default for Post<L> {
 }
 
 impl<L> Post<L> {
-    /// Queues an encoded frame for one connection.
-    pub(super) fn deliver(&mut self, to: MemberRef, frame: &FrameSpan, mark: FrameMark, settings: &Settings) {
+    /// Queues an encoded frame for one connection; says whether it was queued. If not, the connection is closing or is
+    /// doomed to.
+    pub(super) fn deliver(&mut self, to: MemberRef, frame: &FrameSpan, mark: FrameMark, settings: &Settings) -> bool {
         let bytes = self.frames.bytes(frame);
         let Some(connection) = self.connections.get_mut(to) else {
-            return;
+            return false;
         };
-        if matches!(connection.state, super::connection::State::Closing { .. }) {
-            return;
-        }
-        if bytes.len() > settings.messages.max_outbound_bytes {
-            self.doomed.push((to, CloseCode::OutboundTooLarge));
-            return;
+        // Nothing may follow a frame that was not taken: that would be a hole.
+        if connection.is_doomed || connection.is_closing() {
+            return false;
         }
         let waiting = connection.outbox.unsent_bytes();
-        // A single frame always fits: the cap is on what piles up.
-        if waiting > 0 && waiting + bytes.len() > settings.outbox.max_bytes {
-            self.doomed.push((to, CloseCode::SlowConsumer));
-            return;
+        let refusal = if bytes.len() > settings.messages.max_outbound_bytes {
+            Some(CloseCode::OutboundTooLarge)
+        } else {
+            // A single frame always fits: the cap is on what piles up.
+            (waiting > 0 && waiting + bytes.len() > settings.outbox.max_bytes).then_some(CloseCode::SlowConsumer)
+        };
+        if let Some(code) = refusal {
+            connection.is_doomed = true;
+            self.doomed.push((to, code));
+            return false;
         }
         connection.outbox.push(&mut self.pool, mark, bytes);
         mark_dirty(connection, to, &mut self.dirty);
+        true
     }
 
     /// Queues a WebSocket control frame or a farewell, whatever the caps say: they are small and bounded in number.

@@ -118,8 +118,7 @@ impl<L> Shard<L> {
                 .clone()
             {
                 Ok(frame) => {
-                    post.deliver(member.link, &frame, mark, &self.world.settings);
-                    delivered += 1;
+                    delivered += u64::from(post.deliver(member.link, &frame, mark, &self.world.settings));
                 }
                 Err(why) => undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1))),
             }
