@@ -69,16 +69,20 @@ pub struct Stopper {
     world: Arc<World>,
     peers: Peers,
     supervisor: StopHandle,
+    drain_grace: Duration,
 }
 
 impl Stopper {
-    /// Tells every shard to close its connections, flush and end.
+    /// Tells every shard to take nobody in, to let those who are here go on for the configured grace, and then to close
+    /// them, flush and end. A server without connections ends at once.
     pub fn stop(&self) {
         self.supervisor.request();
         self.world.begin_drain();
+        let is_idle = self.world.ledger.admitted().connections == 0;
+        let grace = if is_idle { Duration::ZERO } else { self.drain_grace };
         for peer in &*self.peers {
             // Fails when even the reserve of an inbox is full, or the shard is gone: the supervisor's deadline ends both.
-            let _ = peer.try_send(Priority::Control, Mail::Stop);
+            let _ = peer.try_send(Priority::Control, Mail::Drain { grace });
         }
     }
 }
@@ -178,11 +182,13 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
             Ok(run(id, pump))
         }
     })?;
-    let supervisor = Supervisor::new(running, pump_settings.flush_timeout, STOP_GRACE);
+    let drain_grace = pump_settings.drain_grace;
+    let supervisor = Supervisor::new(running, drain_grace + pump_settings.flush_timeout, STOP_GRACE);
     let stopper = Stopper {
         world: Arc::clone(&world),
         peers,
         supervisor: supervisor.stop_handle(),
+        drain_grace,
     };
     Ok(Running {
         address,

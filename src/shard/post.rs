@@ -87,10 +87,10 @@ impl<L> Post<L> {
         self.deliver(to, &frame, FrameMark::in_order(now_ms), settings);
     }
 
-    /// Sends a control message to every member but one, encoded once per version.
+    /// Sends a control message to everybody in an audience but one, encoded once per version.
     pub(super) fn tell_all(
         &mut self,
-        members: &[Member],
+        audience: [&[Member]; 2],
         except: Option<MemberRef>,
         message: &ServerMessage<'_>,
         now_ms: u64,
@@ -99,7 +99,11 @@ impl<L> Post<L> {
         debug_assert!(!message.is_personal(), "each receiver reads another text");
         self.frames.clear();
         let mut encoded: [Option<FrameSpan>; 2] = [None, None];
-        for member in members.iter().filter(|member| Some(member.link) != except) {
+        for member in audience
+            .into_iter()
+            .flatten()
+            .filter(|member| Some(member.link) != except)
+        {
             let version = member.dialect.version;
             let frame = encoded[usize::from(version == ProtocolVersion::V3)]
                 .get_or_insert_with(|| self.frames.encode(Opcode::Text, |out| message.write_json(version, out)))
