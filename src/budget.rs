@@ -2,6 +2,8 @@
 //!
 //! A leaf of the layers: knows only numbers, and is archived with whoever owns it.
 
+use crate::clock::{ClockChange, Moments};
+
 /// When the current window began. All budgets of one owner share one window, as the protocol has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Window {
@@ -29,6 +31,13 @@ impl Window {
     pub const fn seconds_left(&self, length_ms: u64, now_ms: u64) -> u64 {
         let left = (self.began_at_ms + length_ms).saturating_sub(now_ms).div_ceil(1000);
         if left == 0 { 1 } else { left }
+    }
+}
+
+impl Moments for Window {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self { began_at_ms } = self;
+        change.apply(began_at_ms);
     }
 }
 

@@ -13,6 +13,7 @@ pub use lobby::{ReadyRefusal, StartRefusal};
 pub use roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};
 
 use crate::budget::{Window, charge};
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo, RoomSnapshot};
 use crate::protocol::{
     AppId, ConnectionInfo, ErrorCode, LobbyState, PlayerId, RoomCode, RoomId, Secret, Stamp, WallTime,
@@ -341,8 +342,37 @@ impl Room {
     }
 
     /// Every stored fact that refers to connections of this shard, rewritten for a shard where they have other places.
-    pub fn relink(&mut self, place_of: impl Fn(PlayerId) -> Option<MemberRef>) {
+    pub fn relink(&mut self, place_of: impl FnMut(PlayerId) -> MemberRef) {
         self.roster.relink(place_of);
+    }
+
+    /// Whether the parts of a room that came out of an archive fit together.
+    #[must_use]
+    pub fn is_coherent(&self) -> bool {
+        self.roster.is_coherent()
+    }
+}
+
+impl Moments for Room {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            id: _,
+            game_name: _,
+            code: _,
+            owner: _,
+            max_players: _,
+            supports_authority: _,
+            password: _,
+            is_started: _,
+            authority: _,
+            roster,
+            last_activity_ms,
+            relay_window,
+            relay_bytes: _,
+        } = self;
+        roster.change_clock(change);
+        change.apply(last_activity_ms);
+        relay_window.change_clock(change);
     }
 }
 

@@ -13,6 +13,7 @@ pub use sdk::{SdkRefusal, SdkTable};
 
 use std::net::IpAddr;
 
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, Dialect, PlayerId};
 
 /// How far a connection's handshake is.
@@ -109,5 +110,22 @@ impl Session {
     /// Notes that a membership has begun: the next epoch is in use.
     pub const fn begin_epoch(&mut self) {
         self.epoch += 1;
+    }
+}
+
+impl Moments for Session {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            player: _,
+            address: _,
+            opened_at_ms,
+            stage: _,
+            dialect: _,
+            app: _,
+            epoch: _,
+            allowance,
+        } = self;
+        change.apply(opened_at_ms);
+        allowance.change_clock(change);
     }
 }

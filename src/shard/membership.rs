@@ -37,18 +37,21 @@ impl<L> Shard<L> {
                     now,
                 );
             }
-            Ok(errand) => {
-                let home = self.home_of(&errand);
-                if home == self.id {
-                    self.run_errand(at, &errand, now);
-                } else if let Some(connection) = self.post.connections.get_mut(at) {
-                    connection.state = State::Departing {
-                        target: home,
-                        errand: Box::new(errand),
-                    };
-                    self.departing.push(at);
-                }
-            }
+            Ok(errand) => self.pursue(at, errand, now),
+        }
+    }
+
+    /// Runs a validated errand here if its room's home is here, else prepares the connection to move there.
+    pub(super) fn pursue(&mut self, at: MemberRef, errand: Errand, now: Now) {
+        let home = self.home_of(&errand);
+        if home == self.id {
+            self.run_errand(at, &errand, now);
+        } else if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.state = State::Departing {
+                target: home,
+                errand: Box::new(errand),
+            };
+            self.departing.push(at);
         }
     }
 
@@ -311,6 +314,11 @@ impl<L> Shard<L> {
         else {
             return;
         };
+        self.free_seat(at, room_ref, now);
+    }
+
+    /// Frees a seat and tells those who stay.
+    pub(super) fn free_seat(&mut self, at: MemberRef, room_ref: RoomRef, now: Now) {
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
         };

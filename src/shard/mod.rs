@@ -19,6 +19,7 @@ mod doorbell;
 #[cfg(test)]
 mod doorbell_model;
 mod flush;
+mod frozen;
 mod handshake;
 mod hop;
 mod id;
@@ -39,6 +40,7 @@ pub use connection::{Connection, RoomRef};
 pub use counters::{Counter, CounterSet, Counters};
 pub use dispatch::Flow;
 pub use flush::{AfterSend, SendOutcome};
+pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, deal};
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};

@@ -6,6 +6,7 @@
 //!
 //! Must never decide policy: caps, ages and what happens when they are passed belong to the shard.
 
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::{DeliveryClass, PlayerId};
 
 /// In which order a frame leaves.
@@ -203,6 +204,24 @@ impl Outbox {
         dropped
     }
 
+    /// Whether the parts of an outbox that came out of an archive fit together.
+    #[must_use]
+    pub fn is_coherent(&self) -> bool {
+        let Some(storage) = &self.storage else { return true };
+        let Storage {
+            bytes,
+            sent,
+            entries,
+            gone,
+        } = &**storage;
+        *sent < bytes.len()
+            && *gone < entries.len()
+            && entries.is_sorted_by(|one, next| one.end < next.end)
+            && entries.last().is_some_and(|last| last.end == bytes.len())
+            && entries[*gone].end > *sent
+            && storage.start_of(*gone) <= *sent
+    }
+
     fn take_back(&mut self, pool: &mut OutboxPool, wanted: impl Fn(&FrameOrigin) -> bool) -> Option<FrameOrigin> {
         let storage = self.storage.as_mut()?;
         let untouched = storage.first_untouched();
@@ -215,6 +234,26 @@ impl Outbox {
             pool.give_back(self.storage.take().expect("checked above"));
         }
         removed.origin
+    }
+}
+
+impl Moments for Outbox {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Some(storage) = &mut self.storage else { return };
+        let Storage {
+            bytes: _,
+            sent: _,
+            entries,
+            gone: _,
+        } = &mut **storage;
+        for entry in entries {
+            let FrameMark {
+                queued_at_ms,
+                lane: _,
+                origin: _,
+            } = &mut entry.mark;
+            change.apply(queued_at_ms);
+        }
     }
 }
 
