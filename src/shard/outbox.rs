@@ -422,6 +422,32 @@ mod tests {
     }
 
     #[test]
+    fn an_incoherent_outbox_is_recognised() {
+        let queued = || {
+            let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+            for _ in 0..3 {
+                outbox.push(&mut pool, FrameMark::in_order(0), b"frame");
+            }
+            outbox.advance(&mut pool, 7);
+            outbox
+        };
+        assert!(Outbox::default().is_coherent() && queued().is_coherent());
+        let damages: [fn(&mut Storage); 6] = [
+            |storage| storage.sent = 15,
+            |storage| storage.sent = 3,
+            |storage| storage.gone = 3,
+            |storage| storage.bytes.truncate(14),
+            |storage| storage.entries[1].end = 5,
+            |storage| storage.entries.clear(),
+        ];
+        for (number, damage) in damages.into_iter().enumerate() {
+            let mut outbox = queued();
+            damage(outbox.storage.as_mut().expect("queued"));
+            assert!(!outbox.is_coherent(), "damage {number}");
+        }
+    }
+
+    #[test]
     fn an_idle_outbox_is_one_pointer_and_its_storage_is_reused() {
         assert_eq!(size_of::<Outbox>(), size_of::<usize>());
         let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
