@@ -47,11 +47,14 @@ pub struct Cut {
     pub into: u16,
 }
 
+/// What one client received and when, and when its connection ended.
+pub type Seen = (Vec<(u64, String)>, Option<u64>);
+
 /// What the clients saw, and what is left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What each client received and when, and when its connection ended. Ids are numbered in order of appearance.
-    pub clients: Vec<(Vec<(u64, String)>, Option<u64>)>,
+    /// By client. Ids are numbered in order of appearance.
+    pub clients: Vec<Seen>,
     /// What the ledger holds.
     pub admitted: Admitted,
     /// Rooms on all shards.
