@@ -6,12 +6,18 @@
 
 #[path = "freeze_and_thaw/rig.rs"]
 mod rig;
+#[path = "freeze_and_thaw/server.rs"]
+mod server;
+#[path = "freeze_and_thaw/wire.rs"]
+mod wire;
 
-use rig::{Cut, Link, Outcome, Rig, Step, frame, game_data, join, limits, play, positions, settings, text};
+use rig::{Cut, Link, Outcome, Rig, Step, play, positions};
+use server::{limits, settings};
 use signal_fish_relay::protocol::AppId;
 use signal_fish_relay::session::{AppPolicy, AppTerms};
 use signal_fish_relay::shard::admission::AdmissionLimits;
 use signal_fish_relay::shard::{FrozenShard, Incoherent, Settings};
+use wire::{frame, game_data, join, text};
 
 const TEXT_BEGINS: u8 = 0x01;
 const CONTINUES: u8 = 0x00;

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use rkyv::util::AlignedVec;
 use signal_fish_relay::clock::ARCHIVE_MS;
 use signal_fish_relay::net::websocket::{Event, Inbound, InboundLimits};
-use signal_fish_relay::protocol::{GameDataFormat, NameRules, WallTime};
+use signal_fish_relay::protocol::WallTime;
 use signal_fish_relay::room::MemberRef;
-use signal_fish_relay::session::{AppPolicy, BudgetLimits, HandshakePolicy, SdkTable};
 use signal_fish_relay::shard::admission::{AdmissionLimits, Admitted};
 use signal_fish_relay::shard::{
-    AfterSend, Flow, FrozenShard, FrozenWorld, Incoherent, MessageLimits, Now, OutboxLimits, Portion, RoomRules,
-    SendOutcome, Settings, Shard, ShardId, SlotKey, World, deal,
+    AfterSend, Flow, FrozenShard, FrozenWorld, Incoherent, Now, Portion, SendOutcome, Settings, Shard, ShardId,
+    SlotKey, World, deal,
 };
+
+use crate::server::{limits, settings};
+use crate::wire::Names;
 
 /// How long a beat of the rig is.
 pub const BEAT_MS: u64 = 10;
@@ -89,62 +91,6 @@ pub struct Rig {
     processes: u8,
     /// Clients whose sockets do not survive a change of process.
     pub lost: Vec<usize>,
-}
-
-/// An open server with room for everything.
-pub fn settings() -> Settings {
-    Settings {
-        handshake: HandshakePolicy {
-            apps: AppPolicy::Open,
-            formats: vec![GameDataFormat::Json, GameDataFormat::MessagePack],
-            name_rules: NameRules::default(),
-            sdk: SdkTable::default(),
-            timeout_ms: 2_000,
-        },
-        budgets: BudgetLimits {
-            window_ms: 60_000,
-            room_creations: 100,
-            joins: 100,
-            relay_bytes: 100_000,
-            room_relay_bytes: 100_000,
-            error_replies: 100,
-        },
-        rooms: RoomRules {
-            code_length: 6,
-            code_prefix: None,
-            max_game_name_bytes: 64,
-            max_players: 8,
-            default_players: 4,
-            empty_timeout_ms: 1_000,
-            sweep_interval_ms: 300,
-            relay_type: "relay".into(),
-            relay_types_by_game: std::collections::BTreeMap::new(),
-        },
-        messages: MessageLimits {
-            max_inbound_bytes: 2048,
-            max_outbound_bytes: 8192,
-            max_fragments: 16,
-            max_connection_info_bytes: 512,
-            max_game_data_bytes: Vec::new(),
-        },
-        outbox: OutboxLimits {
-            max_bytes: 65_536,
-            max_age_ms: 1_500,
-            stall_timeout_ms: 700,
-        },
-        idle_timeout_ms: None,
-        close_timeout_ms: 500,
-    }
-}
-
-pub fn limits() -> AdmissionLimits {
-    AdmissionLimits {
-        connections: 100,
-        connections_per_address: 3,
-        exempt_loopback: false,
-        rooms: 100,
-        rooms_per_game: 100,
-    }
 }
 
 /// In how many places a script can be interrupted: before every step, and behind every byte that arrives.
@@ -506,77 +452,4 @@ impl Rig {
             members: self.shards.iter().map(|shard| self.world.load(shard.id())).sum(),
         }
     }
-}
-
-/// Random ids and codes, each written as its number in order of appearance.
-#[derive(Default)]
-struct Names {
-    seen: Vec<Vec<u8>>,
-}
-
-impl Names {
-    /// The same bytes with every id and every room code rewritten in place.
-    fn mask(&mut self, bytes: &[u8]) -> Vec<u8> {
-        const CODE: &[u8] = b"\"room_code\":\"";
-        let is_id = |window: &[u8]| {
-            window.iter().enumerate().all(|(index, byte)| match index {
-                8 | 13 | 18 | 23 => *byte == b'-',
-                _ => byte.is_ascii_hexdigit(),
-            })
-        };
-        let mut masked = bytes.to_vec();
-        let mut at = 0;
-        while at < masked.len() {
-            if masked[at..].len() >= 36 && is_id(&masked[at..at + 36]) {
-                self.rename(&mut masked[at..at + 36]);
-                at += 36;
-            } else if masked[at..].starts_with(CODE) && masked.len() >= at + CODE.len() + 6 {
-                at += CODE.len();
-                self.rename(&mut masked[at..at + 6]);
-            } else {
-                at += 1;
-            }
-        }
-        masked
-    }
-
-    fn rename(&mut self, name: &mut [u8]) {
-        let number = self.seen.iter().position(|seen| seen == name).unwrap_or_else(|| {
-            self.seen.push(name.to_vec());
-            self.seen.len() - 1
-        });
-        name.fill(b'#');
-        name[0] = b'A' + (number % 26) as u8;
-        name[1] = b'0' + (number / 26) as u8;
-    }
-}
-
-/// A client's frame, masked.
-pub fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-    let mut frame = vec![first_byte];
-    if payload.len() < 126 {
-        frame.push(0x80 | payload.len() as u8);
-    } else {
-        frame.push(0x80 | 126);
-        frame.extend_from_slice(&(payload.len() as u16).to_be_bytes());
-    }
-    frame.extend_from_slice(&MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
-}
-
-pub fn text(message: &str) -> Vec<u8> {
-    frame(0x81, message.as_bytes())
-}
-
-pub fn join(game: &str, code: Option<&str>, name: &str) -> Vec<u8> {
-    let code = code.map_or("null".to_owned(), |code| format!("\"{code}\""));
-    text(&format!(
-        r#"{{"type":"JoinRoom","data":{{"game_name":"{game}","player_name":"{name}","room_code":{code}}}}}"#
-    ))
-}
-
-pub fn game_data(payload: &str) -> Vec<u8> {
-    text(&format!(r#"{{"type":"GameData","data":{{"data":{payload}}}}}"#))
 }
