@@ -158,6 +158,21 @@ fn every_deadline_comes_when_the_rest_of_its_time_is_over() {
     );
 }
 
+#[test]
+fn a_frame_that_waits_too_long_is_too_old_on_time() {
+    let mut script = pair();
+    script.push(Step::Room(0, 5));
+    script.push(Step::Send(1, game_data("1")));
+    // Never stalled for 700 ms, and still too slow: the oldest frame may wait for 1,500.
+    script.extend((0..6).flat_map(|_| [Step::Wait(400), Step::Room(0, 3)]));
+    let whole = survives_every_cut(&script, &settings());
+    assert_eq!(
+        whole.clients[0].1,
+        Some(2_000),
+        "1,500 ms until the close and 500 for the answer"
+    );
+}
+
 fn listed(terms: AppTerms) -> Settings {
     let mut settings = settings();
     settings.handshake.apps = AppPolicy::Listed([(AppId::new("reef"), terms)].into_iter().collect());
