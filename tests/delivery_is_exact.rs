@@ -118,7 +118,8 @@ struct Tally {
     slow_readers: u64,
 }
 
-fn run(seed: u64, weather: Weather, tally: &mut Tally) {
+/// Runs once; returns everything that was said.
+fn run(seed: u64, weather: Weather, tally: &mut Tally) -> Vec<String> {
     let mut setup = Setup {
         seed,
         shards: weather.shards,
@@ -199,6 +200,8 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
     tally.hops += game.count("hops_received_total");
     tally.refused_hops += game.count("hops_refused_total");
     tally.slow_readers += game.count("websocket_slow_consumer_disconnects_total");
+    let machine = game.machine();
+    machine.said().to_vec()
 }
 
 fn in_weather(seeds: std::ops::Range<u64>, weather: Weather) -> Tally {
@@ -273,4 +276,16 @@ fn with_full_inboxes() {
         },
     );
     assert!(tally.hops > 500 && tally.refused_hops > 10, "{tally:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let weather = Weather {
+        pipe_bytes: 300,
+        outbox_bytes: 3_000,
+        ..CALM
+    };
+    let said = |seed| run(seed, weather, &mut Tally::default());
+    assert_eq!(said(7), said(7));
+    assert_ne!(said(7), said(8));
 }

@@ -116,7 +116,11 @@ fn a_refused_transfer_is_answered_and_the_connection_goes_on() {
         guest.expects(json!({"type": "Pong"}));
         guest.expects_join_failed("SERVICE_UNAVAILABLE");
         guest.expects_error("NOT_IN_ROOM");
-        assert_eq!(game.count("hops_refused_total"), 2);
+        guest.sends(json!({"type": "JoinAsSpectator", "data":
+            {"game_name": "tide-pool", "room_code": seat.room_code, "spectator_name": "Guest"}}));
+        guest.expects(json!({"type": "SpectatorJoinFailed", "data":
+            {"reason": "$text", "error_code": "SERVICE_UNAVAILABLE"}}));
+        assert_eq!(game.count("hops_refused_total"), 3);
 
         game.machine().holds_transfers = false;
         blocker.expects_seat();

@@ -370,6 +370,11 @@ impl Simulation {
         }
     }
 
+    /// Everything that was said.
+    pub fn said(&self) -> &[String] {
+        &self.said
+    }
+
     /// What was said last, for a failure's report.
     pub fn report(&self) -> String {
         let shown = self.said.len().saturating_sub(40);
