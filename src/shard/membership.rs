@@ -335,8 +335,8 @@ impl<L> Shard<L> {
             self.rooms.remember_absent(departure.player, room_ref);
         }
         self.count_member(false);
-        if world.is_draining() {
-            return; // everybody leaves; nobody needs to be told
+        if self.is_closing_all {
+            return;
         }
         let left = ServerMessage::PlayerLeft {
             player_id: departure.player,

@@ -94,6 +94,8 @@ pub struct Shard<L> {
     departing: Vec<MemberRef>,
     ended: Vec<MemberRef>,
     next_sweep_ms: u64,
+    /// Whether everybody is being sent away: nobody needs to be told who else leaves.
+    is_closing_all: bool,
     random: ChaCha12Rng,
 }
 
@@ -115,6 +117,7 @@ impl<L> Shard<L> {
             departing: Vec::new(),
             ended: Vec::new(),
             next_sweep_ms,
+            is_closing_all: false,
             random: ChaCha12Rng::from_seed(seed),
         }
     }
