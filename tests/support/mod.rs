@@ -5,6 +5,7 @@
 
 pub mod player;
 pub mod server;
+pub mod wire;
 
 use std::time::Duration;
 

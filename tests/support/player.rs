@@ -123,7 +123,7 @@ impl Player {
                     return Some(Received::Close(frame.map(|frame| u16::from(frame.code))));
                 }
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(Error::Io(error)) if is_transient(error.kind()) => {}
                 Err(_) => return Some(Received::End),
             }
         }
@@ -204,6 +204,14 @@ impl Player {
         };
         self.socket.close(Some(frame)).expect("the server reads");
     }
+}
+
+/// Whether to ask again: the time of one read was over, or a signal interrupted it.
+fn is_transient(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
 }
 
 /// A `JoinRoom` that creates (without a code) or joins.
