@@ -19,14 +19,10 @@ use Effect::{Refuse, Warn};
 
 /// Paths of keys or whole sections; `[]` stands for every member of a list.
 const NOT_BUILT: &[(&str, Effect)] = &[
-    ("server.ping_timeout", Warn),
-    ("server.drain_grace_secs", Warn),
-    ("server.inactive_room_timeout", Warn),
     ("server.heartbeat_throttle_secs", Warn),
     ("server.enable_reconnection", Warn),
     ("server.reconnection_window", Warn),
     ("server.event_buffer_size", Warn),
-    ("server.default_max_spectators", Warn),
     ("server.region_id", Warn),
     ("rate_limit.max_signals", Warn),
     ("rate_limit.max_signal_errors", Warn),

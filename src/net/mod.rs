@@ -19,5 +19,5 @@ pub use clock::Clock;
 pub use link::Link;
 pub use listener::Listener;
 pub use poller::Wakeup;
-pub use pump::{Mail, Pump, PumpParts, PumpSettings};
+pub use pump::{Mail, Peers, Pump, PumpParts, PumpSettings};
 pub use socket::Socket;

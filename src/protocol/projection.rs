@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-use super::server_message::{AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, RoomSnapshot};
+use super::server_message::{
+    AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, RoomSnapshot, SpectatorInfo, SpectatorReason, SpectatorSnapshot,
+};
 use super::{
     ConnectionInfo, ErrorCode, GameDataFormat, LobbyState, NameRules, PlayerId, ProtocolVersion, RoomCode, RoomId,
     ServerMessage, WallTime,
@@ -60,6 +62,10 @@ enum Wire<'a> {
         you_are_authority: bool,
     },
     AuthorityResponse(AuthorityResponseView<'a>),
+    SpectatorJoined(SpectatorRoomView<'a>),
+    SpectatorLeft(SpectatorLeftView<'a>),
+    NewSpectatorJoined(NewSpectatorView<'a>),
+    SpectatorDisconnected(SpectatorGoneView<'a>),
     SpectatorJoinFailed {
         reason: &'a str,
         error_code: ErrorCode,
@@ -148,7 +154,61 @@ struct RoomView<'a> {
     lobby_state: LobbyState,
     ready_players: &'a [PlayerId],
     relay_type: &'a str,
-    current_spectators: [(); 0],
+    current_spectators: Vec<SpectatorView<'a>>,
+}
+
+#[derive(Serialize)]
+struct SpectatorView<'a> {
+    id: PlayerId,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connected_at: Option<WallTime>,
+}
+
+#[derive(Serialize)]
+struct SpectatorRoomView<'a> {
+    room_id: RoomId,
+    room_code: &'a RoomCode,
+    spectator_id: PlayerId,
+    game_name: &'a str,
+    current_players: Vec<PlayerView<'a>>,
+    current_spectators: Vec<SpectatorView<'a>>,
+    lobby_state: LobbyState,
+    reason: SpectatorReason,
+}
+
+#[derive(Serialize)]
+struct SpectatorLeftView<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_id: Option<RoomId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room_code: Option<&'a RoomCode>,
+    reason: SpectatorReason,
+    current_spectators: Vec<SpectatorView<'a>>,
+}
+
+/// Version 2 reads the whole gallery with every change of it; version 3 reads how many there are.
+#[derive(Serialize)]
+struct GalleryView<'a> {
+    current_spectators: Vec<SpectatorView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spectator_count: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct NewSpectatorView<'a> {
+    spectator: SpectatorView<'a>,
+    #[serde(flatten)]
+    gallery: GalleryView<'a>,
+    reason: SpectatorReason,
+}
+
+#[derive(Serialize)]
+struct SpectatorGoneView<'a> {
+    spectator_id: PlayerId,
+    reason: SpectatorReason,
+    #[serde(flatten)]
+    gallery: GalleryView<'a>,
 }
 
 fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a> {
@@ -194,6 +254,41 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
             reason: refusal.map(|(reason, _)| reason),
             error_code: refusal.map(|(_, code)| code),
         }),
+        ServerMessage::SpectatorJoined(ref room) => Wire::SpectatorJoined(spectator_room_view(room, version)),
+        ServerMessage::SpectatorLeft {
+            room_id,
+            room_code,
+            reason,
+            ref current_spectators,
+        } => {
+            let current_spectators = spectator_views(current_spectators, version);
+            Wire::SpectatorLeft(SpectatorLeftView {
+                room_id,
+                room_code,
+                reason,
+                current_spectators,
+            })
+        }
+        ServerMessage::NewSpectatorJoined {
+            ref spectator,
+            ref current_spectators,
+        } => Wire::NewSpectatorJoined(NewSpectatorView {
+            spectator: spectator_view(spectator, version),
+            gallery: gallery_view(current_spectators, version),
+            reason: SpectatorReason::Joined,
+        }),
+        ServerMessage::SpectatorDisconnected {
+            spectator_id,
+            reason,
+            ref current_spectators,
+        } => {
+            let gallery = gallery_view(current_spectators, version);
+            Wire::SpectatorDisconnected(SpectatorGoneView {
+                spectator_id,
+                reason,
+                gallery,
+            })
+        }
         ServerMessage::SpectatorJoinFailed { reason, error_code } => Wire::SpectatorJoinFailed { reason, error_code },
         ServerMessage::ReconnectionFailed { reason, error_code } => Wire::ReconnectionFailed { reason, error_code },
         ServerMessage::Pong => Wire::Pong,
@@ -255,7 +350,51 @@ fn room_view<'a>(room: &'a RoomSnapshot<'_>, version: ProtocolVersion) -> RoomVi
         lobby_state: room.lobby_state,
         ready_players: &room.ready_players,
         relay_type: room.relay_type,
-        current_spectators: [],
+        current_spectators: spectator_views(&room.current_spectators, version),
+    }
+}
+
+fn spectator_view<'a>(spectator: &'a SpectatorInfo<'_>, version: ProtocolVersion) -> SpectatorView<'a> {
+    SpectatorView {
+        id: spectator.id,
+        name: spectator.name,
+        connected_at: (version < ProtocolVersion::V3).then_some(spectator.connected_at),
+    }
+}
+
+fn spectator_views<'a>(spectators: &'a [SpectatorInfo<'_>], version: ProtocolVersion) -> Vec<SpectatorView<'a>> {
+    spectators
+        .iter()
+        .map(|spectator| spectator_view(spectator, version))
+        .collect()
+}
+
+fn gallery_view<'a>(spectators: &'a [SpectatorInfo<'_>], version: ProtocolVersion) -> GalleryView<'a> {
+    let counted = version >= ProtocolVersion::V3;
+    GalleryView {
+        current_spectators: if counted {
+            Vec::new()
+        } else {
+            spectator_views(spectators, version)
+        },
+        spectator_count: counted.then_some(spectators.len()),
+    }
+}
+
+fn spectator_room_view<'a>(room: &'a SpectatorSnapshot<'_>, version: ProtocolVersion) -> SpectatorRoomView<'a> {
+    SpectatorRoomView {
+        room_id: room.room_id,
+        room_code: room.room_code,
+        spectator_id: room.spectator_id,
+        game_name: room.game_name,
+        current_players: room
+            .current_players
+            .iter()
+            .map(|player| player_view(player, version))
+            .collect(),
+        current_spectators: spectator_views(&room.current_spectators, version),
+        lobby_state: room.lobby_state,
+        reason: SpectatorReason::Joined,
     }
 }
 

@@ -76,6 +76,35 @@ pub enum ServerMessage<'a> {
         /// `None` when granted; else the text and code of the refusal.
         refusal: Option<(&'a str, ErrorCode)>,
     },
+    /// The receiver watches; the snapshot is a fence, every later event is newer.
+    SpectatorJoined(SpectatorSnapshot<'a>),
+    /// The receiver watches no longer.
+    SpectatorLeft {
+        /// The room, while there is one.
+        room_id: Option<RoomId>,
+        /// The room's code, while there is one.
+        room_code: Option<&'a RoomCode>,
+        /// Why.
+        reason: SpectatorReason,
+        /// Who still watches.
+        current_spectators: Vec<SpectatorInfo<'a>>,
+    },
+    /// Somebody else watches now.
+    NewSpectatorJoined {
+        /// The newcomer.
+        spectator: SpectatorInfo<'a>,
+        /// Who watches, the newcomer included.
+        current_spectators: Vec<SpectatorInfo<'a>>,
+    },
+    /// Somebody else watches no longer.
+    SpectatorDisconnected {
+        /// Who.
+        spectator_id: PlayerId,
+        /// Why.
+        reason: SpectatorReason,
+        /// Who still watches.
+        current_spectators: Vec<SpectatorInfo<'a>>,
+    },
     /// The receiver may not watch.
     SpectatorJoinFailed {
         /// For people.
@@ -111,6 +140,50 @@ pub enum LobbyState {
     Lobby,
     /// The game was started. Terminal.
     Finalized,
+}
+
+/// Why somebody watches, or no longer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpectatorReason {
+    /// It asked to.
+    Joined,
+    /// It asked to leave.
+    VoluntaryLeave,
+    /// Its connection ended.
+    Disconnected,
+    /// The room was deleted.
+    RoomClosed,
+}
+
+/// A spectator as room mates may see it.
+#[derive(Debug, Clone)]
+pub struct SpectatorInfo<'a> {
+    /// The connection's id.
+    pub id: PlayerId,
+    /// The display name.
+    pub name: &'a str,
+    /// When it began to watch.
+    pub connected_at: WallTime,
+}
+
+/// A room as a spectator may see it at the moment of joining.
+#[derive(Debug, Clone)]
+pub struct SpectatorSnapshot<'a> {
+    /// The room's id.
+    pub room_id: RoomId,
+    /// The room's code.
+    pub room_code: &'a RoomCode,
+    /// The receiver.
+    pub spectator_id: PlayerId,
+    /// The namespace of the code.
+    pub game_name: &'a str,
+    /// Every seated player.
+    pub current_players: Vec<PlayerInfo<'a>>,
+    /// Everybody who watches, the receiver included.
+    pub current_spectators: Vec<SpectatorInfo<'a>>,
+    /// Where the room stands.
+    pub lobby_state: LobbyState,
 }
 
 /// Rates that a client may be shown; nothing is enforced by them.
@@ -204,4 +277,6 @@ pub struct RoomSnapshot<'a> {
     pub ready_players: Vec<PlayerId>,
     /// A label of the deployment; selects nothing.
     pub relay_type: &'a str,
+    /// Everybody who watches.
+    pub current_spectators: Vec<SpectatorInfo<'a>>,
 }

@@ -5,10 +5,12 @@
 //! reached through a [`MemberRef`] whose meaning is the shard's.
 
 mod authority;
+mod gallery;
 mod lobby;
 mod roster;
 
 pub use authority::AuthorityRefusal;
+pub use gallery::{Gallery, Visitor, WatchRefusal};
 pub use lobby::{ReadyRefusal, StartRefusal};
 pub use roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};
 
@@ -33,6 +35,9 @@ pub struct Room {
     is_started: bool,
     authority: Option<PlayerId>,
     roster: Roster,
+    gallery: Gallery,
+    /// The most spectators; `None`: no limit.
+    max_spectators: Option<u16>,
     /// Milliseconds of the shard's monotonic clock.
     last_activity_ms: u64,
     relay_window: Window,
@@ -56,6 +61,8 @@ pub struct RoomSettings {
     pub supports_authority: bool,
     /// What joiners must know.
     pub password: Option<Secret>,
+    /// The most spectators; `None`: no limit.
+    pub max_spectators: Option<u16>,
 }
 
 /// Somebody who wants a seat. The name is already validated.
@@ -133,6 +140,7 @@ impl Room {
             max_players,
             supports_authority,
             password,
+            max_spectators,
         } = settings;
         Self {
             id,
@@ -145,6 +153,8 @@ impl Room {
             is_started: false,
             authority: None,
             roster: Roster::default(),
+            gallery: Gallery::default(),
+            max_spectators,
             last_activity_ms: now_ms,
             relay_window: Window::begin(now_ms),
             relay_bytes: 0,
@@ -179,6 +189,18 @@ impl Room {
     #[must_use]
     pub const fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// Everybody whom the room's events and data reach: those who sit, and those who watch.
+    #[must_use]
+    pub fn audience(&self) -> [&[Member]; 2] {
+        [self.roster.members(), self.gallery.members()]
+    }
+
+    /// Whether nobody sits in the room and nobody watches it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.roster.is_empty() && self.gallery.is_empty()
     }
 
     /// When something last happened in the room, in milliseconds of the shard's monotonic clock.
@@ -322,6 +344,7 @@ impl Room {
             lobby_state,
             ready_players: self.ready_players(),
             relay_type,
+            current_spectators: self.gallery.infos(),
         }
     }
 
@@ -342,7 +365,8 @@ impl Room {
 
     /// Every stored fact that refers to connections of this shard, rewritten for a shard where they have other places.
     pub fn relink(&mut self, place_of: impl Fn(PlayerId) -> Option<MemberRef>) {
-        self.roster.relink(place_of);
+        self.roster.relink(&place_of);
+        self.gallery.relink(place_of);
     }
 }
 

@@ -39,6 +39,7 @@ fn settings() -> RoomSettings {
         max_players: 2,
         supports_authority: true,
         password: None,
+        max_spectators: Some(1),
     }
 }
 
@@ -239,4 +240,58 @@ fn every_senders_stream_is_numbered_without_holes() {
         Stamp { epoch: 3, seq: 2 }
     );
     assert_eq!(room.stamp(link(2), NOW_MS), None);
+}
+
+#[test]
+fn spectators_take_no_seat_and_need_no_name_of_their_own() {
+    let mut room = room_led_by_mira();
+    let visitor = |number| Visitor {
+        player: id(number),
+        member: Member {
+            link: link(number),
+            dialect: Dialect::FLOOR,
+        },
+        app: None,
+        name: "Mira",
+        password: None,
+    };
+    room.watch(visitor(7), NOW_MS, WallTime::default())
+        .expect("a free place");
+    assert_eq!(
+        room.watch(visitor(8), NOW_MS, WallTime::default()),
+        Err(WatchRefusal::Full)
+    );
+    let word = Secret::new("sesame");
+    let knowing = Visitor {
+        password: Some(&word),
+        ..visitor(8)
+    };
+    assert_eq!(
+        room.watch(knowing, NOW_MS, WallTime::default()),
+        Err(WatchRefusal::Password)
+    );
+    join(&mut room, newcomer(2, "Otto")).expect("the gallery takes no seat");
+    assert_eq!(room.audience().concat().len(), 3);
+    assert_eq!(room.stop_watching(link(7), NOW_MS), Some(id(7)));
+    assert_eq!(room.stop_watching(link(7), NOW_MS), None);
+}
+
+#[test]
+fn a_room_with_a_spectator_is_not_empty() {
+    let mut room = room_led_by_mira();
+    let visitor = Visitor {
+        player: id(7),
+        member: Member {
+            link: link(7),
+            dialect: Dialect::FLOOR,
+        },
+        app: None,
+        name: "Kite",
+        password: None,
+    };
+    room.watch(visitor, NOW_MS, WallTime::default()).expect("a free place");
+    room.leave(link(1), NOW_MS);
+    assert!(!room.is_empty());
+    room.stop_watching(link(7), NOW_MS);
+    assert!(room.is_empty());
 }

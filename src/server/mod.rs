@@ -15,12 +15,12 @@ use thiserror::Error;
 
 use crate::config::Config;
 use crate::net::http::Site;
-use crate::net::{Clock, Listener, Mail, Pump, PumpParts, Wakeup};
+use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
 use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, RingFeatures};
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
-use crate::shard::{Inbox, InboxLimits, InboxSender, Priority, Shard, ShardId, SlotKey, World, inbox};
+use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
 /// Descriptors of a shard beside its executor's: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
@@ -67,18 +67,22 @@ pub struct Running {
 #[derive(Debug, Clone)]
 pub struct Stopper {
     world: Arc<World>,
-    peers: Arc<[InboxSender<Mail>]>,
+    peers: Peers,
     supervisor: StopHandle,
+    drain_grace: Duration,
 }
 
 impl Stopper {
-    /// Tells every shard to close its connections, flush and end.
+    /// Tells every shard to take nobody in, to let those who are here go on for the configured grace, and then to close
+    /// them, flush and end. A server without connections ends at once.
     pub fn stop(&self) {
         self.supervisor.request();
         self.world.begin_drain();
+        let is_idle = self.world.ledger.admitted().connections == 0;
+        let grace = if is_idle { Duration::ZERO } else { self.drain_grace };
         for peer in &*self.peers {
             // Fails when even the reserve of an inbox is full, or the shard is gone: the supervisor's deadline ends both.
-            let _ = peer.try_send(Priority::Control, Mail::Stop);
+            let _ = peer.try_send(Priority::Control, Mail::Drain { grace });
         }
     }
 }
@@ -152,15 +156,14 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         origins: settings::origins(config),
         metrics_token: settings::metrics_token(config),
     });
-    let (peers, mut mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
+    let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
     let clock = Clock::start();
     let pump_settings = settings::pump_settings(config);
 
-    let mut listeners = listeners.into_iter();
+    let mut parts = mailboxes.into_iter().zip(listeners);
     let start_timeout = Duration::from_millis(config.runtime.start_timeout_ms);
     let running = executors::start(&placement, pump_settings.tick, start_timeout, |id| {
-        let (inbox, wakeup) = mailboxes.remove(0);
-        let listener = listeners.next().expect("one listener per shard");
+        let (Mailbox { inbox, wakeup }, listener) = parts.next().expect("one mailbox and one listener per shard");
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
         let settings = pump_settings.clone();
         move |_tick| {
@@ -179,11 +182,13 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
             Ok(run(id, pump))
         }
     })?;
-    let supervisor = Supervisor::new(running, pump_settings.flush_timeout, STOP_GRACE);
+    let drain_grace = pump_settings.drain_grace;
+    let supervisor = Supervisor::new(running, drain_grace + pump_settings.flush_timeout, STOP_GRACE);
     let stopper = Stopper {
         world: Arc::clone(&world),
         peers,
         supervisor: supervisor.stop_handle(),
+        drain_grace,
     };
     Ok(Running {
         address,
@@ -218,22 +223,27 @@ fn check(config: &Config, shards: NonZeroU16, address: SocketAddr) -> Result<(),
     Ok(())
 }
 
-/// One inbox per shard, with the wake-up that belongs to it.
-#[expect(clippy::type_complexity, reason = "used once, right above")]
-fn mailboxes(config: &Config, shards: u16) -> io::Result<(Arc<[InboxSender<Mail>]>, Vec<(Inbox<Mail>, Arc<Wakeup>)>)> {
+/// How other threads reach one shard.
+struct Mailbox {
+    inbox: Inbox<Mail>,
+    wakeup: Arc<Wakeup>,
+}
+
+/// One mailbox per shard, and the way to all of them.
+fn mailboxes(config: &Config, shards: u16) -> io::Result<(Peers, Vec<Mailbox>)> {
     let limits = InboxLimits {
         bulk: config.runtime.inbox_capacity,
         reserve: config.runtime.inbox_reserve,
     };
     let mut senders = Vec::new();
-    let mut inboxes = Vec::new();
+    let mut mailboxes = Vec::new();
     for _ in 0..shards {
         let wakeup = Wakeup::new()?;
-        let (sender, receiver) = inbox(limits, Box::new(Arc::clone(&wakeup)));
+        let (sender, inbox) = inbox(limits, Box::new(Arc::clone(&wakeup)));
         senders.push(sender);
-        inboxes.push((receiver, wakeup));
+        mailboxes.push(Mailbox { inbox, wakeup });
     }
-    Ok((senders.into(), inboxes))
+    Ok((senders.into(), mailboxes))
 }
 
 /// Random bytes of the system's: the one door through which randomness enters.

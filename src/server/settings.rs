@@ -37,7 +37,9 @@ pub(super) fn shard_settings(config: &Config) -> Settings {
             max_game_name_bytes: config.protocol.max_game_name_length,
             max_players: config.protocol.max_players_limit,
             default_players: config.server.default_max_players,
+            default_spectators: config.server.default_max_spectators,
             empty_timeout_ms: millis(config.server.empty_room_timeout),
+            inactive_timeout_ms: millis(config.server.inactive_room_timeout),
             sweep_interval_ms: millis(config.server.room_cleanup_interval),
             relay_type: config.relay_types.default_relay_type.clone(),
             relay_types_by_game: config.relay_types.game_relay_mappings.clone(),
@@ -56,6 +58,7 @@ pub(super) fn shard_settings(config: &Config) -> Settings {
         },
         liveness: crate::shard::LivenessRules {
             idle_timeout_ms: Some(millis(config.websocket.idle_timeout_secs)).filter(|ms| *ms > 0),
+            activity_timeout_ms: Some(millis(config.server.ping_timeout)).filter(|ms| *ms > 0),
             ping_interval_ms: Some(millis(config.websocket.server_ping_interval_secs)).filter(|ms| *ms > 0),
             pong_timeout_ms: millis(config.websocket.pong_timeout_secs),
         },
@@ -141,6 +144,7 @@ pub(super) fn pump_settings(config: &Config) -> PumpSettings {
         tick: Duration::from_millis(config.runtime.tick_ms),
         greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
         max_greetings: MAX_GREETINGS,
+        drain_grace: Duration::from_secs(config.server.drain_grace_secs),
         flush_timeout: Duration::from_millis(config.runtime.flush_timeout_ms),
         send_buffer_bytes: Some(config.websocket.socket_send_buffer_bytes as usize).filter(|bytes| *bytes > 0),
     }

@@ -25,11 +25,9 @@ impl<L> Shard<L> {
         self.vacate(at, now);
         let gives_up_at_ms = now.mono_ms + self.world.settings.close_timeout_ms;
         let connection = self.post.connections.get_mut(at).expect("looked up above");
-        if matches!(code, Some(CloseCode::SlowConsumer | CloseCode::OutboundTooLarge)) {
+        if code == Some(CloseCode::SlowConsumer) {
             let dropped = connection.outbox.discard_unsent(&mut self.post.pool);
             self.post.counters.discarded_frames.add(dropped as u64);
-        }
-        if code == Some(CloseCode::SlowConsumer) {
             self.post.counters.slow_consumers.add(1);
         }
         let version = connection.session.dialect().version;

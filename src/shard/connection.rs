@@ -14,15 +14,19 @@ pub struct Connection<L> {
     pub(super) link: L,
     pub(super) session: Session,
     pub(super) outbox: Outbox,
-    /// The room in which the connection has a seat.
-    pub(super) room: Option<RoomRef>,
+    /// The room that the connection is in.
+    pub(super) place: Option<Place>,
     pub(super) state: State,
+    /// Whether a frame could not be taken and the connection is closed before the turn ends.
+    pub(super) is_doomed: bool,
     /// Whether the connection is in the list of those to flush.
     pub(super) is_dirty: bool,
     /// Since when the socket takes nothing; the flush then waits for it to become writable.
     pub(super) stalled_since_ms: Option<u64>,
     /// When the last frame of any kind arrived.
     pub(super) last_inbound_ms: u64,
+    /// When the last one arrived that counts as activity: game data that was refused does not.
+    pub(super) last_activity_ms: u64,
     /// When the socket last took bytes.
     pub(super) progress_at_ms: u64,
     /// The newest question whether the peer is there.
@@ -36,6 +40,15 @@ pub struct Connection<L> {
 /// A room's place on its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RoomRef(pub(super) MemberRef);
+
+/// In which room a connection is, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It has a seat.
+    Seated(RoomRef),
+    /// It watches.
+    Watching(RoomRef),
+}
 
 /// A WebSocket ping that the server sent. Any sign of life answers it.
 #[derive(Debug, Clone, Copy)]
@@ -66,16 +79,22 @@ impl<L> Connection<L> {
             link,
             session,
             outbox,
-            room: None,
+            place: None,
             state: State::Open,
+            is_doomed: false,
             is_dirty: false,
             stalled_since_ms: None,
             last_inbound_ms: now_ms,
+            last_activity_ms: now_ms,
             progress_at_ms: now_ms,
             probe: None,
             next_check_ms: u64::MAX,
             permit,
         }
+    }
+
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing { .. })
     }
 
     pub(super) const fn is_open(&self) -> bool {

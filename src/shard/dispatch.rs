@@ -19,6 +19,7 @@ pub enum Flow {
 impl<L> Shard<L> {
     /// Serves a text message.
     pub fn on_text(&mut self, at: MemberRef, text: &str, now: Now) -> Flow {
+        self.note_activity(at, now);
         if !self.note_inbound(at, now) {
             return Flow::Continue;
         }
@@ -60,13 +61,18 @@ impl<L> Shard<L> {
             return Flow::Continue;
         };
         if self.may_proceed(at, now) {
-            if format == GameDataFormat::Json {
+            let counts = if format == GameDataFormat::Json {
                 let advice = "binary messages need a binary game_data_format; negotiate one in Authenticate";
                 self.refuse_input(at, advice, now);
+                true
             } else if payload.len() > limit {
                 self.refuse_too_large(at, payload.len(), limit, now);
+                false
             } else {
-                self.relay_binary(at, format, payload, now);
+                self.relay_binary(at, format, payload, now)
+            };
+            if counts {
+                self.note_activity(at, now);
             }
         }
         self.settle(now);
@@ -75,6 +81,7 @@ impl<L> Shard<L> {
 
     /// Notes that a control frame arrived: a sign of life.
     pub fn on_control_frame(&mut self, at: MemberRef, now: Now) {
+        self.note_activity(at, now);
         self.note_inbound(at, now);
     }
 
@@ -88,6 +95,13 @@ impl<L> Shard<L> {
         match self.post.connections.get(at).map(|connection| &connection.state) {
             Some(State::Departing { .. }) => Flow::Suspend,
             _ => Flow::Continue,
+        }
+    }
+
+    /// Notes that the client does something rather than merely flooding us.
+    fn note_activity(&mut self, at: MemberRef, now: Now) {
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.last_activity_ms = now.mono_ms;
         }
     }
 
@@ -130,18 +144,19 @@ impl<L> Shard<L> {
             ClientMessage::ProvideConnectionInfo(info) => self.provide_connection_info(at, info, now),
             ClientMessage::Ping => self.reply(at, &ServerMessage::Pong, now),
             ClientMessage::Reconnect(_) => {
-                let reason = "this server keeps no seats of dropped players; join again with the room code";
-                let error_code = ErrorCode::ReconnectionFailed;
+                let (reason, error_code) = if self.world.is_draining() {
+                    (
+                        "the server is about to stop; connect elsewhere",
+                        ErrorCode::ServerDraining,
+                    )
+                } else {
+                    let reason = "this server keeps no seats of dropped players; join again with the room code";
+                    (reason, ErrorCode::ReconnectionFailed)
+                };
                 self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
             }
-            ClientMessage::JoinAsSpectator(_) => {
-                let reason = "this server has no room for spectators yet; join as a player";
-                let error_code = ErrorCode::SpectatorJoinFailed;
-                self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
-            }
-            ClientMessage::LeaveSpectator => {
-                self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
-            }
+            ClientMessage::JoinAsSpectator(request) => self.join_as_spectator(at, &request, now),
+            ClientMessage::LeaveSpectator => self.leave_spectator(at, now),
             ClientMessage::Signal(_) => {
                 let advice = "signalling needs protocol version 3 and the webrtc transport";
                 self.refuse(at, advice, ErrorCode::UnsupportedTransport, now);

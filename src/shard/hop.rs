@@ -5,7 +5,7 @@
 
 use super::connection::{Connection, State};
 use super::{Now, Shard, Transfer};
-use crate::protocol::{ErrorCode, ServerMessage};
+use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
 
 impl<L> Shard<L> {
@@ -56,16 +56,9 @@ impl<L> Shard<L> {
     /// Takes back a connection that the other shard had no room for. The client may try again.
     pub fn take_back(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
         self.post.counters.hops_refused.add(1);
-        let (at, _) = self.settle_in(transfer, now);
+        let (at, errand) = self.settle_in(transfer, now);
         let reason = "the room's server core is overloaded; try again in a moment";
-        self.reply(
-            at,
-            &ServerMessage::RoomJoinFailed {
-                reason,
-                error_code: ErrorCode::ServiceUnavailable,
-            },
-            now,
-        );
+        self.reply(at, &errand.refusal(reason, ErrorCode::ServiceUnavailable), now);
         self.settle(now);
         at
     }

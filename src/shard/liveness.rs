@@ -54,6 +54,9 @@ impl<L> Shard<L> {
                 ErrorCode::ConnectionIdleTimeout,
             );
             Some(Due::Close(CloseCode::IdleTimeout, Some(farewell)))
+        } else if over(moments.activity_ms) {
+            let farewell = ("you showed no activity for too long", ErrorCode::ActivityTimeout);
+            Some(Due::Close(CloseCode::ActivityTimeout, Some(farewell)))
         } else if over(moments.pong_ms) {
             // By the protocol's rule there is no farewell: nobody is there to read it.
             Some(Due::Close(CloseCode::ActivityTimeout, None))
@@ -95,6 +98,9 @@ impl<L> Shard<L> {
                 .idle_timeout_ms
                 .filter(|_| !awaits_handshake)
                 .map(|timeout| heard_ms + timeout),
+            activity_ms: liveness
+                .activity_timeout_ms
+                .map(|timeout| connection.last_activity_ms + timeout),
             // While bytes still move towards it, a peer may be too busy reading to answer.
             pong_ms: probe.map(|probe| probe.sent_at_ms.max(connection.progress_at_ms) + liveness.pong_timeout_ms),
             probe_ms: liveness
@@ -155,6 +161,7 @@ struct Moments {
     handshake_ms: Option<u64>,
     slow_ms: Option<u64>,
     idle_ms: Option<u64>,
+    activity_ms: Option<u64>,
     pong_ms: Option<u64>,
     probe_ms: Option<u64>,
 }
@@ -166,6 +173,7 @@ impl Moments {
             self.handshake_ms,
             self.slow_ms,
             self.idle_ms,
+            self.activity_ms,
             self.pong_ms,
             self.probe_ms,
         ]

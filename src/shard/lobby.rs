@@ -1,6 +1,6 @@
 //! Readiness, the start of the game, authority, and how members can be reached directly.
 
-use super::connection::RoomRef;
+use super::connection::{Place, RoomRef};
 use super::{Now, Shard};
 use crate::protocol::{ConnectionInfo, ErrorCode, LobbyState, PlayerId, ServerMessage};
 use crate::room::MemberRef;
@@ -11,7 +11,10 @@ impl<L> Shard<L> {
     /// Where a connection sits, and under which id.
     pub(super) fn seat_of(&self, at: MemberRef) -> Option<(RoomRef, PlayerId)> {
         let connection = self.post.connections.get(at)?;
-        Some((connection.room?, connection.session.player()))
+        match connection.place? {
+            Place::Seated(room_ref) => Some((room_ref, connection.session.player())),
+            Place::Watching(_) => None,
+        }
     }
 
     /// Where a connection sits; one without a seat is refused.
@@ -34,7 +37,7 @@ impl<L> Shard<L> {
             Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
             Ok(()) => {
                 let message = self.lobby_message(room_ref);
-                self.tell_room(room_ref, &message, now);
+                self.tell_room(room_ref, None, &message, now);
             }
         }
     }
@@ -54,7 +57,7 @@ impl<L> Shard<L> {
         let peers = room.peers(settings.rooms.relay_type_of(room.game_name()));
         let starting = ServerMessage::GameStarting { peers };
         self.post
-            .tell_all(room.roster().members(), None, &starting, now.mono_ms, settings);
+            .tell_all(room.audience(), None, &starting, now.mono_ms, settings);
     }
 
     pub(super) fn authority_request(&mut self, at: MemberRef, claim: bool, now: Now) {
@@ -110,12 +113,14 @@ impl<L> Shard<L> {
         }
     }
 
-    /// Tells every member who leads the room, and whether that is itself.
+    /// Tells everybody who leads the room, and whether that is itself.
     pub(super) fn announce_authority(&mut self, room_ref: RoomRef, now: Now) {
         let Some(room) = self.rooms.get(room_ref) else { return };
         let authority_player = room.authority();
-        for (member, seat) in room.roster().members().iter().zip(room.roster().seats()) {
-            let you_are_authority = authority_player == Some(seat.player());
+        let of_players = room.roster().members().iter().zip(room.roster().seats().map(Some));
+        let of_spectators = room.gallery().members().iter().map(|member| (member, None));
+        for (member, seat) in of_players.chain(of_spectators) {
+            let you_are_authority = seat.is_some_and(|seat| authority_player == Some(seat.player()));
             let message = ServerMessage::AuthorityChanged {
                 authority_player,
                 you_are_authority,
@@ -124,16 +129,17 @@ impl<L> Shard<L> {
         }
     }
 
-    /// Tells every member the same.
-    fn tell_room(&mut self, room_ref: RoomRef, message: &ServerMessage<'_>, now: Now) {
+    /// Tells everybody in a room but one the same.
+    pub(super) fn tell_room(
+        &mut self,
+        room_ref: RoomRef,
+        except: Option<MemberRef>,
+        message: &ServerMessage<'_>,
+        now: Now,
+    ) {
         if let Some(room) = self.rooms.get(room_ref) {
-            self.post.tell_all(
-                room.roster().members(),
-                None,
-                message,
-                now.mono_ms,
-                &self.world.settings,
-            );
+            self.post
+                .tell_all(room.audience(), except, message, now.mono_ms, &self.world.settings);
         }
     }
 }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use rand_chacha::rand_core::RngCore;
 
-use super::connection::{RoomRef, State};
+use super::connection::{Place, RoomRef, State};
+use super::transfer::{JoinErrand, WatchErrand};
 use super::{Errand, Now, Shard, ShardId, Slot, World};
+use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{ErrorCode, JoinRoom, LobbyState, RoomCode, RoomId, ServerMessage, check_game_name, fold_name};
 use crate::room::{Member, MemberRef, Newcomer, Room, RoomSettings};
 use crate::session::Charge;
 
 /// The most bytes that a room password may have.
-const MAX_PASSWORD_BYTES: usize = 256;
+pub(super) const MAX_PASSWORD_BYTES: usize = 256;
 
 /// How often a code is drawn anew because a room has it already.
 const CODE_ATTEMPTS: usize = 8;
@@ -20,40 +22,37 @@ const CODE_ATTEMPTS: usize = 8;
 /// 1 in 10²⁷ for any number of shards.
 const DRAWS_PER_SHARD: usize = 64;
 
-/// Why a join was refused: the text for people and the code for programs.
-type JoinFailure = (String, ErrorCode);
+/// Why an errand was refused: the text for people and the code for programs.
+pub(super) type Failure = (String, ErrorCode);
 
 impl<L> Shard<L> {
-    /// Serves `JoinRoom`: here if the room's home is here, else by moving the connection there.
+    /// Serves `JoinRoom`.
     pub(super) fn join_room(&mut self, at: MemberRef, request: &JoinRoom, now: Now) {
         match self.check_join(at, request, now) {
+            Ok(errand) => self.go(at, Errand::Join(errand), now),
             Err((reason, error_code)) => {
-                self.reply(
-                    at,
-                    &ServerMessage::RoomJoinFailed {
-                        reason: &reason,
-                        error_code,
-                    },
-                    now,
-                );
-            }
-            Ok(errand) => {
-                let home = self.home_of(&errand);
-                if home == self.id {
-                    self.run_errand(at, &errand, now);
-                } else if let Some(connection) = self.post.connections.get_mut(at) {
-                    connection.state = State::Departing {
-                        target: home,
-                        errand: Box::new(errand),
-                    };
-                    self.departing.push(at);
-                }
+                let reason = &reason;
+                self.reply(at, &ServerMessage::RoomJoinFailed { reason, error_code }, now);
             }
         }
     }
 
+    /// Runs an errand: here if its room's home is here, else by moving the connection there.
+    pub(super) fn go(&mut self, at: MemberRef, errand: Errand, now: Now) {
+        let target = self.home_of(&errand);
+        if target == self.id {
+            self.run_errand(at, &errand, now);
+        } else if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.state = State::Departing {
+                target,
+                errand: Box::new(errand),
+            };
+            self.departing.push(at);
+        }
+    }
+
     /// Everything about a join that can be checked without the room, in the protocol's order.
-    fn check_join(&mut self, at: MemberRef, request: &JoinRoom, now: Now) -> Result<Errand, JoinFailure> {
+    fn check_join(&mut self, at: MemberRef, request: &JoinRoom, now: Now) -> Result<JoinErrand, Failure> {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
         let connection = self
@@ -101,9 +100,9 @@ impl<L> Shard<L> {
                 ErrorCode::InvalidInput,
             ));
         }
-        if connection.room.is_some() {
+        if connection.place.is_some() {
             return Err((
-                "leave your room before joining another".into(),
+                "leave the room that you are in before joining another".into(),
                 ErrorCode::AlreadyInRoom,
             ));
         }
@@ -113,7 +112,7 @@ impl<L> Shard<L> {
             .map(|code| RoomCode::parse(code, settings.rooms.code_length))
             .transpose()
             .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidRoomCode))?;
-        Ok(Errand {
+        Ok(JoinErrand {
             game_name: request.game_name.as_str().into(),
             player_name: request.player_name.as_str().into(),
             room_code,
@@ -127,8 +126,16 @@ impl<L> Shard<L> {
     /// The shard that must run an errand. A room without a code is made on the less loaded of two shards.
     fn home_of(&mut self, errand: &Errand) -> ShardId {
         let world = &self.world;
-        match &errand.room_code {
-            Some(code) => world.slots.owner(world.slot_key.slot_of(&errand.game_name, code)),
+        let (game_name, code) = match errand {
+            Errand::Join(JoinErrand {
+                game_name, room_code, ..
+            }) => (game_name, room_code.as_ref()),
+            Errand::Watch(WatchErrand {
+                game_name, room_code, ..
+            }) => (game_name, Some(room_code)),
+        };
+        match code {
+            Some(code) => world.slots.owner(world.slot_key.slot_of(game_name, code)),
             None => {
                 let mut draw = || ShardId((self.random.next_u32() % u32::from(world.shards())) as u16);
                 let (one, other) = (draw(), draw());
@@ -137,30 +144,31 @@ impl<L> Shard<L> {
         }
     }
 
-    /// Joins or creates the errand's room, whose home is here.
+    /// Does what an errand asks for; its room's home is here.
     pub(super) fn run_errand(&mut self, at: MemberRef, errand: &Errand, now: Now) {
+        let done = match errand {
+            Errand::Join(join) => self.join(at, join, now),
+            Errand::Watch(watch) => self.watch(at, watch, now),
+        };
+        if let Err((reason, error_code)) = done {
+            self.reply(at, &errand.refusal(&reason, error_code), now);
+        }
+    }
+
+    /// Joins or creates the errand's room.
+    fn join(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
         let found = errand
             .room_code
             .as_ref()
             .and_then(|code| self.rooms.find(&errand.game_name, code));
-        let entered = match found {
+        match found {
             Some(room) => self.enter(at, room, errand, now),
-            None if errand.join_only => Err(("there is no such room; check the code".into(), ErrorCode::RoomNotFound)),
+            None if errand.join_only => Err(no_such_room()),
             None => self.create(at, errand, now),
-        };
-        if let Err((reason, error_code)) = entered {
-            self.reply(
-                at,
-                &ServerMessage::RoomJoinFailed {
-                    reason: &reason,
-                    error_code,
-                },
-                now,
-            );
         }
     }
 
-    fn enter(&mut self, at: MemberRef, room_ref: RoomRef, errand: &Errand, now: Now) -> Result<(), JoinFailure> {
+    fn enter(&mut self, at: MemberRef, room_ref: RoomRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
         let world = Arc::clone(&self.world);
         let connection = self
             .post
@@ -183,11 +191,11 @@ impl<L> Shard<L> {
             player: room.player_info(seat),
         };
         self.post
-            .tell_all(room.roster().members(), Some(at), &joined, now.mono_ms, &world.settings);
+            .tell_all(room.audience(), Some(at), &joined, now.mono_ms, &world.settings);
         Ok(())
     }
 
-    fn create(&mut self, at: MemberRef, errand: &Errand, now: Now) -> Result<(), JoinFailure> {
+    fn create(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
         let world = Arc::clone(&self.world);
         if world.is_draining() {
             return Err((
@@ -229,6 +237,7 @@ impl<L> Shard<L> {
             max_players: errand.max_players,
             supports_authority: errand.supports_authority,
             password: errand.password.clone(),
+            max_spectators: world.settings.rooms.max_spectators(errand.max_players),
         };
         let mut room = Room::new(settings, now.mono_ms);
         let connection = self.post.connections.get(at).expect("the connection is being served");
@@ -283,62 +292,70 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         connection.session.begin_epoch();
-        connection.room = Some(room);
-        self.rooms.count_member(true);
-        self.world.publish_load(self.id, self.rooms.members());
+        connection.place = Some(Place::Seated(room));
+        self.count_member(true);
     }
 
     /// Serves `LeaveRoom`. Without a seat there is no answer, by the protocol's rule.
     pub(super) fn leave_room(&mut self, at: MemberRef, now: Now) {
-        if self
-            .post
-            .connections
-            .get(at)
-            .is_some_and(|connection| connection.room.is_some())
-        {
+        if self.seat_of(at).is_some() {
             self.tell(at, &ServerMessage::RoomLeft, now);
             self.vacate(at, now);
         }
     }
 
-    /// Frees a connection's seat, however it came to that, and tells those who stay.
+    /// Takes a connection out of its room, however it came to that, and tells those who stay.
     pub(super) fn vacate(&mut self, at: MemberRef, now: Now) {
-        let Some(room_ref) = self
+        match self
             .post
             .connections
             .get_mut(at)
-            .and_then(|connection| connection.room.take())
-        else {
-            return;
-        };
+            .and_then(|connection| connection.place.take())
+        {
+            Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, now),
+            Some(Place::Watching(room_ref)) => {
+                self.vacate_gallery(at, room_ref, SpectatorReason::Disconnected, now);
+            }
+            None => {}
+        }
+    }
+
+    fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, now: Now) {
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
         };
         let Some(departure) = room.leave(at, now.mono_ms) else {
             return;
         };
-        self.rooms.count_member(false);
-        self.world.publish_load(self.id, self.rooms.members());
+        self.count_member(false);
         if self.world.is_draining() {
             return; // everybody leaves; nobody needs to be told
         }
-        let room = self.rooms.get(room_ref).expect("looked up above");
         let left = ServerMessage::PlayerLeft {
             player_id: departure.player,
             last: departure.last,
         };
-        self.post
-            .tell_all(room.roster().members(), None, &left, now.mono_ms, &self.world.settings);
+        self.tell_room(room_ref, None, &left, now);
         if departure.held_authority {
             self.announce_authority(room_ref, now);
         }
     }
+
+    /// Notes that a member came or went, and lets the other shards know how loaded this one is.
+    pub(super) fn count_member(&mut self, came: bool) {
+        self.rooms.count_member(came);
+        self.world.publish_load(self.id, self.rooms.members());
+    }
+}
+
+pub(super) fn no_such_room() -> Failure {
+    ("there is no such room; check the code".into(), ErrorCode::RoomNotFound)
 }
 
 fn newcomer<'a>(
     at: MemberRef,
     session: &'a crate::session::Session,
-    errand: &'a Errand,
+    errand: &'a JoinErrand,
     world: &World,
 ) -> Newcomer<'a> {
     Newcomer {

@@ -18,7 +18,9 @@ mod dispatch;
 mod doorbell;
 #[cfg(test)]
 mod doorbell_model;
+mod expiry;
 mod flush;
+mod gallery;
 mod handshake;
 mod hop;
 mod id;
@@ -46,7 +48,7 @@ pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use settings::{LivenessRules, MessageLimits, OutboxLimits, RoomRules, Settings};
 pub use slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
 pub(crate) use table::Table;
-pub use transfer::{Errand, Transfer};
+pub use transfer::{Errand, JoinErrand, Transfer, WatchErrand};
 pub use world::World;
 
 use std::net::IpAddr;
@@ -179,10 +181,7 @@ impl<L> Shard<L> {
         self.check_deadlines(now);
         if now.mono_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now.mono_ms + self.world.settings.rooms.sweep_interval_ms;
-            let deleted = self
-                .rooms
-                .sweep_empty(self.world.settings.rooms.empty_timeout_ms, now.mono_ms);
-            self.post.counters.rooms_deleted.add(deleted as u64);
+            self.sweep_rooms(now);
         }
         self.settle(now);
     }

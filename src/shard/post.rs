@@ -37,27 +37,32 @@ impl<L> Default for Post<L> {
 }
 
 impl<L> Post<L> {
-    /// Queues an encoded frame for one connection.
-    pub(super) fn deliver(&mut self, to: MemberRef, frame: &FrameSpan, mark: FrameMark, settings: &Settings) {
+    /// Queues an encoded frame for one connection; says whether it was queued. If not, the connection is closing or is
+    /// doomed to.
+    pub(super) fn deliver(&mut self, to: MemberRef, frame: &FrameSpan, mark: FrameMark, settings: &Settings) -> bool {
         let bytes = self.frames.bytes(frame);
         let Some(connection) = self.connections.get_mut(to) else {
-            return;
+            return false;
         };
-        if matches!(connection.state, super::connection::State::Closing { .. }) {
-            return;
-        }
-        if bytes.len() > settings.messages.max_outbound_bytes {
-            self.doomed.push((to, CloseCode::OutboundTooLarge));
-            return;
+        // Nothing may follow a frame that was not taken: that would be a hole.
+        if connection.is_doomed || connection.is_closing() {
+            return false;
         }
         let waiting = connection.outbox.unsent_bytes();
-        // A single frame always fits: the cap is on what piles up.
-        if waiting > 0 && waiting + bytes.len() > settings.outbox.max_bytes {
-            self.doomed.push((to, CloseCode::SlowConsumer));
-            return;
+        let refusal = if bytes.len() > settings.messages.max_outbound_bytes {
+            Some(CloseCode::OutboundTooLarge)
+        } else {
+            // A single frame always fits: the cap is on what piles up.
+            (waiting > 0 && waiting + bytes.len() > settings.outbox.max_bytes).then_some(CloseCode::SlowConsumer)
+        };
+        if let Some(code) = refusal {
+            connection.is_doomed = true;
+            self.doomed.push((to, code));
+            return false;
         }
         connection.outbox.push(&mut self.pool, mark, bytes);
         mark_dirty(connection, to, &mut self.dirty);
+        true
     }
 
     /// Queues a WebSocket control frame or a farewell, whatever the caps say: they are small and bounded in number.
@@ -82,10 +87,10 @@ impl<L> Post<L> {
         self.deliver(to, &frame, FrameMark::in_order(now_ms), settings);
     }
 
-    /// Sends a control message to every member but one, encoded once per version.
+    /// Sends a control message to everybody in an audience but one, encoded once per version.
     pub(super) fn tell_all(
         &mut self,
-        members: &[Member],
+        audience: [&[Member]; 2],
         except: Option<MemberRef>,
         message: &ServerMessage<'_>,
         now_ms: u64,
@@ -94,7 +99,11 @@ impl<L> Post<L> {
         debug_assert!(!message.is_personal(), "each receiver reads another text");
         self.frames.clear();
         let mut encoded: [Option<FrameSpan>; 2] = [None, None];
-        for member in members.iter().filter(|member| Some(member.link) != except) {
+        for member in audience
+            .into_iter()
+            .flatten()
+            .filter(|member| Some(member.link) != except)
+        {
             let version = member.dialect.version;
             let frame = encoded[usize::from(version == ProtocolVersion::V3)]
                 .get_or_insert_with(|| self.frames.encode(Opcode::Text, |out| message.write_json(version, out)))

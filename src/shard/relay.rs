@@ -26,10 +26,13 @@ impl<L> Shard<L> {
         self.relay(at, content, message.payload.len(), now);
     }
 
-    pub(super) fn relay_binary(&mut self, at: MemberRef, format: GameDataFormat, payload: &[u8], now: Now) {
-        if self.may_relay(at, format, payload.len(), now) {
+    /// Relays a binary message; says whether it was accepted.
+    pub(super) fn relay_binary(&mut self, at: MemberRef, format: GameDataFormat, payload: &[u8], now: Now) -> bool {
+        let accepted = self.may_relay(at, format, payload.len(), now);
+        if accepted {
             self.relay(at, Content::Binary { format, payload }, payload.len(), now);
         }
+        accepted
     }
 
     /// Whether a member may relay so many payload bytes now; they are charged. A refusal is answered.
@@ -111,15 +114,14 @@ impl<L> Shard<L> {
         let mut encoded: [Option<Result<FrameSpan, Undeliverable>>; Shape::COUNT] = [const { None }; Shape::COUNT];
         let mut delivered = 0;
         let mut undeliverable: Option<(Undeliverable, u64)> = None;
-        for member in room.roster().members().iter().filter(|member| member.link != at) {
+        for member in room.audience().into_iter().flatten().filter(|member| member.link != at) {
             let shape = message.shape_for(member.dialect);
             match encoded[shape.index()]
                 .get_or_insert_with(|| message.encode(shape, &mut post.frames))
                 .clone()
             {
                 Ok(frame) => {
-                    post.deliver(member.link, &frame, mark, &self.world.settings);
-                    delivered += 1;
+                    delivered += u64::from(post.deliver(member.link, &frame, mark, &self.world.settings));
                 }
                 Err(why) => undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1))),
             }
@@ -133,7 +135,8 @@ impl<L> Shard<L> {
         }
     }
 
-    /// Tells the receivers that were passed over that something of this sender is missing, at most once per interval.
+    /// Tells the receivers that were passed over that something of this sender is missing, and the sender that it reached
+    /// only some, at most once per interval.
     fn give_notice(
         &mut self,
         at: MemberRef,
@@ -156,12 +159,17 @@ impl<L> Shard<L> {
         };
         let text = format!("game data of player {sender} could not be delivered to you: {why}{more}");
         let passed_over: Vec<_> = room
-            .roster()
-            .members()
-            .iter()
+            .audience()
+            .into_iter()
+            .flatten()
             .filter(|member| member.link != at && matches!(message.shape_for(member.dialect), Shape::Text(_)))
             .map(|member| member.link)
             .collect();
+        let own = format!(
+            "your game data did not reach {} of the room: {why}{more}",
+            passed_over.len()
+        );
+        self.refuse(at, &own, ErrorCode::UnsupportedGameDataFormat, now);
         for receiver in passed_over {
             self.refuse(receiver, &text, ErrorCode::UnsupportedGameDataFormat, now);
         }

@@ -66,21 +66,20 @@ impl Rooms {
         at
     }
 
-    /// Deletes every empty room that nothing has happened in for `timeout_ms`.
-    pub(super) fn sweep_empty(&mut self, timeout_ms: u64, now_ms: u64) -> usize {
-        let stale: Vec<_> = self
-            .homes
+    /// Rooms in which nothing has happened for `timeout_ms`, as far as the rooms themselves know.
+    pub(super) fn quiet(&self, timeout_ms: u64, now_ms: u64) -> Vec<RoomRef> {
+        self.homes
             .iter()
-            .filter(|(_, Home { room, .. })| {
-                room.roster().is_empty() && now_ms.saturating_sub(room.last_activity_ms()) >= timeout_ms
-            })
-            .map(|(at, _)| at)
-            .collect();
-        for at in &stale {
-            let Home { room, permit } = self.homes.remove(*at).expect("found a moment ago");
+            .filter(|(_, Home { room, .. })| now_ms.saturating_sub(room.last_activity_ms()) >= timeout_ms)
+            .map(|(at, _)| RoomRef(at))
+            .collect()
+    }
+
+    /// Deletes a room; its name and its place in the process-wide count are free again.
+    pub(super) fn delete(&mut self, at: RoomRef) {
+        if let Some(Home { room, permit }) = self.homes.remove(at.0) {
             self.by_name.remove(&(room.game_name().into(), room.code().clone()));
             drop(permit);
         }
-        stale.len()
     }
 }

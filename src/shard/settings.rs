@@ -29,6 +29,8 @@ pub struct Settings {
 pub struct LivenessRules {
     /// A connection that sends nothing at all for this long is closed; `None`: never.
     pub idle_timeout_ms: Option<u64>,
+    /// A connection without any activity that counts for this long is closed; `None`: never.
+    pub activity_timeout_ms: Option<u64>,
     /// A peer that has been silent for this long is asked whether it is there; `None`: never.
     pub ping_interval_ms: Option<u64>,
     /// How long it has to answer.
@@ -48,8 +50,12 @@ pub struct RoomRules {
     pub max_players: u8,
     /// Seats of a room whose creator names no number.
     pub default_players: u8,
+    /// Spectators of a room; `None`: twice its seats, `Some(0)`: any number.
+    pub default_spectators: Option<u8>,
     /// How long an empty room is kept after its last activity, in milliseconds.
     pub empty_timeout_ms: u64,
+    /// How long an occupied room is kept after the last sign of life of anybody in it, in milliseconds.
+    pub inactive_timeout_ms: u64,
     /// How often rooms are looked over, in milliseconds.
     pub sweep_interval_ms: u64,
     /// The label that snapshots carry.
@@ -59,6 +65,16 @@ pub struct RoomRules {
 }
 
 impl RoomRules {
+    /// The most spectators of a room with so many seats; `None`: any number.
+    #[must_use]
+    pub fn max_spectators(&self, max_players: u8) -> Option<u16> {
+        match self.default_spectators {
+            None => Some(u16::from(max_players.saturating_mul(2))),
+            Some(0) => None,
+            Some(limit) => Some(limit.into()),
+        }
+    }
+
     /// The label of a game's rooms.
     #[must_use]
     pub fn relay_type_of(&self, game_name: &str) -> &str {

@@ -3,7 +3,7 @@
 use super::ShardId;
 use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
-use crate::protocol::{RoomCode, Secret};
+use crate::protocol::{ErrorCode, RoomCode, Secret, ServerMessage};
 use crate::session::Session;
 
 /// Everything that a connection is, in one piece. Dropping it closes the connection: the link does that.
@@ -31,9 +31,18 @@ impl<L> Transfer<L> {
     }
 }
 
-/// A validated request to join, which only the room's home can answer.
+/// A validated request that only the room's home can answer.
 #[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Errand {
+pub enum Errand {
+    /// To take a seat.
+    Join(JoinErrand),
+    /// To watch.
+    Watch(WatchErrand),
+}
+
+/// A validated `JoinRoom`.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct JoinErrand {
     pub(super) game_name: Box<str>,
     pub(super) player_name: Box<str>,
     /// `None`: create a room and draw its code.
@@ -42,4 +51,23 @@ pub struct Errand {
     pub(super) supports_authority: bool,
     pub(super) password: Option<Secret>,
     pub(super) join_only: bool,
+}
+
+/// A validated `JoinAsSpectator`.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct WatchErrand {
+    pub(super) game_name: Box<str>,
+    pub(super) room_code: RoomCode,
+    pub(super) spectator_name: Box<str>,
+    pub(super) password: Option<Secret>,
+}
+
+impl Errand {
+    /// The answer to the request when it is refused.
+    pub(super) const fn refusal<'a>(&self, reason: &'a str, error_code: ErrorCode) -> ServerMessage<'a> {
+        match self {
+            Self::Join(_) => ServerMessage::RoomJoinFailed { reason, error_code },
+            Self::Watch(_) => ServerMessage::SpectatorJoinFailed { reason, error_code },
+        }
+    }
 }

@@ -7,8 +7,10 @@
 //! The shard waits in its own epoll set rather than in the executor: parking through the executor costs 15–17 µs of CPU
 //! per delivery at 50 rooms × 4 × 60 Hz against 8–10 µs (`benches/socket_layer`). The executor runs once per tick.
 
+mod exchange;
+mod reception;
+
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,24 +18,29 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::conversation::{self, inbound_limits};
 use super::greeting::Greetings;
-use super::http::{Answer, Site};
+use super::http::Site;
 use super::link::Link;
 use super::listener::Listener;
 use super::poller::{Interest, Poller, Readiness, Token, Wakeup};
-use super::socket::{Received, Socket};
+use super::socket::Received;
 use super::websocket::InboundLimits;
-use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
-use crate::shard::{AfterSend, Inbox, InboxSender, Now, Priority, SendOutcome, Shard, Transfer};
+use crate::shard::{AfterSend, Inbox, InboxSender, Now, Shard, Transfer};
 
 /// What reaches a shard from other threads.
 #[derive(Debug)]
 pub enum Mail {
     /// A connection whose room lives here.
     Transfer(Box<Transfer<Link>>),
-    /// The process stops: say goodbye, flush, end.
-    Stop,
+    /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end.
+    Drain {
+        /// How long those who are here may go on.
+        grace: Duration,
+    },
 }
+
+/// How to reach every shard of the process, by its number.
+pub type Peers = Arc<[InboxSender<Mail>]>;
 
 /// How a pump runs.
 #[derive(Debug, Clone)]
@@ -44,6 +51,8 @@ pub struct PumpSettings {
     pub greeting_timeout: Duration,
     /// Sockets of one shard that may be on their way to an upgrade.
     pub max_greetings: usize,
+    /// How long connections may go on after a stop was asked for.
+    pub drain_grace: Duration,
     /// How long a stop may spend on sending what is queued.
     pub flush_timeout: Duration,
     /// The kernel's send buffer of each socket; `None`: its own choice.
@@ -66,7 +75,7 @@ pub struct PumpParts {
     /// How they wake it.
     pub wakeup: Arc<Wakeup>,
     /// How it reaches the others, and itself, by shard.
-    pub peers: Arc<[InboxSender<Mail>]>,
+    pub peers: Peers,
     /// How it runs.
     pub settings: PumpSettings,
 }
@@ -79,7 +88,7 @@ pub struct Pump {
     listeners: Vec<Listener>,
     site: Arc<Site>,
     inbox: Inbox<Mail>,
-    peers: Arc<[InboxSender<Mail>]>,
+    peers: Peers,
     settings: PumpSettings,
     poller: Poller,
     greetings: Greetings,
@@ -91,18 +100,23 @@ pub struct Pump {
     backlog: Vec<MemberRef>,
     /// Whether the listeners are watched. They are not while descriptors are short.
     accepts: bool,
-    stops_at_ms: Option<u64>,
+    stage: Stage,
     next_tick: Instant,
+}
+
+/// How far a pump is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Connections are taken in.
+    Serving,
+    /// Nobody is taken in; those who are here go on until this moment.
+    Draining { until_ms: u64 },
+    /// Everybody has been told; what is queued is sent until this moment at the latest.
+    Flushing { until_ms: u64 },
 }
 
 /// The most bytes that are read from one connection in one turn.
 const READ_BYTES_PER_TURN: usize = 64 * 1024;
-
-/// The most connections that are accepted from one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
-
-/// The most messages that are taken from the inbox in one turn.
-const MAIL_PER_TURN: usize = 256;
 
 impl Pump {
     /// A pump that watches its listeners. Call it on the shard's own thread.
@@ -134,7 +148,7 @@ impl Pump {
             dirty: Vec::new(),
             backlog: Vec::new(),
             accepts: true,
-            stops_at_ms: None,
+            stage: Stage::Serving,
             shard,
             clock,
             listeners,
@@ -228,165 +242,6 @@ impl Pump {
         }
     }
 
-    fn accept(&mut self, number: usize, now: Now) {
-        for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.listeners.get(number) else {
-                return;
-            };
-            if self.greetings.is_full() {
-                return self.pause_accepting("too many sockets are waiting for their upgrade");
-            }
-            match Socket::accept(listener.as_fd()) {
-                Ok(Some((socket, address))) => {
-                    socket.tune(self.settings.send_buffer_bytes);
-                    self.welcome(socket, address, now);
-                }
-                Ok(None) => return,
-                Err(error) => return self.pause_accepting(&error.to_string()),
-            }
-        }
-    }
-
-    fn welcome(&mut self, socket: Socket, address: SocketAddr, now: Now) {
-        let at = self.greetings.insert(socket, address.ip(), now.mono_ms);
-        let greeting = self.greetings.get_mut(at).expect("inserted a moment ago");
-        if let Err(error) = self
-            .poller
-            .watch(greeting.socket.as_fd(), Token::Greeting(at), Interest::Read)
-        {
-            tracing::warn!(%error, "a connection was dropped because it cannot be watched");
-            self.greetings.remove(at);
-        }
-    }
-
-    /// Leaves connections in the kernel's queue until the next tick: asking again at once would spin.
-    fn pause_accepting(&mut self, why: &str) {
-        if std::mem::replace(&mut self.accepts, false) {
-            tracing::warn!(shard = %self.shard.id(), why, "accepting pauses until the next tick");
-            for listener in &self.listeners {
-                // It was watched; and if it is watched still, accepting is tried again at once and no more is lost.
-                let _ = self.poller.forget(listener.as_fd());
-            }
-        }
-    }
-
-    fn resume_accepting(&mut self) {
-        if !self.accepts && self.stops_at_ms.is_none() && !self.greetings.is_full() {
-            let watched = self
-                .listeners
-                .iter()
-                .enumerate()
-                .try_for_each(|(number, listener)| self.poller.watch_listener(listener.as_fd(), number as u32));
-            self.accepts = watched.is_ok();
-        }
-    }
-
-    /// Reads a socket that has not been upgraded, and answers it once its request is whole.
-    fn greet(&mut self, at: MemberRef, now: Now) {
-        loop {
-            let Some(greeting) = self.greetings.get_mut(at) else {
-                return;
-            };
-            let count = match greeting.socket.receive(&mut self.scratch) {
-                Received::Bytes(count) => count,
-                Received::Nothing => return,
-                Received::End => {
-                    self.greetings.remove(at);
-                    return;
-                }
-            };
-            if greeting.is_answered {
-                continue;
-            }
-            let fresh = &self.scratch[..count];
-            let whole: &[u8] = if greeting.received.is_empty() {
-                fresh
-            } else {
-                greeting.received.extend_from_slice(fresh);
-                &greeting.received
-            };
-            match self.site.answer(whole, self.shard.draw_random()) {
-                Answer::Wait => {
-                    if greeting.received.is_empty() {
-                        greeting.received = fresh.to_vec();
-                    }
-                }
-                Answer::Close(response) => {
-                    // An answer fits into an empty socket; a peer for which it does not has not read and need not know.
-                    greeting.socket.send(&response);
-                    greeting.socket.finish_sending();
-                    greeting.is_answered = true;
-                    greeting.received = Vec::new();
-                }
-                Answer::Upgrade {
-                    response,
-                    head_bytes,
-                    request_id,
-                } => {
-                    let mut early = whole[head_bytes..].to_vec();
-                    let greeting = self.greetings.remove(at).expect("looked up above");
-                    if greeting.socket.send(&response) == SendOutcome::Sent(response.len()) {
-                        tracing::debug!(%request_id, address = %greeting.address, "a connection was upgraded");
-                        self.admit(greeting.socket, greeting.address, &mut early, now);
-                    }
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Takes an upgraded socket into the shard, or tells it that there is no place.
-    fn admit(&mut self, socket: Socket, address: std::net::IpAddr, early: &mut [u8], now: Now) {
-        let admitted = self.shard.world().ledger.admit_connection(address);
-        let (permit, refusal) = match admitted {
-            Ok(permit) => (Some(permit), None),
-            Err(refusal) => (None, Some(refusal)),
-        };
-        let at = self.shard.admit(Link::new(socket), address, permit, now);
-        let link = self.shard.link(at).expect("admitted a moment ago");
-        // Watched anew under its new name; what arrived meanwhile is reported again.
-        if let Err(error) = self
-            .poller
-            .rewatch(link.socket.as_fd(), Token::Connection(at), Interest::Read)
-        {
-            tracing::warn!(%error, "a connection was dropped because it cannot be watched");
-            self.shard.end(at, now);
-            return;
-        }
-        match refusal {
-            Some(refusal) => {
-                self.shard
-                    .close_without_code(at, (&refusal.to_string(), ErrorCode::TooManyConnections), now);
-            }
-            None => conversation::feed(&mut self.shard, at, early, self.limits, now),
-        }
-    }
-
-    fn read_mail(&mut self, now: Now) {
-        for _ in 0..MAIL_PER_TURN {
-            match self.inbox.try_recv() {
-                None => return,
-                Some(Mail::Transfer(transfer)) => self.take_in(*transfer, true, now),
-                Some(Mail::Stop) => self.stop(now),
-            }
-        }
-    }
-
-    fn stop(&mut self, now: Now) {
-        if self.stops_at_ms.is_none() {
-            self.stops_at_ms = Some(now.mono_ms + self.settings.flush_timeout.as_millis() as u64);
-            // Closing them refuses new connections at once.
-            self.listeners.clear();
-            self.greetings.clear();
-            self.shard.close_all(now);
-        }
-    }
-
-    fn may_end(&self, now: Now) -> bool {
-        self.stops_at_ms
-            .is_some_and(|at_ms| self.shard.connections() == 0 || now.mono_ms >= at_ms)
-    }
-
     fn tick(&mut self, now: Now) -> bool {
         let moment = Instant::now();
         if moment < self.next_tick {
@@ -398,49 +253,6 @@ impl Pump {
         self.greetings.expire(now.mono_ms);
         self.resume_accepting();
         true
-    }
-
-    /// Sends connections to the shards where their rooms live.
-    fn hand_over(&mut self, now: Now) {
-        for at in self.shard.take_departing() {
-            let Some(transfer) = self.shard.extract(at) else {
-                continue;
-            };
-            if let Err(error) = self.poller.forget(transfer.link.socket.as_fd()) {
-                tracing::warn!(%error, "a connection was dropped because it cannot be moved");
-                continue;
-            }
-            let target = &self.peers[transfer.target().index()];
-            if let Err(refused) = target.try_send(Priority::Bulk, Mail::Transfer(Box::new(transfer))) {
-                let Mail::Transfer(transfer) = refused else { continue };
-                self.take_in(*transfer, false, now);
-            }
-        }
-    }
-
-    /// Takes in a connection that moved here, or that could not move.
-    fn take_in(&mut self, transfer: Transfer<Link>, has_arrived: bool, now: Now) {
-        let at = if has_arrived {
-            self.shard.receive(transfer, now)
-        } else {
-            self.shard.take_back(transfer, now)
-        };
-        let Some(link) = self.shard.link_mut(at) else { return };
-        link.interest = Interest::Read;
-        // What is already in the socket is reported like what comes later.
-        if let Err(error) = self
-            .poller
-            .watch(link.socket.as_fd(), Token::Connection(at), Interest::Read)
-        {
-            tracing::warn!(%error, "a connection was dropped because it cannot be watched");
-            self.shard.end(at, now);
-            return;
-        }
-        if self.stops_at_ms.is_some() {
-            self.shard.close_all(now);
-        } else {
-            conversation::resume(&mut self.shard, at, self.limits, now);
-        }
     }
 
     /// Sends once to everybody who has something to say.

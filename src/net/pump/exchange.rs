@@ -1,0 +1,94 @@
+//! What shards send each other, and how a shard comes to its end.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::super::conversation;
+use super::super::link::Link;
+use super::super::poller::{Interest, Token};
+use super::{Mail, Pump, Stage};
+use crate::shard::{Now, Priority, Transfer};
+
+/// The most messages that are taken from the inbox in one turn.
+const MAIL_PER_TURN: usize = 256;
+
+impl Pump {
+    pub(super) fn read_mail(&mut self, now: Now) {
+        for _ in 0..MAIL_PER_TURN {
+            match self.inbox.try_recv() {
+                None => return,
+                Some(Mail::Transfer(transfer)) => self.take_in(*transfer, true, now),
+                Some(Mail::Drain { grace }) => self.drain(grace, now),
+            }
+        }
+    }
+
+    /// Stops taking connections in. Closing the listeners refuses new ones at once.
+    fn drain(&mut self, grace: Duration, now: Now) {
+        if self.stage == Stage::Serving {
+            self.stage = Stage::Draining {
+                until_ms: now.mono_ms + grace.as_millis() as u64,
+            };
+            self.listeners.clear();
+            self.greetings.clear();
+        }
+    }
+
+    /// Says goodbye to everybody once the time for that has come; says whether all is done.
+    pub(super) fn may_end(&mut self, now: Now) -> bool {
+        match self.stage {
+            Stage::Serving => false,
+            Stage::Draining { until_ms } if now.mono_ms < until_ms => false,
+            Stage::Draining { .. } => {
+                let until_ms = now.mono_ms + self.settings.flush_timeout.as_millis() as u64;
+                self.stage = Stage::Flushing { until_ms };
+                self.shard.close_all(now);
+                false
+            }
+            Stage::Flushing { until_ms } => self.shard.connections() == 0 || now.mono_ms >= until_ms,
+        }
+    }
+
+    /// Sends connections to the shards where their rooms live.
+    pub(super) fn hand_over(&mut self, now: Now) {
+        for at in self.shard.take_departing() {
+            let Some(transfer) = self.shard.extract(at) else {
+                continue;
+            };
+            if let Err(error) = self.poller.forget(transfer.link.socket.as_fd()) {
+                tracing::warn!(%error, "a connection was dropped because it cannot be moved");
+                continue;
+            }
+            let target = &self.peers[transfer.target().index()];
+            if let Err(refused) = target.try_send(Priority::Bulk, Mail::Transfer(Box::new(transfer))) {
+                let Mail::Transfer(transfer) = refused else { continue };
+                self.take_in(*transfer, false, now);
+            }
+        }
+    }
+
+    /// Takes in a connection that moved here, or that could not move.
+    fn take_in(&mut self, transfer: Transfer<Link>, has_arrived: bool, now: Now) {
+        let at = if has_arrived {
+            self.shard.receive(transfer, now)
+        } else {
+            self.shard.take_back(transfer, now)
+        };
+        let Some(link) = self.shard.link_mut(at) else { return };
+        link.interest = Interest::Read;
+        // What is already in the socket is reported like what comes later.
+        if let Err(error) = self
+            .poller
+            .watch(link.socket.as_fd(), Token::Connection(at), Interest::Read)
+        {
+            tracing::warn!(%error, "a connection was dropped because it cannot be watched");
+            self.shard.end(at, now);
+            return;
+        }
+        if matches!(self.stage, Stage::Flushing { .. }) {
+            self.shard.close_all(now);
+        } else {
+            conversation::resume(&mut self.shard, at, self.limits, now);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Watching a room, and no longer watching it.
+
+use std::sync::Arc;
+
+use super::connection::{Place, RoomRef};
+use super::membership::{Failure, MAX_PASSWORD_BYTES, no_such_room};
+use super::transfer::WatchErrand;
+use super::{Errand, Now, Shard};
+use crate::protocol::server_message::SpectatorReason;
+use crate::protocol::{ErrorCode, JoinAsSpectator, RoomCode, ServerMessage, check_game_name};
+use crate::room::{Member, MemberRef, Visitor};
+use crate::session::Charge;
+
+impl<L> Shard<L> {
+    /// Serves `JoinAsSpectator`.
+    pub(super) fn join_as_spectator(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) {
+        match self.check_watch(at, request, now) {
+            Ok(errand) => self.go(at, Errand::Watch(errand), now),
+            Err((reason, error_code)) => {
+                let reason = &reason;
+                self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
+            }
+        }
+    }
+
+    /// Everything about watching that can be checked without the room, in the protocol's order.
+    fn check_watch(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) -> Result<WatchErrand, Failure> {
+        let world = Arc::clone(&self.world);
+        let settings = &world.settings;
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        if world.is_draining() {
+            return Err((
+                "the server is about to stop; connect again to watch".into(),
+                ErrorCode::ServerDraining,
+            ));
+        }
+        let charge = connection
+            .session
+            .allowance
+            .charge_join(false, &settings.budgets, now.mono_ms);
+        if let Charge::Refused { retry_after_secs } = charge {
+            let reason = format!("too many joins; try again in {retry_after_secs} seconds");
+            return Err((reason, ErrorCode::RateLimitExceeded));
+        }
+        match connection.place {
+            Some(Place::Seated(_)) => {
+                return Err((
+                    "leave your seat before you watch a room".into(),
+                    ErrorCode::SpectatorNotAllowed,
+                ));
+            }
+            Some(Place::Watching(_)) => {
+                return Err(("you are watching a room already".into(), ErrorCode::SpectatorJoinFailed));
+            }
+            None => {}
+        }
+        settings
+            .handshake
+            .name_rules
+            .check_player_name(&request.spectator_name)
+            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidPlayerName))?;
+        check_game_name(&request.game_name, settings.rooms.max_game_name_bytes)
+            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidGameName))?;
+        let room_code = RoomCode::parse(&request.room_code, settings.rooms.code_length)
+            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidRoomCode))?;
+        if request
+            .password
+            .as_ref()
+            .is_some_and(|password| !(1..=MAX_PASSWORD_BYTES).contains(&password.len()))
+        {
+            return Err((
+                format!("a password has 1 to {MAX_PASSWORD_BYTES} bytes"),
+                ErrorCode::InvalidInput,
+            ));
+        }
+        Ok(WatchErrand {
+            game_name: request.game_name.as_str().into(),
+            room_code,
+            spectator_name: request.spectator_name.as_str().into(),
+            password: request.password.clone(),
+        })
+    }
+
+    /// Gives a connection its place in the gallery of a room whose home is here.
+    pub(super) fn watch(&mut self, at: MemberRef, errand: &WatchErrand, now: Now) -> Result<(), Failure> {
+        let room_ref = self
+            .rooms
+            .find(&errand.game_name, &errand.room_code)
+            .ok_or_else(no_such_room)?;
+        let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        let session = &connection.session;
+        let visitor = Visitor {
+            player: session.player(),
+            member: Member {
+                link: at,
+                dialect: session.dialect(),
+            },
+            app: session.app(),
+            name: &errand.spectator_name,
+            password: errand.password.as_ref(),
+        };
+        room.watch(visitor, now.mono_ms, now.wall)
+            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        connection.place = Some(Place::Watching(room_ref));
+        self.count_member(true);
+        let room = self.rooms.get(room_ref).expect("found a moment ago");
+        let spectator = room.gallery().info(at).expect("let in a moment ago");
+        let settings = &self.world.settings;
+        let snapshot = room.spectator_snapshot(spectator.id);
+        self.post
+            .tell(at, &ServerMessage::SpectatorJoined(snapshot), now.mono_ms, settings);
+        let joined = ServerMessage::NewSpectatorJoined {
+            spectator,
+            current_spectators: room.gallery().infos(),
+        };
+        self.post
+            .tell_all(room.audience(), Some(at), &joined, now.mono_ms, settings);
+        Ok(())
+    }
+
+    /// Serves `LeaveSpectator`.
+    pub(super) fn leave_spectator(&mut self, at: MemberRef, now: Now) {
+        let Some(Place::Watching(room_ref)) = self.post.connections.get(at).and_then(|connection| connection.place)
+        else {
+            return self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+        };
+        self.vacate_gallery(at, room_ref, SpectatorReason::VoluntaryLeave, now);
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.place = None;
+        }
+    }
+
+    /// Takes a spectator out of the gallery and tells those who stay; one that asked for it is told first.
+    pub(super) fn vacate_gallery(&mut self, at: MemberRef, room_ref: RoomRef, reason: SpectatorReason, now: Now) {
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let Some(spectator_id) = room.stop_watching(at, now.mono_ms) else {
+            return;
+        };
+        self.count_member(false);
+        let Some(room) = self.rooms.get(room_ref) else { return };
+        let settings = &self.world.settings;
+        if reason == SpectatorReason::VoluntaryLeave {
+            let left = ServerMessage::SpectatorLeft {
+                room_id: Some(room.id()),
+                room_code: Some(room.code()),
+                reason,
+                current_spectators: room.gallery().infos(),
+            };
+            self.post.tell(at, &left, now.mono_ms, settings);
+        }
+        if self.world.is_draining() {
+            return; // everybody leaves; nobody needs to be told
+        }
+        let current_spectators = room.gallery().infos();
+        let gone = ServerMessage::SpectatorDisconnected {
+            spectator_id,
+            reason,
+            current_spectators,
+        };
+        self.post.tell_all(room.audience(), None, &gone, now.mono_ms, settings);
+    }
+}
