@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use signal_fish_relay::config::Config;
+use signal_fish_relay::protocol::RoomCode;
 use signal_fish_relay::runtime::supervisor::Outcome;
 use signal_fish_relay::server::{self, Running};
 use signal_fish_relay::shard::{Counter, CounterSet, ShardId, World};
@@ -16,7 +17,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server of `shards` shards with the default configuration, on a port of its own.
+    /// Starts a server of `shards` shards with the default configuration but for its port and a drain without patience.
     pub fn start(shards: usize) -> Self {
         Self::with(shards, |_| {})
     }
@@ -28,6 +29,7 @@ impl Server {
             ..Config::default()
         };
         config.runtime.shards = shards;
+        config.server.drain_grace_secs = 0;
         change(&mut config);
         config.validate().expect("the test's configuration is valid");
         // On a thread of its own: probing for io_uring leaves work that may interrupt one later read of its thread.
@@ -50,18 +52,17 @@ impl Server {
         format!("ws://{}/v2/ws", self.address)
     }
 
+    /// The shard where a room lives.
+    pub fn home_of(&self, game: &str, code: &str) -> ShardId {
+        let code = RoomCode::parse(code, code.len()).expect("a well-formed code");
+        self.world.slots.owner(self.world.slot_key.slot_of(game, &code))
+    }
+
     /// The sum of one counter over all shards.
     pub fn count(&self, counter: impl Fn(&CounterSet) -> &Counter) -> u64 {
         (0..self.world.shards())
             .map(|number| counter(self.world.counters(ShardId(number))).get())
             .sum()
-    }
-
-    /// One counter of each shard.
-    pub fn count_by_shard(&self, counter: impl Fn(&CounterSet) -> &Counter) -> Vec<u64> {
-        (0..self.world.shards())
-            .map(|number| counter(self.world.counters(ShardId(number))).get())
-            .collect()
     }
 
     /// Stops it and waits until it has stopped, in time and with every shard.
