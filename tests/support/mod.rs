@@ -5,6 +5,7 @@
 
 pub mod hopping;
 pub mod player;
+pub mod process;
 pub mod server;
 pub mod wire;
 
