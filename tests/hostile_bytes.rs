@@ -171,7 +171,7 @@ fn game_data_beyond_the_budget_is_refused_and_the_room_goes_on() {
 fn sluggard(server: &Server, code: &str) -> Wire {
     let mut wire = Wire::upgraded(server);
     SockRef::from(wire.stream())
-        .set_recv_buffer_size(4_096)
+        .set_recv_buffer_size(65_536)
         .expect("an option of every socket");
     let hello = json!({"type": "Authenticate", "data": {"app_id": support::player::APP_ID}});
     wire.send_frame(TEXT, hello.to_string().as_bytes());
@@ -188,7 +188,7 @@ fn sluggard(server: &Server, code: &str) -> Wire {
 fn a_player_that_never_reads_is_closed_and_the_others_miss_nothing() {
     let server = Server::with(2, |config| {
         config.websocket.slow_consumer_timeout_ms = 500;
-        config.websocket.send_queue_capacity = 256;
+        config.websocket.send_queue_capacity = 64;
     });
     let mut witnesses = Witnesses::new(&server);
     let mut sluggard = sluggard(&server, &witnesses.code);
@@ -245,7 +245,7 @@ fn a_flood_of_pings_from_a_peer_that_never_reads_ends_it_alone() {
     let mut witnesses = Witnesses::new(&server);
     let flooder = TcpStream::connect(server.address()).expect("accepted");
     SockRef::from(&flooder)
-        .set_recv_buffer_size(4_096)
+        .set_recv_buffer_size(65_536)
         .expect("an option of every socket");
     let writer = std::thread::spawn(move || {
         use std::io::Write;
