@@ -20,9 +20,6 @@ use Effect::{Refuse, Warn};
 /// Paths of keys or whole sections; `[]` stands for every member of a list.
 const NOT_BUILT: &[(&str, Effect)] = &[
     ("server.heartbeat_throttle_secs", Warn),
-    ("server.enable_reconnection", Warn),
-    ("server.reconnection_window", Warn),
-    ("server.event_buffer_size", Warn),
     ("server.region_id", Warn),
     ("rate_limit.max_signals", Warn),
     ("rate_limit.max_signal_errors", Warn),

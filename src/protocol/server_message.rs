@@ -5,8 +5,11 @@
 //! [`game_data`](super::game_data).
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::{ConnectionInfo, ErrorCode, GameDataFormat, NameRules, PlayerId, RoomCode, RoomId, Stamp, WallTime};
+use super::{
+    ConnectionInfo, ErrorCode, GameDataFormat, NameRules, PlayerId, ReconnectToken, RoomCode, RoomId, Stamp, WallTime,
+};
 
 /// A control message, borrowing what it tells from the state that it tells about.
 #[derive(Debug, Clone)]
@@ -111,6 +114,13 @@ pub enum ServerMessage<'a> {
         reason: &'a str,
         /// For programs.
         error_code: ErrorCode,
+    },
+    /// The receiver has its old seat back; the snapshot is a fence, and what it missed is older.
+    Reconnected(Reconnected<'a>),
+    /// Somebody who was absent has its seat back.
+    PlayerReconnected {
+        /// Who came back.
+        player: PlayerInfo<'a>,
     },
     /// The receiver's old seat was not given back.
     ReconnectionFailed {
@@ -279,4 +289,29 @@ pub struct RoomSnapshot<'a> {
     pub relay_type: &'a str,
     /// Everybody who watches.
     pub current_spectators: Vec<SpectatorInfo<'a>>,
+    /// What gives the receiver its seat back after a lost connection.
+    pub reconnection_token: Option<&'a ReconnectToken>,
+}
+
+/// What a player who came back is told.
+#[derive(Debug, Clone)]
+pub struct Reconnected<'a> {
+    /// The room as it is now.
+    pub room: RoomSnapshot<'a>,
+    /// Complete messages that the receiver missed, oldest first.
+    pub missed_events: Vec<&'a RawValue>,
+    /// Whether these are all.
+    pub replay: Replay,
+}
+
+/// Whether the events that a player missed are all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replay {
+    /// They are.
+    Complete,
+    /// Older ones were pushed out, or left out to fit.
+    Truncated,
+    /// None are kept on this server.
+    Unavailable,
 }

@@ -79,6 +79,7 @@ impl Room {
         if let Some(seat) = self.roster.seat_mut(link) {
             seat.toggle_ready();
         }
+        self.unready_the_absent();
         Ok(())
     }
 

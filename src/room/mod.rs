@@ -4,20 +4,23 @@
 //! room and says what changed, or changes nothing and says why. Must never know sockets, shards or encodings: a member is
 //! reached through a [`MemberRef`] whose meaning is the shard's.
 
+mod absence;
 mod authority;
 mod gallery;
 mod lobby;
 mod roster;
 
+pub use absence::{Claim, MissedEvent, RedeemRefusal, Return, Telling};
 pub use authority::AuthorityRefusal;
 pub use gallery::{Gallery, Visitor, WatchRefusal};
 pub use lobby::{ReadyRefusal, StartRefusal};
 pub use roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};
 
+use self::absence::Absences;
 use crate::budget::{Window, charge};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo, RoomSnapshot};
 use crate::protocol::{
-    AppId, ConnectionInfo, ErrorCode, LobbyState, PlayerId, RoomCode, RoomId, Secret, Stamp, WallTime,
+    AppId, ConnectionInfo, ErrorCode, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, Stamp, WallTime,
 };
 
 /// One room.
@@ -36,6 +39,7 @@ pub struct Room {
     authority: Option<PlayerId>,
     roster: Roster,
     gallery: Gallery,
+    absences: Absences,
     /// The most spectators; `None`: no limit.
     max_spectators: Option<u16>,
     /// Milliseconds of the shard's monotonic clock.
@@ -84,6 +88,8 @@ pub struct Newcomer<'a> {
     pub password: Option<&'a Secret>,
     /// The epoch of this membership.
     pub epoch: u32,
+    /// What gives the seat back after a lost connection.
+    pub token: ReconnectToken,
 }
 
 /// Why a seat was refused. The room is unchanged.
@@ -154,6 +160,7 @@ impl Room {
             authority: None,
             roster: Roster::default(),
             gallery: Gallery::default(),
+            absences: Absences::default(),
             max_spectators,
             last_activity_ms: now_ms,
             relay_window: Window::begin(now_ms),
@@ -243,10 +250,7 @@ impl Room {
         if self.roster.has_name(&newcomer.folded_name) {
             return Err(JoinRefusal::NameTaken);
         }
-        let seats = newcomer
-            .app_seat_limit
-            .map_or(self.max_players, |limit| limit.min(self.max_players));
-        if self.roster.len() >= usize::from(seats) {
+        if self.roster.len() >= self.seats(newcomer.app_seat_limit) {
             return Err(JoinRefusal::Full);
         }
         if self.owner.is_none() {
@@ -256,33 +260,37 @@ impl Room {
         Ok(())
     }
 
+    /// How many may sit here.
+    fn seats(&self, app_seat_limit: Option<u8>) -> usize {
+        app_seat_limit
+            .map_or(self.max_players, |limit| limit.min(self.max_players))
+            .into()
+    }
+
     fn seat(&mut self, newcomer: Newcomer<'_>, now_ms: u64, wall: WallTime) {
         self.touch(now_ms);
-        self.roster.add(
-            newcomer.member,
-            Seat::new(
-                newcomer.player,
-                newcomer.name,
-                newcomer.folded_name,
-                newcomer.epoch,
-                wall,
-            ),
-        );
+        let member = newcomer.member;
+        self.roster.add(member, Seat::new(newcomer, wall));
     }
 
     /// Frees a member's seat. The authority is not handed on.
     pub fn leave(&mut self, link: MemberRef, now_ms: u64) -> Option<Departure> {
+        self.free_seat(link, now_ms).map(|(_, departure)| departure)
+    }
+
+    fn free_seat(&mut self, link: MemberRef, now_ms: u64) -> Option<(Seat, Departure)> {
         let seat = self.roster.remove(link)?;
         self.touch(now_ms);
         let held_authority = self.authority == Some(seat.player());
         if held_authority {
             self.authority = None;
         }
-        Some(Departure {
+        let departure = Departure {
             player: seat.player(),
             last: seat.stamp(),
             held_authority,
-        })
+        };
+        Some((seat, departure))
     }
 
     /// Takes the next number in a member's stream for a message that will now be sent.
@@ -345,6 +353,7 @@ impl Room {
             ready_players: self.ready_players(),
             relay_type,
             current_spectators: self.gallery.infos(),
+            reconnection_token: self.roster.seat_of(player).map(Seat::token),
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Two tables in step: the members, small and walked once per relayed message, and the seats, with all the rest.
 
+use super::Newcomer;
 use crate::protocol::server_message::{PeerInfo, PlayerInfo};
-use crate::protocol::{ConnectionInfo, Dialect, PlayerId, Stamp, WallTime};
+use crate::protocol::{ConnectionInfo, Dialect, PlayerId, ReconnectToken, Stamp, WallTime};
 
 /// Where the shard finds a connection. Stale references are harmless: the generation tells.
 #[derive(
@@ -35,6 +36,7 @@ pub struct Seat {
     connected_at: WallTime,
     connection_info: Option<Box<ConnectionInfo>>,
     stamp: Stamp,
+    token: ReconnectToken,
     pub(super) undeliverable_notice: UndeliverableNotice,
 }
 
@@ -64,17 +66,45 @@ impl UndeliverableNotice {
 }
 
 impl Seat {
-    pub(super) fn new(player: PlayerId, name: &str, folded_name: Box<str>, epoch: u32, connected_at: WallTime) -> Self {
+    pub(super) fn new(newcomer: Newcomer<'_>, connected_at: WallTime) -> Self {
         Self {
-            player,
-            name: name.into(),
-            folded_name,
+            player: newcomer.player,
+            name: newcomer.name.into(),
+            folded_name: newcomer.folded_name,
             is_ready: false,
             connected_at,
             connection_info: None,
-            stamp: Stamp { epoch, seq: 0 },
+            stamp: Stamp {
+                epoch: newcomer.epoch,
+                seq: 0,
+            },
+            token: newcomer.token,
             undeliverable_notice: UndeliverableNotice::default(),
         }
+    }
+
+    /// The seat of a player who came back: a new epoch, a new token, and no word of how to be reached.
+    pub(super) fn begin_again(&mut self, token: ReconnectToken) {
+        self.stamp = Stamp {
+            epoch: self.stamp.epoch + 1,
+            seq: 0,
+        };
+        self.token = token;
+        self.connection_info = None;
+    }
+
+    /// What gives the seat back after a lost connection.
+    #[must_use]
+    pub const fn token(&self) -> &ReconnectToken {
+        &self.token
+    }
+
+    pub(super) fn folded_name(&self) -> &str {
+        &self.folded_name
+    }
+
+    pub(super) const fn set_unready(&mut self) {
+        self.is_ready = false;
     }
 
     /// Who sits here.
@@ -166,6 +196,12 @@ impl Roster {
     #[must_use]
     pub fn seat(&self, link: MemberRef) -> Option<&Seat> {
         self.position(link).map(|index| &self.seats[index])
+    }
+
+    /// The seat of a player.
+    #[must_use]
+    pub fn seat_of(&self, player: PlayerId) -> Option<&Seat> {
+        self.seats.iter().find(|seat| seat.player == player)
     }
 
     pub(super) fn seat_mut(&mut self, link: MemberRef) -> Option<&mut Seat> {

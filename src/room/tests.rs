@@ -27,7 +27,12 @@ fn newcomer(number: u8, name: &str) -> Newcomer<'_> {
         folded_name: fold_name(name).into(),
         password: None,
         epoch: 1,
+        token: token(number),
     }
+}
+
+fn token(number: u8) -> ReconnectToken {
+    ReconnectToken::in_slot(7, [number; 16])
 }
 
 fn settings() -> RoomSettings {
@@ -294,4 +299,147 @@ fn a_room_with_a_spectator_is_not_empty() {
     assert!(!room.is_empty());
     room.stop_watching(link(7), NOW_MS);
     assert!(room.is_empty());
+}
+
+mod absence {
+    use super::*;
+    use crate::budget::Allowance;
+
+    const WINDOW_MS: u64 = 300_000;
+
+    fn text(token: &ReconnectToken) -> Secret {
+        let quoted = serde_json::to_string(token).expect("tokens serialise");
+        Secret::new(quoted.trim_matches('"'))
+    }
+
+    fn claim(number: u8, token: &Secret, link_number: u8) -> Claim<'_> {
+        Claim {
+            player: id(number),
+            token,
+            room_id: RoomId::in_slot(7, [3; 16]),
+            member: Member {
+                link: link(link_number),
+                dialect: Dialect::FLOOR,
+            },
+            next_token: super::token(99),
+            app: None,
+            app_seat_limit: None,
+        }
+    }
+
+    fn room_that_lost_mira() -> Room {
+        let mut room = room_led_by_mira();
+        join(&mut room, newcomer(2, "Otto")).expect("a free seat");
+        room.toggle_ready(link(1), NOW_MS).expect("not started");
+        room.stamp(link(1), NOW_MS);
+        let departure = room
+            .lose(link(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+            .expect("seated");
+        assert!(departure.held_authority);
+        room
+    }
+
+    fn lobby_event() -> MissedEvent {
+        MissedEvent {
+            about: Some(id(2)),
+            telling: Telling::Verbatim {
+                v2: "2".into(),
+                v3: "3".into(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_player_comes_back_once_with_a_new_epoch_its_readiness_and_its_authority() {
+        let mut room = room_that_lost_mira();
+        room.keep_event(lobby_event(), 100);
+        room.keep_event(
+            MissedEvent {
+                about: Some(id(1)),
+                ..lobby_event()
+            },
+            100,
+        );
+        let token = text(&super::token(1));
+        let back = room.redeem(claim(1, &token, 5), NOW_MS + 1).expect("in time");
+        assert_eq!((back.epoch, back.regains_authority, back.missed.len()), (2, true, 1));
+        assert_eq!(room.ready_players(), [id(1)]);
+        assert_eq!(
+            room.roster().seat(link(5)).expect("seated").stamp(),
+            Stamp { epoch: 2, seq: 0 }
+        );
+        assert!(!room.awaits_somebody());
+        assert_eq!(
+            room.redeem(claim(1, &token, 6), NOW_MS + 1).err(),
+            Some(RedeemRefusal::NoRecord)
+        );
+    }
+
+    #[test]
+    fn returns_are_refused_in_the_protocols_order_and_stay_possible() {
+        let mut room = room_that_lost_mira();
+        let (token, wrong) = (text(&super::token(1)), Secret::new("guess"));
+        let refusal = |room: &mut Room, claim, now_ms| room.redeem(claim, now_ms).err();
+        assert_eq!(
+            refusal(&mut room, claim(7, &token, 5), NOW_MS),
+            Some(RedeemRefusal::NoRecord)
+        );
+        assert_eq!(
+            refusal(&mut room, claim(1, &wrong, 5), NOW_MS),
+            Some(RedeemRefusal::Token)
+        );
+        let elsewhere = Claim {
+            room_id: RoomId::in_slot(8, [3; 16]),
+            ..claim(1, &token, 5)
+        };
+        assert_eq!(refusal(&mut room, elsewhere, NOW_MS), Some(RedeemRefusal::Token));
+        let late = NOW_MS + WINDOW_MS;
+        assert_eq!(
+            refusal(&mut room, claim(1, &token, 5), late),
+            Some(RedeemRefusal::Expired)
+        );
+        join(&mut room, newcomer(3, "MIRA")).expect("her seat is free, and so is her name");
+        assert_eq!(
+            refusal(&mut room, claim(1, &token, 5), NOW_MS),
+            Some(RedeemRefusal::Full)
+        );
+        room.leave(link(2), NOW_MS);
+        assert_eq!(
+            refusal(&mut room, claim(1, &token, 5), NOW_MS),
+            Some(RedeemRefusal::NameTaken)
+        );
+        room.leave(link(3), NOW_MS);
+        assert!(room.redeem(claim(1, &token, 5), NOW_MS).is_ok());
+    }
+
+    #[test]
+    fn what_others_did_meanwhile_counts() {
+        let mut room = room_that_lost_mira();
+        room.claim_authority(id(2), NOW_MS).expect("nobody holds it");
+        room.toggle_ready(link(2), NOW_MS).expect("not started");
+        let token = text(&super::token(1));
+        let back = room.redeem(claim(1, &token, 5), NOW_MS).expect("in time");
+        assert!(!back.regains_authority);
+        assert_eq!(room.ready_players(), [id(2)]);
+    }
+
+    #[test]
+    fn the_oldest_events_are_pushed_out_and_that_is_told() {
+        let mut room = room_that_lost_mira();
+        for _ in 0..3 {
+            room.keep_event(lobby_event(), 2);
+        }
+        let token = text(&super::token(1));
+        let back = room.redeem(claim(1, &token, 5), NOW_MS).expect("in time");
+        assert_eq!((back.missed.len(), back.is_truncated), (2, true));
+    }
+
+    #[test]
+    fn those_who_stay_away_are_forgotten_with_all_that_was_kept_for_them() {
+        let mut room = room_that_lost_mira();
+        room.keep_event(lobby_event(), 100);
+        assert!(room.forget_expired(NOW_MS + WINDOW_MS - 1).is_empty() && room.awaits_somebody());
+        assert_eq!(room.forget_expired(NOW_MS + WINDOW_MS), [id(1)]);
+        assert!(!room.awaits_somebody());
+    }
 }

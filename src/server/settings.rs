@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use crate::budget::BudgetLimits;
 use crate::config::{Config, OriginPolicy};
 use crate::net::PumpSettings;
 use crate::protocol::{AppId, GameDataFormat, NameRules, Secret};
-use crate::session::{AppPolicy, AppTerms, BudgetLimits, HandshakePolicy, SdkTable};
+use crate::session::{AppPolicy, AppTerms, HandshakePolicy, SdkTable};
 use crate::shard::admission::AdmissionLimits;
-use crate::shard::{MessageLimits, OutboxLimits, RoomRules, Settings};
+use crate::shard::{LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
 
 /// How long the peer may take for its half of a closing handshake.
 const CLOSE_TIMEOUT_MS: u64 = 4_000;
@@ -56,7 +57,12 @@ pub(super) fn shard_settings(config: &Config) -> Settings {
             max_age_ms: config.websocket.max_sojourn_ms,
             stall_timeout_ms: config.websocket.slow_consumer_timeout_ms,
         },
-        liveness: crate::shard::LivenessRules {
+        reconnection: ReconnectionRules {
+            is_enabled: config.server.enable_reconnection,
+            window_ms: millis(config.server.reconnection_window),
+            event_limit: config.server.event_buffer_size,
+        },
+        liveness: LivenessRules {
             idle_timeout_ms: Some(millis(config.websocket.idle_timeout_secs)).filter(|ms| *ms > 0),
             activity_timeout_ms: Some(millis(config.server.ping_timeout)).filter(|ms| *ms > 0),
             ping_interval_ms: Some(millis(config.websocket.server_ping_interval_secs)).filter(|ms| *ms > 0),

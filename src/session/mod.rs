@@ -3,16 +3,15 @@
 //! Owns everything that follows a connection from shard to shard and outlives none of its rooms. Must never know sockets,
 //! rooms' rules, or which shard it is on.
 
-mod allowance;
 mod handshake;
 mod sdk;
 
-pub use allowance::{Allowance, BudgetLimits, Charge};
 pub use handshake::{Accepted, AppPolicy, AppTerms, HandshakePolicy, HandshakeRefusal};
 pub use sdk::{SdkRefusal, SdkTable};
 
 use std::net::IpAddr;
 
+use crate::budget::Allowance;
 use crate::protocol::{AppId, Dialect, PlayerId};
 
 /// How far a connection's handshake is.
@@ -109,5 +108,12 @@ impl Session {
     /// Notes that a membership has begun: the next epoch is in use.
     pub const fn begin_epoch(&mut self) {
         self.epoch += 1;
+    }
+
+    /// Takes over the identity of a player who came back: its id, what it had spent, and its epochs.
+    pub fn become_player(&mut self, player: PlayerId, allowance: Allowance, epoch: u32) {
+        self.player = player;
+        self.allowance.take_over(allowance);
+        self.epoch = epoch;
     }
 }

@@ -22,7 +22,7 @@ impl<L> Shard<L> {
             None | Some(State::Closing { .. }) => return,
             Some(State::Open | State::Departing { .. }) => {}
         }
-        self.vacate(at, now);
+        self.vacate(at, self.keeps_seat(code), now);
         let gives_up_at_ms = now.mono_ms + self.world.settings.close_timeout_ms;
         let connection = self.post.connections.get_mut(at).expect("looked up above");
         if code == Some(CloseCode::SlowConsumer) {
@@ -63,7 +63,7 @@ impl<L> Shard<L> {
             }
             return;
         }
-        self.vacate(at, now);
+        self.vacate(at, self.keeps_seat(None), now);
         let gives_up_at_ms = now.mono_ms + self.world.settings.close_timeout_ms;
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;

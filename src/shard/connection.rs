@@ -38,7 +38,7 @@ pub struct Connection<L> {
 }
 
 /// A room's place on its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoomRef(pub(super) MemberRef);
 
 /// In which room a connection is, and as what.

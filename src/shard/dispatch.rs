@@ -143,18 +143,7 @@ impl<L> Shard<L> {
             ClientMessage::AuthorityRequest { become_authority } => self.authority_request(at, become_authority, now),
             ClientMessage::ProvideConnectionInfo(info) => self.provide_connection_info(at, info, now),
             ClientMessage::Ping => self.reply(at, &ServerMessage::Pong, now),
-            ClientMessage::Reconnect(_) => {
-                let (reason, error_code) = if self.world.is_draining() {
-                    (
-                        "the server is about to stop; connect elsewhere",
-                        ErrorCode::ServerDraining,
-                    )
-                } else {
-                    let reason = "this server keeps no seats of dropped players; join again with the room code";
-                    (reason, ErrorCode::ReconnectionFailed)
-                };
-                self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
-            }
+            ClientMessage::Reconnect(request) => self.reconnect(at, &request, now),
             ClientMessage::JoinAsSpectator(request) => self.join_as_spectator(at, &request, now),
             ClientMessage::LeaveSpectator => self.leave_spectator(at, now),
             ClientMessage::Signal(_) => {

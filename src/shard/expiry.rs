@@ -14,6 +14,9 @@ impl<L> Shard<L> {
         for room_ref in self.rooms.quiet(empty_ms.min(inactive_ms), now.mono_ms) {
             let Some(room) = self.rooms.get(room_ref) else { continue };
             let quiet_ms = now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_ref));
+            if room.awaits_somebody() {
+                continue; // somebody may still come back to it
+            }
             if room.is_empty() {
                 if quiet_ms >= empty_ms {
                     self.delete_room(room_ref);

@@ -6,10 +6,10 @@ use super::connection::{Place, RoomRef};
 use super::membership::{Failure, MAX_PASSWORD_BYTES, no_such_room};
 use super::transfer::WatchErrand;
 use super::{Errand, Now, Shard};
+use crate::budget::Charge;
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{ErrorCode, JoinAsSpectator, RoomCode, ServerMessage, check_game_name};
 use crate::room::{Member, MemberRef, Visitor};
-use crate::session::Charge;
 
 impl<L> Shard<L> {
     /// Serves `JoinAsSpectator`.
@@ -118,12 +118,15 @@ impl<L> Shard<L> {
         let snapshot = room.spectator_snapshot(spectator.id);
         self.post
             .tell(at, &ServerMessage::SpectatorJoined(snapshot), now.mono_ms, settings);
+        let about = Some(spectator.id);
         let joined = ServerMessage::NewSpectatorJoined {
             spectator,
             current_spectators: room.gallery().infos(),
         };
-        self.post
-            .tell_all(room.audience(), Some(at), &joined, now.mono_ms, settings);
+        let event = self
+            .post
+            .announce(room, Some(at), about, &joined, now.mono_ms, settings);
+        self.keep_event(room_ref, event);
         Ok(())
     }
 
@@ -168,6 +171,9 @@ impl<L> Shard<L> {
             reason,
             current_spectators,
         };
-        self.post.tell_all(room.audience(), None, &gone, now.mono_ms, settings);
+        let event = self
+            .post
+            .announce(room, None, Some(spectator_id), &gone, now.mono_ms, settings);
+        self.keep_event(room_ref, event);
     }
 }

@@ -3,7 +3,7 @@
 use super::connection::{Place, RoomRef};
 use super::{Now, Shard};
 use crate::protocol::{ConnectionInfo, ErrorCode, LobbyState, PlayerId, ServerMessage};
-use crate::room::MemberRef;
+use crate::room::{MemberRef, MissedEvent, Telling};
 
 const NO_SEAT: &str = "you are not in a room; join one first";
 
@@ -37,7 +37,7 @@ impl<L> Shard<L> {
             Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
             Ok(()) => {
                 let message = self.lobby_message(room_ref);
-                self.tell_room(room_ref, None, &message, now);
+                self.announce(room_ref, None, &message, now);
             }
         }
     }
@@ -127,19 +127,24 @@ impl<L> Shard<L> {
             };
             self.post.tell(member.link, &message, now.mono_ms, &self.world.settings);
         }
+        let telling = Telling::Authority(authority_player);
+        let event = room.awaits_somebody().then_some(MissedEvent { about: None, telling });
+        self.keep_event(room_ref, event);
     }
 
-    /// Tells everybody in a room but one the same.
-    pub(super) fn tell_room(
+    /// Tells everybody in a room of an event of it, now or when they come back.
+    pub(super) fn announce(
         &mut self,
         room_ref: RoomRef,
-        except: Option<MemberRef>,
+        about: Option<PlayerId>,
         message: &ServerMessage<'_>,
         now: Now,
     ) {
         if let Some(room) = self.rooms.get(room_ref) {
-            self.post
-                .tell_all(room.audience(), except, message, now.mono_ms, &self.world.settings);
+            let event = self
+                .post
+                .announce(room, None, about, message, now.mono_ms, &self.world.settings);
+            self.keep_event(room_ref, event);
         }
     }
 }

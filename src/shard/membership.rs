@@ -7,10 +7,12 @@ use rand_chacha::rand_core::RngCore;
 use super::connection::{Place, RoomRef, State};
 use super::transfer::{JoinErrand, WatchErrand};
 use super::{Errand, Now, Shard, ShardId, Slot, World};
+use crate::budget::Charge;
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{ErrorCode, JoinRoom, LobbyState, RoomCode, RoomId, ServerMessage, check_game_name, fold_name};
+use crate::protocol::{
+    ErrorCode, JoinRoom, LobbyState, ReconnectToken, RoomCode, RoomId, ServerMessage, check_game_name, fold_name,
+};
 use crate::room::{Member, MemberRef, Newcomer, Room, RoomSettings};
-use crate::session::Charge;
 
 /// The most bytes that a room password may have.
 pub(super) const MAX_PASSWORD_BYTES: usize = 256;
@@ -133,6 +135,7 @@ impl<L> Shard<L> {
             Errand::Watch(WatchErrand {
                 game_name, room_code, ..
             }) => (game_name, Some(room_code)),
+            Errand::Return(back) => return world.slots.owner(Self::slot_of_return(back)),
         };
         match code {
             Some(code) => world.slots.owner(world.slot_key.slot_of(game_name, code)),
@@ -149,6 +152,7 @@ impl<L> Shard<L> {
         let done = match errand {
             Errand::Join(join) => self.join(at, join, now),
             Errand::Watch(watch) => self.watch(at, watch, now),
+            Errand::Return(back) => self.give_back_seat(at, back, now),
         };
         if let Err((reason, error_code)) = done {
             self.reply(at, &errand.refusal(&reason, error_code), now);
@@ -170,13 +174,14 @@ impl<L> Shard<L> {
 
     fn enter(&mut self, at: MemberRef, room_ref: RoomRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
         let world = Arc::clone(&self.world);
+        let token = self.draw_token(room_ref).expect("found a moment ago");
         let connection = self
             .post
             .connections
             .get_mut(at)
             .expect("the connection is being served");
         let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
-        let newcomer = newcomer(at, &connection.session, errand, &world);
+        let newcomer = newcomer(at, &connection.session, errand, &world, token);
         room.join(newcomer, now.mono_ms, now.wall)
             .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
         self.take_seat(at, room_ref);
@@ -190,8 +195,11 @@ impl<L> Shard<L> {
         let joined = ServerMessage::PlayerJoined {
             player: room.player_info(seat),
         };
-        self.post
-            .tell_all(room.audience(), Some(at), &joined, now.mono_ms, &world.settings);
+        let about = Some(seat.player());
+        let event = self
+            .post
+            .announce(room, Some(at), about, &joined, now.mono_ms, &world.settings);
+        self.keep_event(room_ref, event);
         Ok(())
     }
 
@@ -239,9 +247,10 @@ impl<L> Shard<L> {
             password: errand.password.clone(),
             max_spectators: world.settings.rooms.max_spectators(errand.max_players),
         };
+        let token = ReconnectToken::in_slot(slot.number(), self.random_bytes());
         let mut room = Room::new(settings, now.mono_ms);
         let connection = self.post.connections.get(at).expect("the connection is being served");
-        let newcomer = newcomer(at, &connection.session, errand, &world);
+        let newcomer = newcomer(at, &connection.session, errand, &world, token);
         room.seat_creator(newcomer, now.mono_ms, now.wall);
         let room_ref = self.rooms.insert(room, permit);
         self.take_seat(at, room_ref);
@@ -300,19 +309,20 @@ impl<L> Shard<L> {
     pub(super) fn leave_room(&mut self, at: MemberRef, now: Now) {
         if self.seat_of(at).is_some() {
             self.tell(at, &ServerMessage::RoomLeft, now);
-            self.vacate(at, now);
+            self.vacate(at, false, now);
         }
     }
 
-    /// Takes a connection out of its room, however it came to that, and tells those who stay.
-    pub(super) fn vacate(&mut self, at: MemberRef, now: Now) {
+    /// Takes a connection out of its room, however it came to that, and tells those who stay. A seat may be kept for a
+    /// player who did not mean to leave it.
+    pub(super) fn vacate(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
         match self
             .post
             .connections
             .get_mut(at)
             .and_then(|connection| connection.place.take())
         {
-            Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, now),
+            Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, keep_seat, now),
             Some(Place::Watching(room_ref)) => {
                 self.vacate_gallery(at, room_ref, SpectatorReason::Disconnected, now);
             }
@@ -320,22 +330,31 @@ impl<L> Shard<L> {
         }
     }
 
-    fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, now: Now) {
+    fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, keep_seat: bool, now: Now) {
+        let world = Arc::clone(&self.world);
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
         };
-        let Some(departure) = room.leave(at, now.mono_ms) else {
-            return;
+        let departure = match self.post.connections.get(at).filter(|_| keep_seat) {
+            Some(connection) => {
+                let allowance = connection.session.allowance.clone();
+                room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms)
+            }
+            None => room.leave(at, now.mono_ms),
         };
+        let Some(departure) = departure else { return };
+        if keep_seat {
+            self.rooms.remember_absent(departure.player, room_ref);
+        }
         self.count_member(false);
-        if self.world.is_draining() {
+        if world.is_draining() {
             return; // everybody leaves; nobody needs to be told
         }
         let left = ServerMessage::PlayerLeft {
             player_id: departure.player,
             last: departure.last,
         };
-        self.tell_room(room_ref, None, &left, now);
+        self.announce(room_ref, Some(departure.player), &left, now);
         if departure.held_authority {
             self.announce_authority(room_ref, now);
         }
@@ -357,6 +376,7 @@ fn newcomer<'a>(
     session: &'a crate::session::Session,
     errand: &'a JoinErrand,
     world: &World,
+    token: ReconnectToken,
 ) -> Newcomer<'a> {
     Newcomer {
         player: session.player(),
@@ -375,5 +395,6 @@ fn newcomer<'a>(
         folded_name: fold_name(&errand.player_name).into(),
         password: errand.password.as_ref(),
         epoch: session.newest_epoch() + 1,
+        token,
     }
 }

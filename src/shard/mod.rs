@@ -30,6 +30,8 @@ mod lobby;
 mod membership;
 mod outbox;
 mod post;
+pub mod presence;
+mod reconnection;
 mod relay;
 mod rooms;
 mod settings;
@@ -45,10 +47,10 @@ pub use flush::{AfterSend, SendOutcome};
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
-pub use settings::{LivenessRules, MessageLimits, OutboxLimits, RoomRules, Settings};
+pub use settings::{LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
 pub use slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
 pub(crate) use table::Table;
-pub use transfer::{Errand, JoinErrand, Transfer, WatchErrand};
+pub use transfer::{Errand, JoinErrand, ReturnErrand, Transfer, WatchErrand};
 pub use world::World;
 
 use std::net::IpAddr;
@@ -160,6 +162,7 @@ impl<L> Shard<L> {
     pub fn admit(&mut self, link: L, address: IpAddr, permit: Option<ConnectionPermit>, now: Now) -> MemberRef {
         let player = PlayerId::from_random(self.random_bytes());
         let session = Session::new(player, address, now.mono_ms);
+        self.world.presence.arrive(player);
         let connection = Connection::new(link, session, Outbox::default(), permit, now.mono_ms);
         let at = self.post.connections.insert(connection);
         self.post.counters.connections.add(1);
@@ -169,8 +172,9 @@ impl<L> Shard<L> {
 
     /// Takes a connection out, whatever it was doing; its room mates are told. Dropping the link ends it.
     pub fn remove(&mut self, at: MemberRef, now: Now) -> Option<L> {
-        self.vacate(at, now);
+        self.vacate(at, self.keeps_seat(None), now);
         let connection = self.post.connections.remove(at)?;
+        self.world.presence.depart(connection.session.player());
         self.post.counters.disconnections.add(1);
         self.settle(now);
         Some(connection.link)
@@ -181,6 +185,7 @@ impl<L> Shard<L> {
         self.check_deadlines(now);
         if now.mono_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now.mono_ms + self.world.settings.rooms.sweep_interval_ms;
+            self.sweep_absent(now);
             self.sweep_rooms(now);
         }
         self.settle(now);
@@ -188,7 +193,7 @@ impl<L> Shard<L> {
 
     /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove).
     pub fn end(&mut self, at: MemberRef, now: Now) {
-        self.vacate(at, now);
+        self.vacate(at, self.keeps_seat(None), now);
         self.ended.push(at);
         self.settle(now);
     }

@@ -7,8 +7,8 @@
 use super::connection::{Connection, Connections};
 use super::outbox::{FrameMark, OutboxPool};
 use super::{Counters, Settings};
-use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion, ServerMessage};
-use crate::room::{Member, MemberRef};
+use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, PlayerId, ProtocolVersion, ServerMessage};
+use crate::room::{Member, MemberRef, MissedEvent, Room, Telling};
 
 /// The connections of a shard, and what is needed to send to them.
 #[derive(Debug)]
@@ -110,6 +110,37 @@ impl<L> Post<L> {
                 .clone();
             self.deliver(member.link, &frame, FrameMark::in_order(now_ms), settings);
         }
+    }
+
+    /// Sends an event of a room to everybody in it but one. The event is returned if somebody is absent who must be told
+    /// of it later.
+    pub(super) fn announce(
+        &mut self,
+        room: &Room,
+        except: Option<MemberRef>,
+        about: Option<PlayerId>,
+        message: &ServerMessage<'_>,
+        now_ms: u64,
+        settings: &Settings,
+    ) -> Option<MissedEvent> {
+        self.tell_all(room.audience(), except, message, now_ms, settings);
+        room.awaits_somebody().then(|| MissedEvent {
+            about,
+            telling: verbatim(message),
+        })
+    }
+}
+
+/// A message in the form of either version, to be told later.
+fn verbatim(message: &ServerMessage<'_>) -> Telling {
+    let text = |version| {
+        let mut json = Vec::new();
+        message.write_json(version, &mut json);
+        String::from_utf8(json).expect("JSON is UTF-8").into_boxed_str()
+    };
+    Telling::Verbatim {
+        v2: text(ProtocolVersion::V2),
+        v3: text(ProtocolVersion::V3),
     }
 }
 

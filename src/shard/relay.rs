@@ -4,10 +4,10 @@
 //! the buffers have grown to the room's size.
 
 use super::{FrameMark, FrameOrigin, Lane, Now, Shard};
+use crate::budget::Charge;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
 use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, PlayerId};
 use crate::room::MemberRef;
-use crate::session::Charge;
 
 impl<L> Shard<L> {
     pub(super) fn relay_json(&mut self, at: MemberRef, message: &GameData<'_>, now: Now) {

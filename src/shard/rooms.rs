@@ -5,7 +5,7 @@ use ahash::AHashMap;
 use super::Table;
 use super::admission::RoomPermit;
 use super::connection::RoomRef;
-use crate::protocol::RoomCode;
+use crate::protocol::{PlayerId, RoomCode};
 use crate::room::Room;
 
 /// A room with its place in the process-wide count.
@@ -20,6 +20,8 @@ struct Home {
 pub(super) struct Rooms {
     homes: Table<Home>,
     by_name: AHashMap<(Box<str>, RoomCode), RoomRef>,
+    /// Where the records of players are whose connection was lost.
+    absent: AHashMap<PlayerId, RoomRef>,
     members: usize,
 }
 
@@ -47,6 +49,29 @@ impl Rooms {
     pub(super) fn find(&self, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
         // One short-lived key per join is nothing beside the join.
         self.by_name.get(&(game_name.into(), code.clone())).copied()
+    }
+
+    /// The room that keeps a record of an absent player.
+    pub(super) fn home_of_absent(&self, player: PlayerId) -> Option<RoomRef> {
+        self.absent.get(&player).copied()
+    }
+
+    /// Notes that a room keeps a record of a player.
+    pub(super) fn remember_absent(&mut self, player: PlayerId, room: RoomRef) {
+        self.absent.insert(player, room);
+    }
+
+    /// Notes that no room keeps a record of a player any more.
+    pub(super) fn forget_absent(&mut self, player: PlayerId) {
+        self.absent.remove(&player);
+    }
+
+    /// The rooms that keep records of absent players, each once.
+    pub(super) fn with_absent(&self) -> Vec<RoomRef> {
+        let mut rooms: Vec<_> = self.absent.values().copied().collect();
+        rooms.sort_unstable();
+        rooms.dedup();
+        rooms
     }
 
     pub(super) fn get(&self, at: RoomRef) -> Option<&Room> {
@@ -79,6 +104,7 @@ impl Rooms {
     pub(super) fn delete(&mut self, at: RoomRef) {
         if let Some(Home { room, permit }) = self.homes.remove(at.0) {
             self.by_name.remove(&(room.game_name().into(), room.code().clone()));
+            self.absent.retain(|_, room| *room != at);
             drop(permit);
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::budget::BudgetLimits;
 use crate::protocol::GameDataFormat;
-use crate::session::{BudgetLimits, HandshakePolicy};
+use crate::session::HandshakePolicy;
 
 /// Everything that every shard of a process agrees on. Validated before the first thread.
 #[derive(Debug, Clone)]
@@ -18,10 +19,23 @@ pub struct Settings {
     pub messages: MessageLimits,
     /// When a slow reader has had enough.
     pub outbox: OutboxLimits,
+    /// What is kept of players whose connection was lost.
+    pub reconnection: ReconnectionRules,
     /// How silent peers are found.
     pub liveness: LivenessRules,
     /// How long the server waits for the peer's half of a closing handshake, in milliseconds.
     pub close_timeout_ms: u64,
+}
+
+/// What is kept of players whose connection was lost.
+#[derive(Debug, Clone)]
+pub struct ReconnectionRules {
+    /// Whether anything is.
+    pub is_enabled: bool,
+    /// For how long, in milliseconds.
+    pub window_ms: u64,
+    /// How many of a room's events are kept for them.
+    pub event_limit: usize,
 }
 
 /// How silent peers are found. All in milliseconds.

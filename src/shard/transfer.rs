@@ -3,7 +3,7 @@
 use super::ShardId;
 use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
-use crate::protocol::{ErrorCode, RoomCode, Secret, ServerMessage};
+use crate::protocol::{ErrorCode, PlayerId, RoomCode, RoomId, Secret, ServerMessage};
 use crate::session::Session;
 
 /// Everything that a connection is, in one piece. Dropping it closes the connection: the link does that.
@@ -38,6 +38,8 @@ pub enum Errand {
     Join(JoinErrand),
     /// To watch.
     Watch(WatchErrand),
+    /// To take an old seat back.
+    Return(ReturnErrand),
 }
 
 /// A validated `JoinRoom`.
@@ -62,12 +64,21 @@ pub struct WatchErrand {
     pub(super) password: Option<Secret>,
 }
 
+/// A validated `Reconnect`.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct ReturnErrand {
+    pub(super) player: PlayerId,
+    pub(super) room_id: RoomId,
+    pub(super) token: Secret,
+}
+
 impl Errand {
     /// The answer to the request when it is refused.
     pub(super) const fn refusal<'a>(&self, reason: &'a str, error_code: ErrorCode) -> ServerMessage<'a> {
         match self {
             Self::Join(_) => ServerMessage::RoomJoinFailed { reason, error_code },
             Self::Watch(_) => ServerMessage::SpectatorJoinFailed { reason, error_code },
+            Self::Return(_) => ServerMessage::ReconnectionFailed { reason, error_code },
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::admission::{AdmissionLedger, AdmissionLimits};
+use super::presence::Presence;
 use super::{Counters, Settings, ShardId, SlotKey, SlotTable};
 
 /// The shared part of a process's shards.
@@ -17,6 +18,8 @@ pub struct World {
     pub slot_key: SlotKey,
     /// Limits of the whole process.
     pub ledger: Arc<AdmissionLedger>,
+    /// Which player ids are connected.
+    pub presence: Presence,
     loads: Box<[Load]>,
     counters: Box<[Counters]>,
     is_draining: AtomicBool,
@@ -36,6 +39,7 @@ impl World {
             slots: SlotTable::even(shards),
             slot_key,
             ledger: AdmissionLedger::new(limits),
+            presence: Presence::default(),
             loads: (0..shards).map(|_| Load::default()).collect(),
             counters: (0..shards).map(|_| Counters::default()).collect(),
             is_draining: AtomicBool::new(false),

@@ -2,6 +2,10 @@
 //!
 //! A leaf of the layers: knows only numbers, and is archived with whoever owns it.
 
+mod allowance;
+
+pub use allowance::{Allowance, BudgetLimits, Charge};
+
 /// When the current window began. All budgets of one owner share one window, as the protocol has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Window {

@@ -3,15 +3,20 @@
 //! Version 2 sees when players connected and how to reach them; version 3 sees sender stamps instead. Everything that a
 //! version must not see is left out here, so the state above can hold everything.
 
+mod views;
+
 use serde::Serialize;
 
+use self::views::{
+    AuthorityResponseView, GalleryView, NewSpectatorView, PeerView, PlayerLeftView, PlayerReconnectedView, PlayerView,
+    ProtocolInfoView, ReconnectedView, RoomView, SpectatorGoneView, SpectatorLeftView, SpectatorRoomView,
+    SpectatorView, WatermarkView,
+};
 use super::server_message::{
-    AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, RoomSnapshot, SpectatorInfo, SpectatorReason, SpectatorSnapshot,
+    AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, Reconnected, RoomSnapshot, SpectatorInfo, SpectatorReason,
+    SpectatorSnapshot,
 };
-use super::{
-    ConnectionInfo, ErrorCode, GameDataFormat, LobbyState, NameRules, PlayerId, ProtocolVersion, RoomCode, RoomId,
-    ServerMessage, WallTime,
-};
+use super::{ErrorCode, LobbyState, PlayerId, ProtocolVersion, ServerMessage};
 
 impl ServerMessage<'_> {
     /// Appends the message's JSON text, as a receiver of `version` sees it.
@@ -22,7 +27,10 @@ impl ServerMessage<'_> {
     /// Whether every receiver of one version sees the same text, so that one encoding serves a whole room.
     #[must_use]
     pub const fn is_personal(&self) -> bool {
-        matches!(self, Self::AuthorityChanged { .. } | Self::RoomJoined(_))
+        matches!(
+            self,
+            Self::AuthorityChanged { .. } | Self::RoomJoined(_) | Self::Reconnected(_)
+        )
     }
 }
 
@@ -70,6 +78,8 @@ enum Wire<'a> {
         reason: &'a str,
         error_code: ErrorCode,
     },
+    Reconnected(ReconnectedView<'a>),
+    PlayerReconnected(PlayerReconnectedView<'a>),
     ReconnectionFailed {
         reason: &'a str,
         error_code: ErrorCode,
@@ -79,136 +89,6 @@ enum Wire<'a> {
         message: &'a str,
         error_code: ErrorCode,
     },
-}
-
-#[derive(Serialize)]
-struct ProtocolInfoView<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sdk_version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    minimum_version: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    recommended_version: Option<&'a str>,
-    capabilities: &'a [&'a str],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    notes: Option<&'a str>,
-    game_data_formats: &'a [GameDataFormat],
-    player_name_rules: &'a NameRules,
-}
-
-#[derive(Serialize)]
-struct PlayerView<'a> {
-    id: PlayerId,
-    name: &'a str,
-    is_authority: bool,
-    is_ready: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connected_at: Option<WallTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connection_info: Option<&'a ConnectionInfo>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seq: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct PlayerLeftView {
-    player_id: PlayerId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    final_seq: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct PeerView<'a> {
-    player_id: PlayerId,
-    player_name: &'a str,
-    is_authority: bool,
-    relay_type: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connection_info: Option<&'a ConnectionInfo>,
-}
-
-#[derive(Serialize)]
-struct AuthorityResponseView<'a> {
-    granted: bool,
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<ErrorCode>,
-}
-
-#[derive(Serialize)]
-struct RoomView<'a> {
-    room_id: RoomId,
-    room_code: &'a RoomCode,
-    player_id: PlayerId,
-    game_name: &'a str,
-    max_players: u8,
-    supports_authority: bool,
-    current_players: Vec<PlayerView<'a>>,
-    is_authority: bool,
-    lobby_state: LobbyState,
-    ready_players: &'a [PlayerId],
-    relay_type: &'a str,
-    current_spectators: Vec<SpectatorView<'a>>,
-}
-
-#[derive(Serialize)]
-struct SpectatorView<'a> {
-    id: PlayerId,
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    connected_at: Option<WallTime>,
-}
-
-#[derive(Serialize)]
-struct SpectatorRoomView<'a> {
-    room_id: RoomId,
-    room_code: &'a RoomCode,
-    spectator_id: PlayerId,
-    game_name: &'a str,
-    current_players: Vec<PlayerView<'a>>,
-    current_spectators: Vec<SpectatorView<'a>>,
-    lobby_state: LobbyState,
-    reason: SpectatorReason,
-}
-
-#[derive(Serialize)]
-struct SpectatorLeftView<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room_id: Option<RoomId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    room_code: Option<&'a RoomCode>,
-    reason: SpectatorReason,
-    current_spectators: Vec<SpectatorView<'a>>,
-}
-
-/// Version 2 reads the whole gallery with every change of it; version 3 reads how many there are.
-#[derive(Serialize)]
-struct GalleryView<'a> {
-    current_spectators: Vec<SpectatorView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spectator_count: Option<usize>,
-}
-
-#[derive(Serialize)]
-struct NewSpectatorView<'a> {
-    spectator: SpectatorView<'a>,
-    #[serde(flatten)]
-    gallery: GalleryView<'a>,
-    reason: SpectatorReason,
-}
-
-#[derive(Serialize)]
-struct SpectatorGoneView<'a> {
-    spectator_id: PlayerId,
-    reason: SpectatorReason,
-    #[serde(flatten)]
-    gallery: GalleryView<'a>,
 }
 
 fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a> {
@@ -290,6 +170,12 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
             })
         }
         ServerMessage::SpectatorJoinFailed { reason, error_code } => Wire::SpectatorJoinFailed { reason, error_code },
+        ServerMessage::Reconnected(ref back) => Wire::Reconnected(reconnected_view(back, version)),
+        ServerMessage::PlayerReconnected { ref player } => Wire::PlayerReconnected(PlayerReconnectedView {
+            player_id: player.id,
+            player: player_view(player, version),
+            epoch: (version >= ProtocolVersion::V3).then_some(player.stamp.epoch),
+        }),
         ServerMessage::ReconnectionFailed { reason, error_code } => Wire::ReconnectionFailed { reason, error_code },
         ServerMessage::Pong => Wire::Pong,
         ServerMessage::Error { message, error_code } => Wire::Error { message, error_code },
@@ -351,6 +237,22 @@ fn room_view<'a>(room: &'a RoomSnapshot<'_>, version: ProtocolVersion) -> RoomVi
         ready_players: &room.ready_players,
         relay_type: room.relay_type,
         current_spectators: spectator_views(&room.current_spectators, version),
+        reconnection_token: room.reconnection_token.filter(|_| version >= ProtocolVersion::V3),
+    }
+}
+
+fn reconnected_view<'a>(back: &'a Reconnected<'_>, version: ProtocolVersion) -> ReconnectedView<'a> {
+    let stamped = version >= ProtocolVersion::V3;
+    let watermark = |player: &PlayerInfo<'_>| WatermarkView {
+        player_id: player.id,
+        epoch: player.stamp.epoch,
+        seq: player.stamp.seq,
+    };
+    ReconnectedView {
+        room: room_view(&back.room, version),
+        missed_events: &back.missed_events,
+        replay: stamped.then_some(back.replay),
+        sender_watermarks: stamped.then(|| back.room.current_players.iter().map(watermark).collect()),
     }
 }
 
@@ -401,7 +303,7 @@ fn spectator_room_view<'a>(room: &'a SpectatorSnapshot<'_>, version: ProtocolVer
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Stamp;
+    use crate::protocol::{Stamp, WallTime};
 
     const AL: PlayerId = PlayerId::from_bytes([0x11; 16]);
 

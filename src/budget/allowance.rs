@@ -2,7 +2,7 @@
 //!
 //! The first three are keyed by player and share a window; refusals are counted by socket, in a window of their own.
 
-use crate::budget::{Window, charge};
+use super::{Window, charge};
 
 /// The limits of one connection, each per window.
 #[derive(Debug, Clone)]
@@ -56,6 +56,20 @@ impl Allowance {
             reply_window: Window::begin(now_ms),
             error_replies: 0,
         }
+    }
+
+    /// Takes over what a player had spent under its earlier connection. Refusals stay this socket's own.
+    pub fn take_over(&mut self, earlier: Self) {
+        let Self {
+            reply_window,
+            error_replies,
+            ..
+        } = *self;
+        *self = Self {
+            reply_window,
+            error_replies,
+            ..earlier
+        };
     }
 
     fn roll(&mut self, limits: &BudgetLimits, now_ms: u64) {
@@ -147,6 +161,18 @@ mod tests {
         ));
         allowance.refund_relay(80);
         assert_eq!(allowance.charge_relay(100, 100, &limits, 0), Charge::Accepted);
+    }
+
+    #[test]
+    fn a_player_who_comes_back_has_spent_what_it_had_spent() {
+        let limits = limits();
+        let mut earlier = Allowance::new(0);
+        assert_eq!(earlier.charge_join(true, &limits, 0), Charge::Accepted);
+        assert!(earlier.charge_reply(&limits, 0) && earlier.charge_reply(&limits, 0));
+        let mut now = Allowance::new(10);
+        now.take_over(earlier);
+        assert!(matches!(now.charge_join(true, &limits, 10), Charge::Refused { .. }));
+        assert!(now.charge_reply(&limits, 10), "refusals are counted by socket");
     }
 
     #[test]

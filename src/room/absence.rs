@@ -1,0 +1,265 @@
+//! Players whose connection was lost: what is kept of them, for how long, and what they missed.
+//!
+//! A seat is freed at once when its connection is lost. What stays is a record that the player can redeem once, with the
+//! token that it was given when it took the seat, and, while any record is pending, the newest events of the room.
+
+use std::collections::VecDeque;
+
+use thiserror::Error;
+
+use super::{Departure, Member, MemberRef, Room, Seat};
+use crate::budget::Allowance;
+use crate::protocol::{AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret};
+
+/// A player whose connection was lost.
+#[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub(super) struct Absence {
+    seat: Seat,
+    held_authority: bool,
+    /// What the player had spent: a new connection does not begin anew.
+    allowance: Allowance,
+    /// Milliseconds of the shard's monotonic clock.
+    expires_at_ms: u64,
+}
+
+/// Something that happened in a room while somebody was absent.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct MissedEvent {
+    /// Whom it is about; that player is not told of it.
+    pub about: Option<PlayerId>,
+    /// What is told of it.
+    pub telling: Telling,
+}
+
+/// How an event is told later.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Telling {
+    /// As it was told then, in the form of either version.
+    Verbatim {
+        /// For version 2.
+        v2: Box<str>,
+        /// For version 3.
+        v3: Box<str>,
+    },
+    /// A change of the authority: told only if it still holds, and to each reader with its own flag.
+    Authority(Option<PlayerId>),
+}
+
+impl Telling {
+    /// The text for a reader of `version`, if the text is the same for every reader.
+    #[must_use]
+    pub fn verbatim(&self, version: ProtocolVersion) -> Option<&str> {
+        match self {
+            Self::Verbatim { v2, .. } if version == ProtocolVersion::V2 => Some(v2),
+            Self::Verbatim { v3, .. } => Some(v3),
+            Self::Authority(_) => None,
+        }
+    }
+}
+
+/// The absent players of a room, and the newest events since the first of them left.
+#[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub(super) struct Absences {
+    records: Vec<Absence>,
+    events: VecDeque<MissedEvent>,
+    /// Whether older events were pushed out since the first absence began.
+    is_truncated: bool,
+}
+
+/// Somebody who wants its seat back.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    /// Who it says it is.
+    pub player: PlayerId,
+    /// What it was told with its seat.
+    pub token: &'a Secret,
+    /// The room that it names.
+    pub room_id: RoomId,
+    /// Where the shard finds its new connection, and what that reads.
+    pub member: Member,
+    /// What it is told with its seat this time.
+    pub next_token: ReconnectToken,
+    /// The connection's application.
+    pub app: Option<&'a AppId>,
+    /// The most players that its application allows in a room.
+    pub app_seat_limit: Option<u8>,
+}
+
+/// Why a seat was not given back. The record, unless it has expired, stays redeemable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RedeemRefusal {
+    /// Nothing is kept of that player.
+    #[error("nothing is kept of that player; join again with the room code")]
+    NoRecord,
+    /// The token or the room is not the record's.
+    #[error("the token does not fit that player and room")]
+    Token,
+    /// The player stayed away for too long.
+    #[error("the time to come back is over; join again with the room code")]
+    Expired,
+    /// The room is another application's: for this connection it does not exist.
+    #[error("there is no such room")]
+    NotFound,
+    /// Every seat has been taken meanwhile.
+    #[error("the room is full")]
+    Full,
+    /// Somebody sits there under this name now.
+    #[error("that name was taken meanwhile; join again under another")]
+    NameTaken,
+}
+
+impl RedeemRefusal {
+    /// The refusal as clients read it.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        match self {
+            Self::NoRecord | Self::NameTaken => ErrorCode::ReconnectionFailed,
+            Self::Token => ErrorCode::ReconnectionTokenInvalid,
+            Self::Expired => ErrorCode::ReconnectionExpired,
+            Self::NotFound => ErrorCode::RoomNotFound,
+            Self::Full => ErrorCode::RoomFull,
+        }
+    }
+}
+
+/// What a player who came back finds.
+#[derive(Debug)]
+pub struct Return {
+    /// What it had spent.
+    pub allowance: Allowance,
+    /// The epoch of the membership that begins now.
+    pub epoch: u32,
+    /// Whether it leads the room again.
+    pub regains_authority: bool,
+    /// What it missed, oldest first.
+    pub missed: Vec<MissedEvent>,
+    /// Whether older events were pushed out.
+    pub is_truncated: bool,
+}
+
+impl Room {
+    /// Frees the seat of a member whose connection was lost, and keeps a record of it for `window_ms`.
+    pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Departure> {
+        let (seat, departure) = self.free_seat(link, now_ms)?;
+        self.absences.records.push(Absence {
+            seat,
+            held_authority: departure.held_authority,
+            allowance,
+            expires_at_ms: now_ms + window_ms,
+        });
+        Some(departure)
+    }
+
+    /// Whether somebody may still come back. Such a room is not deleted, and its events are kept.
+    #[must_use]
+    pub fn awaits_somebody(&self) -> bool {
+        !self.absences.records.is_empty()
+    }
+
+    /// Keeps an event for those who are absent. The oldest is pushed out when there are `limit` already.
+    pub fn keep_event(&mut self, event: MissedEvent, limit: usize) {
+        let absences = &mut self.absences;
+        absences.events.push_back(event);
+        while absences.events.len() > limit {
+            absences.events.pop_front();
+            absences.is_truncated = true;
+        }
+    }
+
+    /// Forgets the players who stayed away for too long; returns them.
+    pub fn forget_expired(&mut self, now_ms: u64) -> Vec<PlayerId> {
+        let mut forgotten = Vec::new();
+        self.absences.records.retain(|absence| {
+            let stays = now_ms < absence.expires_at_ms;
+            if !stays {
+                forgotten.push(absence.seat.player());
+            }
+            stays
+        });
+        self.forget_events_nobody_awaits();
+        forgotten
+    }
+
+    /// Nobody whose readiness was kept is still ready once somebody else has toggled.
+    pub(super) fn unready_the_absent(&mut self) {
+        for absence in &mut self.absences.records {
+            absence.seat.set_unready();
+        }
+    }
+
+    fn forget_events_nobody_awaits(&mut self) {
+        if self.absences.records.is_empty() {
+            self.absences.events = VecDeque::new();
+            self.absences.is_truncated = false;
+        }
+    }
+
+    /// Gives an absent player its seat back, under a new link and with a new token.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the player fails, in the protocol's order.
+    pub fn redeem(&mut self, claim: Claim<'_>, now_ms: u64) -> Result<Return, RedeemRefusal> {
+        let Claim {
+            player,
+            token,
+            room_id,
+            member,
+            next_token,
+            app,
+            app_seat_limit,
+        } = claim;
+        let index = self
+            .absences
+            .records
+            .iter()
+            .position(|absence| absence.seat.player() == player)
+            .ok_or(RedeemRefusal::NoRecord)?;
+        let absence = &self.absences.records[index];
+        if !absence.seat.token().opens_with(token) || room_id != self.id {
+            return Err(RedeemRefusal::Token);
+        }
+        if now_ms >= absence.expires_at_ms {
+            return Err(RedeemRefusal::Expired);
+        }
+        if !self.is_visible_to(app) {
+            return Err(RedeemRefusal::NotFound);
+        }
+        if self.roster.len() >= self.seats(app_seat_limit) {
+            return Err(RedeemRefusal::Full);
+        }
+        if self.roster.has_name(absence.seat.folded_name()) {
+            return Err(RedeemRefusal::NameTaken);
+        }
+        let Absence {
+            mut seat,
+            held_authority,
+            allowance,
+            ..
+        } = self.absences.records.remove(index);
+        let regains_authority = held_authority && self.authority.is_none();
+        if regains_authority {
+            self.authority = Some(player);
+        }
+        seat.begin_again(next_token);
+        let epoch = seat.stamp().epoch;
+        self.roster.add(member, seat);
+        self.touch(now_ms);
+        let missed = self
+            .absences
+            .events
+            .iter()
+            .filter(|event| event.about != Some(player))
+            .cloned()
+            .collect();
+        let is_truncated = self.absences.is_truncated;
+        self.forget_events_nobody_awaits();
+        Ok(Return {
+            allowance,
+            epoch,
+            regains_authority,
+            missed,
+            is_truncated,
+        })
+    }
+}
