@@ -81,8 +81,7 @@ impl<L> Shard<L> {
             settings.handshake.apps.requires_handshake() && connection.session.stage() != Stage::Authenticated;
         let heard_ms = connection.last_inbound_ms;
         let liveness = &settings.liveness;
-        // A probe that was followed by any sign of life has been answered.
-        let probe = connection.probe.filter(|probe| heard_ms <= probe.sent_at_ms);
+        let probe = connection.probe;
         let slow_ms = connection.stalled_since_ms.map(|since| {
             let aged = connection
                 .outbox
