@@ -27,10 +27,6 @@ fn serve(loaded: &Loaded) -> ExitCode {
         Ok(running) => running,
         Err(error) => return fail(&error),
     };
-    tracing::info!(address = %running.address(), shards = %running.placement(), "serving");
-    if let Some(hint) = cli::going_public_hint(&loaded.config) {
-        tracing::info!("{hint}");
-    }
     let stopper = running.stopper();
     let on_stop = move |cause| {
         tracing::info!(?cause, "stopping");
@@ -40,6 +36,11 @@ fn serve(loaded: &Loaded) -> ExitCode {
         Ok(signals) => signals,
         Err(error) => return fail(&error),
     };
+    // Not before a signal stops it in order: whoever waits for this line may send one.
+    tracing::info!(address = %running.address(), shards = %running.placement(), "serving");
+    if let Some(hint) = cli::going_public_hint(&loaded.config) {
+        tracing::info!("{hint}");
+    }
     let outcome = running.wait();
     tracing::info!("{outcome}");
     ExitCode::from(&outcome)

@@ -29,7 +29,8 @@ pub struct Connection<L> {
     pub(super) last_activity_ms: u64,
     /// When the socket last took bytes.
     pub(super) progress_at_ms: u64,
-    /// The newest question whether the peer is there.
+    /// The question whether the peer is there, until any sign of life answers it. Not told by comparing moments: near peers
+    /// answer within the millisecond.
     pub(super) probe: Option<Probe>,
     /// The earliest moment at which this connection's deadlines will be looked at.
     pub(super) next_check_ms: u64,

@@ -242,7 +242,7 @@ impl Simulation {
             && !self.peers.iter().any(Peer::has_work)
             && self.cores.iter().all(|core| {
                 !core.is_touched
-                    && !core.shard.has_dirty()
+                    && !core.shard.has_work()
                     && core.watched.iter().all(|at| pipe_is_quiet(core, at))
                     && core.full.iter().all(|at| full_is_quiet(core, at))
             })

@@ -1,0 +1,273 @@
+//! The client that games use, as published, plays a whole match through the server: create, join by code, get ready,
+//! start, exchange JSON and binary data, leave. It checks every message against its own idea of the protocol and reports
+//! a violation as an event, which ends the test.
+//!
+//! On protocol version 2 the published client receives binary data but does not offer to send any, so a third player of
+//! the same room, on a plain WebSocket, sends it and gets the JSON of the others.
+
+mod support;
+
+use std::future::Future;
+
+use serde_json::json;
+use signal_fish_client::protocol::{GameDataEncoding, PlayerId};
+use signal_fish_client::{
+    JoinRoomParams, SignalFishClient, SignalFishConfig, SignalFishEvent as Event, SignalFishPollingClient,
+    WebSocketTransport,
+};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
+
+use support::DEADLINE;
+use support::player::{APP_ID, Player, Received};
+use support::server::Server;
+
+const GAME: &str = "tide-pool";
+
+/// A published client and what it has to tell.
+struct Published {
+    client: SignalFishClient,
+    events: Receiver<Event>,
+}
+
+impl Published {
+    async fn authenticated(server: &Server, format: Option<GameDataEncoding>) -> Self {
+        let transport = WebSocketTransport::connect(&server.url()).await.expect("an upgrade");
+        let mut config = SignalFishConfig::new(APP_ID);
+        config.game_data_format = format;
+        let (client, events) = SignalFishClient::start(transport, config);
+        let mut this = Self { client, events };
+        assert!(matches!(this.next().await, Event::Connected));
+        assert!(matches!(this.next().await, Event::Authenticated { .. }));
+        assert!(matches!(this.next().await, Event::ProtocolInfo(_)));
+        let wanted = format.unwrap_or(GameDataEncoding::Json);
+        assert_eq!(this.client.effective_game_data_format(), Some(wanted));
+        this
+    }
+
+    async fn next(&mut self) -> Event {
+        let event = timeout(DEADLINE, self.events.recv())
+            .await
+            .expect("an event before the deadline")
+            .expect("the client goes on");
+        check(&event);
+        event
+    }
+
+    async fn left(mut self) {
+        self.client.leave_room().expect("seated");
+        assert!(matches!(self.next().await, Event::RoomLeft));
+        assert_eq!(self.client.stats().messages_undecodable, 0);
+        self.client.shutdown().await;
+    }
+}
+
+/// Ends the test on everything that a sound server never causes.
+fn check(event: &Event) {
+    match event {
+        Event::ProtocolViolation { kind, diagnostic } => panic!("a protocol violation ({kind:?}): {diagnostic}"),
+        Event::DecodeFailed { error, raw_prefix, .. } => panic!("undecodable ({error}): {raw_prefix}"),
+        Event::Error { message, error_code } => panic!("an error ({error_code:?}): {message}"),
+        Event::RoomJoinFailed { reason, error_code } => panic!("no seat ({error_code:?}): {reason}"),
+        Event::Disconnected { reason, .. } => panic!("disconnected: {reason:?}"),
+        _ => {}
+    }
+}
+
+fn run(scenario: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(scenario);
+}
+
+/// Plays a match of two published clients and one plain player on a server of `shards` shards.
+async fn play_a_match(shards: usize) {
+    let server = Server::start(shards);
+    let mut mira = Published::authenticated(&server, Some(GameDataEncoding::MessagePack)).await;
+    let mut otto = Published::authenticated(&server, None).await;
+    let mut kite = Player::authenticated_for(&server, "message_pack");
+
+    // Create, and join by code.
+    mira.client
+        .join_room(JoinRoomParams::new(GAME, "Mira").with_max_players(3))
+        .expect("a free client");
+    let Event::RoomJoined {
+        room_code,
+        player_id: mira_id,
+        is_authority: true,
+        current_players,
+        ..
+    } = mira.next().await
+    else {
+        panic!("the creator joins with authority")
+    };
+    assert_eq!(current_players.len(), 1);
+    assert!(matches!(mira.next().await, Event::LobbyStateChanged { .. }));
+    otto.client
+        .join_room(JoinRoomParams::new(GAME, "Otto").with_room_code(&room_code))
+        .expect("a free client");
+    let Event::RoomJoined {
+        room_code: joined_code,
+        player_id: otto_id,
+        is_authority: false,
+        current_players,
+        ..
+    } = otto.next().await
+    else {
+        panic!("the second player joins without authority")
+    };
+    assert_eq!((joined_code, current_players.len()), (room_code.clone(), 2));
+    assert!(matches!(mira.next().await, Event::PlayerJoined { player } if player.id == otto_id));
+    let kite_id: PlayerId = kite.join(GAME, "Kite", &room_code)["player_id"]
+        .as_str()
+        .and_then(|id| id.parse().ok())
+        .expect("an id");
+    for client in [&mut mira, &mut otto] {
+        assert!(matches!(client.next().await, Event::PlayerJoined { player } if player.id == kite_id));
+    }
+
+    // Ready and start.
+    kite.send(&json!({"type": "PlayerReady"}));
+    kite.expect("LobbyStateChanged");
+    for client in [&mut mira, &mut otto] {
+        assert!(matches!(
+            client.next().await,
+            Event::LobbyStateChanged { all_ready: false, .. }
+        ));
+    }
+    otto.client.set_ready().expect("seated");
+    for client in [&mut mira, &mut otto] {
+        assert!(matches!(
+            client.next().await,
+            Event::LobbyStateChanged { all_ready: false, .. }
+        ));
+    }
+    mira.client.set_ready().expect("seated");
+    for client in [&mut mira, &mut otto] {
+        assert!(matches!(
+            client.next().await,
+            Event::LobbyStateChanged { all_ready: true, .. }
+        ));
+    }
+    mira.client.start_game().expect("the authority");
+    for client in [&mut mira, &mut otto] {
+        assert!(matches!(client.next().await, Event::GameStarting { peer_connections } if peer_connections.len() == 3));
+    }
+    kite.wait_for("GameStarting");
+
+    // JSON both ways, binary to both: as it is, and as JSON to the one that negotiated JSON.
+    for number in 0..50 {
+        let data = json!({"op": "move", "x": number, "y": -3.5, "note": "\u{1f41f}"});
+        mira.client.send_game_data(data.clone()).expect("room in the queue");
+        otto.client.send_game_data(data.clone()).expect("room in the queue");
+        assert!(
+            matches!(otto.next().await, Event::GameData { from_player, data: heard, .. } if from_player == mira_id && heard == data)
+        );
+        assert!(
+            matches!(mira.next().await, Event::GameData { from_player, data: heard, .. } if from_player == otto_id && heard == data)
+        );
+        let mut heard = [kite.expect("GameData"), kite.expect("GameData")];
+        heard.sort_by_key(|message| message["from_player"] != mira_id.to_string());
+        assert_eq!(heard[0], json!({"from_player": mira_id, "data": data}));
+        assert_eq!(heard[1], json!({"from_player": otto_id, "data": data}));
+
+        let packed = rmp_serde::to_vec(&data).expect("MessagePack");
+        kite.send_binary(&packed);
+        assert!(
+            matches!(mira.next().await, Event::GameDataBinary { from_player, payload, encoding: GameDataEncoding::MessagePack, .. } if from_player == kite_id && payload == packed)
+        );
+        assert!(
+            matches!(otto.next().await, Event::GameData { from_player, data: heard, .. } if from_player == kite_id && heard == data)
+        );
+    }
+
+    // Leave, one after the other.
+    otto.left().await;
+    assert!(matches!(mira.next().await, Event::PlayerLeft { player_id, .. } if player_id == otto_id));
+    assert_eq!(kite.expect("PlayerLeft")["player_id"], json!(otto_id));
+    mira.left().await;
+    assert_eq!(kite.expect("PlayerLeft")["player_id"], json!(mira_id));
+    assert_eq!(kite.expect("AuthorityChanged")["authority_player"], json!(null));
+    kite.leave();
+    kite.close(1000);
+    assert_eq!(kite.receive(), Received::Close(Some(1000)));
+    server.stop();
+}
+
+#[test]
+fn plays_a_match_on_one_shard() {
+    run(play_a_match(1));
+}
+
+#[test]
+fn plays_a_match_on_two_shards() {
+    run(play_a_match(2));
+}
+
+#[test]
+fn plays_a_match_on_eight_shards() {
+    run(play_a_match(8));
+}
+
+/// The flavour for engines that ask once per frame.
+struct Polled(
+    SignalFishPollingClient<WebSocketTransport>,
+    std::collections::VecDeque<Event>,
+);
+
+impl Polled {
+    async fn connected(server: &Server) -> Self {
+        let transport = WebSocketTransport::connect(&server.url()).await.expect("an upgrade");
+        let config = SignalFishConfig::new(APP_ID);
+        Self(SignalFishPollingClient::new(transport, config), Default::default())
+    }
+
+    async fn next(&mut self) -> Event {
+        let polled = async {
+            while self.1.is_empty() {
+                self.1.extend(self.0.poll());
+                // Lets the runtime look at the socket; the client itself never waits.
+                tokio::task::yield_now().await;
+            }
+            self.1.pop_front().expect("not empty")
+        };
+        let event = timeout(DEADLINE, polled).await.expect("an event before the deadline");
+        check(&event);
+        event
+    }
+
+    async fn seated(&mut self, params: JoinRoomParams) -> String {
+        while !self.0.is_authenticated() {
+            self.next().await;
+        }
+        self.0.join_room(params).expect("a free client");
+        loop {
+            if let Event::RoomJoined { room_code, .. } = self.next().await {
+                return room_code;
+            }
+        }
+    }
+}
+
+#[test]
+fn plays_when_it_is_polled() {
+    run(async {
+        let server = Server::start(2);
+        let (mut mira, mut otto) = (Polled::connected(&server).await, Polled::connected(&server).await);
+        let code = mira.seated(JoinRoomParams::new(GAME, "Mira")).await;
+        otto.seated(JoinRoomParams::new(GAME, "Otto").with_room_code(&code))
+            .await;
+        while !matches!(mira.next().await, Event::PlayerJoined { .. }) {}
+        mira.0.send_game_data(json!({"tide": 1})).expect("room in the queue");
+        otto.0.send_game_data(json!({"tide": 2})).expect("room in the queue");
+        // Frames leave when the client is polled, so each is polled while the other waits.
+        let (to_mira, to_otto) = tokio::join!(mira.next(), otto.next());
+        assert!(matches!(to_mira, Event::GameData { data, .. } if data == json!({"tide": 2})));
+        assert!(matches!(to_otto, Event::GameData { data, .. } if data == json!({"tide": 1})));
+        otto.0.leave_room().expect("seated");
+        assert!(matches!(otto.next().await, Event::RoomLeft));
+        assert!(matches!(mira.next().await, Event::PlayerLeft { .. }));
+    });
+}

@@ -1,0 +1,142 @@
+//! A server in a process of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::DEADLINE;
+
+/// The program in a directory of its own, with nothing of the tests' surroundings.
+pub struct Program {
+    directory: TempDir,
+    command: Command,
+}
+
+impl Program {
+    /// The program with these arguments.
+    pub fn new(arguments: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signal-fish-relay"));
+        command
+            .args(arguments)
+            .current_dir(directory.path())
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self { directory, command }
+    }
+
+    /// Where it runs.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Sets a variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it to its end, which must come within the deadline.
+    pub fn output(mut self) -> Output {
+        let mut child = self.command.spawn().expect("the program runs");
+        let deadline = Instant::now() + DEADLINE;
+        while child.try_wait().expect("our child").is_none() {
+            if Instant::now() > deadline {
+                child.kill().expect("our child");
+                panic!("the program still runs after {DEADLINE:?}");
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        child.wait_with_output().expect("our child")
+    }
+
+    /// Starts it and waits until it serves.
+    pub fn serve(mut self) -> ServerProcess {
+        let mut child = self.command.spawn().expect("the program runs");
+        let stdout = child.stdout.take().expect("it is piped");
+        let (lines, logged) = channel();
+        // Read for as long as it runs, so that it never waits for us.
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = lines.send(line);
+            }
+        });
+        let mut process = ServerProcess {
+            child,
+            logged,
+            address: ([0, 0, 0, 0], 0).into(),
+            _directory: self.directory,
+        };
+        let line = process.wait_for_log("serving");
+        let address = line["fields"]["address"].as_str().expect("the line tells the address");
+        process.address = address.parse().expect("an address and a port");
+        process
+    }
+}
+
+/// A process that serves. It is killed at the end of its scope, if it still runs.
+pub struct ServerProcess {
+    child: Child,
+    logged: Receiver<String>,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl ServerProcess {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.child.id()).expect("a process id");
+        // SAFETY: has no requirements; the process is our child and has not been waited for, so the id is its own.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    /// The next line of the log with this message, which must come within the deadline.
+    pub fn wait_for_log(&self, message: &str) -> Value {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self
+                .logged
+                .recv_timeout(left)
+                .unwrap_or_else(|error| panic!("{message:?} was never logged ({error})"));
+            let line: Value = serde_json::from_str(&line).expect("without a terminal the log is JSON");
+            if line["fields"]["message"] == message {
+                return line;
+            }
+        }
+    }
+
+    /// Waits for its end, which must come within `time`. Returns its exit code.
+    pub fn wait(mut self, time: Duration) -> Option<i32> {
+        let deadline = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "the server still runs after {time:?}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // Both fail when it has ended and been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,88 @@
+//! A server in this process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use signal_fish_relay::config::Config;
+use signal_fish_relay::protocol::RoomCode;
+use signal_fish_relay::runtime::supervisor::Outcome;
+use signal_fish_relay::server::{self, Running};
+use signal_fish_relay::shard::{Counter, CounterSet, ShardId, World};
+
+/// A server that is stopped at the end of its scope.
+pub struct Server {
+    address: SocketAddr,
+    world: Arc<World>,
+    running: Option<Running>,
+}
+
+impl Server {
+    /// Starts a server of `shards` shards with the default configuration but for its port and a drain without patience.
+    pub fn start(shards: usize) -> Self {
+        Self::with(shards, |_| {})
+    }
+
+    /// Starts a server whose configuration `change` has changed.
+    pub fn with(shards: usize, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            port: 0,
+            ..Config::default()
+        };
+        config.runtime.shards = shards;
+        config.server.drain_grace_secs = 0;
+        change(&mut config);
+        config.validate().expect("the test's configuration is valid");
+        // On a thread of its own: probing for io_uring leaves work that may interrupt one later read of its thread.
+        let starting = std::thread::spawn(move || server::start(&config));
+        let running = starting.join().expect("no panic").expect("the server starts");
+        Self {
+            address: running.address(),
+            world: Arc::clone(running.world()),
+            running: Some(running),
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where players connect.
+    pub fn url(&self) -> String {
+        format!("ws://{}/v2/ws", self.address)
+    }
+
+    /// The shard where a room lives.
+    pub fn home_of(&self, game: &str, code: &str) -> ShardId {
+        let code = RoomCode::parse(code, code.len()).expect("a well-formed code");
+        self.world.slots.owner(self.world.slot_key.slot_of(game, &code))
+    }
+
+    /// The sum of one counter over all shards.
+    pub fn count(&self, counter: impl Fn(&CounterSet) -> &Counter) -> u64 {
+        (0..self.world.shards())
+            .map(|number| counter(self.world.counters(ShardId(number))).get())
+            .sum()
+    }
+
+    /// Stops it and waits until it has stopped, in time and with every shard.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stopper().stop();
+            let outcome = running.wait();
+            if !std::thread::panicking() {
+                assert_eq!(outcome, Outcome::Stopped);
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,199 @@
+//! A socket on which a test decides every byte.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+
+use super::DEADLINE;
+use super::server::Server;
+
+/// What begins a text message that is whole.
+pub const TEXT: u8 = 0x81;
+/// What begins a binary message that is whole.
+pub const BINARY: u8 = 0x82;
+/// A close frame.
+pub const CLOSE: u8 = 0x88;
+/// A ping.
+pub const PING: u8 = 0x89;
+/// A pong.
+pub const PONG: u8 = 0x8a;
+
+const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// The fields that make a request an upgrade.
+pub const UPGRADE: &str = "GET /v2/ws HTTP/1.1\r\nHost: game.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                           Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+/// One frame of the server's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// Its first byte: the final bit and the opcode.
+    pub first: u8,
+    /// What it carries.
+    pub payload: Vec<u8>,
+}
+
+impl Frame {
+    /// The code of a close frame.
+    pub fn close_code(&self) -> Option<u16> {
+        assert_eq!(self.first, CLOSE, "{self:?}");
+        let code = self.payload.first_chunk::<2>()?;
+        Some(u16::from_be_bytes(*code))
+    }
+
+    /// The payload as text.
+    pub fn text(&self) -> &str {
+        assert_eq!(self.first, TEXT, "{self:?}");
+        std::str::from_utf8(&self.payload).expect("text is UTF-8")
+    }
+}
+
+/// A TCP connection to the server.
+pub struct Wire {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects and says nothing.
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts");
+        stream.set_nodelay(true).expect("an option of every socket");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout above zero");
+        let received = Vec::new();
+        Self { stream, received }
+    }
+
+    /// Connects and upgrades.
+    pub fn upgraded(server: &Server) -> Self {
+        let mut wire = Self::connect(server.address());
+        wire.send(UPGRADE.as_bytes());
+        let head = wire.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        wire
+    }
+
+    /// The socket itself.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server reads");
+    }
+
+    /// Sends bytes to a server that may have closed already. Says whether all of them could be sent.
+    pub fn try_send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Sends a masked frame.
+    pub fn send_frame(&mut self, first: u8, payload: &[u8]) {
+        self.send(&frame(first, payload));
+    }
+
+    /// Ends our side of the connection.
+    pub fn finish(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("connected");
+    }
+
+    /// Reads the head of a response, which must come within the deadline.
+    pub fn head(&mut self) -> String {
+        loop {
+            if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head = self.received.drain(..end + 4).collect();
+                return String::from_utf8(head).expect("a head is text");
+            }
+            assert!(self.fill(), "the server ended the connection in the head");
+        }
+    }
+
+    /// Reads the next frame, which must come within the deadline. The server must not mask.
+    pub fn frame(&mut self) -> Frame {
+        loop {
+            if let Some(frame) = self.take_frame() {
+                return frame;
+            }
+            assert!(self.fill(), "a frame was expected and the connection ended");
+        }
+    }
+
+    /// Reads everything up to the end of the connection, which must come within the deadline.
+    pub fn rest(&mut self) -> Vec<u8> {
+        while self.fill() {}
+        std::mem::take(&mut self.received)
+    }
+
+    /// The server's next frame must be a close frame with this code, and after it, and our answer, the connection must end.
+    pub fn expect_close(&mut self, code: u16) {
+        let frame = self.frame();
+        assert_eq!(frame.close_code(), Some(code), "{frame:?}");
+        self.try_send(&self::frame(CLOSE, &frame.payload));
+        let _ = self.stream.shutdown(Shutdown::Write);
+        assert_eq!(self.rest(), b"", "nothing follows a close frame");
+    }
+
+    /// Sends a `Ping` message and reads its `Pong`: whatever came before has been served.
+    pub fn expect_served(&mut self) {
+        self.send_frame(TEXT, br#"{"type":"Ping"}"#);
+        let answer = self.frame();
+        assert_eq!(answer.text(), r#"{"type":"Pong"}"#);
+    }
+
+    fn take_frame(&mut self) -> Option<Frame> {
+        let [first, second, rest @ ..] = &self.received[..] else {
+            return None;
+        };
+        assert!(second & 0x80 == 0, "the server never masks");
+        let (length, header_bytes) = match second {
+            126 => (usize::from(u16::from_be_bytes(*rest.first_chunk()?)), 4),
+            127 => (u64::from_be_bytes(*rest.first_chunk()?) as usize, 10),
+            short => (usize::from(*short), 2),
+        };
+        let first = *first;
+        if self.received.len() < header_bytes + length {
+            return None;
+        }
+        let payload = self
+            .received
+            .drain(..header_bytes + length)
+            .skip(header_bytes)
+            .collect();
+        Some(Frame { first, payload })
+    }
+
+    /// Reads once. `false`: the connection has ended, in order or by a reset.
+    fn fill(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => false,
+            Ok(count) => {
+                self.received.extend_from_slice(&buffer[..count]);
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => false,
+            Err(error) => panic!("nothing came within {DEADLINE:?}: {error}"),
+        }
+    }
+}
+
+/// A masked frame as bytes.
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ 0..=125 => bytes.push(0x80 | short as u8),
+        medium @ 126..=0xffff => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&(medium as u16).to_be_bytes());
+        }
+        long => {
+            bytes.push(0x80 | 127);
+            bytes.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&MASK);
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
