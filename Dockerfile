@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # Docker's default seccomp profile forbids io_uring, which the server needs. Run the image with:
-#   docker run --security-opt seccomp=unconfined --ulimit memlock=-1 --ulimit nofile=65536 --network host IMAGE
+#   docker run --security-opt seccomp=unconfined --ulimit memlock=-1 --ulimit nofile=65536 \
+#     --stop-timeout 45 --network host IMAGE
 # or name a profile that allows io_uring_setup, io_uring_enter and io_uring_register; see docs/operating.md.
 
 FROM rust:1.95-slim-bookworm AS build
