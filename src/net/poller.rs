@@ -181,7 +181,7 @@ fn edges(interest: Interest) -> i32 {
     }
 }
 
-/// Wakes a shard that waits in its [`Poller`], from any thread.
+/// Wakes a shard that waits in its `Poller`, from any thread.
 #[derive(Debug)]
 pub struct Wakeup {
     event: OwnedFd,

@@ -1,7 +1,7 @@
 //! Control messages to clients, as the server means them.
 //!
 //! A [`ServerMessage`] holds everything that any receiver may be told. What a receiver of one version really sees is
-//! decided in [`projection`](super::projection) and nowhere else. Game data never takes this road: it is spliced, see
+//! decided in `projection` and nowhere else. Game data never takes this road: it is spliced, see
 //! [`game_data`](super::game_data).
 
 use serde::Serialize;
