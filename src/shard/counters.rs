@@ -15,6 +15,11 @@ impl Counter {
             .store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
 
+    /// Replaces the count by one that is kept elsewhere. Only the owning shard may.
+    pub fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
     /// The count so far.
     #[must_use]
     pub fn get(&self) -> u64 {
@@ -59,6 +64,12 @@ counters! {
     socket_full, "socket_full_total", "Sends that a full socket cut short.";
     egress_bytes, "websocket_egress_bytes_total", "Bytes written to clients.";
     discarded_frames, "outbox_discarded_frames_total", "Frames dropped because their receiver was closed as too slow.";
+    lost_frames, "outbox_lost_frames_total", "Frames still queued when their socket was gone.";
+    greetings_expired, "greetings_expired_total", "Sockets dropped because no whole request came in time.";
+    accept_pauses, "accept_pauses_total", "Times that accepting paused: descriptors or waiting sockets ran out.";
+    inbox_wakes, "inbox_wakes_total", "Times that another thread had to wake the shard.";
+    inbox_refused_transfers, "inbox_refused_transfers_total", "Transfers that came back because this shard's inbox was full.";
+    inbox_refused_control, "inbox_refused_control_total", "Control messages that not even the inbox's reserve could hold.";
     slow_consumers, "websocket_slow_consumer_disconnects_total", "Closes with 4002.";
     refusals, "refusals_total", "Requests that were answered with an error.";
     turns, "shard_turns_total", "Times the shard woke and worked.";

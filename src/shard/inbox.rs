@@ -129,6 +129,12 @@ impl<M> InboxSender<M> {
 }
 
 impl<M> Inbox<M> {
+    /// What happened at this inbox.
+    #[must_use]
+    pub fn counters(&self) -> &InboxCounters {
+        &self.shared.counters
+    }
+
     /// The next message, if one waits.
     pub fn try_recv(&self) -> Option<M> {
         let (priority, message) = self.receiver.try_recv().ok()?;

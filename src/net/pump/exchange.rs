@@ -38,7 +38,8 @@ impl Pump {
     pub(super) fn may_end(&mut self, now: Now) -> bool {
         match self.stage {
             Stage::Serving => false,
-            Stage::Draining { until_ms } if now.mono_ms < until_ms => false,
+            // As long as anybody is there: a server that everybody has left need not wait for nobody.
+            Stage::Draining { until_ms } if now.mono_ms < until_ms && self.is_anybody_here() => false,
             Stage::Draining { .. } => {
                 let until_ms = now.mono_ms + self.settings.flush_timeout.as_millis() as u64;
                 self.stage = Stage::Flushing { until_ms };
@@ -47,6 +48,11 @@ impl Pump {
             }
             Stage::Flushing { until_ms } => self.shard.connections() == 0 || now.mono_ms >= until_ms,
         }
+    }
+
+    /// Whether any shard of the process still has a connection: one may yet come here with a join.
+    fn is_anybody_here(&self) -> bool {
+        self.shard.connections() > 0 || self.shard.world().ledger.admitted().connections > 0
     }
 
     /// Sends connections to the shards where their rooms live.

@@ -13,6 +13,7 @@ mod reception;
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
@@ -250,9 +251,23 @@ impl Pump {
         // Not the next multiple: after a long turn there is nothing to catch up with.
         self.next_tick = moment + self.settings.tick;
         self.shard.tick(now);
-        self.greetings.expire(now.mono_ms);
+        let expired = self.greetings.expire(now.mono_ms);
+        self.publish_counts(expired as u64);
         self.resume_accepting();
         true
+    }
+
+    /// Shows what is counted outside the shard beside what the shard counts.
+    fn publish_counts(&self, expired_greetings: u64) {
+        let (shown, inbox) = (self.shard.counters(), self.inbox.counters());
+        shown.greetings_expired.add(expired_greetings);
+        shown.inbox_wakes.set(inbox.wakes.load(Ordering::Relaxed));
+        shown
+            .inbox_refused_transfers
+            .set(inbox.refused_bulk.load(Ordering::Relaxed));
+        shown
+            .inbox_refused_control
+            .set(inbox.refused_control.load(Ordering::Relaxed));
     }
 
     /// Sends once to everybody who has something to say.

@@ -51,6 +51,7 @@ impl Pump {
     /// Leaves connections in the kernel's queue until the next tick: asking again at once would spin.
     fn pause_accepting(&mut self, why: &str) {
         if std::mem::replace(&mut self.accepts, false) {
+            self.shard.counters().accept_pauses.add(1);
             tracing::warn!(shard = %self.shard.id(), why, "accepting pauses until the next tick");
             for listener in &self.listeners {
                 // It was watched; and if it is watched still, accepting is tried again at once and no more is lost.
