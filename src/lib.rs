@@ -4,6 +4,7 @@
 
 pub mod budget;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod logging;
 pub mod metrics;

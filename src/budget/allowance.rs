@@ -3,6 +3,7 @@
 //! The first three are keyed by player and share a window; refusals are counted by socket, in a window of their own.
 
 use super::{Window, charge};
+use crate::clock::{ClockChange, Moments};
 
 /// The limits of one connection, each per window.
 #[derive(Debug, Clone)]
@@ -114,6 +115,21 @@ impl Allowance {
             self.error_replies = 0;
         }
         charge(&mut self.error_replies, 1, limits.error_replies)
+    }
+}
+
+impl Moments for Allowance {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            window,
+            room_creations: _,
+            joins: _,
+            relay_bytes: _,
+            reply_window,
+            error_replies: _,
+        } = self;
+        window.change_clock(change);
+        reply_window.change_clock(change);
     }
 }
 

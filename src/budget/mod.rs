@@ -4,6 +4,7 @@
 
 mod allowance;
 
+use crate::clock::{ClockChange, Moments};
 pub use allowance::{Allowance, BudgetLimits, Charge};
 
 /// When the current window began. All budgets of one owner share one window, as the protocol has it.
@@ -33,6 +34,13 @@ impl Window {
     pub const fn seconds_left(&self, length_ms: u64, now_ms: u64) -> u64 {
         let left = (self.began_at_ms + length_ms).saturating_sub(now_ms).div_ceil(1000);
         if left == 0 { 1 } else { left }
+    }
+}
+
+impl Moments for Window {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self { began_at_ms } = self;
+        change.apply(began_at_ms);
     }
 }
 

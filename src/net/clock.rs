@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::clock::ARCHIVE_MS;
 use crate::protocol::WallTime;
 use crate::shard::Now;
 
@@ -12,14 +13,11 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock whose monotonic side begins now, at [`Self::FIRST_MS`].
+    /// A clock whose monotonic side begins now, at [`ARCHIVE_MS`]: moments from before the start can be told.
     #[must_use]
     pub fn start() -> Self {
         Self { origin: Instant::now() }
     }
-
-    /// Where the monotonic side begins: not at 0, so that moments before the start can be told.
-    pub const FIRST_MS: u64 = 1 << 40;
 
     /// This moment.
     #[must_use]
@@ -28,7 +26,7 @@ impl Clock {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_nanos() as u64);
         Now {
-            mono_ms: Self::FIRST_MS + self.origin.elapsed().as_millis() as u64,
+            mono_ms: ARCHIVE_MS + self.origin.elapsed().as_millis() as u64,
             wall: WallTime { unix_nanos },
         }
     }

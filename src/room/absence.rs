@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::{Departure, Member, MemberRef, Room, Seat};
 use crate::budget::Allowance;
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret};
 
 /// A player whose connection was lost.
@@ -156,6 +157,11 @@ impl Room {
         !self.absences.records.is_empty()
     }
 
+    /// The players who may still come back.
+    pub fn absent_players(&self) -> impl Iterator<Item = PlayerId> {
+        self.absences.records.iter().map(|absence| absence.seat.player())
+    }
+
     /// Keeps an event for those who are absent. The oldest is pushed out when there are `limit` already.
     pub fn keep_event(&mut self, event: MissedEvent, limit: usize) {
         let absences = &mut self.absences;
@@ -261,5 +267,26 @@ impl Room {
             missed,
             is_truncated,
         })
+    }
+}
+
+impl Moments for Absences {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            records,
+            events: _,
+            is_truncated: _,
+        } = self;
+        for absence in records {
+            let Absence {
+                seat,
+                held_authority: _,
+                allowance,
+                expires_at_ms,
+            } = absence;
+            seat.change_clock(change);
+            allowance.change_clock(change);
+            change.apply(expires_at_ms);
+        }
     }
 }

@@ -107,12 +107,15 @@ impl Gallery {
         self.position(link).map(|index| self.spectators[index].info())
     }
 
-    pub(super) fn relink(&mut self, place_of: impl Fn(PlayerId) -> Option<MemberRef>) {
+    pub(super) fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> MemberRef) {
         for (member, spectator) in self.members.iter_mut().zip(&self.spectators) {
-            if let Some(link) = place_of(spectator.player) {
-                member.link = link;
-            }
+            member.link = place_of(spectator.player);
         }
+    }
+
+    /// Whether the tables are in step, as those out of an archive may not be.
+    pub(super) fn is_coherent(&self) -> bool {
+        self.members.len() == self.spectators.len()
     }
 }
 

@@ -18,6 +18,7 @@ pub use roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};
 
 use self::absence::Absences;
 use crate::budget::{Window, charge};
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo, RoomSnapshot};
 use crate::protocol::{
     AppId, ConnectionInfo, ErrorCode, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, Stamp, WallTime,
@@ -373,9 +374,42 @@ impl Room {
     }
 
     /// Every stored fact that refers to connections of this shard, rewritten for a shard where they have other places.
-    pub fn relink(&mut self, place_of: impl Fn(PlayerId) -> Option<MemberRef>) {
-        self.roster.relink(&place_of);
+    pub fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> MemberRef) {
+        self.roster.relink(&mut place_of);
         self.gallery.relink(place_of);
+    }
+
+    /// Whether the parts of a room that came out of an archive fit together.
+    #[must_use]
+    pub fn is_coherent(&self) -> bool {
+        self.roster.is_coherent() && self.gallery.is_coherent()
+    }
+}
+
+impl Moments for Room {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            id: _,
+            game_name: _,
+            code: _,
+            owner: _,
+            max_players: _,
+            supports_authority: _,
+            password: _,
+            is_started: _,
+            authority: _,
+            roster,
+            gallery: _,
+            absences,
+            max_spectators: _,
+            last_activity_ms,
+            relay_window,
+            relay_bytes: _,
+        } = self;
+        roster.change_clock(change);
+        absences.change_clock(change);
+        change.apply(last_activity_ms);
+        relay_window.change_clock(change);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Two tables in step: the members, small and walked once per relayed message, and the seats, with all the rest.
 
 use super::Newcomer;
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo};
 use crate::protocol::{ConnectionInfo, Dialect, PlayerId, ReconnectToken, Stamp, WallTime};
 
@@ -228,11 +229,46 @@ impl Roster {
         Some(self.seats.swap_remove(index))
     }
 
-    pub(super) fn relink(&mut self, place_of: impl Fn(PlayerId) -> Option<MemberRef>) {
+    pub(super) fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> MemberRef) {
         for (member, seat) in self.members.iter_mut().zip(&self.seats) {
-            if let Some(link) = place_of(seat.player) {
-                member.link = link;
-            }
+            member.link = place_of(seat.player);
+        }
+    }
+
+    /// Whether the two tables are in step.
+    pub(super) const fn is_coherent(&self) -> bool {
+        self.members.len() == self.seats.len()
+    }
+}
+
+impl Moments for Roster {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self { members: _, seats } = self;
+        for seat in seats {
+            seat.change_clock(change);
+        }
+    }
+}
+
+impl Moments for Seat {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            player: _,
+            name: _,
+            folded_name: _,
+            is_ready: _,
+            connected_at: _,
+            connection_info: _,
+            stamp: _,
+            token: _,
+            undeliverable_notice:
+                UndeliverableNotice {
+                    told_at_ms,
+                    kept_back: _,
+                },
+        } = self;
+        if let Some(told_at_ms) = told_at_ms {
+            change.apply(told_at_ms);
         }
     }
 }

@@ -12,6 +12,7 @@ pub use sdk::{SdkRefusal, SdkTable};
 use std::net::IpAddr;
 
 use crate::budget::Allowance;
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, Dialect, PlayerId};
 
 /// How far a connection's handshake is.
@@ -115,5 +116,22 @@ impl Session {
         self.player = player;
         self.allowance.take_over(allowance);
         self.epoch = epoch;
+    }
+}
+
+impl Moments for Session {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            player: _,
+            address: _,
+            opened_at_ms,
+            stage: _,
+            dialect: _,
+            app: _,
+            epoch: _,
+            allowance,
+        } = self;
+        change.apply(opened_at_ms);
+        allowance.change_clock(change);
     }
 }

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ahash::AHashMap;
 use thiserror::Error;
 
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::AppId;
 
 /// How long a handshake counts against its application's rate.
@@ -135,23 +136,37 @@ impl AdmissionLedger {
                 limit: limits.connections,
             });
         }
-        let address = address.to_canonical();
-        let counted = (!(limits.exempt_loopback && address.is_loopback())).then_some(address);
-        if let Some(address) = counted {
-            let from_address = counts.by_address.entry(address).or_default();
-            if *from_address >= limits.connections_per_address {
-                return Err(ConnectionRefused::PerAddress {
-                    limit: limits.connections_per_address,
-                });
-            }
-            *from_address += 1;
+        let counted = self.counted_address(address);
+        if let Some(address) = &counted
+            && counts.by_address.get(address).copied().unwrap_or(0) >= limits.connections_per_address
+        {
+            return Err(ConnectionRefused::PerAddress {
+                limit: limits.connections_per_address,
+            });
         }
+        Ok(self.permit_connection(&mut counts, counted))
+    }
+
+    /// Admits again, whatever the limits, a connection that was admitted before it was frozen.
+    pub fn restore_connection(self: &Arc<Self>, address: IpAddr) -> ConnectionPermit {
+        self.permit_connection(&mut self.counts(), self.counted_address(address))
+    }
+
+    /// The address that a connection counts for, if it counts for any.
+    fn counted_address(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        (!(self.limits.exempt_loopback && address.is_loopback())).then_some(address)
+    }
+
+    fn permit_connection(self: &Arc<Self>, counts: &mut Counts, address: Option<IpAddr>) -> ConnectionPermit {
         counts.connections += 1;
-        drop(counts);
-        Ok(ConnectionPermit {
+        if let Some(address) = address {
+            *counts.by_address.entry(address).or_default() += 1;
+        }
+        ConnectionPermit {
             ledger: Arc::clone(self),
-            address: counted,
-        })
+            address,
+        }
     }
 
     /// Admits a room of `game_name` owned by `app`, until the permit is dropped.
@@ -179,18 +194,48 @@ impl AdmissionLedger {
         if counts.rooms >= limits.rooms {
             return Err(RoomRefused::Total { limit: limits.rooms });
         }
+        Ok(self.permit_room(&mut counts, game_name, app.map(|(app, _)| app.clone())))
+    }
+
+    /// Admits again, whatever the limits, a room that was admitted before it was frozen. `app` is the one that the room
+    /// was counted for, which is not always its owner: a room can be adopted.
+    pub fn restore_room(self: &Arc<Self>, game_name: &str, app: Option<AppId>) -> RoomPermit {
+        self.permit_room(&mut self.counts(), game_name, app)
+    }
+
+    fn permit_room(self: &Arc<Self>, counts: &mut Counts, game_name: &str, app: Option<AppId>) -> RoomPermit {
         counts.rooms += 1;
         *counts.by_game.entry(game_name.into()).or_default() += 1;
-        let app = app.map(|(app, _)| app.clone());
         if let Some(app) = &app {
             *counts.by_app.entry(app.clone()).or_default() += 1;
         }
-        drop(counts);
-        Ok(RoomPermit {
+        RoomPermit {
             ledger: Arc::clone(self),
             game_name: game_name.into(),
             app,
-        })
+        }
+    }
+
+    /// The handshakes that still count against a rate, for an archive. What is admitted is not part of it: connections and
+    /// rooms are archived with their shards and [restored](Self::restore_connection) one by one.
+    #[must_use]
+    pub fn freeze_handshakes(&self, now_ms: u64) -> FrozenHandshakes {
+        let mut frozen = FrozenHandshakes {
+            by_app: (self.counts().handshakes.iter())
+                .map(|(app, recent)| (app.clone(), recent.iter().copied().collect()))
+                .collect(),
+        };
+        frozen.change_clock(ClockChange::freeze(now_ms));
+        frozen
+    }
+
+    /// Counts the handshakes of an archive again.
+    pub fn thaw_handshakes(&self, mut frozen: FrozenHandshakes, now_ms: u64) {
+        frozen.change_clock(ClockChange::thaw(now_ms));
+        let mut counts = self.counts();
+        for (app, recent) in frozen.by_app {
+            counts.handshakes.entry(app).or_default().extend(recent);
+        }
     }
 
     /// Counts a handshake of `app` from `address` at `now_ms`, if the application's rate of `per_minute` in any sixty
@@ -212,6 +257,21 @@ impl AdmissionLedger {
             recent.push_back((now_ms, address));
         }
         admitted
+    }
+}
+
+/// Handshakes that count against a rate, out of an archive or on their way into one.
+#[derive(Debug, Clone, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct FrozenHandshakes {
+    by_app: Vec<(AppId, Vec<(u64, IpAddr)>)>,
+}
+
+impl Moments for FrozenHandshakes {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self { by_app } = self;
+        for (at_ms, _) in by_app.iter_mut().flat_map(|(_, recent)| recent) {
+            change.apply(at_ms);
+        }
     }
 }
 
@@ -249,6 +309,13 @@ pub struct RoomPermit {
     ledger: Arc<AdmissionLedger>,
     game_name: Box<str>,
     app: Option<AppId>,
+}
+
+impl RoomPermit {
+    /// The application that the room is counted for.
+    pub(super) const fn app(&self) -> Option<&AppId> {
+        self.app.as_ref()
+    }
 }
 
 impl Drop for RoomPermit {
@@ -355,5 +422,40 @@ mod tests {
             "the application's rate is used up"
         );
         assert!(try_at(FAR, HANDSHAKE_WINDOW_MS), "the first one has left the window");
+    }
+
+    #[test]
+    fn what_was_admitted_is_restored_beyond_every_limit_and_given_back() {
+        let ledger = ledger();
+        let app = AppId::new("studio");
+        let connections: Vec<_> = (0..6).map(|_| ledger.restore_connection(FAR)).collect();
+        let rooms: Vec<_> = (0..5)
+            .map(|_| ledger.restore_room("chess", Some(app.clone())))
+            .collect();
+        assert_eq!(
+            ledger.admitted(),
+            Admitted {
+                connections: 6,
+                rooms: 5
+            }
+        );
+        assert!(ledger.admit_connection(FARTHER).is_err() && ledger.admit_room("go", None).is_err());
+        drop((connections, rooms));
+        let _one = ledger.admit_connection(FAR).expect("all places came free");
+        assert!(ledger.admit_room("chess", Some((&app, Some(1)))).is_ok());
+    }
+
+    #[test]
+    fn handshakes_count_on_after_a_change_of_clocks() {
+        let (old, new) = (ledger(), ledger());
+        let app = AppId::new("studio");
+        assert!(old.admit_handshake(&app, FAR, 2, 500_000));
+        let start_ms = crate::clock::ARCHIVE_MS;
+        new.thaw_handshakes(old.freeze_handshakes(510_000), start_ms);
+        assert!(
+            !new.admit_handshake(&app, FAR, 2, start_ms + 49_999),
+            "ten seconds had passed"
+        );
+        assert!(new.admit_handshake(&app, FAR, 2, start_ms + 50_000));
     }
 }

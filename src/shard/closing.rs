@@ -84,6 +84,8 @@ impl<L> Shard<L> {
 
     /// Ends every connection because the process stops. Nobody is told that the others leave: all of them do.
     pub fn close_all(&mut self, now: Now) {
+        self.world.begin_drain();
+        self.is_closing_all = true;
         let everybody: Vec<_> = self.post.connections.iter().map(|(at, _)| at).collect();
         for at in everybody {
             self.close(at, CloseCode::ServerShutdown, None, now);

@@ -109,6 +109,7 @@ impl<L> Shard<L> {
     fn note_inbound(&mut self, at: MemberRef, now: Now) -> bool {
         self.post.connections.get_mut(at).is_some_and(|connection| {
             connection.last_inbound_ms = now.mono_ms;
+            // Not told by comparing times: over loopback the answer comes within the millisecond of the question.
             connection.probe = None;
             connection.is_open()
         })

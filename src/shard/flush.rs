@@ -34,10 +34,10 @@ impl<L> Shard<L> {
         std::mem::swap(into, &mut self.post.dirty);
     }
 
-    /// Whether some connection has something to send.
+    /// Whether some connection has something to send, has to move, or is over: the caller must not wait.
     #[must_use]
-    pub fn has_dirty(&self) -> bool {
-        !self.post.dirty.is_empty()
+    pub fn has_work(&self) -> bool {
+        !self.post.dirty.is_empty() || !self.departing.is_empty() || !self.ended.is_empty()
     }
 
     /// A connection's link and the bytes to send over it. `None` when it is gone or has nothing to say.

@@ -162,7 +162,7 @@ impl<L> Shard<L> {
             };
             self.post.tell(at, &left, now.mono_ms, settings);
         }
-        if self.world.is_draining() {
+        if self.is_closing_all {
             return; // everybody leaves; nobody needs to be told
         }
         let current_spectators = room.gallery().infos();

@@ -81,7 +81,6 @@ impl<L> Shard<L> {
             settings.handshake.apps.requires_handshake() && connection.session.stage() != Stage::Authenticated;
         let heard_ms = connection.last_inbound_ms;
         let liveness = &settings.liveness;
-        let probe = connection.probe;
         let slow_ms = connection.stalled_since_ms.map(|since| {
             let aged = connection
                 .outbox
@@ -101,10 +100,12 @@ impl<L> Shard<L> {
                 .activity_timeout_ms
                 .map(|timeout| connection.last_activity_ms + timeout),
             // While bytes still move towards it, a peer may be too busy reading to answer.
-            pong_ms: probe.map(|probe| probe.sent_at_ms.max(connection.progress_at_ms) + liveness.pong_timeout_ms),
+            pong_ms: connection
+                .probe
+                .map(|probe| probe.sent_at_ms.max(connection.progress_at_ms) + liveness.pong_timeout_ms),
             probe_ms: liveness
                 .ping_interval_ms
-                .filter(|_| probe.is_none())
+                .filter(|_| connection.probe.is_none())
                 .map(|interval| heard_ms + interval),
         })
     }

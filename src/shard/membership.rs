@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand_chacha::rand_core::RngCore;
 
 use super::connection::{Place, RoomRef, State};
-use super::transfer::{JoinErrand, WatchErrand};
+use super::transfer::JoinErrand;
 use super::{Errand, Now, Shard, ShardId, Slot, World};
 use crate::budget::Charge;
 use crate::protocol::server_message::SpectatorReason;
@@ -128,23 +128,11 @@ impl<L> Shard<L> {
     /// The shard that must run an errand. A room without a code is made on the less loaded of two shards.
     fn home_of(&mut self, errand: &Errand) -> ShardId {
         let world = &self.world;
-        let (game_name, code) = match errand {
-            Errand::Join(JoinErrand {
-                game_name, room_code, ..
-            }) => (game_name, room_code.as_ref()),
-            Errand::Watch(WatchErrand {
-                game_name, room_code, ..
-            }) => (game_name, Some(room_code)),
-            Errand::Return(back) => return world.slots.owner(Self::slot_of_return(back)),
-        };
-        match code {
-            Some(code) => world.slots.owner(world.slot_key.slot_of(game_name, code)),
-            None => {
-                let mut draw = || ShardId((self.random.next_u32() % u32::from(world.shards())) as u16);
-                let (one, other) = (draw(), draw());
-                world.less_loaded(one, other)
-            }
-        }
+        errand.home(world).unwrap_or_else(|| {
+            let mut draw = || ShardId((self.random.next_u32() % u32::from(world.shards())) as u16);
+            let (one, other) = (draw(), draw());
+            world.less_loaded(one, other)
+        })
     }
 
     /// Does what an errand asks for; its room's home is here.
@@ -330,7 +318,7 @@ impl<L> Shard<L> {
         }
     }
 
-    fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, keep_seat: bool, now: Now) {
+    pub(super) fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, keep_seat: bool, now: Now) {
         let world = Arc::clone(&self.world);
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
@@ -347,8 +335,8 @@ impl<L> Shard<L> {
             self.rooms.remember_absent(departure.player, room_ref);
         }
         self.count_member(false);
-        if world.is_draining() {
-            return; // everybody leaves; nobody needs to be told
+        if self.is_closing_all {
+            return;
         }
         let left = ServerMessage::PlayerLeft {
             player_id: departure.player,

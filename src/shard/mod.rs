@@ -20,6 +20,7 @@ mod doorbell;
 mod doorbell_model;
 mod expiry;
 mod flush;
+mod frozen;
 mod gallery;
 mod handshake;
 mod hop;
@@ -44,6 +45,7 @@ pub use connection::{Connection, RoomRef};
 pub use counters::{Counter, CounterSet, Counters};
 pub use dispatch::Flow;
 pub use flush::{AfterSend, SendOutcome};
+pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, deal};
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
@@ -92,6 +94,8 @@ pub struct Shard<L> {
     departing: Vec<MemberRef>,
     ended: Vec<MemberRef>,
     next_sweep_ms: u64,
+    /// Whether everybody is being sent away: nobody needs to be told who else leaves.
+    is_closing_all: bool,
     random: ChaCha12Rng,
 }
 
@@ -113,6 +117,7 @@ impl<L> Shard<L> {
             departing: Vec::new(),
             ended: Vec::new(),
             next_sweep_ms,
+            is_closing_all: false,
             random: ChaCha12Rng::from_seed(seed),
         }
     }

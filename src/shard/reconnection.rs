@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::connection::{Place, RoomRef};
 use super::membership::Failure;
 use super::transfer::ReturnErrand;
-use super::{Errand, Now, Shard, Slot};
+use super::{Errand, Now, Shard};
 use crate::protocol::server_message::{Reconnected, Replay};
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, ProtocolVersion, Reconnect, ReconnectToken, ServerMessage};
 use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Telling};
@@ -46,11 +46,6 @@ impl<L> Shard<L> {
             token: request.auth_token.clone(),
         };
         self.go(at, Errand::Return(errand), now);
-    }
-
-    /// The slot that a returning player names.
-    pub(super) fn slot_of_return(errand: &ReturnErrand) -> Slot {
-        Slot::new(ReconnectToken::slot_of(errand.token.expose()).unwrap_or_else(|| errand.room_id.slot()))
     }
 
     /// Gives a player its seat back, in a room whose home is here.
@@ -226,26 +221,4 @@ fn texts(
         .filter_map(text)
         .filter_map(|text| RawValue::from_string(text).ok())
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::{RoomId, Secret};
-
-    fn slot(token: &str) -> u16 {
-        let player = PlayerId::from_bytes([1; 16]);
-        let errand = ReturnErrand {
-            player,
-            room_id: RoomId::in_slot(9, [0; 16]),
-            token: Secret::new(token),
-        };
-        Shard::<()>::slot_of_return(&errand).number()
-    }
-
-    #[test]
-    fn a_token_leads_home_and_the_room_id_does_when_there_is_none() {
-        assert_eq!(slot("12345678-9abc-4def-8123-456789abcdef"), 0x123);
-        assert_eq!(slot("guess"), 9);
-    }
 }

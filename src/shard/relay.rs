@@ -6,7 +6,7 @@
 use super::{FrameMark, FrameOrigin, Lane, Now, Shard};
 use crate::budget::Charge;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
-use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, PlayerId};
+use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, PlayerId, ServerMessage};
 use crate::room::MemberRef;
 
 impl<L> Shard<L> {
@@ -170,8 +170,13 @@ impl<L> Shard<L> {
             passed_over.len()
         );
         self.refuse(at, &own, ErrorCode::UnsupportedGameDataFormat, now);
+        let notice = ServerMessage::Error {
+            message: &text,
+            error_code: ErrorCode::UnsupportedGameDataFormat,
+        };
         for receiver in passed_over {
-            self.refuse(receiver, &text, ErrorCode::UnsupportedGameDataFormat, now);
+            // Not charged to its budget of refusals: it asked for nothing, and others must not be able to close it.
+            self.tell(receiver, &notice, now);
         }
     }
 }

@@ -5,7 +5,7 @@ use ahash::AHashMap;
 use super::Table;
 use super::admission::RoomPermit;
 use super::connection::RoomRef;
-use crate::protocol::{PlayerId, RoomCode};
+use crate::protocol::{AppId, PlayerId, RoomCode};
 use crate::room::Room;
 
 /// A room with its place in the process-wide count.
@@ -89,6 +89,13 @@ impl Rooms {
         let before = self.by_name.insert(name, at);
         debug_assert!(before.is_none(), "two rooms of one name");
         at
+    }
+
+    /// Every room with the place that it had and the application that it is counted for.
+    pub(super) fn into_rooms(self) -> impl Iterator<Item = (RoomRef, Room, Option<AppId>)> {
+        self.homes
+            .into_values()
+            .map(|(at, Home { room, permit })| (RoomRef(at), room, permit.app().cloned()))
     }
 
     /// Rooms in which nothing has happened for `timeout_ms`, as far as the rooms themselves know.

@@ -34,7 +34,7 @@ impl Slot {
 }
 
 /// The secret that slots are hashed under. Never printed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct SlotKey([u8; 16]);
 
 impl SlotKey {

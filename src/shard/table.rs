@@ -82,6 +82,17 @@ impl<T> Table<T> {
             .as_mut()
     }
 
+    /// Every value with the reference that it had, taken out of the table.
+    pub(super) fn into_values(self) -> impl Iterator<Item = (MemberRef, T)> {
+        self.places.into_iter().enumerate().filter_map(|(index, place)| {
+            let at = MemberRef {
+                index: index as u32,
+                generation: place.generation,
+            };
+            place.holder.map(|value| (at, value))
+        })
+    }
+
     /// Every value with its reference.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (MemberRef, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {

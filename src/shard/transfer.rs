@@ -1,9 +1,9 @@
 //! A live connection on its way to another shard.
 
-use super::ShardId;
 use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
-use crate::protocol::{ErrorCode, PlayerId, RoomCode, RoomId, Secret, ServerMessage};
+use super::{ShardId, Slot, World};
+use crate::protocol::{ErrorCode, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
 use crate::session::Session;
 
 /// Everything that a connection is, in one piece. Dropping it closes the connection: the link does that.
@@ -72,7 +72,24 @@ pub struct ReturnErrand {
     pub(super) token: Secret,
 }
 
+impl ReturnErrand {
+    /// The slot that the token names, or else the room's id.
+    pub(super) fn slot(&self) -> Slot {
+        Slot::new(ReconnectToken::slot_of(self.token.expose()).unwrap_or_else(|| self.room_id.slot()))
+    }
+}
+
 impl Errand {
+    /// The shard that must run the errand; `None` if any may: a room without a code is made where there is room.
+    pub(super) fn home(&self, world: &World) -> Option<ShardId> {
+        let slot = match self {
+            Self::Join(join) => world.slot_key.slot_of(&join.game_name, join.room_code.as_ref()?),
+            Self::Watch(watch) => world.slot_key.slot_of(&watch.game_name, &watch.room_code),
+            Self::Return(back) => back.slot(),
+        };
+        Some(world.slots.owner(slot))
+    }
+
     /// The answer to the request when it is refused.
     pub(super) const fn refusal<'a>(&self, reason: &'a str, error_code: ErrorCode) -> ServerMessage<'a> {
         match self {
@@ -80,5 +97,28 @@ impl Errand {
             Self::Watch(_) => ServerMessage::SpectatorJoinFailed { reason, error_code },
             Self::Return(_) => ServerMessage::ReconnectionFailed { reason, error_code },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(token: &str) -> u16 {
+        let player = PlayerId::from_bytes([1; 16]);
+        let token = Secret::new(token);
+        ReturnErrand {
+            player,
+            room_id: RoomId::in_slot(9, [0; 16]),
+            token,
+        }
+        .slot()
+        .number()
+    }
+
+    #[test]
+    fn a_token_leads_home_and_the_room_id_does_when_there_is_none() {
+        assert_eq!(slot("12345678-9abc-4def-8123-456789abcdef"), 0x123);
+        assert_eq!(slot("guess"), 9);
     }
 }

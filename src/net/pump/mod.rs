@@ -192,7 +192,7 @@ impl Pump {
 
     /// Waits for something to do, at most until the next tick.
     fn wait(&mut self) -> io::Result<usize> {
-        let has_work = !self.backlog.is_empty() || self.shard.has_dirty();
+        let has_work = !self.backlog.is_empty() || self.shard.has_work();
         let until_tick = self.next_tick.saturating_duration_since(Instant::now());
         let may_sleep = !has_work && !until_tick.is_zero() && self.inbox.prepare_to_sleep();
         let ready = self.poller.wait(if may_sleep { until_tick } else { Duration::ZERO });

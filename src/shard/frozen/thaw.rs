@@ -1,0 +1,166 @@
+//! Going on where a frozen shard stopped.
+
+use ahash::AHashMap;
+
+use super::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState, Portion};
+use crate::clock::{ClockChange, Moments};
+use crate::protocol::server_message::SpectatorReason;
+use crate::protocol::{PlayerId, RoomId};
+use crate::room::MemberRef;
+use crate::shard::connection::{Connection, Place, Probe, RoomRef, State};
+use crate::shard::{Errand, Now, Shard};
+
+/// What is still to be done with a connection once everybody is in place.
+enum Next {
+    Nothing,
+    End,
+    Pursue(Box<Errand>),
+}
+
+impl<L> Shard<L> {
+    /// Takes in a portion of frozen state. `link_of` turns what remained of a link into a link again; where it cannot, the
+    /// connection is over and its room mates are told.
+    ///
+    /// Returns the connections taken in. The caller watches their sockets and serves the bytes that their links have kept,
+    /// as after a [hop](Self::receive); those that are [departing](Self::is_departing) first go where they are bound for.
+    ///
+    /// # Panics
+    ///
+    /// When the portion is another shard's.
+    pub fn thaw<R>(
+        &mut self,
+        portion: Portion<R>,
+        now: Now,
+        mut link_of: impl FnMut(R) -> Option<L>,
+    ) -> Vec<MemberRef> {
+        let Portion { shard, mut frozen } = portion;
+        assert_eq!(shard, self.id, "a portion is dealt to one shard");
+        frozen.change_clock(ClockChange::thaw(now.mono_ms));
+        let FrozenShard {
+            rooms,
+            connections,
+            next_sweep_ms,
+        } = frozen;
+        self.next_sweep_ms = self.next_sweep_ms.min(next_sweep_ms);
+        let rooms = self.thaw_rooms(rooms);
+        let mut places = AHashMap::with_capacity(connections.len());
+        let mut thawed = Vec::with_capacity(connections.len());
+        for mut connection in connections {
+            let place = connection.place.take().and_then(|place| match place {
+                FrozenPlace::Seated(id) => rooms.get(&id).copied().map(Place::Seated),
+                FrozenPlace::Watching(id) => rooms.get(&id).copied().map(Place::Watching),
+            });
+            let player = connection.session.player();
+            if let Some((at, next)) = self.thaw_connection(connection, place, &mut link_of) {
+                places.insert(player, at);
+                thawed.push((at, next));
+            }
+        }
+        let vacant: Vec<_> = rooms.values().flat_map(|room| self.relink(*room, &places)).collect();
+        self.world.publish_load(self.id, self.rooms.members());
+        for (at, room) in vacant {
+            self.vacate_seat(at, room, false, now);
+            self.vacate_gallery(at, room, SpectatorReason::Disconnected, now);
+        }
+        let mut taken_in = Vec::with_capacity(thawed.len());
+        for (at, next) in thawed {
+            // Even where the socket was full: nobody has asked the kernel yet to say when it no longer is.
+            self.writable(at);
+            self.plan_check(at);
+            match next {
+                Next::Nothing => {}
+                Next::End => self.ended.push(at),
+                Next::Pursue(errand) => self.go(at, *errand, now),
+            }
+            taken_in.push(at);
+        }
+        self.settle(now);
+        taken_in
+    }
+
+    fn thaw_rooms(&mut self, rooms: Vec<FrozenRoom>) -> AHashMap<RoomId, RoomRef> {
+        let mut places = AHashMap::with_capacity(rooms.len());
+        for FrozenRoom { room, counted_for } in rooms {
+            let permit = self.world.ledger.restore_room(room.game_name(), counted_for);
+            let (id, absent) = (room.id(), room.absent_players().collect::<Vec<_>>());
+            let at = self.rooms.insert(room, permit);
+            for player in absent {
+                self.rooms.remember_absent(player, at);
+            }
+            places.insert(id, at);
+        }
+        places
+    }
+
+    fn thaw_connection<R>(
+        &mut self,
+        frozen: FrozenConnection<R>,
+        place: Option<Place>,
+        link_of: &mut impl FnMut(R) -> Option<L>,
+    ) -> Option<(MemberRef, Next)> {
+        let FrozenConnection {
+            link,
+            session,
+            outbox,
+            place: _,
+            state,
+            stalled_since_ms,
+            progress_at_ms,
+            last_inbound_ms,
+            last_activity_ms,
+            probe_sent_at_ms,
+            is_admitted,
+        } = frozen;
+        let link = link_of(link)?;
+        let (state, next) = match state {
+            FrozenState::Open => (State::Open, Next::Nothing),
+            FrozenState::Departing(errand) => (State::Open, Next::Pursue(errand)),
+            FrozenState::Closing {
+                gives_up_at_ms,
+                peer_has_closed,
+            } => {
+                let is_over = peer_has_closed && outbox.is_empty();
+                let state = State::Closing {
+                    gives_up_at_ms,
+                    peer_has_closed,
+                };
+                (state, if is_over { Next::End } else { Next::Nothing })
+            }
+        };
+        let permit = is_admitted.then(|| self.world.ledger.restore_connection(session.address()));
+        self.world.presence.arrive(session.player());
+        let mut connection = Connection::new(link, session, outbox, permit, last_inbound_ms);
+        connection.place = place;
+        connection.progress_at_ms = progress_at_ms;
+        connection.last_activity_ms = last_activity_ms;
+        connection.probe = probe_sent_at_ms.map(|sent_at_ms| Probe { sent_at_ms });
+        connection.state = state;
+        connection.stalled_since_ms = stalled_since_ms;
+        self.post.counters.connections.add(1);
+        Some((self.post.connections.insert(connection), next))
+    }
+
+    /// Points a room at its members' new places. Returns the places of those who are not here, under references
+    /// that find nothing.
+    fn relink(&mut self, room: RoomRef, places: &AHashMap<PlayerId, MemberRef>) -> Vec<(MemberRef, RoomRef)> {
+        let mut vacant = Vec::new();
+        let Some(seats) = self.rooms.get_mut(room) else {
+            return vacant;
+        };
+        seats.relink(|player| {
+            places.get(&player).copied().unwrap_or_else(|| {
+                let nowhere = MemberRef {
+                    index: u32::MAX - vacant.len() as u32,
+                    generation: u32::MAX,
+                };
+                vacant.push((nowhere, room));
+                nowhere
+            })
+        });
+        let members: usize = seats.audience().iter().map(|members| members.len()).sum();
+        for _ in 0..members {
+            self.rooms.count_member(true);
+        }
+        vacant
+    }
+}

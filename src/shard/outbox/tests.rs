@@ -1,0 +1,210 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const AL: PlayerId = PlayerId::from_bytes([1; 16]);
+
+fn data(class: DeliveryClass, key: u32, seq: u64) -> FrameMark {
+    FrameMark {
+        queued_at_ms: seq,
+        lane: Lane::Data,
+        origin: Some(FrameOrigin {
+            sender: AL,
+            epoch: 1,
+            seq,
+            class,
+            key,
+        }),
+    }
+}
+
+const CONTROL: FrameMark = FrameMark {
+    queued_at_ms: 0,
+    lane: Lane::Control,
+    origin: None,
+};
+
+fn seq_of(origin: Option<FrameOrigin>) -> Option<u64> {
+    origin.map(|origin| origin.seq)
+}
+
+#[test]
+fn frames_leave_in_the_order_in_which_they_were_queued() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.push(&mut pool, FrameMark::in_order(5), b"one");
+    outbox.push(&mut pool, FrameMark::in_order(6), b"two");
+    assert_eq!(outbox.unsent(), b"onetwo");
+    assert_eq!(outbox.oldest_queued_at_ms(), Some(5));
+    outbox.advance(&mut pool, 4);
+    assert_eq!(outbox.unsent(), b"wo");
+    assert_eq!((outbox.unsent_frames(), outbox.oldest_queued_at_ms()), (1, Some(6)));
+    outbox.advance(&mut pool, 2);
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn a_control_frame_overtakes_data_but_not_a_cut_head_nor_earlier_control() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 1), b"head");
+    outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 2), b"tail");
+    outbox.advance(&mut pool, 1);
+    outbox.push(&mut pool, CONTROL, b"[1]");
+    outbox.push(&mut pool, CONTROL, b"[2]");
+    assert_eq!(outbox.unsent(), b"ead[1][2]tail");
+}
+
+#[test]
+fn only_frames_that_are_not_on_the_wire_can_be_taken_back() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.push(&mut pool, data(DeliveryClass::Latest, 7, 1), b"aa");
+    outbox.push(&mut pool, data(DeliveryClass::Latest, 7, 2), b"bb");
+    outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, 3), b"cc");
+    outbox.advance(&mut pool, 1);
+    assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, 7)), Some(2));
+    assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, 7)), None);
+    assert_eq!(outbox.unsent(), b"acc");
+    assert_eq!(seq_of(outbox.evict_oldest(&mut pool, DeliveryClass::Volatile)), Some(3));
+    assert_eq!(outbox.unsent(), b"a");
+}
+
+#[test]
+fn discarding_keeps_the_rest_of_a_cut_head() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    for _ in 0..3 {
+        outbox.push(&mut pool, FrameMark::in_order(0), b"frame");
+    }
+    outbox.advance(&mut pool, 7);
+    assert_eq!(outbox.discard_unsent(&mut pool), 1);
+    assert_eq!(outbox.unsent(), b"ame");
+    outbox.advance(&mut pool, 3);
+    outbox.push(&mut pool, FrameMark::in_order(0), b"next");
+    assert_eq!(outbox.discard_unsent(&mut pool), 1);
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn an_incoherent_outbox_is_recognised() {
+    let queued = || {
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+        for _ in 0..3 {
+            outbox.push(&mut pool, FrameMark::in_order(0), b"frame");
+        }
+        outbox.advance(&mut pool, 7);
+        outbox
+    };
+    assert!(Outbox::default().is_coherent() && queued().is_coherent());
+    let damages: [fn(&mut Storage); 6] = [
+        |storage| storage.sent = 15,
+        |storage| storage.sent = 3,
+        |storage| storage.gone = 3,
+        |storage| storage.bytes.truncate(14),
+        |storage| storage.entries[1].end = 5,
+        |storage| storage.entries.clear(),
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let mut outbox = queued();
+        damage(outbox.storage.as_mut().expect("queued"));
+        assert!(!outbox.is_coherent(), "damage {number}");
+    }
+}
+
+#[test]
+fn an_idle_outbox_is_one_pointer_and_its_storage_is_reused() {
+    assert_eq!(size_of::<Outbox>(), size_of::<usize>());
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.push(&mut pool, FrameMark::in_order(0), b"x");
+    outbox.advance(&mut pool, 1);
+    assert_eq!(pool.spare.len(), 1);
+    outbox.push(&mut pool, FrameMark::in_order(0), &[0; OutboxPool::MAX_SPARE_BYTES + 1]);
+    assert_eq!(pool.spare.len(), 0);
+    outbox.advance(&mut pool, OutboxPool::MAX_SPARE_BYTES + 1);
+    assert_eq!(pool.spare.len(), 0, "a blown-up storage is freed, not kept");
+}
+
+/// One thing that may happen to an outbox.
+#[derive(Debug, Clone)]
+enum Step {
+    Data(DeliveryClass, u32, usize),
+    Control(usize),
+    Send(usize),
+    Supersede(u32),
+    Evict,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let class = prop_oneof![
+        Just(DeliveryClass::Reliable),
+        Just(DeliveryClass::Latest),
+        Just(DeliveryClass::Volatile)
+    ];
+    prop_oneof![
+        4 => (class, 0..3u32, 1..40_000usize).prop_map(|(class, key, length)| Step::Data(class, key, length)),
+        1 => (1..200usize).prop_map(Step::Control),
+        4 => (0..90_000usize).prop_map(Step::Send),
+        1 => (0..3u32).prop_map(Step::Supersede),
+        1 => Just(Step::Evict),
+    ]
+}
+
+proptest! {
+    /// Against a naive model, a list of whole frames: what leaves is the same bytes in the same order.
+    #[test]
+    fn agrees_with_a_list_of_frames(steps in prop::collection::vec(step(), 1..60)) {
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+        let mut model: Vec<(FrameMark, Vec<u8>)> = Vec::new();
+        let mut cut = 0; // bytes of the model's head that are on the wire
+        for (number, step) in steps.into_iter().enumerate() {
+            let first_whole = usize::from(cut > 0);
+            let position = |model: &[(FrameMark, Vec<u8>)], wanted: &dyn Fn(&FrameOrigin) -> bool| {
+                (first_whole..model.len()).find(|&at| model[at].0.origin.as_ref().is_some_and(wanted))
+            };
+            match step {
+                Step::Data(class, key, length) => {
+                    let mark = data(class, key, number as u64);
+                    let frame = vec![number as u8; length];
+                    outbox.push(&mut pool, mark, &frame);
+                    model.push((mark, frame));
+                }
+                Step::Control(length) => {
+                    let frame = vec![number as u8; length];
+                    outbox.push(&mut pool, CONTROL, &frame);
+                    let ahead = model[first_whole.min(model.len())..]
+                        .iter().take_while(|(mark, _)| mark.lane == Lane::Control).count();
+                    model.insert(first_whole.min(model.len()) + ahead, (CONTROL, frame));
+                }
+                Step::Send(wish) => {
+                    let mut count = wish.min(outbox.unsent_bytes());
+                    let mut expected: Vec<u8> = model.iter().flat_map(|(_, frame)| frame.clone()).collect();
+                    expected.drain(..cut);
+                    prop_assert_eq!(&outbox.unsent()[..count], &expected[..count]);
+                    outbox.advance(&mut pool, count);
+                    while count > 0 {
+                        let left = model[0].1.len() - cut;
+                        if count >= left {
+                            model.remove(0);
+                            count -= left;
+                            cut = 0;
+                        } else {
+                            cut += count;
+                            count = 0;
+                        }
+                    }
+                }
+                Step::Supersede(key) => {
+                    let found = position(&model, &|origin| origin.class == DeliveryClass::Latest && origin.key == key);
+                    let expected = found.map(|at| model.remove(at).0.origin.expect("data has an origin").seq);
+                    prop_assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, key)), expected);
+                }
+                Step::Evict => {
+                    let found = position(&model, &|origin| origin.class == DeliveryClass::Volatile);
+                    let expected = found.map(|at| model.remove(at).0.origin.expect("data has an origin").seq);
+                    prop_assert_eq!(seq_of(outbox.evict_oldest(&mut pool, DeliveryClass::Volatile)), expected);
+                }
+            }
+            let total: usize = model.iter().map(|(_, frame)| frame.len()).sum();
+            prop_assert_eq!(outbox.unsent_bytes(), total - cut);
+            prop_assert_eq!(outbox.unsent_frames(), model.len());
+            prop_assert_eq!(outbox.is_empty(), model.is_empty());
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! WebSocket frames as a client writes and reads them. Independent of the server's own code, which is under test.
+
+use std::collections::VecDeque;
+
+use serde_json::Value;
+
+/// What a client's frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opcode {
+    Continuation = 0,
+    Text = 1,
+    Binary = 2,
+    Close = 8,
+    Ping = 9,
+    Pong = 10,
+}
+
+/// A frame from the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Frame {
+    Text(Value),
+    Binary(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong(Vec<u8>),
+    /// Code, if any, and reason.
+    Close(Option<u16>, String),
+}
+
+/// A masked frame.
+pub fn client_frame(opcode: Opcode, is_final: bool, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
+    let mut frame = vec![opcode as u8 | if is_final { 0x80 } else { 0 }];
+    match payload.len() {
+        short @ 0..=125 => frame.push(0x80 | short as u8),
+        medium @ 126..=0xffff => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&(medium as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(0x80 | 127);
+            frame.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&mask);
+    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+/// The payload of a close frame.
+pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
+    [&code.to_be_bytes()[..], reason.as_bytes()].concat()
+}
+
+/// Takes the first whole frame off `bytes`.
+///
+/// # Panics
+///
+/// When the server sends what no server may send.
+pub fn take_server_frame(bytes: &mut VecDeque<u8>) -> Option<Frame> {
+    let head = bytes.make_contiguous();
+    let (first, second) = (*head.first()?, *head.get(1)?);
+    assert_eq!(second & 0x80, 0, "a server never masks");
+    assert_eq!(
+        first & 0xf0,
+        0x80,
+        "every server frame is whole, and no extension is negotiated"
+    );
+    let (header_bytes, payload_bytes) = match second {
+        126 => (
+            4,
+            usize::from(u16::from_be_bytes(head.get(2..4)?.try_into().expect("two bytes"))),
+        ),
+        127 => (
+            10,
+            u64::from_be_bytes(head.get(2..10)?.try_into().expect("eight bytes")) as usize,
+        ),
+        short => (2, usize::from(short)),
+    };
+    let payload = head.get(header_bytes..header_bytes + payload_bytes)?.to_vec();
+    bytes.drain(..header_bytes + payload_bytes);
+    Some(match first & 0x0f {
+        1 => {
+            let text = String::from_utf8(payload).expect("text is UTF-8");
+            Frame::Text(serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}")))
+        }
+        2 => Frame::Binary(payload),
+        8 => match payload.split_first_chunk::<2>() {
+            None => Frame::Close(None, String::new()),
+            Some((code, reason)) => Frame::Close(
+                Some(u16::from_be_bytes(*code)),
+                String::from_utf8(reason.to_vec()).expect("a close reason is UTF-8"),
+            ),
+        },
+        9 => Frame::Ping(payload),
+        10 => Frame::Pong(payload),
+        other => panic!("the server sent opcode {other}"),
+    })
+}

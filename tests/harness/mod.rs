@@ -1,0 +1,32 @@
+//! A relay of several shards in memory: virtual clock, seeded schedule, clients without sockets.
+//!
+//! [`Simulation`] is the machine: shards with their real inboxes, pipes with bounded buffers in place of sockets, and a
+//! schedule that decides from a seed which shard runs next, how inbound bytes are cut, how much a pipe takes, and when an
+//! inbox is emptied. [`Game`] and [`Client`] are the words in which scenarios are told. The bytes take the road that they
+//! take in the server: framing, conversation, shard, outbox. Only sockets and waiting are replaced.
+//!
+//! The same seed gives the same run, byte for byte. A failure prints the seed and what was last said.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses its own part of the vocabulary"
+)]
+
+mod expectations;
+mod frames;
+mod game;
+mod pattern;
+mod peer;
+mod pipe;
+mod schedule;
+mod setup;
+mod simulation;
+
+pub use expectations::Seat;
+pub use frames::{Frame, Opcode, client_frame, close_payload};
+pub use game::{Client, Game, in_every_schedule};
+pub use pattern::mismatch;
+pub use schedule::Schedule;
+pub use setup::{Setup, settings};
+pub use simulation::{ClientId, Simulation};
