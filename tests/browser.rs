@@ -1,5 +1,5 @@
-//! A browser's own `WebSocket` plays through the server: first the snippet of the README, as it stands, then binary data
-//! and the closing handshake, which the snippet leaves out.
+//! A browser's own `WebSocket` plays through the server: first the snippet of the README, as it stands, as its reader would
+//! use it; then a whole match with what the snippet leaves out.
 //!
 //! The page comes from a listener of the test's own and reports back to it. Without a browser the test says that it skips;
 //! with `SIGNAL_FISH_FORBID_SKIPS=1` it fails instead.
@@ -17,7 +17,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use support::server::Server;
 
@@ -29,12 +29,24 @@ const ATTEMPTS: usize = 3;
 /// How long the page waits before it reports how far it came.
 const PAGE_PATIENCE: Duration = Duration::from_secs(20);
 
-/// The snippet as people paste it, and the address in it.
+/// The snippet as people paste it (`docs_are_true` compares it with the README), and the address in it.
 const SNIPPET: &str = include_str!("../docs/browser-snippet.js");
 const SNIPPET_URL: &str = "ws://127.0.0.1:3536/v2/ws";
 
-/// Binary data between two sockets that negotiated it, and a close whose code and reason come back.
-const BINARY_AND_CLOSE: &str = r#"
+/// What the README tells its reader to do with the snippet, in one page instead of two tabs.
+const AS_TOLD: &str = r#"
+const say = play("Mira");
+const code = await logged((line) => line[0] === "room code:");
+play("Otto", code[1]);
+await logged((line) => line[0] === "PlayerJoined");
+say({ x: 12, y: -3.5 });
+const heard = await logged((line) => line[0] === "GameData");
+report.heard = heard[1].data;
+"#;
+
+/// A match of two sockets that negotiated binary data: ready, start, binary both ways, leave, and a close whose code and
+/// reason come back.
+const MATCH: &str = r#"
 const open = async () => {
   const socket = new WebSocket(URL_OF_SERVER);
   socket.binaryType = "arraybuffer";
@@ -62,32 +74,49 @@ one.send("JoinRoom", { game_name: "tide-pool", player_name: "One" });
 const joined = await one.frame("RoomJoined");
 other.send("JoinRoom", { game_name: "tide-pool", player_name: "Other", room_code: joined.room_code });
 await other.frame("RoomJoined");
+one.send("PlayerReady");
+await other.frame("LobbyStateChanged");
+other.send("PlayerReady");
+while (!(await one.frame("LobbyStateChanged")).all_ready);
+one.send("StartGame");
+for (const player of [one, other]) report.peers.push((await player.frame("GameStarting")).peer_connections.length);
 for (const [from, to] of [[one, other], [other, one]]) {
   const payload = new Uint8Array([0x82, 0xa2, 0x6f, 0x70, 0xa4, 0x6d, 0x6f, 0x76, 0x65, 0xa1, 0x78, 0x07]);
   from.socket.send(payload);
   const envelope = await to.frame("nothing but binary");
   report.binary.push(payload.every((byte, at) => envelope.at(at - payload.length) === byte));
 }
+other.send("LeaveRoom");
+await other.frame("RoomLeft");
+await one.frame("PlayerLeft");
 const closed = new Promise((resolve) => (one.socket.onclose = resolve));
 one.socket.close(4321, "bye");
 const { code, reason, wasClean } = await closed;
 report.close = { code, reason, wasClean };
 "#;
 
-/// The page: runs the snippet and what follows, and reports what the snippet logged.
+/// The page: runs everything and reports how it went, with all that the snippet logged.
 fn page(url: &str) -> String {
     assert!(SNIPPET.contains(SNIPPET_URL), "the snippet names the default address");
     let snippet = SNIPPET.replace(SNIPPET_URL, url);
-    let more = BINARY_AND_CLOSE.replace("URL_OF_SERVER", &format!("{url:?}"));
+    let more = MATCH.replace("URL_OF_SERVER", &format!("{url:?}"));
     let patience_ms = PAGE_PATIENCE.as_millis();
     format!(
         r#"<!doctype html><meta charset="utf-8"><script type="module">
-const report = {{ log: [], binary: [] }};
-console.log = (line) => report.log.push(line);
+const report = {{ log: [], peers: [], binary: [] }};
+let woken = () => {{}};
+console.log = (...line) => (report.log.push(line), woken());
+const logged = async (test) => {{
+  for (let seen = 0; ; seen += 1) {{
+    while (seen === report.log.length) await new Promise((resolve) => (woken = resolve));
+    if (test(report.log[seen])) return report.log[seen];
+  }}
+}};
 const tell = () => fetch("/result", {{ method: "POST", body: JSON.stringify(report) }});
 setTimeout(() => {{ report.error = "stuck"; tell(); }}, {patience_ms});
 try {{
-{{ {snippet} }}
+{{ {snippet}
+{AS_TOLD} }}
 {{ {more} }}
 }} catch (error) {{ report.error = String(error); }}
 await tell();
@@ -231,25 +260,9 @@ fn a_browser_plays_the_snippet_of_the_readme() {
     };
 
     assert_eq!(report["error"], Value::Null, "{report}");
-    let log: Vec<&str> = report["log"]
-        .as_array()
-        .expect("lines")
-        .iter()
-        .filter_map(Value::as_str)
-        .collect();
-    for line in [
-        "Mira ← RoomJoined",
-        "Otto ← RoomJoined",
-        "Mira ← PlayerJoined",
-        "Otto ← GameStarting",
-        "Otto ← GameData",
-        "Mira ← GameData",
-        "Otto ← RoomLeft",
-        "Mira ← PlayerLeft",
-    ] {
-        assert!(log.contains(&line), "{line} is missing: {log:#?}");
-    }
-    assert_eq!(report["binary"], serde_json::json!([true, true]));
-    let close = serde_json::json!({"code": 4321, "reason": "bye", "wasClean": true});
+    assert_eq!(report["heard"], json!({"x": 12, "y": -3.5}));
+    assert_eq!(report["peers"], json!([2, 2]));
+    assert_eq!(report["binary"], json!([true, true]));
+    let close = json!({"code": 4321, "reason": "bye", "wasClean": true});
     assert_eq!(report["close"], close);
 }
