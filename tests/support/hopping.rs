@@ -13,7 +13,7 @@
 //! server finds several moves in the bytes it has already read.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Barrier};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,8 @@ pub fn run(plan: Plan) -> Report {
     ];
 
     // Nobody moves before everybody is seated for the first time, so that the counters show the moves alone.
-    let seated = Arc::new(Barrier::new((plan.hoppers + plan.stayers + 1) as usize));
+    let (seated, arrivals) = channel();
+    let mut starts = Vec::new();
     let mut hosts = Vec::new();
     let mut commuters = Vec::new();
     for (rooms, ids) in lines {
@@ -98,13 +99,21 @@ pub fn run(plan: Plan) -> Report {
         }
         for id in ids {
             let commuter = Commuter::new(&server, id, rooms.clone());
-            let seated = Arc::clone(&seated);
-            commuters.push(thread::spawn(move || commuter.travel(plan.moves, &seated)));
+            let (start, started) = channel();
+            starts.push(start);
+            let seated = seated.clone();
+            commuters.push(thread::spawn(move || commuter.travel(plan.moves, &seated, &started)));
         }
     }
-    seated.wait();
+    for _ in &commuters {
+        arrivals
+            .recv_timeout(2 * DEADLINE)
+            .expect("every commuter gets its first seat");
+    }
     let before = server.count(|counters| &counters.hops_sent);
-    seated.wait();
+    for start in &starts {
+        start.send(()).expect("the commuter waits");
+    }
 
     let mut report = Report {
         hops: 0,
@@ -322,13 +331,13 @@ impl Commuter {
 
     /// Makes `moves` visits after the first. Returns how many messages it heard, and how long the joins took that it
     /// waited for alone.
-    fn travel(mut self, moves: u64, seated: &Barrier) -> (u64, Vec<Duration>) {
+    fn travel(mut self, moves: u64, seated: &Sender<()>, start: &Receiver<()>) -> (u64, Vec<Duration>) {
         let mut joins = Vec::new();
         self.send(&self.visit_bytes(0), 0);
         self.expect_joined(0);
         self.expect_welcome(0);
-        seated.wait();
-        seated.wait();
+        seated.send(()).expect("the test waits");
+        start.recv_timeout(2 * DEADLINE).expect("the others are seated too");
         let mut visit = 1;
         while visit <= moves {
             let last = (visit + EXPRESS_VISITS - 1).min(moves);
