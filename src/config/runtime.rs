@@ -10,6 +10,9 @@ pub struct RuntimeConfig {
     pub shards: usize,
     /// Milliseconds between two looks at the deadlines. Default 10; 1 … 100.
     pub tick_ms: u64,
+    /// The most, in microseconds, that a busy shard lets messages gather before it serves and sends them together.
+    /// Default 1000; 0 … 10000; 0 = never.
+    pub turn_window_us: u64,
     /// Connections that may be on their way to one shard. Default 4096; 16 … 1048576.
     pub inbox_capacity: usize,
     /// Further places in a shard's inbox, kept for control messages. Default 1024; 16 … 1048576.
@@ -37,6 +40,7 @@ impl Default for RuntimeConfig {
         Self {
             shards: 0,
             tick_ms: 10,
+            turn_window_us: 1000,
             inbox_capacity: 4096,
             inbox_reserve: 1024,
             listen_backlog: 1024,

@@ -10,6 +10,7 @@ mod greeting;
 pub mod http;
 mod link;
 mod listener;
+mod pace;
 mod poller;
 mod pump;
 mod socket;

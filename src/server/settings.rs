@@ -148,6 +148,7 @@ pub(super) fn admission_limits(config: &Config) -> AdmissionLimits {
 pub(super) fn pump_settings(config: &Config) -> PumpSettings {
     PumpSettings {
         tick: Duration::from_millis(config.runtime.tick_ms),
+        turn_window: Duration::from_micros(config.runtime.turn_window_us),
         greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
         max_greetings: MAX_GREETINGS,
         drain_grace: Duration::from_secs(config.server.drain_grace_secs),

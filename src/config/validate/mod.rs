@@ -306,6 +306,7 @@ fn runtime(config: &Config, check: &mut Check) {
     let runtime = &config.runtime;
     check.range("runtime.shards", runtime.shards, 0..=1024);
     check.range("runtime.tick_ms", runtime.tick_ms, 1..=100);
+    check.range("runtime.turn_window_us", runtime.turn_window_us, 0..=10_000);
     check.range("runtime.inbox_capacity", runtime.inbox_capacity, 16..=1_048_576);
     check.range("runtime.inbox_reserve", runtime.inbox_reserve, 16..=1_048_576);
     check.range("runtime.listen_backlog", runtime.listen_backlog, 1..=i32::MAX as u64);

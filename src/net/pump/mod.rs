@@ -22,6 +22,7 @@ use super::greeting::Greetings;
 use super::http::Site;
 use super::link::Link;
 use super::listener::Listener;
+use super::pace::Pace;
 use super::poller::{Interest, Poller, Readiness, Token, Wakeup};
 use super::socket::Received;
 use super::websocket::InboundLimits;
@@ -48,6 +49,8 @@ pub type Peers = Arc<[InboxSender<Mail>]>;
 pub struct PumpSettings {
     /// How often deadlines are looked at.
     pub tick: Duration,
+    /// The most that a busy shard's turn is stretched; zero: never.
+    pub turn_window: Duration,
     /// How long a socket may take to be upgraded.
     pub greeting_timeout: Duration,
     /// Sockets of one shard that may be on their way to an upgrade.
@@ -102,6 +105,7 @@ pub struct Pump {
     /// Whether the listeners are watched. They are not while descriptors are short.
     accepts: bool,
     stage: Stage,
+    pace: Pace,
     next_tick: Instant,
 }
 
@@ -150,6 +154,7 @@ impl Pump {
             backlog: Vec::new(),
             accepts: true,
             stage: Stage::Serving,
+            pace: Pace::new(settings.turn_window, Instant::now()),
             shard,
             clock,
             listeners,
@@ -191,14 +196,20 @@ impl Pump {
         }
     }
 
-    /// Waits for something to do, at most until the next tick.
+    /// Waits for something to do, at most until the next tick. A busy shard first lets arrivals gather.
     fn wait(&mut self) -> io::Result<usize> {
+        let mut now = Instant::now();
         let has_work = !self.backlog.is_empty() || self.shard.has_work();
-        let until_tick = self.next_tick.saturating_duration_since(Instant::now());
+        if let Some(gather) = self.pace.end_turn(now).filter(|_| !has_work) {
+            std::thread::sleep(gather);
+            now = Instant::now();
+        }
+        let until_tick = self.next_tick.saturating_duration_since(now);
         let may_sleep = !has_work && !until_tick.is_zero() && self.inbox.prepare_to_sleep();
-        let ready = self.poller.wait(if may_sleep { until_tick } else { Duration::ZERO });
+        let ready = self.poller.wait(if may_sleep { until_tick } else { Duration::ZERO })?;
         self.inbox.awake();
-        ready
+        self.pace.begin_turn(ready, Instant::now());
+        Ok(ready)
     }
 
     fn serve(&mut self, ready: Readiness, now: Now) {
@@ -252,6 +263,7 @@ impl Pump {
         self.next_tick = moment + self.settings.tick;
         self.shard.tick(now);
         let expired = self.greetings.expire(now.mono_ms);
+        self.pace.adapt(moment);
         self.publish_counts(expired as u64);
         self.resume_accepting();
         true
