@@ -7,80 +7,19 @@
 
 mod support;
 
-use std::future::Future;
-
 use serde_json::json;
 use signal_fish_client::protocol::{GameDataEncoding, PlayerId};
 use signal_fish_client::{
-    JoinRoomParams, SignalFishClient, SignalFishConfig, SignalFishEvent as Event, SignalFishPollingClient,
-    WebSocketTransport,
+    JoinRoomParams, SignalFishConfig, SignalFishEvent as Event, SignalFishPollingClient, WebSocketTransport,
 };
-use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
 
 use support::DEADLINE;
 use support::player::{APP_ID, Player, Received};
+use support::published::{Published, check, run};
 use support::server::Server;
 
 const GAME: &str = "tide-pool";
-
-/// A published client and what it has to tell.
-struct Published {
-    client: SignalFishClient,
-    events: Receiver<Event>,
-}
-
-impl Published {
-    async fn authenticated(server: &Server, format: Option<GameDataEncoding>) -> Self {
-        let transport = WebSocketTransport::connect(&server.url()).await.expect("an upgrade");
-        let mut config = SignalFishConfig::new(APP_ID);
-        config.game_data_format = format;
-        let (client, events) = SignalFishClient::start(transport, config);
-        let mut this = Self { client, events };
-        assert!(matches!(this.next().await, Event::Connected));
-        assert!(matches!(this.next().await, Event::Authenticated { .. }));
-        assert!(matches!(this.next().await, Event::ProtocolInfo(_)));
-        let wanted = format.unwrap_or(GameDataEncoding::Json);
-        assert_eq!(this.client.effective_game_data_format(), Some(wanted));
-        this
-    }
-
-    async fn next(&mut self) -> Event {
-        let event = timeout(DEADLINE, self.events.recv())
-            .await
-            .expect("an event before the deadline")
-            .expect("the client goes on");
-        check(&event);
-        event
-    }
-
-    async fn left(mut self) {
-        self.client.leave_room().expect("seated");
-        assert!(matches!(self.next().await, Event::RoomLeft));
-        assert_eq!(self.client.stats().messages_undecodable, 0);
-        self.client.shutdown().await;
-    }
-}
-
-/// Ends the test on everything that a sound server never causes.
-fn check(event: &Event) {
-    match event {
-        Event::ProtocolViolation { kind, diagnostic } => panic!("a protocol violation ({kind:?}): {diagnostic}"),
-        Event::DecodeFailed { error, raw_prefix, .. } => panic!("undecodable ({error}): {raw_prefix}"),
-        Event::Error { message, error_code } => panic!("an error ({error_code:?}): {message}"),
-        Event::RoomJoinFailed { reason, error_code } => panic!("no seat ({error_code:?}): {reason}"),
-        Event::Disconnected { reason, .. } => panic!("disconnected: {reason:?}"),
-        _ => {}
-    }
-}
-
-fn run(scenario: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(scenario);
-}
 
 /// Plays a match of two published clients and one plain player on a server of `shards` shards.
 async fn play_a_match(shards: usize) {

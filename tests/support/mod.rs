@@ -6,6 +6,7 @@
 pub mod hopping;
 pub mod player;
 pub mod process;
+pub mod published;
 pub mod server;
 pub mod wire;
 
