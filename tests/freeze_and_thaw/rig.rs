@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use rkyv::util::AlignedVec;
 use signal_fish_relay::clock::ARCHIVE_MS;
-use signal_fish_relay::net::websocket::{Event, Inbound, InboundLimits};
+use signal_fish_relay::net::conversation::{self, Wire};
+use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
 use signal_fish_relay::protocol::WallTime;
 use signal_fish_relay::room::MemberRef;
 use signal_fish_relay::shard::admission::{AdmissionLimits, Admitted};
 use signal_fish_relay::shard::{
-    AfterSend, Flow, FrozenShard, FrozenWorld, Incoherent, Now, Portion, SendOutcome, Settings, Shard, ShardId,
-    SlotKey, World, deal,
+    AfterSend, FrozenShard, FrozenWorld, Incoherent, Now, Portion, SendOutcome, Settings, Shard, ShardId, SlotKey,
+    World, deal,
 };
 
 use crate::server::{limits, settings};
@@ -70,6 +71,12 @@ pub struct Outcome {
 pub struct Link {
     client: usize,
     inbound: Inbound,
+}
+
+impl Wire for Link {
+    fn inbound(&mut self) -> &mut Inbound {
+        &mut self.inbound
+    }
 }
 
 struct Client {
@@ -239,42 +246,14 @@ impl Rig {
         let Some((shard, at)) = self.clients[client].place else {
             return;
         };
-        if self.shards[shard].is_departing(at) {
-            let link = self.shards[shard].link_mut(at).expect("connected");
-            link.inbound.keep(bytes);
-        } else {
-            self.serve(shard, at, Some(bytes));
-        }
+        let now = self.now();
+        conversation::feed(&mut self.shards[shard], at, &mut bytes.to_vec(), INBOUND, now);
     }
 
-    /// Serves bytes that arrived, or those that were kept.
-    fn serve(&mut self, shard: usize, at: MemberRef, bytes: Option<&[u8]>) {
+    /// Serves the bytes that a link has kept.
+    fn resume(&mut self, shard: usize, at: MemberRef) {
         let now = self.now();
-        let shard = &mut self.shards[shard];
-        let mut inbound = std::mem::take(&mut shard.link_mut(at).expect("connected").inbound);
-        let mut serve = |event: Event<'_>| match event {
-            Event::Text(text) => shard.on_text(at, text, now),
-            Event::Binary(payload) => shard.on_binary(at, payload, now),
-            Event::Ping(payload) => {
-                shard.on_control_frame(at, now);
-                shard.pong(at, payload, now);
-                Flow::Continue
-            }
-            Event::Pong(_) => {
-                shard.on_control_frame(at, now);
-                Flow::Continue
-            }
-            Event::Close(payload) => {
-                shard.on_peer_close(at, payload, now);
-                Flow::Continue
-            }
-        };
-        match bytes {
-            Some(bytes) => inbound.feed(&mut bytes.to_vec(), INBOUND, &mut serve),
-            None => inbound.resume(INBOUND, &mut serve),
-        }
-        .expect("scripts keep to the protocol");
-        shard.link_mut(at).expect("connected").inbound = inbound;
+        conversation::resume(&mut self.shards[shard], at, INBOUND, now);
     }
 
     /// What happens at the end of a turn: hops, sends, ends.
@@ -287,7 +266,7 @@ impl Rig {
             let (to, client) = (transfer.target().index(), transfer.link.client);
             let at = self.shards[to].receive(transfer, now);
             self.clients[client].place = Some((to, at));
-            self.serve(to, at, None);
+            self.resume(to, at);
         }
         let mut dirty = Vec::new();
         let mut is_quiet = false;
@@ -402,7 +381,7 @@ impl Rig {
                 let client = self.shards[number].link(at).expect("taken in").client;
                 self.clients[client].place = Some((number, at));
                 if !self.shards[number].is_departing(at) {
-                    self.serve(number, at, None);
+                    self.resume(number, at);
                 }
             }
         }
