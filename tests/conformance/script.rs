@@ -285,7 +285,9 @@ fn parse_outgoing(content: &str) -> Result<Outgoing, String> {
         tag if is_tag(tag) => Outgoing::Text(format!(r#"{{"type":"{tag}","data":{rest}}}"#)),
         _ if content.starts_with('{') => Outgoing::Text(content.to_owned()),
         _ => {
-            return Err("a client sends Tag, Tag {data}, {message}, raw, binary, ping, pong, close or bytes".to_owned());
+            return Err(
+                "a client sends Tag, Tag {data}, {message}, raw, binary, ping, pong, close or bytes".to_owned(),
+            );
         }
     })
 }

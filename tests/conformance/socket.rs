@@ -23,8 +23,9 @@ const SHARDS: usize = 2;
 
 /// A server, and the connections to it.
 pub struct SocketStage {
-    server: Server,
+    /// Dropped before the server, which would wait for their half of the closing handshake.
     clients: BTreeMap<String, Connection>,
+    server: Server,
     asked: u64,
 }
 
