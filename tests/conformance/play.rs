@@ -131,13 +131,11 @@ impl Play {
             (Expected::Binary(hex), Some(Frame::Binary(bytes))) => *bytes == parse_hex(&self.names.fill_all(hex)?)?,
             (Expected::Pong(hex), Some(Frame::Pong(bytes))) => *bytes == parse_hex(hex)?,
             (Expected::Ping, Some(Frame::Ping(_))) => true,
-            (Expected::Close(code, reason), Some(Frame::Close(got_code, got_reason))) => {
-                if (code, reason) == (got_code, got_reason) {
-                    self.expect_end(name, stage)?;
-                    true
-                } else {
-                    false
-                }
+            (Expected::Close(code, reason), Some(Frame::Close(got_code, got_reason)))
+                if (code, reason) == (got_code, got_reason) =>
+            {
+                self.expect_end(name, stage)?;
+                true
             }
             _ => false,
         };

@@ -69,8 +69,7 @@ impl Stage for PureStage {
     fn next(&mut self, name: &str) -> Option<Frame> {
         self.game.settle();
         let id = self.client(name).id;
-        let frame = self.game.machine().peers[id.0].received.pop_front();
-        frame
+        self.game.machine().peers[id.0].received.pop_front()
     }
 
     fn rest(&mut self, name: &str) -> Vec<Frame> {
