@@ -22,6 +22,8 @@ use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, Ri
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
+pub use settings::{admission_limits, shard_settings};
+
 /// Descriptors of a shard beside its executor's: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
 

@@ -21,7 +21,8 @@ const fn millis(seconds: u64) -> u64 {
 }
 
 /// What every shard agrees on.
-pub(super) fn shard_settings(config: &Config) -> Settings {
+#[must_use]
+pub fn shard_settings(config: &Config) -> Settings {
     Settings {
         handshake: handshake(config),
         budgets: BudgetLimits {
@@ -134,7 +135,8 @@ fn game_data_caps(config: &Config) -> Vec<(GameDataFormat, usize)> {
 }
 
 /// What the whole process admits.
-pub(super) fn admission_limits(config: &Config) -> AdmissionLimits {
+#[must_use]
+pub fn admission_limits(config: &Config) -> AdmissionLimits {
     AdmissionLimits {
         connections: config.security.max_connections,
         connections_per_address: config.security.max_connections_per_ip,

@@ -24,7 +24,7 @@ mod setup;
 mod simulation;
 
 pub use expectations::Seat;
-pub use frames::{Frame, Opcode, client_frame, close_payload};
+pub use frames::{Frame, Opcode, client_frame, close_payload, take_server_frame};
 pub use game::{Client, Game, in_every_schedule};
 pub use pattern::mismatch;
 pub use schedule::Schedule;

@@ -1,0 +1,128 @@
+//! The stage in memory: shards without sockets, a virtual clock, a schedule from a seed.
+
+use std::collections::BTreeMap;
+
+use signal_fish_relay::config::Config;
+use signal_fish_relay::server::{admission_limits, shard_settings};
+
+use super::stage::Stage;
+use crate::harness::{Client, Frame, Game, Opcode, Setup};
+
+/// How many of the last things that were said a failure shows.
+const SHOWN_LINES: usize = 12;
+
+/// Shards and clients in memory.
+pub struct PureStage {
+    game: Game,
+    clients: BTreeMap<String, Client>,
+}
+
+impl PureStage {
+    /// Shards with this configuration, and the schedule of this seed.
+    pub fn new(config: &Config, shards: u16, seed: u64) -> Self {
+        let setup = Setup {
+            seed,
+            shards,
+            settings: shard_settings(config),
+            limits: admission_limits(config),
+            ..Setup::default()
+        };
+        Self {
+            game: Game::new(setup),
+            clients: BTreeMap::new(),
+        }
+    }
+
+    fn client(&self, name: &str) -> &Client {
+        self.clients.get(name).expect("the play keeps to who is connected")
+    }
+}
+
+impl Stage for PureStage {
+    fn connect(&mut self, name: &str) {
+        let client = self.game.connect(name);
+        self.clients.insert(name.to_owned(), client);
+        self.game.settle();
+    }
+
+    fn send(&mut self, name: &str, opcode: Opcode, payload: &[u8]) {
+        let client = self.client(name);
+        let text = String::from_utf8_lossy(&payload[..payload.len().min(300)]).into_owned();
+        self.game.machine().note(format!("{name} > {opcode:?} {text}"));
+        if opcode == Opcode::Close {
+            let mut machine = self.game.machine();
+            let machine = &mut *machine;
+            machine.peers[client.id.0].send_close(payload, &mut machine.schedule);
+        } else {
+            client.sends_frame(opcode, true, payload);
+        }
+    }
+
+    fn send_bytes(&mut self, name: &str, bytes: &[u8]) {
+        self.client(name).sends_bytes(bytes);
+    }
+
+    fn settle(&mut self, _name: &str) {
+        self.game.settle();
+    }
+
+    fn next(&mut self, name: &str) -> Option<Frame> {
+        self.game.settle();
+        let id = self.client(name).id;
+        self.game.machine().peers[id.0].received.pop_front()
+    }
+
+    fn rest(&mut self, name: &str) -> Vec<Frame> {
+        let mut rest = self.client(name).takes_all();
+        rest.retain(|frame| !matches!(frame, Frame::Ping(_)));
+        rest
+    }
+
+    fn has_ended(&mut self, name: &str) -> bool {
+        let id = self.client(name).id;
+        self.game.machine().peers[id.0].is_at_end()
+    }
+
+    fn vanish(&mut self, name: &str, loses_what_was_sent: bool) {
+        let client = self.client(name);
+        if loses_what_was_sent {
+            client.vanishes();
+        } else {
+            client.finishes();
+        }
+        self.game.settle();
+    }
+
+    fn set_reading(&mut self, name: &str, reads: bool) {
+        self.client(name).reads(reads);
+    }
+
+    fn set_answering(&mut self, name: &str, answers: bool) {
+        self.client(name).answers(answers);
+    }
+
+    fn wait(&mut self, wait_ms: u64) {
+        self.game.advance_ms(wait_ms);
+    }
+
+    fn drain(&mut self) {
+        self.game.settle();
+        self.game.machine().world.begin_drain();
+    }
+
+    fn close_all(&mut self) {
+        self.game.machine().close_all();
+    }
+
+    fn report(&mut self) -> String {
+        let machine = self.game.machine();
+        let said = machine.said();
+        let lines = said[said.len().saturating_sub(SHOWN_LINES)..].iter();
+        let lines: Vec<String> = lines.map(|line| line.chars().take(300).collect()).collect();
+        format!(
+            "  seed {}; last was said:\n    {}",
+            machine.seed(),
+            lines.join("\n    ")
+        )
+    }
+}
