@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::connection::{Place, RoomRef};
-use super::membership::{Failure, MAX_PASSWORD_BYTES, no_such_room};
+use super::entry::{Failure, check_password, draining, no_such_room};
 use super::transfer::WatchErrand;
 use super::{Errand, Now, Shard};
-use crate::budget::Charge;
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{ErrorCode, JoinAsSpectator, RoomCode, ServerMessage, check_game_name};
+use crate::protocol::{ErrorCode, JoinAsSpectator, ServerMessage};
 use crate::room::{Member, MemberRef, Visitor};
 
 impl<L> Shard<L> {
@@ -33,19 +32,9 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         if world.is_draining() {
-            return Err((
-                "the server is about to stop; connect again to watch".into(),
-                ErrorCode::ServerDraining,
-            ));
+            return Err(draining("connect again to watch"));
         }
-        let charge = connection
-            .session
-            .allowance
-            .charge_join(false, &settings.budgets, now.mono_ms);
-        if let Charge::Refused { retry_after_secs } = charge {
-            let reason = format!("too many joins; try again in {retry_after_secs} seconds");
-            return Err((reason, ErrorCode::RateLimitExceeded));
-        }
+        settings.charge_entry(&mut connection.session.allowance, false, now)?;
         match connection.place {
             Some(Place::Seated(_)) => {
                 return Err((
@@ -58,25 +47,10 @@ impl<L> Shard<L> {
             }
             None => {}
         }
-        settings
-            .handshake
-            .name_rules
-            .check_player_name(&request.spectator_name)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidPlayerName))?;
-        check_game_name(&request.game_name, settings.rooms.max_game_name_bytes)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidGameName))?;
-        let room_code = RoomCode::parse(&request.room_code, settings.rooms.code_length)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidRoomCode))?;
-        if request
-            .password
-            .as_ref()
-            .is_some_and(|password| !(1..=MAX_PASSWORD_BYTES).contains(&password.len()))
-        {
-            return Err((
-                format!("a password has 1 to {MAX_PASSWORD_BYTES} bytes"),
-                ErrorCode::InvalidInput,
-            ));
-        }
+        settings.check_name(&request.spectator_name)?;
+        settings.check_game(&request.game_name)?;
+        let room_code = settings.read_code(&request.room_code)?;
+        check_password(request.password.as_ref())?;
         Ok(WatchErrand {
             game_name: request.game_name.as_str().into(),
             room_code,

@@ -5,17 +5,12 @@ use std::sync::Arc;
 use rand_chacha::rand_core::RngCore;
 
 use super::connection::{Place, RoomRef, State};
+use super::entry::{Failure, check_password, draining, no_such_room};
 use super::transfer::JoinErrand;
 use super::{Errand, Now, Shard, ShardId, Slot, World};
-use crate::budget::Charge;
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{
-    ErrorCode, JoinRoom, LobbyState, ReconnectToken, RoomCode, RoomId, ServerMessage, check_game_name, fold_name,
-};
+use crate::protocol::{ErrorCode, JoinRoom, LobbyState, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name};
 use crate::room::{Member, MemberRef, Newcomer, Room, RoomSettings};
-
-/// The most bytes that a room password may have.
-pub(super) const MAX_PASSWORD_BYTES: usize = 256;
 
 /// How often a code is drawn anew because a room has it already.
 const CODE_ATTEMPTS: usize = 8;
@@ -23,9 +18,6 @@ const CODE_ATTEMPTS: usize = 8;
 /// How often a code is drawn anew, per shard, because it leads to another shard. Missing that often has a chance below
 /// 1 in 10²⁷ for any number of shards.
 const DRAWS_PER_SHARD: usize = 64;
-
-/// Why an errand was refused: the text for people and the code for programs.
-pub(super) type Failure = (String, ErrorCode);
 
 impl<L> Shard<L> {
     /// Serves `JoinRoom`.
@@ -63,27 +55,12 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         if world.is_draining() && request.room_code.is_none() {
-            return Err((
-                "the server is about to stop; connect again for a new room".into(),
-                ErrorCode::ServerDraining,
-            ));
+            return Err(draining("connect again for a new room"));
         }
         let creates = request.room_code.is_none() && !request.join_only;
-        let charge = connection
-            .session
-            .allowance
-            .charge_join(creates, &settings.budgets, now.mono_ms);
-        if let Charge::Refused { retry_after_secs } = charge {
-            let reason = format!("too many joins; try again in {retry_after_secs} seconds");
-            return Err((reason, ErrorCode::RateLimitExceeded));
-        }
-        check_game_name(&request.game_name, settings.rooms.max_game_name_bytes)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidGameName))?;
-        settings
-            .handshake
-            .name_rules
-            .check_player_name(&request.player_name)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidPlayerName))?;
+        settings.charge_entry(&mut connection.session.allowance, creates, now)?;
+        settings.check_game(&request.game_name)?;
+        settings.check_name(&request.player_name)?;
         let max_players = request.max_players.unwrap_or(settings.rooms.default_players);
         if !(1..=settings.rooms.max_players).contains(&max_players) {
             let reason = format!("max_players must be 1 to {}", settings.rooms.max_players);
@@ -92,16 +69,7 @@ impl<L> Shard<L> {
         if request.join_only && request.room_code.is_none() {
             return Err(("join_only needs a room_code".into(), ErrorCode::InvalidInput));
         }
-        if request
-            .password
-            .as_ref()
-            .is_some_and(|password| !(1..=MAX_PASSWORD_BYTES).contains(&password.len()))
-        {
-            return Err((
-                format!("a password has 1 to {MAX_PASSWORD_BYTES} bytes"),
-                ErrorCode::InvalidInput,
-            ));
-        }
+        check_password(request.password.as_ref())?;
         if connection.place.is_some() {
             return Err((
                 "leave the room that you are in before joining another".into(),
@@ -111,9 +79,8 @@ impl<L> Shard<L> {
         let room_code = request
             .room_code
             .as_deref()
-            .map(|code| RoomCode::parse(code, settings.rooms.code_length))
-            .transpose()
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidRoomCode))?;
+            .map(|code| settings.read_code(code))
+            .transpose()?;
         Ok(JoinErrand {
             game_name: request.game_name.as_str().into(),
             player_name: request.player_name.as_str().into(),
@@ -194,10 +161,7 @@ impl<L> Shard<L> {
     fn create(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
         let world = Arc::clone(&self.world);
         if world.is_draining() {
-            return Err((
-                "the server is about to stop; connect again for a new room".into(),
-                ErrorCode::ServerDraining,
-            ));
+            return Err(draining("connect again for a new room"));
         }
         let connection = self.post.connections.get(at).expect("the connection is being served");
         let app = connection.session.app().cloned();
@@ -353,10 +317,6 @@ impl<L> Shard<L> {
         self.rooms.count_member(came);
         self.world.publish_load(self.id, self.rooms.members());
     }
-}
-
-pub(super) fn no_such_room() -> Failure {
-    ("there is no such room; check the code".into(), ErrorCode::RoomNotFound)
 }
 
 fn newcomer<'a>(

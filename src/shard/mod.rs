@@ -18,6 +18,7 @@ mod dispatch;
 mod doorbell;
 #[cfg(test)]
 mod doorbell_model;
+mod entry;
 mod expiry;
 mod flush;
 mod frozen;

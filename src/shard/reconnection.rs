@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::connection::{Place, RoomRef};
-use super::membership::Failure;
+use super::entry::Failure;
 use super::transfer::ReturnErrand;
 use super::{Errand, Now, Shard};
 use crate::protocol::server_message::{Reconnected, Replay};
