@@ -55,7 +55,7 @@ fn with_inbound<L: Wire>(
         *link.inbound() = inbound;
     }
     if let Err(violation) = read {
-        shard.close(at, violation.close_code(), None, now);
+        shard.end_with(at, violation.close_code(), now);
     }
 }
 

@@ -6,15 +6,22 @@ use crate::protocol::{CloseCode, ErrorCode, Opcode, ServerMessage, write_close_p
 use crate::room::MemberRef;
 
 impl<L> Shard<L> {
+    /// Ends a connection for breaking the rules, and whoever cannot take the news of it.
+    pub fn end_with(&mut self, at: MemberRef, code: CloseCode, now: Now) {
+        self.close(at, code, None, now);
+        self.settle(now);
+    }
+
     /// Ends a connection: its room mates learn that it left, and it gets a last `Error`, if there is something to say,
     /// and a close frame. Its link is kept until the peer has answered or the time for that is over.
-    pub fn close(&mut self, at: MemberRef, code: CloseCode, farewell: Option<(&str, ErrorCode)>, now: Now) {
+    pub(super) fn close(&mut self, at: MemberRef, code: CloseCode, farewell: Option<(&str, ErrorCode)>, now: Now) {
         self.close_with(at, Some(code), farewell, now);
     }
 
     /// Ends a connection with a close frame that gives no code, as the protocol has it for refused admissions.
     pub fn close_without_code(&mut self, at: MemberRef, farewell: (&str, ErrorCode), now: Now) {
         self.close_with(at, None, Some(farewell), now);
+        self.settle(now);
     }
 
     fn close_with(&mut self, at: MemberRef, code: Option<CloseCode>, farewell: Option<(&str, ErrorCode)>, now: Now) {
