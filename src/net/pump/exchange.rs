@@ -63,6 +63,9 @@ impl Pump {
             };
             if let Err(error) = self.poller.forget(transfer.link.socket.as_fd()) {
                 tracing::warn!(%error, "a connection was dropped because it cannot be moved");
+                // Not by dropping the transfer: the shard has to note that the player is gone.
+                let at = self.shard.take_back(transfer, now);
+                self.shard.end(at, now);
                 continue;
             }
             let target = &self.peers[transfer.target().index()];
