@@ -16,6 +16,9 @@ use crate::shard::{Now, SendOutcome};
 /// The most connections that are accepted from one listener in one turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
+/// The most bytes after an answer that are read away in one turn.
+const MAX_IGNORED_BYTES: usize = 256 * 1024;
+
 impl Pump {
     pub(super) fn accept(&mut self, number: usize, now: Now) {
         for _ in 0..ACCEPTS_PER_TURN {
@@ -73,6 +76,7 @@ impl Pump {
 
     /// Reads a socket that has not been upgraded, and answers it once its request is whole.
     pub(super) fn greet(&mut self, at: MemberRef, now: Now) {
+        let mut ignored = 0;
         loop {
             let Some(greeting) = self.greetings.get_mut(at) else {
                 return;
@@ -86,6 +90,13 @@ impl Pump {
                 }
             };
             if greeting.is_answered {
+                // What was on its way with the request is read away, so that the answer is not lost to a reset; who
+                // goes on sending after that is cut off, or it could hold the shard here for ever.
+                ignored += count;
+                if ignored > MAX_IGNORED_BYTES {
+                    self.greetings.remove(at);
+                    return;
+                }
                 continue;
             }
             let fresh = &self.scratch[..count];
