@@ -3,10 +3,10 @@
 //! This is the path that everything else exists for: no lock, no reference count, no system call, and no allocation once
 //! the buffers have grown to the room's size.
 
-use super::{FrameMark, FrameOrigin, Lane, Now, Shard};
+use super::{FrameMark, FrameOrigin, Lane, Now, RoomRef, Shard};
 use crate::budget::Charge;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
-use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, PlayerId, ServerMessage};
+use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, ServerMessage};
 use crate::room::MemberRef;
 
 impl<L> Shard<L> {
@@ -15,41 +15,37 @@ impl<L> Shard<L> {
             let advice = "class and key need protocol version 3; leave them out";
             return self.refuse(at, advice, ErrorCode::InvalidDeliveryClass, now);
         }
-        if !self.may_relay(at, GameDataFormat::Json, message.payload.len(), now) {
+        let Some(room_ref) = self.may_relay(at, GameDataFormat::Json, message.payload.len(), now) else {
             return;
-        }
+        };
         let content = Content::Json {
             payload: message.payload,
             class: message.class,
             key: message.key,
         };
-        self.relay(at, content, message.payload.len(), now);
+        self.relay(at, room_ref, content, message.payload.len(), now);
     }
 
     /// Relays a binary message; says whether it was accepted.
     pub(super) fn relay_binary(&mut self, at: MemberRef, format: GameDataFormat, payload: &[u8], now: Now) -> bool {
-        let accepted = self.may_relay(at, format, payload.len(), now);
-        if accepted {
-            self.relay(at, Content::Binary { format, payload }, payload.len(), now);
+        let room = self.may_relay(at, format, payload.len(), now);
+        if let Some(room_ref) = room {
+            self.relay(at, room_ref, Content::Binary { format, payload }, payload.len(), now);
         }
-        accepted
+        room.is_some()
     }
 
-    /// Whether a member may relay so many payload bytes now; they are charged. A refusal is answered.
-    fn may_relay(&mut self, at: MemberRef, format: GameDataFormat, bytes: usize, now: Now) -> bool {
+    /// The room into which a member may relay so many payload bytes now; they are charged. A refusal is answered.
+    fn may_relay(&mut self, at: MemberRef, format: GameDataFormat, bytes: usize, now: Now) -> Option<RoomRef> {
         if let Some(cap) = self.world.settings.messages.game_data_cap(format)
             && bytes > cap
         {
             self.refuse_too_large(at, bytes, cap, now);
-            return false;
+            return None;
         }
-        let Some((room_ref, _)) = self.require_seat(at, now) else {
-            return false;
-        };
+        let (room_ref, _) = self.require_seat(at, now)?;
         let settings = &self.world.settings;
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return false;
-        };
+        let connection = self.post.connections.get_mut(at)?;
         let session = &mut connection.session;
         let own_limit = settings
             .handshake
@@ -63,9 +59,7 @@ impl<L> Shard<L> {
         let refused = match mine {
             Charge::Refused { retry_after_secs } => Some(("you relay", retry_after_secs)),
             Charge::Accepted => {
-                let Some(room) = self.rooms.get_mut(room_ref) else {
-                    return false;
-                };
+                let room = self.rooms.get_mut(room_ref)?;
                 let budgets = &settings.budgets;
                 let left = room.charge_relay(bytes as u64, budgets.room_relay_bytes, budgets.window_ms, now.mono_ms);
                 left.err().map(|retry_after_secs| {
@@ -78,11 +72,10 @@ impl<L> Shard<L> {
             let message = format!("{who} too many bytes; try again in {secs} seconds");
             self.refuse(at, &message, ErrorCode::RateLimitExceeded, now);
         }
-        refused.is_none()
+        refused.is_none().then_some(room_ref)
     }
 
-    fn relay(&mut self, at: MemberRef, content: Content<'_>, bytes: usize, now: Now) {
-        let Some((room_ref, _)) = self.seat_of(at) else { return };
+    fn relay(&mut self, at: MemberRef, room_ref: RoomRef, content: Content<'_>, bytes: usize, now: Now) {
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
         };
@@ -131,7 +124,7 @@ impl<L> Shard<L> {
         post.counters.deliveries.add(delivered);
         if let Some((why, receivers)) = undeliverable {
             post.counters.undeliverable.add(receivers);
-            self.give_notice(at, sender, why, &message, now);
+            self.give_notice(at, room_ref, why, &message, now);
         }
     }
 
@@ -140,12 +133,11 @@ impl<L> Shard<L> {
     fn give_notice(
         &mut self,
         at: MemberRef,
-        sender: PlayerId,
+        room_ref: RoomRef,
         why: Undeliverable,
         message: &OutgoingGameData<'_>,
         now: Now,
     ) {
-        let Some((room_ref, _)) = self.seat_of(at) else { return };
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
         };
@@ -157,7 +149,10 @@ impl<L> Shard<L> {
         } else {
             String::new()
         };
-        let text = format!("game data of player {sender} could not be delivered to you: {why}{more}");
+        let text = format!(
+            "game data of player {} could not be delivered to you: {why}{more}",
+            message.sender
+        );
         let passed_over: Vec<_> = room
             .audience()
             .into_iter()
