@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 use signal_fish_relay::config::Config;
 use signal_fish_relay::net::conversation::{self, Wire, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
-use signal_fish_relay::protocol::WallTime;
+use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
 use signal_fish_relay::server::{admission_limits, shard_settings};
+use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::{Now, Shard, ShardId, SlotKey, World};
 
 struct Counting;
@@ -84,7 +85,11 @@ impl Rig {
             .admit_connection(address)
             .expect("below the limits");
         let now = self.now();
-        self.shard.admit(Link::default(), address, Some(permit), now)
+        let arrival = Arrival {
+            address,
+            endpoint: ProtocolVersion::V2,
+        };
+        self.shard.admit(Link::default(), arrival, Some(permit), now)
     }
 
     fn send(&mut self, from: MemberRef, frame: &[u8]) {

@@ -25,7 +25,6 @@ const NOT_BUILT: &[(&str, Effect)] = &[
     ("rate_limit.max_signal_errors", Warn),
     ("protocol.enable_rkyv_game_data", Warn),
     ("protocol.enable_protobuf_game_data", Warn),
-    ("protocol.min_protocol_version", Refuse),
     ("security.max_signal_bytes", Warn),
     ("security.connect_token.public_key", Warn),
     ("security.connect_token.public_key_path", Warn),

@@ -12,9 +12,15 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// What a connection speaks before, or without, a handshake.
-    pub const FLOOR: Self = Self {
-        version: ProtocolVersion::V2,
-        format: GameDataFormat::Json,
-    };
+    /// The least that every connection speaks.
+    pub const FLOOR: Self = Self::unnegotiated(ProtocolVersion::V2);
+
+    /// What a connection of `version` speaks before, or without, a handshake.
+    #[must_use]
+    pub const fn unnegotiated(version: ProtocolVersion) -> Self {
+        Self {
+            version,
+            format: GameDataFormat::Json,
+        }
+    }
 }

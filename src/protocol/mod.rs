@@ -4,6 +4,7 @@
 //! that a value is encoded the same way for every receiver of one version. Must never hold state, read a clock, or know
 //! that sockets exist.
 
+mod abilities;
 mod app_id;
 mod client_message;
 mod close_code;
@@ -25,6 +26,7 @@ mod tokens;
 mod version;
 mod wall_time;
 
+pub use abilities::Abilities;
 pub use app_id::AppId;
 pub use client_message::{
     Authenticate, ClientMessage, ConnectionInfo, GameData, JoinAsSpectator, JoinRoom, JsonText, MalformedMessage,

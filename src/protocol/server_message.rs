@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    ConnectionInfo, ErrorCode, GameDataFormat, NameRules, PlayerId, ReconnectToken, RoomCode, RoomId, Stamp, WallTime,
+    ConnectionInfo, ErrorCode, GameDataFormat, NameRules, PlayerId, ProtocolVersion, ReconnectToken, RoomCode, RoomId,
+    Stamp, WallTime,
 };
 
 /// A control message, borrowing what it tells from the state that it tells about.
@@ -226,6 +227,32 @@ pub struct ProtocolInfo<'a> {
     pub game_data_formats: &'a [GameDataFormat],
     /// What a player name may be.
     pub player_name_rules: &'a NameRules,
+    /// What only version 3 is told.
+    pub server: ServerFacts,
+}
+
+/// What version 3 is told of the server.
+#[derive(Debug, Clone)]
+pub struct ServerFacts {
+    /// The oldest version served.
+    pub oldest: ProtocolVersion,
+    /// The newest version served.
+    pub newest: ProtocolVersion,
+    /// The largest message that the client may be sent, in bytes.
+    pub max_outbound_bytes: usize,
+    /// The server's own version.
+    pub implementation_version: &'static str,
+    /// Caps on the payload of single encodings, of those that are enabled.
+    pub game_data_limits: Vec<GameDataLimit>,
+}
+
+/// The largest payload in one encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct GameDataLimit {
+    /// The encoding.
+    pub encoding: GameDataFormat,
+    /// In bytes.
+    pub max_bytes: usize,
 }
 
 /// A player as room mates may see it.

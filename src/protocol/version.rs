@@ -12,6 +12,16 @@ pub enum ProtocolVersion {
 }
 
 impl ProtocolVersion {
+    /// The newest version spoken here that is no newer than `number`, if there is one.
+    #[must_use]
+    pub const fn at_most(number: u16) -> Option<Self> {
+        match number {
+            0 | 1 => None,
+            2 => Some(Self::V2),
+            _ => Some(Self::V3),
+        }
+    }
+
     /// The number on the wire.
     #[must_use]
     pub const fn number(self) -> u16 {
@@ -19,5 +29,17 @@ impl ProtocolVersion {
             Self::V2 => 2,
             Self::V3 => 3,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_means_the_newest_version_that_it_covers() {
+        let known =
+            [0, 1, 2, 3, 4, u16::MAX].map(|number| ProtocolVersion::at_most(number).map(ProtocolVersion::number));
+        assert_eq!(known, [None, None, Some(2), Some(3), Some(3), Some(3)]);
     }
 }

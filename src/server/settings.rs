@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::budget::BudgetLimits;
 use crate::config::{Config, OriginPolicy};
 use crate::net::PumpSettings;
-use crate::protocol::{AppId, GameDataFormat, NameRules, Secret};
-use crate::session::{AppPolicy, AppTerms, HandshakePolicy, SdkTable};
+use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret};
+use crate::session::{AppPolicy, AppTerms, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
 use crate::shard::{LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
 
@@ -82,6 +82,10 @@ fn handshake(config: &Config) -> HandshakePolicy {
     }
     HandshakePolicy {
         apps: app_policy(config),
+        versions: VersionRange {
+            oldest: version(config.protocol.min_protocol_version),
+            newest: version(config.protocol.max_protocol_version),
+        },
         formats,
         name_rules: NameRules {
             max_length_bytes: config.protocol.max_player_name_length,
@@ -100,6 +104,11 @@ fn handshake(config: &Config) -> HandshakePolicy {
         },
         timeout_ms: millis(config.websocket.auth_timeout_secs),
     }
+}
+
+/// The configuration's checks let only versions pass that are known.
+fn version(number: u16) -> ProtocolVersion {
+    ProtocolVersion::at_most(number).unwrap_or(ProtocolVersion::V2)
 }
 
 fn app_policy(config: &Config) -> AppPolicy {

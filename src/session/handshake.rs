@@ -3,16 +3,18 @@
 use ahash::AHashMap;
 use thiserror::Error;
 
-use super::sdk::{SdkAdvice, SdkRefusal, SdkTable};
+use super::sdk::{OPERATION_IDS, SPECTATOR_RELAY, SdkAdvice, SdkRefusal, SdkTable};
 use super::{Session, Stage};
 use crate::protocol::server_message::AdvisoryRates;
-use crate::protocol::{AppId, Authenticate, Dialect, ErrorCode, GameDataFormat, NameRules, ProtocolVersion};
+use crate::protocol::{Abilities, AppId, Authenticate, Dialect, ErrorCode, GameDataFormat, NameRules, ProtocolVersion};
 
 /// What the server demands of a handshake.
 #[derive(Debug, Clone)]
 pub struct HandshakePolicy {
     /// Which applications are let in.
     pub apps: AppPolicy,
+    /// Which versions are spoken.
+    pub versions: VersionRange,
     /// Enabled game-data formats, in the protocol's order.
     pub formats: Vec<GameDataFormat>,
     /// Names that players may have; also advertised.
@@ -21,6 +23,34 @@ pub struct HandshakePolicy {
     pub sdk: SdkTable,
     /// How long a required handshake may take, from the upgrade, in milliseconds.
     pub timeout_ms: u64,
+}
+
+/// Which versions are spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionRange {
+    /// The oldest.
+    pub oldest: ProtocolVersion,
+    /// The newest.
+    pub newest: ProtocolVersion,
+}
+
+impl VersionRange {
+    /// Everything that this server knows.
+    pub const ALL: Self = Self {
+        oldest: ProtocolVersion::V2,
+        newest: ProtocolVersion::V3,
+    };
+
+    /// What is spoken with a client whose newest version is `asked`.
+    fn negotiate(self, asked: u16) -> Result<ProtocolVersion, HandshakeRefusal> {
+        ProtocolVersion::at_most(asked)
+            .map(|version| version.min(self.newest))
+            .filter(|version| *version >= self.oldest)
+            .ok_or(HandshakeRefusal::Version {
+                asked,
+                least: self.oldest.number(),
+            })
+    }
 }
 
 /// Which applications are let in.
@@ -161,17 +191,24 @@ impl Session {
         let advice = policy
             .sdk
             .admit(request.platform.as_deref(), request.sdk_version.as_deref())?;
-        let least = ProtocolVersion::V2.number();
-        if let Some(asked) = request.protocol_version.filter(|asked| *asked < least) {
-            return Err(HandshakeRefusal::Version { asked, least });
-        }
+        let endpoint = self.dialect.version.number();
+        let version = policy
+            .versions
+            .negotiate(request.protocol_version.unwrap_or(endpoint))?;
         let asked = request.game_data_format;
         let is_enabled = policy.formats.contains(&asked);
-        // A client that asks for more than version 2 gets version 2: it is the newest that this server speaks.
         self.dialect = Dialect {
-            version: ProtocolVersion::V2,
+            version,
             format: if is_enabled { asked } else { GameDataFormat::Json },
         };
+        let mut advice = advice;
+        if version >= ProtocolVersion::V3 {
+            self.abilities = Abilities::of(&request.supported_transports, &request.supported_topologies);
+            let wants_ids = request.requested_capabilities.iter().any(|name| name == OPERATION_IDS);
+            self.has_operation_ids = wants_ids;
+            advice.capabilities.push(SPECTATOR_RELAY);
+            advice.capabilities.extend(wants_ids.then_some(OPERATION_IDS));
+        }
         self.app = Some(app);
         self.stage = Stage::Authenticated;
         Ok(Accepted {
@@ -203,16 +240,26 @@ fn advisory_rates(terms: Option<&AppTerms>) -> AdvisoryRates {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Arrival;
     use super::*;
-    use crate::protocol::{ClientMessage, PlayerId, parse};
+    use crate::protocol::{ClientMessage, PlayerId, Topology, Transport, parse};
 
     fn session() -> Session {
-        Session::new(PlayerId::from_bytes([1; 16]), std::net::Ipv4Addr::LOCALHOST.into(), 0)
+        session_at(ProtocolVersion::V2)
+    }
+
+    fn session_at(endpoint: ProtocolVersion) -> Session {
+        let arrival = Arrival {
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            endpoint,
+        };
+        Session::new(PlayerId::from_bytes([1; 16]), arrival, VersionRange::ALL, 0)
     }
 
     fn policy(apps: AppPolicy) -> HandshakePolicy {
         HandshakePolicy {
             apps,
+            versions: VersionRange::ALL,
             formats: vec![GameDataFormat::Json, GameDataFormat::MessagePack],
             name_rules: NameRules::default(),
             sdk: SdkTable::default(),
@@ -301,5 +348,53 @@ mod tests {
         session.skip_handshake();
         let late = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, |_, _| true);
         assert_eq!(late.err(), Some(HandshakeRefusal::TooLate));
+    }
+
+    #[test]
+    fn the_version_is_the_newest_that_both_speak() {
+        let cases = [
+            (ProtocolVersion::V2, "", 2),
+            (ProtocolVersion::V3, "", 3),
+            (ProtocolVersion::V3, r#","protocol_version":2"#, 2),
+            (ProtocolVersion::V2, r#","protocol_version":3"#, 3),
+            (ProtocolVersion::V2, r#","protocol_version":9"#, 3),
+        ];
+        for (endpoint, asked, expected) in cases {
+            let (mut session, policy) = (session_at(endpoint), policy(AppPolicy::Open));
+            let request = request(&format!(r#"{{"app_id":"x"{asked}}}"#));
+            session.authenticate(&request, &policy, |_, _| true).expect("accepted");
+            assert_eq!(session.dialect().version.number(), expected, "{endpoint:?} {asked}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_range_decides() {
+        let mut policy = policy(AppPolicy::Open);
+        policy.versions.oldest = ProtocolVersion::V3;
+        let old = session().authenticate(&request(r#"{"app_id":"x"}"#), &policy, |_, _| true);
+        assert_eq!(old.err(), Some(HandshakeRefusal::Version { asked: 2, least: 3 }));
+        policy.versions = VersionRange {
+            oldest: ProtocolVersion::V2,
+            newest: ProtocolVersion::V2,
+        };
+        let mut session = session();
+        let asked = request(r#"{"app_id":"x","protocol_version":3,"supported_transports":["webrtc"]}"#);
+        session.authenticate(&asked, &policy, |_, _| true).expect("accepted");
+        assert_eq!(session.dialect(), Dialect::FLOOR);
+        assert_eq!(session.abilities(), Abilities::RELAY_ONLY, "version 2 is relayed to");
+    }
+
+    #[test]
+    fn version_3_negotiates_abilities_and_ids() {
+        let (mut session, policy) = (session(), policy(AppPolicy::Open));
+        let asked = r#"{"app_id":"x","protocol_version":3,"supported_transports":["webrtc"],
+            "supported_topologies":["mesh"],"requested_capabilities":["teleport","room_operation_ids"]}"#;
+        let accepted = session
+            .authenticate(&request(asked), &policy, |_, _| true)
+            .expect("accepted");
+        assert_eq!(accepted.advice.capabilities, ["spectator_relay", "room_operation_ids"]);
+        let abilities = session.abilities();
+        assert!(abilities.can_use(Transport::WebRtc) && abilities.can_join(Topology::Mesh));
+        assert!(session.has_operation_ids());
     }
 }

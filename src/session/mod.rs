@@ -6,14 +6,23 @@
 mod handshake;
 mod sdk;
 
-pub use handshake::{Accepted, AppPolicy, AppTerms, HandshakePolicy, HandshakeRefusal};
+pub use handshake::{Accepted, AppPolicy, AppTerms, HandshakePolicy, HandshakeRefusal, VersionRange};
 pub use sdk::{SdkRefusal, SdkTable};
 
 use std::net::IpAddr;
 
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
-use crate::protocol::{AppId, Dialect, PlayerId};
+use crate::protocol::{Abilities, AppId, Dialect, PlayerId, ProtocolVersion};
+
+/// How a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// The address of the peer.
+    pub address: IpAddr,
+    /// The version of the path that it asked for: what it speaks unless its handshake says otherwise.
+    pub endpoint: ProtocolVersion,
+}
 
 /// How far a connection's handshake is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -34,6 +43,9 @@ pub struct Session {
     opened_at_ms: u64,
     stage: Stage,
     dialect: Dialect,
+    abilities: Abilities,
+    /// Whether the client may send room requests under ids.
+    has_operation_ids: bool,
     app: Option<AppId>,
     /// The epoch of the newest membership; 0 before the first.
     epoch: u32,
@@ -44,13 +56,15 @@ pub struct Session {
 impl Session {
     /// The session of a connection that has just been upgraded.
     #[must_use]
-    pub fn new(player: PlayerId, address: IpAddr, now_ms: u64) -> Self {
+    pub fn new(player: PlayerId, arrival: Arrival, versions: VersionRange, now_ms: u64) -> Self {
         Self {
             player,
-            address,
+            address: arrival.address,
             opened_at_ms: now_ms,
             stage: Stage::Fresh,
-            dialect: Dialect::FLOOR,
+            dialect: Dialect::unnegotiated(arrival.endpoint.min(versions.newest)),
+            abilities: Abilities::RELAY_ONLY,
+            has_operation_ids: false,
             app: None,
             epoch: 0,
             allowance: Allowance::new(now_ms),
@@ -85,6 +99,18 @@ impl Session {
     #[must_use]
     pub const fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// What the connection can do beside being relayed to.
+    #[must_use]
+    pub const fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    /// Whether the client may send room requests under ids.
+    #[must_use]
+    pub const fn has_operation_ids(&self) -> bool {
+        self.has_operation_ids
     }
 
     /// The application that the connection named.
@@ -127,6 +153,8 @@ impl Moments for Session {
             opened_at_ms,
             stage: _,
             dialect: _,
+            abilities: _,
+            has_operation_ids: _,
             app: _,
             epoch: _,
             allowance,

@@ -57,8 +57,14 @@ pub struct SdkAdvice<'a> {
     pub notes: Option<&'a str>,
 }
 
+/// Spectators get the game's data: true for everybody on version 3.
+pub(super) const SPECTATOR_RELAY: &str = "spectator_relay";
+
+/// Room requests may carry ids that their answers repeat: for those who ask for it.
+pub(super) const OPERATION_IDS: &str = "room_operation_ids";
+
 /// Names that the server alone may put into the list of capabilities.
-const RESERVED_CAPABILITIES: [&str; 2] = ["spectator_relay", "room_operation_ids"];
+const RESERVED_CAPABILITIES: [&str; 2] = [SPECTATOR_RELAY, OPERATION_IDS];
 
 impl SdkTable {
     /// Checks a client against the table.

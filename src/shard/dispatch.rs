@@ -2,7 +2,7 @@
 
 use super::connection::State;
 use super::{Now, Shard};
-use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ServerMessage, parse};
+use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ProtocolVersion, ServerMessage, parse};
 use crate::room::MemberRef;
 use crate::session::Stage;
 
@@ -155,10 +155,21 @@ impl<L> Shard<L> {
             // The protocol ignores reports about transports that were not negotiated.
             ClientMessage::TransportStatus(_) => {}
             ClientMessage::RoomOperation(_) => {
-                let advice = "room operations need protocol version 3; use the plain messages";
-                self.refuse(at, advice, ErrorCode::UnsupportedProtocolVersion, now);
+                let advice =
+                    "room operations need the room_operation_ids capability; ask for it, or use the plain messages";
+                let code = match self.version_of(at) {
+                    Some(ProtocolVersion::V3) => ErrorCode::InvalidInput,
+                    _ => ErrorCode::UnsupportedProtocolVersion,
+                };
+                self.refuse(at, advice, code, now);
             }
         }
+    }
+
+    /// The version that a connection reads.
+    pub(super) fn version_of(&self, at: MemberRef) -> Option<ProtocolVersion> {
+        let connection = self.post.connections.get(at)?;
+        Some(connection.session.dialect().version)
     }
 
     /// Refuses a request with an `Error`.

@@ -1,7 +1,7 @@
 //! Answering a handshake.
 
-use super::{Now, Shard};
-use crate::protocol::server_message::ProtocolInfo;
+use super::{Now, Settings, Shard};
+use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
 use crate::protocol::{Authenticate, CloseCode, ErrorCode, ServerMessage};
 use crate::room::MemberRef;
 use crate::session::HandshakeRefusal;
@@ -54,9 +54,28 @@ impl<L> Shard<L> {
             notes: accepted.advice.notes,
             game_data_formats: &policy.formats,
             player_name_rules: &policy.name_rules,
+            server: world.settings.server_facts(),
         };
         self.tell(at, &ServerMessage::ProtocolInfo(info), now);
         self.plan_check(at);
+    }
+
+    /// Where no handshake is required, a connection speaks its path's version at once: one that is not served ends it.
+    pub(super) fn refuse_old_endpoint(&mut self, at: MemberRef, now: Now) {
+        let policy = &self.world.settings.handshake;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        let (spoken, least) = (connection.session.dialect().version, policy.versions.oldest);
+        if policy.apps.requires_handshake() || spoken >= least {
+            return;
+        }
+        let refusal = HandshakeRefusal::Version {
+            asked: spoken.number(),
+            least: least.number(),
+        };
+        self.refuse_handshake(at, &refusal, now);
+        self.settle(now);
     }
 
     fn refuse_handshake(&mut self, at: MemberRef, refusal: &HandshakeRefusal, now: Now) {
@@ -73,6 +92,28 @@ impl<L> Shard<L> {
             self.close(at, CloseCode::Unregistered, None, now);
         } else {
             self.reply(at, &message, now);
+        }
+    }
+}
+
+impl Settings {
+    fn server_facts(&self) -> ServerFacts {
+        let limit = |(encoding, max_bytes): &_| GameDataLimit {
+            encoding: *encoding,
+            max_bytes: *max_bytes,
+        };
+        ServerFacts {
+            oldest: self.handshake.versions.oldest,
+            newest: self.handshake.versions.newest,
+            max_outbound_bytes: self.messages.max_outbound_bytes,
+            implementation_version: env!("CARGO_PKG_VERSION"),
+            game_data_limits: self
+                .messages
+                .max_game_data_bytes
+                .iter()
+                .map(limit)
+                .filter(|limit| self.handshake.formats.contains(&limit.encoding))
+                .collect(),
         }
     }
 }

@@ -7,9 +7,11 @@ use rand_chacha::rand_core::RngCore;
 use super::connection::{Place, RoomRef, State};
 use super::entry::{Failure, check_password, draining, no_such_room};
 use super::transfer::JoinErrand;
-use super::{Errand, Now, Shard, ShardId, Slot, World};
-use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{ErrorCode, JoinRoom, LobbyState, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name};
+use super::{Errand, Now, Settings, Shard, ShardId, Slot, World};
+use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
+use crate::protocol::{
+    ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
+};
 use crate::room::{Member, MemberRef, Newcomer, Room, RoomSettings};
 
 /// How often a code is drawn anew because a room has it already.
@@ -143,8 +145,7 @@ impl<L> Shard<L> {
         self.post.counters.rooms_joined.add(1);
         let room = self.rooms.get(room_ref).expect("found a moment ago");
         let seat = room.roster().seat(at).expect("seated a moment ago");
-        let relay_type = world.settings.rooms.relay_type_of(room.game_name());
-        let snapshot = room.snapshot(seat.player(), room.lobby_state(), relay_type);
+        let snapshot = world.settings.snapshot(room, seat.player(), room.lobby_state());
         self.post
             .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
         let joined = ServerMessage::PlayerJoined {
@@ -208,9 +209,8 @@ impl<L> Shard<L> {
         self.take_seat(at, room_ref);
         self.post.counters.rooms_created.add(1);
         let room = self.rooms.get(room_ref).expect("inserted a moment ago");
-        let relay_type = world.settings.rooms.relay_type_of(room.game_name());
         let player = room.roster().seat(at).expect("seated a moment ago").player();
-        let snapshot = room.snapshot(player, LobbyState::Waiting, relay_type);
+        let snapshot = world.settings.snapshot(room, player, LobbyState::Waiting);
         self.post
             .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
         let promoted = self.lobby_message(room_ref);
@@ -316,6 +316,22 @@ impl<L> Shard<L> {
     pub(super) fn count_member(&mut self, came: bool) {
         self.rooms.count_member(came);
         self.world.publish_load(self.id, self.rooms.members());
+    }
+}
+
+impl Settings {
+    /// A room as one of its members is shown it.
+    pub(super) fn snapshot<'a>(
+        &'a self,
+        room: &'a Room,
+        player: PlayerId,
+        lobby_state: LobbyState,
+    ) -> RoomSnapshot<'a> {
+        let mut snapshot = room.snapshot(player, lobby_state, self.rooms.relay_type_of(room.game_name()));
+        if !self.reconnection.is_enabled {
+            snapshot.reconnection_token = None; // it would open nothing
+        }
+        snapshot
     }
 }
 

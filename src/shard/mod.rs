@@ -56,7 +56,6 @@ pub(crate) use table::Table;
 pub use transfer::{Errand, JoinErrand, ReturnErrand, Transfer, WatchErrand};
 pub use world::World;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
@@ -68,7 +67,7 @@ use self::post::Post;
 use self::rooms::Rooms;
 use crate::protocol::{PlayerId, WallTime};
 use crate::room::MemberRef;
-use crate::session::Session;
+use crate::session::{Arrival, Session};
 
 /// The atomics that the doorbell is built on; its model test puts others in their place.
 mod atomics {
@@ -165,14 +164,18 @@ impl<L> Shard<L> {
     }
 
     /// Takes in a connection that has just been upgraded.
-    pub fn admit(&mut self, link: L, address: IpAddr, permit: Option<ConnectionPermit>, now: Now) -> MemberRef {
+    pub fn admit(&mut self, link: L, arrival: Arrival, permit: Option<ConnectionPermit>, now: Now) -> MemberRef {
         let player = PlayerId::from_random(self.random_bytes());
-        let session = Session::new(player, address, now.mono_ms);
+        let session = Session::new(player, arrival, self.world.settings.handshake.versions, now.mono_ms);
+        let is_admitted = permit.is_some();
         self.world.presence.arrive(player);
         let connection = Connection::new(link, session, Outbox::default(), permit, now.mono_ms);
         let at = self.post.connections.insert(connection);
         self.post.counters.connections.add(1);
         self.plan_check(at);
+        if is_admitted {
+            self.refuse_old_endpoint(at, now);
+        }
         at
     }
 

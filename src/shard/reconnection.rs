@@ -117,11 +117,7 @@ impl<L> Shard<L> {
         let Some(room) = self.rooms.get(room_ref) else { return };
         let Some(seat) = room.roster().seat(at) else { return };
         let texts = texts(missed, version, room.authority(), seat.player());
-        let snapshot = room.snapshot(
-            seat.player(),
-            room.lobby_state(),
-            settings.rooms.relay_type_of(room.game_name()),
-        );
+        let snapshot = settings.snapshot(room, seat.player(), room.lobby_state());
         let mut reconnected = Reconnected {
             room: snapshot,
             missed_events: Vec::new(),

@@ -60,8 +60,8 @@ impl Play {
             return Err(format!("{name} is not connected"));
         }
         match &line.step {
-            Step::Connect(name) => {
-                stage.connect(name);
+            Step::Connect(name, endpoint) => {
+                stage.connect(name, *endpoint);
                 self.open.insert(name.clone());
             }
             Step::Send(name, outgoing, waits) => {

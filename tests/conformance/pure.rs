@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use signal_fish_relay::config::Config;
+use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::{admission_limits, shard_settings};
 
 use super::stage::Stage;
@@ -39,8 +40,8 @@ impl PureStage {
 }
 
 impl Stage for PureStage {
-    fn connect(&mut self, name: &str) {
-        let client = self.game.connect(name);
+    fn connect(&mut self, name: &str, endpoint: ProtocolVersion) {
+        let client = self.game.connect_by(name, None, endpoint);
         self.clients.insert(name.to_owned(), client);
         self.game.settle();
     }

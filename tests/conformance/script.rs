@@ -3,7 +3,10 @@
 //! Reading a script checks all that can be checked without playing it: every line, every message, and that the script
 //! expects something at all. Lines that stand for several (`enters`, `creates`, …) are written out here.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
+use signal_fish_relay::protocol::ProtocolVersion;
 
 use super::text::{parse_hex, repeated};
 use crate::harness::Opcode;
@@ -25,6 +28,8 @@ pub struct Script {
     /// How many rows of the protocol's tables it covers.
     pub rows: usize,
     pub lines: Vec<Line>,
+    /// Who speaks version 3.
+    v3: BTreeSet<String>,
 }
 
 /// One thing that happens.
@@ -37,7 +42,8 @@ pub struct Line {
 /// What happens. Texts keep their `$names`, which have a value only when the script is played.
 #[derive(Debug, Clone)]
 pub enum Step {
-    Connect(String),
+    /// To the path of a version.
+    Connect(String, ProtocolVersion),
     /// A frame; the flag says whether to go on only when it has been served.
     Send(String, Outgoing, bool),
     Expect(String, Expected),
@@ -88,6 +94,7 @@ pub fn parse(file: &str, source: &str) -> Result<Script, String> {
         config: Vec::new(),
         rows: 0,
         lines: Vec::new(),
+        v3: BTreeSet::new(),
     };
     for (index, line) in source.lines().enumerate() {
         let number = index + 1;
@@ -155,8 +162,22 @@ fn parse_line(script: &mut Script, number: usize, line: &str) -> Result<(), Stri
         if !is_name(name) {
             return Err(format!("{name:?} is no name: lower-case letters and digits"));
         }
-        for step in parse_deed(name, verb, rest.trim())? {
-            push(step);
+        let (verb, rest) = (verb, rest.trim());
+        if matches!(verb, "connects" | "enters") && rest.split(' ').next() == Some("v3") {
+            script.v3.insert(name.to_owned());
+        }
+        let version = if script.v3.contains(name) {
+            ProtocolVersion::V3
+        } else {
+            ProtocolVersion::V2
+        };
+        let rest = if matches!(verb, "connects" | "enters") {
+            rest.strip_prefix("v3").unwrap_or(rest).trim()
+        } else {
+            rest
+        };
+        for step in parse_deed(name, version, verb, rest)? {
+            script.lines.push(Line { number, step });
         }
     }
     Ok(())
@@ -172,14 +193,14 @@ fn parse_duration_ms(text: &str) -> Result<u64, String> {
     }
 }
 
-fn parse_deed(name: &str, verb: &str, rest: &str) -> Result<Vec<Step>, String> {
+fn parse_deed(name: &str, version: ProtocolVersion, verb: &str, rest: &str) -> Result<Vec<Step>, String> {
     let who = name.to_owned();
     Ok(match (verb, rest) {
         (">", content) => vec![Step::Send(who, parse_outgoing(content)?, true)],
         // Several requests in one go.
         (">>", content) => vec![Step::Send(who, parse_outgoing(content)?, false)],
         ("<", expected) => vec![Step::Expect(who, parse_expected(expected)?)],
-        ("connects", "") => vec![Step::Connect(who)],
+        ("connects", "") => vec![Step::Connect(who, version)],
         ("vanishes", "") => vec![Step::Vanish(who, true)],
         ("finishes", "") => vec![Step::Vanish(who, false)],
         ("stops", "reading") => vec![Step::Read(who, false)],
@@ -188,7 +209,7 @@ fn parse_deed(name: &str, verb: &str, rest: &str) -> Result<Vec<Step>, String> {
         ("enters", extra) => {
             let request = with_extra(json!({"app_id": "reef-racer"}), extra)?;
             vec![
-                Step::Connect(who.clone()),
+                Step::Connect(who.clone(), version),
                 request_step(name, "Authenticate", &request),
                 expect_step(name, r#"Authenticated ..."#)?,
                 expect_step(name, r#"ProtocolInfo ..."#)?,
@@ -199,7 +220,7 @@ fn parse_deed(name: &str, verb: &str, rest: &str) -> Result<Vec<Step>, String> {
             let request = with_extra(json!({"game_name": GAME, "player_name": title(name)}), extra)?;
             vec![
                 request_step(name, "JoinRoom", &request),
-                expect_step(name, &seat_pattern(name, room, true))?,
+                expect_step(name, &seat_pattern(name, version, room, true))?,
                 expect_step(
                     name,
                     r#"LobbyStateChanged {"lobby_state": "lobby", "ready_players": [], "all_ready": false}"#,
@@ -211,7 +232,7 @@ fn parse_deed(name: &str, verb: &str, rest: &str) -> Result<Vec<Step>, String> {
             let request = json!({"game_name": GAME, "player_name": title(name), "room_code": format!("${room}")});
             vec![
                 request_step(name, "JoinRoom", &with_extra(request, extra)?),
-                expect_step(name, &seat_pattern(name, room, false))?,
+                expect_step(name, &seat_pattern(name, version, room, false))?,
             ]
         }
         ("watches", rest) => {
@@ -231,14 +252,19 @@ fn parse_deed(name: &str, verb: &str, rest: &str) -> Result<Vec<Step>, String> {
     })
 }
 
-/// A seat, with the codes and ids of the room and the player kept under their names.
-fn seat_pattern(name: &str, room: &str, is_new: bool) -> String {
+/// A seat, with the codes and ids of the room and the player, and the token of one on version 3, kept under their names.
+fn seat_pattern(name: &str, version: ProtocolVersion, room: &str, is_new: bool) -> String {
     let state = if is_new { "waiting" } else { "$text" };
+    let token = if version >= ProtocolVersion::V3 {
+        format!(r#", "reconnection_token": "$text:{name}_token!""#)
+    } else {
+        String::new()
+    };
     format!(
         r#"RoomJoined {{"room_id": "$uuid:{room}_id", "room_code": "$text:{room}", "player_id": "$uuid:{name}",
         "game_name": "$text", "max_players": "$any", "supports_authority": "$any", "current_players": "$any",
         "is_authority": "$any", "lobby_state": "{state}", "ready_players": "$any", "relay_type": "$text",
-        "current_spectators": "$any"}}"#
+        "current_spectators": "$any"{token}}}"#
     )
 }
 

@@ -9,6 +9,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use signal_fish_relay::config::Config;
+use signal_fish_relay::protocol::ProtocolVersion;
 
 use super::stage::Stage;
 use crate::harness::{Frame, Opcode, client_frame, take_server_frame};
@@ -130,7 +131,7 @@ impl Connection {
 }
 
 impl Stage for SocketStage {
-    fn connect(&mut self, name: &str) {
+    fn connect(&mut self, name: &str, endpoint: ProtocolVersion) {
         let stream = TcpStream::connect_timeout(&self.server.address(), DEADLINE).expect("the server accepts");
         stream.set_nodelay(true).expect("an option of every socket");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
@@ -143,7 +144,8 @@ impl Stage for SocketStage {
             saw_close: false,
             has_ended: false,
         };
-        client.send_bytes(UPGRADE.as_bytes());
+        let path = format!("/v{}/ws", endpoint.number());
+        client.send_bytes(UPGRADE.replace("/v2/ws", &path).as_bytes());
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];

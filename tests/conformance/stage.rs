@@ -1,11 +1,13 @@
 //! Where scripts are played.
 
+use signal_fish_relay::protocol::ProtocolVersion;
+
 use crate::harness::{Frame, Opcode};
 
 /// A server and the connections to it.
 pub trait Stage {
-    /// A new connection, upgraded.
-    fn connect(&mut self, name: &str);
+    /// A new connection, upgraded on the path of a version.
+    fn connect(&mut self, name: &str, endpoint: ProtocolVersion);
 
     /// Sends a frame.
     fn send(&mut self, name: &str, opcode: Opcode, payload: &[u8]);

@@ -53,7 +53,8 @@ impl Names {
         }
     }
 
-    /// Compares; `$kind:name` takes its value at first, and must have it later. Known names are already replaced.
+    /// Compares; `$kind:name` takes its value at first, and must have it later; `$kind:name!` takes it anew. Known names
+    /// are already replaced.
     ///
     /// # Errors
     ///
@@ -113,6 +114,10 @@ impl Names {
         }
         let Some(name) = name else { return Ok(()) };
         let text = actual.as_str().ok_or("only texts are kept under a name")?;
+        if let Some(name) = name.strip_suffix('!') {
+            self.0.insert(name.to_owned(), text.to_owned());
+            return Ok(());
+        }
         let known = self.0.entry(name.to_owned()).or_insert_with(|| text.to_owned());
         if known == text {
             Ok(())

@@ -7,8 +7,9 @@ use rkyv::util::AlignedVec;
 use signal_fish_relay::clock::ARCHIVE_MS;
 use signal_fish_relay::net::conversation::{self, Wire};
 use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
-use signal_fish_relay::protocol::WallTime;
+use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::admission::{AdmissionLimits, Admitted};
 use signal_fish_relay::shard::{
     AfterSend, FrozenShard, FrozenWorld, Incoherent, Now, Portion, SendOutcome, Settings, Shard, ShardId, SlotKey,
@@ -206,7 +207,11 @@ impl Rig {
                     client: *client,
                     inbound: Inbound::default(),
                 };
-                let at = self.shards[shard].admit(link, address, Some(permit), now);
+                let arrival = Arrival {
+                    address,
+                    endpoint: ProtocolVersion::V2,
+                };
+                let at = self.shards[shard].admit(link, arrival, Some(permit), now);
                 self.clients.push(Client {
                     place: Some((shard, at)),
                     room: usize::MAX,

@@ -1,67 +1,41 @@
 //! What the server of the scripts allows.
 
-use signal_fish_relay::budget::BudgetLimits;
-use signal_fish_relay::protocol::{GameDataFormat, NameRules};
-use signal_fish_relay::session::{AppPolicy, HandshakePolicy, SdkTable};
+use signal_fish_relay::config::Config;
+use signal_fish_relay::server::shard_settings;
+use signal_fish_relay::session::AppPolicy;
+use signal_fish_relay::shard::Settings;
 use signal_fish_relay::shard::admission::AdmissionLimits;
-use signal_fish_relay::shard::{LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
 
-/// An open server with room for everything.
+/// An open server with room for everything, and short times.
 pub fn settings() -> Settings {
-    Settings {
-        handshake: HandshakePolicy {
-            apps: AppPolicy::Open,
-            formats: vec![GameDataFormat::Json, GameDataFormat::MessagePack],
-            name_rules: NameRules::default(),
-            sdk: SdkTable::default(),
-            timeout_ms: 2_000,
-        },
-        budgets: BudgetLimits {
-            window_ms: 60_000,
-            room_creations: 100,
-            joins: 100,
-            relay_bytes: 100_000,
-            room_relay_bytes: 100_000,
-            error_replies: 100,
-        },
-        rooms: RoomRules {
-            code_length: 6,
-            code_prefix: None,
-            max_game_name_bytes: 64,
-            max_players: 8,
-            default_players: 4,
-            default_spectators: None,
-            empty_timeout_ms: 1_000,
-            inactive_timeout_ms: 60_000,
-            sweep_interval_ms: 300,
-            relay_type: "relay".into(),
-            relay_types_by_game: std::collections::BTreeMap::new(),
-        },
-        messages: MessageLimits {
-            max_inbound_bytes: 2048,
-            max_outbound_bytes: 8192,
-            max_fragments: 16,
-            max_connection_info_bytes: 512,
-            max_game_data_bytes: Vec::new(),
-        },
-        outbox: OutboxLimits {
-            max_bytes: 65_536,
-            max_age_ms: 1_500,
-            stall_timeout_ms: 700,
-        },
-        reconnection: ReconnectionRules {
-            is_enabled: true,
-            window_ms: 500,
-            event_limit: 10,
-        },
-        liveness: LivenessRules {
-            idle_timeout_ms: None,
-            activity_timeout_ms: None,
-            ping_interval_ms: None,
-            pong_timeout_ms: 500,
-        },
-        close_timeout_ms: 500,
-    }
+    let mut settings = shard_settings(&Config::default());
+    settings.handshake.apps = AppPolicy::Open;
+    settings.handshake.timeout_ms = 2_000;
+    settings.budgets.room_creations = 100;
+    settings.budgets.joins = 100;
+    settings.budgets.relay_bytes = 100_000;
+    settings.budgets.room_relay_bytes = 100_000;
+    settings.budgets.error_replies = 100;
+    settings.rooms.max_players = 8;
+    settings.rooms.default_players = 4;
+    settings.rooms.empty_timeout_ms = 1_000;
+    settings.rooms.inactive_timeout_ms = 60_000;
+    settings.rooms.sweep_interval_ms = 300;
+    settings.messages.max_inbound_bytes = 2048;
+    settings.messages.max_outbound_bytes = 8192;
+    settings.messages.max_fragments = 16;
+    settings.messages.max_connection_info_bytes = 512;
+    settings.outbox.max_bytes = 65_536;
+    settings.outbox.max_age_ms = 1_500;
+    settings.outbox.stall_timeout_ms = 700;
+    settings.reconnection.window_ms = 500;
+    settings.reconnection.event_limit = 10;
+    settings.liveness.idle_timeout_ms = None;
+    settings.liveness.activity_timeout_ms = None;
+    settings.liveness.ping_interval_ms = None;
+    settings.liveness.pong_timeout_ms = 500;
+    settings.close_timeout_ms = 500;
+    settings
 }
 
 pub fn limits() -> AdmissionLimits {

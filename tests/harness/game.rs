@@ -4,6 +4,7 @@ use std::cell::{RefCell, RefMut};
 use std::rc::Rc;
 
 use serde_json::{Value, json};
+use signal_fish_relay::protocol::ProtocolVersion;
 
 use super::frames::{Opcode, client_frame, close_payload};
 use super::pipe::ClientEnd;
@@ -54,7 +55,12 @@ impl Game {
 
     /// A client that has just connected to a certain shard.
     pub fn connect_to(&self, name: &str, shard: Option<u16>) -> Client {
-        let id = self.machine().connect(name.to_owned(), shard);
+        self.connect_by(name, shard, ProtocolVersion::V2)
+    }
+
+    /// A client that has just connected to the path of a version.
+    pub fn connect_by(&self, name: &str, shard: Option<u16>, endpoint: ProtocolVersion) -> Client {
+        let id = self.machine().connect(name.to_owned(), shard, endpoint);
         Client {
             simulation: Rc::clone(&self.simulation),
             id,

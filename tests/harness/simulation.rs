@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
-use signal_fish_relay::protocol::{ErrorCode, WallTime};
+use signal_fish_relay::protocol::{ErrorCode, ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::{
     AfterSend, Inbox, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Transfer, Wake, World, inbox,
 };
@@ -113,7 +114,7 @@ impl Simulation {
     }
 
     /// A new client, upgraded on one of the shards.
-    pub fn connect(&mut self, name: String, shard: Option<u16>) -> ClientId {
+    pub fn connect(&mut self, name: String, shard: Option<u16>, endpoint: ProtocolVersion) -> ClientId {
         let client = ClientId(self.peers.len());
         let pipe = Pipe::new(self.pipe_bytes);
         self.peers.push(Peer::new(name, pipe.clone()));
@@ -132,7 +133,8 @@ impl Simulation {
             Ok(permit) => (Some(permit), None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let at = core.shard.admit(link, address, permit, now);
+        let arrival = Arrival { address, endpoint };
+        let at = core.shard.admit(link, arrival, permit, now);
         core.watched.push(at);
         if let Some(refusal) = refusal {
             let farewell = (&*refusal.to_string(), ErrorCode::TooManyConnections);

@@ -9,7 +9,7 @@ use super::response::{Response, Status};
 use super::upgrade::{self, UpgradeFacts};
 use crate::config::OriginPolicy;
 use crate::metrics;
-use crate::protocol::Secret;
+use crate::protocol::{ProtocolVersion, Secret};
 use crate::shard::World;
 
 /// What the routes know of the server.
@@ -38,6 +38,8 @@ pub enum Answer {
         head_bytes: usize,
         /// The id that the answer and the log share.
         request_id: Uuid,
+        /// The version that the path stands for.
+        endpoint: ProtocolVersion,
     },
 }
 
@@ -61,8 +63,8 @@ impl Site {
     fn route(&self, head: &Head<'_>, head_bytes: usize, random: [u8; 16]) -> Answer {
         let route = Route::of(head.path);
         let response = match (route, head.method) {
-            (Route::WebSocket, "GET") => return self.upgrade(head, head_bytes, random),
-            (Route::WebSocket, _) => Response::new(Status::MethodNotAllowed).field("Allow", "GET"),
+            (Route::WebSocket(endpoint), "GET") => return self.upgrade(head, head_bytes, endpoint, random),
+            (Route::WebSocket(_), _) => Response::new(Status::MethodNotAllowed).field("Allow", "GET"),
             (Route::Unknown, _) => nothing_here(),
             (Route::Health, "GET" | "HEAD") => Response::text(Status::Ok, "OK"),
             (Route::Readiness, "GET" | "HEAD") => self.readiness(),
@@ -73,7 +75,7 @@ impl Site {
         Answer::Close(response.into_bytes(head.method == "HEAD"))
     }
 
-    fn upgrade(&self, head: &Head<'_>, head_bytes: usize, random: [u8; 16]) -> Answer {
+    fn upgrade(&self, head: &Head<'_>, head_bytes: usize, endpoint: ProtocolVersion, random: [u8; 16]) -> Answer {
         let request_id = uuid::Builder::from_random_bytes(random).into_uuid();
         let facts = UpgradeFacts {
             request_id,
@@ -87,6 +89,7 @@ impl Site {
                 response,
                 head_bytes,
                 request_id,
+                endpoint,
             }
         } else {
             Answer::Close(response)
@@ -132,7 +135,8 @@ impl Site {
 /// What is behind a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Route {
-    WebSocket,
+    /// A WebSocket, and the version that the path stands for.
+    WebSocket(ProtocolVersion),
     Health,
     Readiness,
     ClientConfig,
@@ -143,7 +147,8 @@ enum Route {
 impl Route {
     fn of(path: &str) -> Self {
         match path {
-            "/v2/ws" | "/v3/ws" => Self::WebSocket,
+            "/v2/ws" => Self::WebSocket(ProtocolVersion::V2),
+            "/v3/ws" => Self::WebSocket(ProtocolVersion::V3),
             "/health" | "/v2/health" => Self::Health,
             "/readyz" | "/v2/readyz" => Self::Readiness,
             "/v2/client-config" | "/v3/client-config" => Self::ClientConfig,
@@ -156,6 +161,6 @@ impl Route {
 fn nothing_here() -> Response {
     Response::text(
         Status::NotFound,
-        "nothing is here; WebSockets are at /v2/ws, liveness at /health",
+        "nothing is here; WebSockets are at /v2/ws and /v3/ws, liveness at /health",
     )
 }

@@ -1,6 +1,6 @@
 //! From an accepted socket to a connection of the shard, or to an answer and an end.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use super::super::conversation;
@@ -11,6 +11,7 @@ use super::super::socket::{Received, Socket};
 use super::{Pump, Stage};
 use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
+use crate::session::Arrival;
 use crate::shard::{Now, SendOutcome};
 
 /// The most connections that are accepted from one listener in one turn.
@@ -123,12 +124,17 @@ impl Pump {
                     response,
                     head_bytes,
                     request_id,
+                    endpoint,
                 } => {
                     let mut early = whole[head_bytes..].to_vec();
                     let greeting = self.greetings.remove(at).expect("looked up above");
                     if greeting.socket.send(&response) == SendOutcome::Sent(response.len()) {
                         tracing::debug!(%request_id, address = %greeting.address, "a connection was upgraded");
-                        self.admit(greeting.socket, greeting.address, &mut early, now);
+                        let arrival = Arrival {
+                            address: greeting.address,
+                            endpoint,
+                        };
+                        self.admit(greeting.socket, arrival, &mut early, now);
                     }
                     return;
                 }
@@ -137,13 +143,13 @@ impl Pump {
     }
 
     /// Takes an upgraded socket into the shard, or tells it that there is no place.
-    fn admit(&mut self, socket: Socket, address: IpAddr, early: &mut [u8], now: Now) {
-        let admitted = self.shard.world().ledger.admit_connection(address);
+    fn admit(&mut self, socket: Socket, arrival: Arrival, early: &mut [u8], now: Now) {
+        let admitted = self.shard.world().ledger.admit_connection(arrival.address);
         let (permit, refusal) = match admitted {
             Ok(permit) => (Some(permit), None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let at = self.shard.admit(Link::new(socket), address, permit, now);
+        let at = self.shard.admit(Link::new(socket), arrival, permit, now);
         let link = self.shard.link(at).expect("admitted a moment ago");
         // Watched anew under its new name; what arrived meanwhile is reported again.
         if let Err(error) = self

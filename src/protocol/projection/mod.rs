@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use self::views::{
     AuthorityResponseView, GalleryView, NewSpectatorView, PeerView, PlayerLeftView, PlayerReconnectedView, PlayerView,
-    ProtocolInfoView, ReconnectedView, RoomView, SpectatorGoneView, SpectatorLeftView, SpectatorRoomView,
+    ProtocolInfoView, ReconnectedView, RoomView, ServerView, SpectatorGoneView, SpectatorLeftView, SpectatorRoomView,
     SpectatorView, WatermarkView,
 };
 use super::server_message::{
@@ -94,7 +94,7 @@ enum Wire<'a> {
 fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a> {
     match *message {
         ServerMessage::Authenticated { app_name, rate_limits } => Wire::Authenticated { app_name, rate_limits },
-        ServerMessage::ProtocolInfo(ref info) => Wire::ProtocolInfo(protocol_info(info)),
+        ServerMessage::ProtocolInfo(ref info) => Wire::ProtocolInfo(protocol_info(info, version)),
         ServerMessage::AuthenticationError { error, error_code } => Wire::AuthenticationError { error, error_code },
         ServerMessage::RoomJoined(ref room) => Wire::RoomJoined(room_view(room, version)),
         ServerMessage::RoomJoinFailed { reason, error_code } => Wire::RoomJoinFailed { reason, error_code },
@@ -182,7 +182,8 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
     }
 }
 
-fn protocol_info<'a>(info: &'a ProtocolInfo<'_>) -> ProtocolInfoView<'a> {
+fn protocol_info<'a>(info: &'a ProtocolInfo<'_>, version: ProtocolVersion) -> ProtocolInfoView<'a> {
+    let server = Some(&info.server).filter(|_| version >= ProtocolVersion::V3);
     ProtocolInfoView {
         platform: info.platform,
         sdk_version: info.sdk_version,
@@ -192,6 +193,15 @@ fn protocol_info<'a>(info: &'a ProtocolInfo<'_>) -> ProtocolInfoView<'a> {
         notes: info.notes,
         game_data_formats: info.game_data_formats,
         player_name_rules: info.player_name_rules,
+        server: server.map(|server| ServerView {
+            protocol_version: version.number(),
+            min_protocol_version: server.oldest.number(),
+            max_protocol_version: server.newest.number(),
+            transports: ["websocket"],
+            max_outbound_message_size: server.max_outbound_bytes,
+            implementation_version: server.implementation_version,
+            game_data_limits: &server.game_data_limits,
+        }),
     }
 }
 

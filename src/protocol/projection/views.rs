@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::protocol::server_message::{Replay, SpectatorReason};
+use crate::protocol::server_message::{GameDataLimit, Replay, SpectatorReason};
 use crate::protocol::{
     ConnectionInfo, ErrorCode, GameDataFormat, LobbyState, NameRules, PlayerId, ReconnectToken, RoomCode, RoomId,
     WallTime,
@@ -24,6 +24,21 @@ pub(super) struct ProtocolInfoView<'a> {
     pub(super) notes: Option<&'a str>,
     pub(super) game_data_formats: &'a [GameDataFormat],
     pub(super) player_name_rules: &'a NameRules,
+    #[serde(flatten)]
+    pub(super) server: Option<ServerView<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ServerView<'a> {
+    pub(super) protocol_version: u16,
+    pub(super) min_protocol_version: u16,
+    pub(super) max_protocol_version: u16,
+    /// How messages travel to the server, not how game data travels between peers.
+    pub(super) transports: [&'static str; 1],
+    pub(super) max_outbound_message_size: usize,
+    pub(super) implementation_version: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) game_data_limits: &'a [GameDataLimit],
 }
 
 #[derive(Serialize)]
