@@ -38,7 +38,6 @@ const NOT_BUILT: &[(&str, Effect)] = &[
     ("websocket.batch_size", Warn),
     ("websocket.batch_interval_ms", Warn),
     ("websocket.control_queue_capacity", Warn),
-    ("websocket.delivery_stats_interval_secs", Warn),
     ("metrics", Warn),
     ("coordination", Warn),
 ];

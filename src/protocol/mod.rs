@@ -8,6 +8,7 @@ mod abilities;
 mod app_id;
 mod client_message;
 mod close_code;
+pub mod delivery;
 mod dialect;
 mod error_code;
 mod frame;

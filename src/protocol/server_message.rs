@@ -7,6 +7,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::delivery::{DeliveryCounts, Gap};
 use super::{
     ConnectionInfo, ErrorCode, GameDataFormat, NameRules, PlayerId, ProtocolVersion, ReconnectToken, RoomCode, RoomId,
     Stamp, WallTime,
@@ -129,6 +130,24 @@ pub enum ServerMessage<'a> {
         reason: &'a str,
         /// For programs.
         error_code: ErrorCode,
+    },
+    /// What the receiver misses, before anything later of the same senders (v3).
+    DeliveryReport {
+        /// Since the connection was opened, these gaps included.
+        counts: DeliveryCounts,
+        /// At most [`Gap::MAX_IN_REPORT`].
+        gaps: &'a [Gap],
+    },
+    /// What the receiver was sent since it connected (v3).
+    RelayStats {
+        /// How often this is told.
+        interval_ms: u64,
+        /// Messages queued for it.
+        sent_to_you: u64,
+        /// Messages that it missed.
+        dropped_for_you: u64,
+        /// How often it was too slow.
+        backpressure_events: u64,
     },
     /// The answer to `Ping`.
     Pong,

@@ -8,7 +8,7 @@ use crate::net::PumpSettings;
 use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret};
 use crate::session::{AppPolicy, AppTerms, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
-use crate::shard::{LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
+use crate::shard::{DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
 
 /// How long the peer may take for its half of a closing handshake.
 const CLOSE_TIMEOUT_MS: u64 = 4_000;
@@ -57,6 +57,10 @@ pub fn shard_settings(config: &Config) -> Settings {
             max_bytes: config.outbox_max_bytes(),
             max_age_ms: config.websocket.max_sojourn_ms,
             stall_timeout_ms: config.websocket.slow_consumer_timeout_ms,
+        },
+        delivery: DeliveryRules {
+            droppable_frames: config.websocket.send_queue_capacity,
+            stats_interval_ms: Some(millis(config.websocket.delivery_stats_interval_secs)).filter(|ms| *ms > 0),
         },
         reconnection: ReconnectionRules {
             is_enabled: config.server.enable_reconnection,

@@ -1,5 +1,6 @@
 //! A connection as its shard holds it.
 
+use super::account::DeliveryAccount;
 use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
 use super::transfer::Errand;
@@ -14,6 +15,10 @@ pub struct Connection<L> {
     pub(super) link: L,
     pub(super) session: Session,
     pub(super) outbox: Outbox,
+    /// What a connection on version 3 was sent and what it missed.
+    pub(super) account: DeliveryAccount,
+    /// When it is next told so, if ever.
+    pub(super) next_stats_ms: Option<u64>,
     /// The room that the connection is in.
     pub(super) place: Option<Place>,
     pub(super) state: State,
@@ -80,6 +85,8 @@ impl<L> Connection<L> {
             link,
             session,
             outbox,
+            account: DeliveryAccount::default(),
+            next_stats_ms: None,
             place: None,
             state: State::Open,
             is_doomed: false,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::protocol::delivery::GapReason;
+
 /// A count with one writer: its shard.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -59,6 +61,9 @@ counters! {
     game_data_messages, "game_data_messages_total", "Accepted game-data messages.";
     relay_bytes, "relay_bytes_total", "Payload bytes of accepted game data.";
     deliveries, "deliveries_total", "Game-data frames queued for a receiver.";
+    latest_superseded, "latest_superseded_total", "Unsent `latest` values of slow readers that newer ones replaced.";
+    latest_dropped, "latest_dropped_full_total", "`latest` values that found a slow reader's queue full.";
+    volatile_dropped, "volatile_dropped_total", "`volatile` messages left out for slow readers.";
     undeliverable, "undeliverable_total", "Game-data frames that a receiver of another format could not be told.";
     socket_sends, "socket_sends_total", "Sends that a socket accepted, wholly or in part.";
     socket_full, "socket_full_total", "Sends that a full socket cut short.";
@@ -73,6 +78,18 @@ counters! {
     slow_consumers, "websocket_slow_consumer_disconnects_total", "Closes with 4002.";
     refusals, "refusals_total", "Requests that were answered with an error.";
     turns, "shard_turns_total", "Times the shard woke and worked.";
+}
+
+impl CounterSet {
+    /// Counts a message that a receiver on version 3 does not get.
+    pub(super) fn note_missed(&self, reason: GapReason) {
+        match reason {
+            GapReason::LatestSuperseded => self.latest_superseded.add(1),
+            GapReason::LatestDroppedFull => self.latest_dropped.add(1),
+            GapReason::VolatileDropped => self.volatile_dropped.add(1),
+            GapReason::UnsupportedFormat => self.undeliverable.add(1),
+        }
+    }
 }
 
 /// A shard's counters, shared with whoever reads them.

@@ -22,6 +22,8 @@ pub enum AfterSend {
     Nothing,
     /// Call [`Shard::writable`] once the socket is.
     AwaitWritable,
+    /// Send again at once: what follows had to wait for what was sent.
+    SendMore,
     /// The connection is over: [remove](Shard::remove) it.
     Remove,
 }
@@ -41,9 +43,13 @@ impl<L> Shard<L> {
     }
 
     /// A connection's link and the bytes to send over it. `None` when it is gone or has nothing to say.
-    pub fn unsent(&mut self, at: MemberRef) -> Option<(&L, &[u8])> {
+    pub fn unsent(&mut self, at: MemberRef, now: Now) -> Option<(&L, &[u8])> {
         let connection = self.post.connections.get_mut(at)?;
         connection.is_dirty = false;
+        if connection.outbox.has_holes() {
+            self.post.report_gaps(at, now.mono_ms);
+        }
+        let connection = self.post.connections.get(at)?;
         let bytes = connection.outbox.unsent();
         (!bytes.is_empty()).then_some((&connection.link, bytes))
     }
@@ -78,7 +84,11 @@ impl<L> Shard<L> {
             );
             return if over { AfterSend::Remove } else { AfterSend::Nothing };
         }
+        if progress && connection.outbox.awaits_report() {
+            return AfterSend::SendMore;
+        }
         counters.socket_full.add(1);
+        connection.account.note_wait();
         if progress || connection.stalled_since_ms.is_none() {
             connection.stalled_since_ms = Some(now.mono_ms);
         }

@@ -2,7 +2,7 @@
 
 use super::{Now, Settings, Shard};
 use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
-use crate::protocol::{Authenticate, CloseCode, ErrorCode, ServerMessage};
+use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, ServerMessage};
 use crate::room::MemberRef;
 use crate::session::HandshakeRefusal;
 
@@ -57,6 +57,12 @@ impl<L> Shard<L> {
             server: world.settings.server_facts(),
         };
         self.tell(at, &ServerMessage::ProtocolInfo(info), now);
+        if self.version_of(at) == Some(ProtocolVersion::V3)
+            && let Some(connection) = self.post.connections.get_mut(at)
+        {
+            let interval_ms = world.settings.delivery.stats_interval_ms;
+            connection.next_stats_ms = interval_ms.map(|interval| now.mono_ms + interval);
+        }
         self.plan_check(at);
     }
 

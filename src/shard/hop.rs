@@ -24,6 +24,8 @@ impl<L> Shard<L> {
             link,
             session,
             outbox,
+            account,
+            next_stats_ms,
             state,
             permit,
             last_inbound_ms,
@@ -37,6 +39,8 @@ impl<L> Shard<L> {
             link,
             session,
             outbox,
+            account,
+            next_stats_ms,
             permit,
             last_inbound_ms,
             errand,
@@ -68,6 +72,8 @@ impl<L> Shard<L> {
             link,
             session,
             outbox,
+            account,
+            next_stats_ms,
             permit,
             last_inbound_ms,
             errand,
@@ -75,6 +81,8 @@ impl<L> Shard<L> {
         } = transfer;
         let mut connection = Connection::new(link, session, outbox, permit, now.mono_ms);
         connection.last_inbound_ms = last_inbound_ms;
+        connection.account = account;
+        connection.next_stats_ms = next_stats_ms;
         let at = self.post.connections.insert(connection);
         self.plan_check(at);
         self.flush_soon(at);

@@ -6,7 +6,7 @@ use rand_chacha::rand_core::RngCore;
 
 use super::connection::{Probe, State};
 use super::{FrameMark, Now, Shard};
-use crate::protocol::{CloseCode, ErrorCode, Opcode};
+use crate::protocol::{CloseCode, ErrorCode, Opcode, ProtocolVersion};
 use crate::room::MemberRef;
 use crate::session::Stage;
 
@@ -26,6 +26,10 @@ impl<L> Shard<L> {
                 Some(Due::Close(code, farewell)) => self.close(at, code, farewell, now),
                 Some(Due::Probe) => {
                     self.probe(at, now);
+                    self.plan_check(at);
+                }
+                Some(Due::Stats) => {
+                    self.tell_stats(at, now);
                     self.plan_check(at);
                 }
                 None => self.plan_check(at),
@@ -62,6 +66,8 @@ impl<L> Shard<L> {
             Some(Due::Close(CloseCode::ActivityTimeout, None))
         } else if over(moments.probe_ms) {
             Some(Due::Probe)
+        } else if over(moments.stats_ms) {
+            Some(Due::Stats)
         } else {
             None
         }
@@ -84,7 +90,7 @@ impl<L> Shard<L> {
         let slow_ms = connection.stalled_since_ms.map(|since| {
             let aged = connection
                 .outbox
-                .oldest_queued_at_ms()
+                .oldest_queued_at_ms(connection.session.dialect().version >= ProtocolVersion::V3)
                 .map_or(u64::MAX, |at| at + settings.outbox.max_age_ms);
             aged.min(since + settings.outbox.stall_timeout_ms)
         });
@@ -107,6 +113,7 @@ impl<L> Shard<L> {
                 .ping_interval_ms
                 .filter(|_| connection.probe.is_none())
                 .map(|interval| heard_ms + interval),
+            stats_ms: connection.next_stats_ms,
         })
     }
 
@@ -124,6 +131,17 @@ impl<L> Shard<L> {
             connection.probe = Some(Probe {
                 sent_at_ms: now.mono_ms,
             });
+        }
+    }
+
+    /// Tells a connection on version 3 what it was sent, and plans the next time.
+    fn tell_stats(&mut self, at: MemberRef, now: Now) {
+        let interval_ms = self.world.settings.delivery.stats_interval_ms;
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.next_stats_ms = interval_ms.map(|interval_ms| now.mono_ms + interval_ms);
+        }
+        if let Some(interval_ms) = interval_ms {
+            self.post.report_stats(at, interval_ms, now.mono_ms);
         }
     }
 
@@ -152,6 +170,8 @@ enum Due {
     Close(CloseCode, Option<(&'static str, ErrorCode)>),
     /// The peer has been silent: ask whether it is there.
     Probe,
+    /// It is time to tell the peer what it was sent.
+    Stats,
 }
 
 /// When what is due, in milliseconds of the monotonic clock.
@@ -164,6 +184,7 @@ struct Moments {
     activity_ms: Option<u64>,
     pong_ms: Option<u64>,
     probe_ms: Option<u64>,
+    stats_ms: Option<u64>,
 }
 
 impl Moments {
@@ -176,6 +197,7 @@ impl Moments {
             self.activity_ms,
             self.pong_ms,
             self.probe_ms,
+            self.stats_ms,
         ]
         .into_iter()
         .flatten()

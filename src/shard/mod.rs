@@ -9,6 +9,7 @@
 //! every frame that is not delivered is counted and its receiver told or closed.
 //! Must never know descriptors, executors or WebSocket framing of what arrives.
 
+mod account;
 pub mod admission;
 mod closing;
 mod connection;
@@ -38,6 +39,7 @@ mod relay;
 mod rooms;
 mod settings;
 mod slots;
+mod slow_reader;
 mod table;
 mod transfer;
 mod world;
@@ -50,7 +52,7 @@ pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, de
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
-pub use settings::{LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
+pub use settings::{DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
 pub use slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
 pub(crate) use table::Table;
 pub use transfer::{Errand, JoinErrand, ReturnErrand, Transfer, WatchErrand};

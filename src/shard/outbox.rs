@@ -1,20 +1,26 @@
 //! What waits to be sent to one connection: bytes, and an index of the frames in them.
 //!
 //! Owns the order of frames and knows which of them may still be taken back: an unsent frame can be superseded, evicted
-//! or preceded by another, a head frame that is partly on the wire cannot. An outbox with nothing to say owns no memory;
-//! its storage comes from the shard's [`OutboxPool`] and goes back there the moment it has drained.
+//! or preceded by another, a head frame that is partly on the wire cannot. What was taken back, or never queued, leaves a
+//! hole, and nothing that comes after a hole is handed out before the hole has been told of, see [`holes`]. An outbox with
+//! nothing to say owns no memory; its storage comes from the shard's [`OutboxPool`] and goes back there the moment it has
+//! drained.
 //!
 //! Must never decide policy: caps, ages and what happens when they are passed belong to the shard.
 
+mod holes;
+
+use self::holes::Holes;
 use crate::clock::{ClockChange, Moments};
+use crate::protocol::delivery::{Gap, GapReason};
 use crate::protocol::{DeliveryClass, PlayerId};
 
 /// In which order a frame leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub enum Lane {
-    /// Leaves before everything in the data lane that is not yet on the wire.
+    /// Leaves before everything in the data lane that is not yet on the wire: reports of holes.
     Control,
-    /// Leaves in the order in which it was queued. A version 2 connection has only this lane.
+    /// Leaves in the order in which it was queued: everything else.
     Data,
 }
 
@@ -45,6 +51,26 @@ pub struct FrameOrigin {
 }
 
 impl FrameMark {
+    /// A report, which overtakes what it reports on.
+    #[must_use]
+    pub const fn ahead(queued_at_ms: u64) -> Self {
+        Self {
+            queued_at_ms,
+            lane: Lane::Control,
+            origin: None,
+        }
+    }
+
+    /// Whether the frame may not be left out.
+    fn must_arrive(&self) -> bool {
+        self.origin.is_none_or(|origin| origin.class == DeliveryClass::Reliable)
+    }
+
+    /// Whether the frame is a message of the server's own: what comes behind it may mean nothing before it.
+    const fn is_fence(&self) -> bool {
+        self.origin.is_none() && matches!(self.lane, Lane::Data)
+    }
+
     /// A control message that keeps its place among everything else.
     #[must_use]
     pub const fn in_order(queued_at_ms: u64) -> Self {
@@ -72,6 +98,7 @@ struct Storage {
     /// Frames in the order in which they leave; the first `gone` of them are already on the wire.
     entries: Vec<Entry>,
     gone: usize,
+    holes: Holes,
 }
 
 /// The queue of frames towards one connection.
@@ -103,6 +130,7 @@ impl OutboxPool {
             storage.entries.clear();
             storage.sent = 0;
             storage.gone = 0;
+            storage.holes.reset();
             self.spare.push(storage);
         }
     }
@@ -118,15 +146,17 @@ impl Outbox {
     /// Bytes that are not yet on the wire.
     #[must_use]
     pub fn unsent_bytes(&self) -> usize {
-        self.unsent().len()
+        self.storage
+            .as_ref()
+            .map_or(0, |storage| storage.bytes.len() - storage.sent)
     }
 
-    /// The bytes to send next, in order.
+    /// The bytes to send next, in order: all of them, or those before the next hole that has to be told of first.
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
         self.storage
             .as_ref()
-            .map_or(&[], |storage| &storage.bytes[storage.sent..])
+            .map_or(&[], |storage| &storage.bytes[storage.sent..storage.barrier()])
     }
 
     /// Frames that are not yet wholly on the wire.
@@ -137,13 +167,15 @@ impl Outbox {
             .map_or(0, |storage| storage.entries.len() - storage.gone)
     }
 
-    /// When the oldest frame that is not yet wholly on the wire was queued.
+    /// When the oldest frame that is not yet wholly on the wire was queued. For a receiver that may be spared frames, those
+    /// do not count.
     #[must_use]
-    pub fn oldest_queued_at_ms(&self) -> Option<u64> {
+    pub fn oldest_queued_at_ms(&self, may_be_spared: bool) -> Option<u64> {
         let storage = self.storage.as_ref()?;
-        // Control frames overtake, so the head is not always the oldest.
+        // Reports overtake, so the head is not always the oldest.
         storage.entries[storage.gone..]
             .iter()
+            .filter(|entry| !may_be_spared || entry.mark.must_arrive())
             .map(|entry| entry.mark.queued_at_ms)
             .min()
     }
@@ -152,7 +184,10 @@ impl Outbox {
     pub fn push(&mut self, pool: &mut OutboxPool, mark: FrameMark, frame: &[u8]) {
         let storage = self.storage.get_or_insert_with(|| pool.take());
         match mark.lane {
-            Lane::Data => storage.append(mark, frame),
+            Lane::Data => {
+                storage.holes.note_queued(&mark);
+                storage.append(mark, frame);
+            }
             Lane::Control => storage.insert_after_control(mark, frame),
         }
     }
@@ -168,24 +203,82 @@ impl Outbox {
             return;
         };
         storage.advance(count);
-        if storage.sent == storage.bytes.len() {
+        self.let_go_if_drained(pool);
+    }
+
+    fn let_go_if_drained(&mut self, pool: &mut OutboxPool) {
+        let Some(storage) = self.storage.as_mut() else { return };
+        storage.forget_what_is_gone();
+        if storage.bytes.is_empty() && storage.holes.is_empty() {
             pool.give_back(self.storage.take().expect("checked above"));
         }
     }
 
-    /// Takes back the unsent `latest` value that a newer one of the same sender, epoch and key replaces.
-    pub fn supersede(&mut self, pool: &mut OutboxPool, sender: PlayerId, epoch: u32, key: u32) -> Option<FrameOrigin> {
-        self.take_back(pool, |origin| {
+    /// Takes back the unsent `latest` value that `newer` replaces; says whether there was one. It leaves a hole.
+    pub fn supersede(&mut self, newer: &FrameOrigin) -> bool {
+        self.take_back(GapReason::LatestSuperseded, |origin| {
             origin.class == DeliveryClass::Latest
-                && origin.key == key
-                && origin.epoch == epoch
-                && origin.sender == sender
+                && origin.key == newer.key
+                && origin.epoch == newer.epoch
+                && origin.sender == newer.sender
         })
     }
 
-    /// Takes back the oldest unsent frame of `class`.
-    pub fn evict_oldest(&mut self, pool: &mut OutboxPool, class: DeliveryClass) -> Option<FrameOrigin> {
-        self.take_back(pool, |origin| origin.class == class)
+    /// Takes back the oldest unsent `volatile` frame; says whether there was one. It leaves a hole.
+    pub fn evict_oldest_volatile(&mut self) -> bool {
+        self.take_back(GapReason::VolatileDropped, |origin| {
+            origin.class == DeliveryClass::Volatile
+        })
+    }
+
+    /// Notes a hole at the end of the queue: a frame that was not queued.
+    pub fn miss(&mut self, pool: &mut OutboxPool, origin: &FrameOrigin, reason: GapReason) {
+        let storage = self.storage.get_or_insert_with(|| pool.take());
+        storage.holes.add_last(origin, reason);
+    }
+
+    /// Whether something is missing of which the receiver has not been told.
+    #[must_use]
+    pub fn has_holes(&self) -> bool {
+        self.storage.as_ref().is_some_and(|storage| !storage.holes.is_empty())
+    }
+
+    /// Whether all that may be sent before the next report has been sent.
+    #[must_use]
+    pub fn awaits_report(&self) -> bool {
+        self.has_holes() && self.unsent().is_empty()
+    }
+
+    /// How many ranges the receiver was told, and has yet to be told, since the queue was last empty.
+    #[must_use]
+    pub fn gaps_outstanding(&self) -> usize {
+        self.storage.as_ref().map_or(0, |storage| storage.holes.outstanding())
+    }
+
+    /// Takes out up to `limit` gaps that the receiver must be told of before anything else. The report of them must be
+    /// [pushed](Self::push) into the control lane.
+    pub fn take_due_gaps(&mut self, limit: usize) -> Vec<Gap> {
+        let Some(storage) = self.storage.as_mut() else {
+            return Vec::new();
+        };
+        let waiting = storage.entries[storage.first_untouched()..].iter();
+        let fences_waiting = waiting.filter(|entry| entry.mark.is_fence()).count() as u64;
+        storage.holes.take_due(fences_waiting, limit)
+    }
+
+    /// How many frames of each class a report that is queued now will overtake, by the class's place in the protocol's order.
+    #[must_use]
+    pub fn untouched_by_class(&self) -> [u64; DeliveryClass::ALL.len()] {
+        let mut counts = [0; DeliveryClass::ALL.len()];
+        if let Some(storage) = &self.storage {
+            let origins = storage.entries[storage.first_untouched()..]
+                .iter()
+                .filter_map(|entry| entry.mark.origin);
+            for origin in origins {
+                counts[origin.class as usize] += 1;
+            }
+        }
+        counts
     }
 
     /// Drops every frame that is not yet on the wire, except a head frame that is partly there: cutting it would make
@@ -198,9 +291,8 @@ impl Outbox {
         storage
             .bytes
             .truncate(storage.entries.last().map_or(storage.sent, |entry| entry.end));
-        if storage.sent == storage.bytes.len() {
-            pool.give_back(self.storage.take().expect("checked above"));
-        }
+        storage.holes.reset();
+        self.let_go_if_drained(pool);
         dropped
     }
 
@@ -213,7 +305,15 @@ impl Outbox {
             sent,
             entries,
             gone,
+            holes,
         } = &**storage;
+        let fences = entries.iter().filter(|entry| entry.mark.is_fence()).count() as u64;
+        if !holes.is_coherent(fences) {
+            return false;
+        }
+        if bytes.is_empty() {
+            return *sent == 0 && *gone == 0 && entries.is_empty() && !holes.is_empty();
+        }
         *sent < bytes.len()
             && *gone < entries.len()
             && entries.is_sorted_by(|one, next| one.end < next.end)
@@ -222,18 +322,27 @@ impl Outbox {
             && storage.start_of(*gone) <= *sent
     }
 
-    fn take_back(&mut self, pool: &mut OutboxPool, wanted: impl Fn(&FrameOrigin) -> bool) -> Option<FrameOrigin> {
-        let storage = self.storage.as_mut()?;
+    fn take_back(&mut self, reason: GapReason, wanted: impl Fn(&FrameOrigin) -> bool) -> bool {
+        let Some(storage) = self.storage.as_mut() else {
+            return false;
+        };
         let untouched = storage.first_untouched();
-        let index = untouched
-            + storage.entries[untouched..]
-                .iter()
-                .position(|entry| entry.mark.origin.as_ref().is_some_and(&wanted))?;
+        let found = storage.entries[untouched..]
+            .iter()
+            .position(|entry| entry.mark.origin.as_ref().is_some_and(&wanted));
+        let Some(index) = found.map(|offset| untouched + offset) else {
+            return false;
+        };
+        let fences_behind = storage.entries[index..]
+            .iter()
+            .filter(|entry| entry.mark.is_fence())
+            .count() as u64;
         let removed = storage.remove(index);
-        if storage.sent == storage.bytes.len() {
-            pool.give_back(self.storage.take().expect("checked above"));
+        if let Some(origin) = &removed.origin {
+            storage.holes.add_before(fences_behind, origin, reason);
         }
-        removed.origin
+        storage.forget_what_is_gone();
+        true
     }
 }
 
@@ -245,6 +354,7 @@ impl Moments for Outbox {
             sent: _,
             entries,
             gone: _,
+            holes: _,
         } = &mut **storage;
         for entry in entries {
             let FrameMark {
@@ -291,6 +401,19 @@ impl Storage {
         );
     }
 
+    /// Where to stop sending: behind the fence before the first hole that has not been told of.
+    fn barrier(&self) -> usize {
+        let Some(fences_behind) = self.holes.fences_behind_first() else {
+            return self.bytes.len();
+        };
+        // The fence that the hole comes after is followed by so many.
+        let mut fences = self.entries[self.gone..]
+            .iter()
+            .rev()
+            .filter(|entry| entry.mark.is_fence());
+        fences.nth(fences_behind).map_or(self.sent, |entry| entry.end)
+    }
+
     /// The first frame of which no byte is on the wire.
     fn first_untouched(&self) -> usize {
         let head_is_cut = self.gone < self.entries.len() && self.start_of(self.gone) < self.sent;
@@ -309,6 +432,15 @@ impl Storage {
             later.end -= entry.end - start;
         }
         entry.mark
+    }
+
+    /// Once nothing waits, what was sent need not be kept.
+    fn forget_what_is_gone(&mut self) {
+        if self.sent == self.bytes.len() {
+            self.bytes.clear();
+            self.entries.clear();
+            (self.sent, self.gone) = (0, 0);
+        }
     }
 
     fn advance(&mut self, count: usize) {

@@ -5,8 +5,10 @@
 //! anybody.
 
 use super::connection::{Connection, Connections};
-use super::outbox::{FrameMark, OutboxPool};
+use super::outbox::{FrameMark, FrameOrigin, Outbox, OutboxPool};
+use super::slow_reader::{self, Way};
 use super::{Counters, Settings};
+use crate::protocol::delivery::{Gap, GapReason};
 use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, PlayerId, ProtocolVersion, ServerMessage};
 use crate::room::{Member, MemberRef, MissedEvent, Room, Telling};
 
@@ -48,21 +50,93 @@ impl<L> Post<L> {
         if connection.is_doomed || connection.is_closing() {
             return false;
         }
-        let waiting = connection.outbox.unsent_bytes();
+        let is_accountable = connection.session.dialect().version >= ProtocolVersion::V3;
         let refusal = if bytes.len() > settings.messages.max_outbound_bytes {
             Some(CloseCode::OutboundTooLarge)
+        } else if is_accountable && let Some(origin) = &mark.origin {
+            match slow_reader::make_way(connection, origin, bytes.len(), settings, &self.counters) {
+                Way::Clear => None,
+                Way::Missed(reason) => {
+                    self.counters.note_missed(reason);
+                    return self.miss(to, origin, reason);
+                }
+                Way::Blocked => Some(CloseCode::SlowConsumer),
+            }
         } else {
-            // A single frame always fits: the cap is on what piles up.
-            (waiting > 0 && waiting + bytes.len() > settings.outbox.max_bytes).then_some(CloseCode::SlowConsumer)
+            is_full(&connection.outbox, bytes.len(), settings).then_some(CloseCode::SlowConsumer)
         };
         if let Some(code) = refusal {
-            connection.is_doomed = true;
-            self.doomed.push((to, code));
+            doom(connection, to, code, &mut self.doomed);
             return false;
         }
         connection.outbox.push(&mut self.pool, mark, bytes);
+        if is_accountable {
+            connection.account.note_queued(mark.origin.as_ref());
+        }
         mark_dirty(connection, to, &mut self.dirty);
         true
+    }
+
+    /// Notes that a receiver on version 3 does not get a message: it will be told before anything later of that sender.
+    /// Never queued, so always `false`.
+    pub(super) fn miss(&mut self, to: MemberRef, origin: &FrameOrigin, reason: GapReason) -> bool {
+        let Some(connection) = self.connections.get_mut(to) else {
+            return false;
+        };
+        if connection.is_doomed || connection.is_closing() {
+            return false;
+        }
+        connection.outbox.miss(&mut self.pool, origin, reason);
+        connection.account.note_missed(origin.class, false);
+        if connection.outbox.gaps_outstanding() > slow_reader::MAX_GAPS {
+            doom(connection, to, CloseCode::SlowConsumer, &mut self.doomed);
+        }
+        mark_dirty(connection, to, &mut self.dirty);
+        false
+    }
+
+    /// Queues the reports of all gaps that a receiver must be told of before what is sent to it next.
+    pub(super) fn report_gaps(&mut self, to: MemberRef, now_ms: u64) {
+        let Some(connection) = self.connections.get_mut(to) else {
+            return;
+        };
+        loop {
+            let gaps = connection.outbox.take_due_gaps(Gap::MAX_IN_REPORT);
+            if gaps.is_empty() {
+                return;
+            }
+            connection.account.tell(&gaps);
+            let counts = connection.account.counts(connection.outbox.untouched_by_class());
+            let report = ServerMessage::DeliveryReport { counts, gaps: &gaps };
+            self.frames.clear();
+            let frame = encode_ahead(&mut self.frames, &report);
+            connection
+                .outbox
+                .push(&mut self.pool, FrameMark::ahead(now_ms), self.frames.bytes(&frame));
+        }
+    }
+
+    /// Tells a receiver on version 3 what it was sent so far. One that falls behind is spared it.
+    pub(super) fn report_stats(&mut self, to: MemberRef, interval_ms: u64, now_ms: u64) {
+        let Some(connection) = self.connections.get_mut(to) else {
+            return;
+        };
+        if connection.stalled_since_ms.is_some() || connection.is_doomed || connection.is_closing() {
+            return;
+        }
+        let counts = connection.account.counts(connection.outbox.untouched_by_class());
+        self.frames.clear();
+        // Ahead like the reports of gaps: counts that were overtaken by newer ones would seem to go back.
+        for message in [
+            connection.account.stats(interval_ms),
+            ServerMessage::DeliveryReport { counts, gaps: &[] },
+        ] {
+            let frame = encode_ahead(&mut self.frames, &message);
+            connection
+                .outbox
+                .push(&mut self.pool, FrameMark::ahead(now_ms), self.frames.bytes(&frame));
+        }
+        mark_dirty(connection, to, &mut self.dirty);
     }
 
     /// Queues a WebSocket control frame or a farewell, whatever the caps say: they are small and bounded in number.
@@ -142,6 +216,23 @@ fn verbatim(message: &ServerMessage<'_>) -> Telling {
         v2: text(ProtocolVersion::V2),
         v3: text(ProtocolVersion::V3),
     }
+}
+
+fn encode_ahead(frames: &mut FrameBuffer, message: &ServerMessage<'_>) -> FrameSpan {
+    frames.encode(Opcode::Text, |out| message.write_json(ProtocolVersion::V3, out))
+}
+
+fn doom<L>(connection: &mut Connection<L>, at: MemberRef, code: CloseCode, doomed: &mut Vec<(MemberRef, CloseCode)>) {
+    if !connection.is_doomed {
+        connection.is_doomed = true;
+        doomed.push((at, code));
+    }
+}
+
+/// Whether so many bytes more are too many. A single frame always fits: the cap is on what piles up.
+pub(super) fn is_full(outbox: &Outbox, bytes: usize, settings: &Settings) -> bool {
+    let waiting = outbox.unsent_bytes();
+    waiting > 0 && waiting + bytes > settings.outbox.max_bytes
 }
 
 /// Puts a connection on the list of those to flush, unless it is there or its socket is full.

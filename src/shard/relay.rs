@@ -5,14 +5,16 @@
 
 use super::{FrameMark, FrameOrigin, Lane, Now, RoomRef, Shard};
 use crate::budget::Charge;
+use crate::protocol::delivery::GapReason;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
-use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, ServerMessage};
+use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, ProtocolVersion, ServerMessage};
 use crate::room::MemberRef;
 
 impl<L> Shard<L> {
     pub(super) fn relay_json(&mut self, at: MemberRef, message: &GameData<'_>, now: Now) {
-        if message.class.is_some() || message.key.is_some() {
-            let advice = "class and key need protocol version 3; leave them out";
+        if (message.class.is_some() || message.key.is_some())
+            && let Some(advice) = self.misuse_of_classes(at, message)
+        {
             return self.refuse(at, advice, ErrorCode::InvalidDeliveryClass, now);
         }
         let Some(room_ref) = self.may_relay(at, GameDataFormat::Json, message.payload.len(), now) else {
@@ -24,6 +26,15 @@ impl<L> Shard<L> {
             key: message.key,
         };
         self.relay(at, room_ref, content, message.payload.len(), now);
+    }
+
+    /// What is wrong with the class and key of a message, if anything.
+    fn misuse_of_classes(&self, at: MemberRef, message: &GameData<'_>) -> Option<&'static str> {
+        if self.version_of(at) != Some(ProtocolVersion::V3) {
+            return Some("class and key need protocol version 3; leave them out");
+        }
+        let is_latest = message.class == Some(DeliveryClass::Latest);
+        (is_latest != message.key.is_some()).then_some("latest needs a key; reliable and volatile have none")
     }
 
     /// Relays a binary message; says whether it was accepted.
@@ -90,16 +101,17 @@ impl<L> Shard<L> {
             Content::Json { key, .. } => key.unwrap_or(0),
             Content::Binary { .. } => 0,
         };
+        let origin = FrameOrigin {
+            sender,
+            epoch: stamp.epoch,
+            seq: stamp.seq,
+            class,
+            key,
+        };
         let mark = FrameMark {
             queued_at_ms: now.mono_ms,
             lane: Lane::Data,
-            origin: Some(FrameOrigin {
-                sender,
-                epoch: stamp.epoch,
-                seq: stamp.seq,
-                class,
-                key,
-            }),
+            origin: Some(origin),
         };
         let message = OutgoingGameData { sender, stamp, content };
         let post = &mut self.post;
@@ -116,7 +128,12 @@ impl<L> Shard<L> {
                 Ok(frame) => {
                     delivered += u64::from(post.deliver(member.link, &frame, mark, &self.world.settings));
                 }
-                Err(why) => undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1))),
+                Err(why) => {
+                    undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1)));
+                    if member.dialect.version >= ProtocolVersion::V3 {
+                        post.miss(member.link, &origin, GapReason::UnsupportedFormat);
+                    }
+                }
             }
         }
         post.counters.game_data_messages.add(1);
@@ -164,14 +181,29 @@ impl<L> Shard<L> {
             "your game data did not reach {} of the room: {why}{more}",
             passed_over.len()
         );
-        self.refuse(at, &own, ErrorCode::UnsupportedGameDataFormat, now);
+        // On version 3 the code is kept for receivers: published clients demand a report of a gap before it.
+        let code = match self.version_of(at) {
+            Some(ProtocolVersion::V3) => ErrorCode::InvalidInput,
+            _ => ErrorCode::UnsupportedGameDataFormat,
+        };
+        self.refuse(at, &own, code, now);
         let notice = ServerMessage::Error {
             message: &text,
             error_code: ErrorCode::UnsupportedGameDataFormat,
         };
         for receiver in passed_over {
+            if !self.may_advise(receiver) {
+                continue;
+            }
             // Not charged to its budget of refusals: it asked for nothing, and others must not be able to close it.
             self.tell(receiver, &notice, now);
         }
+    }
+
+    /// Whether a receiver may be told in words that something is missing. On version 3 once for each report of gaps.
+    fn may_advise(&mut self, at: MemberRef) -> bool {
+        self.post.connections.get_mut(at).is_some_and(|connection| {
+            connection.session.dialect().version < ProtocolVersion::V3 || connection.account.may_advise()
+        })
     }
 }

@@ -19,12 +19,23 @@ pub struct Settings {
     pub messages: MessageLimits,
     /// When a slow reader has had enough.
     pub outbox: OutboxLimits,
+    /// What readers on version 3 are told of their delivery, and when it is spared them.
+    pub delivery: DeliveryRules,
     /// What is kept of players whose connection was lost.
     pub reconnection: ReconnectionRules,
     /// How silent peers are found.
     pub liveness: LivenessRules,
     /// How long the server waits for the peer's half of a closing handshake, in milliseconds.
     pub close_timeout_ms: u64,
+}
+
+/// Delivery on version 3.
+#[derive(Debug, Clone)]
+pub struct DeliveryRules {
+    /// Frames that may wait for a slow reader before `volatile` and `latest` data is left out.
+    pub droppable_frames: usize,
+    /// How often every connection is told what it was sent, in milliseconds; `None`: never.
+    pub stats_interval_ms: Option<u64>,
 }
 
 /// What is kept of players whose connection was lost.

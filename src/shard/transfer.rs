@@ -1,5 +1,6 @@
 //! A live connection on its way to another shard.
 
+use super::account::DeliveryAccount;
 use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
 use super::{ShardId, Slot, World};
@@ -14,6 +15,8 @@ pub struct Transfer<L> {
     pub link: L,
     pub(super) session: Session,
     pub(super) outbox: Outbox,
+    pub(super) account: DeliveryAccount,
+    pub(super) next_stats_ms: Option<u64>,
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(super) permit: Option<ConnectionPermit>,
     pub(super) last_inbound_ms: u64,

@@ -302,7 +302,9 @@ impl Rig {
 
     fn flush(&mut self, number: usize, at: MemberRef, now: Now) {
         let shard = &mut self.shards[number];
-        let Some((link, bytes)) = shard.unsent(at) else { return };
+        let Some((link, bytes)) = shard.unsent(at, now) else {
+            return;
+        };
         let client = &mut self.clients[link.client];
         let taken = bytes.len().min(client.room);
         let outcome = if taken == 0 {
@@ -312,8 +314,10 @@ impl Rig {
             client.room -= if client.room == usize::MAX { 0 } else { taken };
             SendOutcome::Sent(taken)
         };
-        if shard.sent(at, outcome, now) == AfterSend::Remove {
-            self.end(number, at, now);
+        match shard.sent(at, outcome, now) {
+            AfterSend::Remove => self.end(number, at, now),
+            AfterSend::SendMore => self.flush(number, at, now),
+            AfterSend::Nothing | AfterSend::AwaitWritable => {}
         }
     }
 

@@ -96,6 +96,11 @@ impl Client {
         self.simulation.borrow_mut()
     }
 
+    /// What has arrived and was not looked at yet; nobody is let work first.
+    pub fn takes_what_arrived(&self) -> Vec<super::frames::Frame> {
+        self.machine().peers[self.id.0].received.drain(..).collect()
+    }
+
     pub fn name(&self) -> String {
         self.machine().peers[self.id.0].name.clone()
     }

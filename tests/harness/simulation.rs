@@ -358,17 +358,24 @@ impl Simulation {
         let mut dirty = Vec::new();
         core.shard.take_dirty(&mut dirty);
         for at in dirty {
-            let Some((link, bytes)) = core.shard.unsent(at) else {
-                continue;
-            };
-            let most = self.schedule.share_of(bytes.len());
-            let outcome = link.pipe.borrow_mut().send(bytes, most);
-            match core.shard.sent(at, outcome, now) {
-                AfterSend::Nothing => {}
-                AfterSend::AwaitWritable => core.full.push(at),
-                AfterSend::Remove => core.shard.end(at, now),
+            while let Some((link, bytes)) = core.shard.unsent(at, now) {
+                // A pipe without bounds takes all at once, always.
+                let is_bounded = link.pipe.borrow().capacity_bytes < usize::MAX;
+                let most = if is_bounded {
+                    self.schedule.share_of(bytes.len())
+                } else {
+                    bytes.len()
+                };
+                let outcome = link.pipe.borrow_mut().send(bytes, most);
+                core.is_touched = true;
+                match core.shard.sent(at, outcome, now) {
+                    AfterSend::SendMore => continue,
+                    AfterSend::Nothing => {}
+                    AfterSend::AwaitWritable => core.full.push(at),
+                    AfterSend::Remove => core.shard.end(at, now),
+                }
+                break;
             }
-            core.is_touched = true;
         }
     }
 

@@ -287,14 +287,15 @@ impl Pump {
         let mut dirty = std::mem::take(&mut self.dirty);
         self.shard.take_dirty(&mut dirty);
         for at in &dirty {
-            let Some((link, bytes)) = self.shard.unsent(*at) else {
-                continue;
-            };
-            let outcome = link.socket.send(bytes);
-            match self.shard.sent(*at, outcome, now) {
-                AfterSend::Nothing => self.watch_for(*at, Interest::Read, now),
-                AfterSend::AwaitWritable => self.watch_for(*at, Interest::ReadAndWrite, now),
-                AfterSend::Remove => self.shard.end(*at, now),
+            while let Some((link, bytes)) = self.shard.unsent(*at, now) {
+                let outcome = link.socket.send(bytes);
+                match self.shard.sent(*at, outcome, now) {
+                    AfterSend::SendMore => continue,
+                    AfterSend::Nothing => self.watch_for(*at, Interest::Read, now),
+                    AfterSend::AwaitWritable => self.watch_for(*at, Interest::ReadAndWrite, now),
+                    AfterSend::Remove => self.shard.end(*at, now),
+                }
+                break;
             }
         }
         self.dirty = dirty;

@@ -8,10 +8,11 @@ mod views;
 use serde::Serialize;
 
 use self::views::{
-    AuthorityResponseView, GalleryView, NewSpectatorView, PeerView, PlayerLeftView, PlayerReconnectedView, PlayerView,
-    ProtocolInfoView, ReconnectedView, RoomView, ServerView, SpectatorGoneView, SpectatorLeftView, SpectatorRoomView,
-    SpectatorView, WatermarkView,
+    AuthorityResponseView, ClassesView, GalleryView, LatestView, NewSpectatorView, PeerView, PlayerLeftView,
+    PlayerReconnectedView, PlayerView, ProtocolInfoView, ReconnectedView, ReliableView, ReportView, RoomView,
+    ServerView, SpectatorGoneView, SpectatorLeftView, SpectatorRoomView, SpectatorView, VolatileView, WatermarkView,
 };
+use super::delivery::{DeliveryCounts, Gap};
 use super::server_message::{
     AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, Reconnected, RoomSnapshot, SpectatorInfo, SpectatorReason,
     SpectatorSnapshot,
@@ -83,6 +84,13 @@ enum Wire<'a> {
     ReconnectionFailed {
         reason: &'a str,
         error_code: ErrorCode,
+    },
+    DeliveryReport(ReportView<'a>),
+    RelayStats {
+        interval_ms: u64,
+        sent_to_you: u64,
+        dropped_for_you: u64,
+        backpressure_events: u64,
     },
     Pong,
     Error {
@@ -177,8 +185,48 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
             epoch: (version >= ProtocolVersion::V3).then_some(player.stamp.epoch),
         }),
         ServerMessage::ReconnectionFailed { reason, error_code } => Wire::ReconnectionFailed { reason, error_code },
+        ServerMessage::DeliveryReport { ref counts, gaps } => Wire::DeliveryReport(report_view(counts, gaps)),
+        ServerMessage::RelayStats {
+            interval_ms,
+            sent_to_you,
+            dropped_for_you,
+            backpressure_events,
+        } => Wire::RelayStats {
+            interval_ms,
+            sent_to_you,
+            dropped_for_you,
+            backpressure_events,
+        },
         ServerMessage::Pong => Wire::Pong,
         ServerMessage::Error { message, error_code } => Wire::Error { message, error_code },
+    }
+}
+
+fn report_view<'a>(counts: &DeliveryCounts, gaps: &'a [Gap]) -> ReportView<'a> {
+    let [reliable, latest, volatile] = counts.delivered;
+    let losses = counts.losses;
+    ReportView {
+        per_class: ClassesView {
+            reliable: ReliableView {
+                delivered: reliable,
+                abandoned: 0,
+                unsupported_format: losses.unsupported_format,
+            },
+            latest: LatestView {
+                delivered: latest,
+                superseded: losses.superseded,
+                dropped_full: losses.dropped_full,
+                abandoned: 0,
+                unsupported_format: 0,
+            },
+            volatile: VolatileView {
+                delivered: volatile,
+                dropped: losses.volatile_dropped,
+                abandoned: 0,
+                unsupported_format: 0,
+            },
+        },
+        gaps,
     }
 }
 

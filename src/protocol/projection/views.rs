@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::protocol::delivery::Gap;
 use crate::protocol::server_message::{GameDataLimit, Replay, SpectatorReason};
 use crate::protocol::{
     ConnectionInfo, ErrorCode, GameDataFormat, LobbyState, NameRules, PlayerId, ReconnectToken, RoomCode, RoomId,
@@ -55,6 +56,44 @@ pub(super) struct PlayerView<'a> {
     pub(super) epoch: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) seq: Option<u64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct ReportView<'a> {
+    pub(super) per_class: ClassesView,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) gaps: &'a [Gap],
+}
+
+#[derive(Serialize)]
+pub(super) struct ClassesView {
+    pub(super) reliable: ReliableView,
+    pub(super) latest: LatestView,
+    pub(super) volatile: VolatileView,
+}
+
+#[derive(Serialize)]
+pub(super) struct ReliableView {
+    pub(super) delivered: u64,
+    pub(super) abandoned: u64,
+    pub(super) unsupported_format: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct LatestView {
+    pub(super) delivered: u64,
+    pub(super) superseded: u64,
+    pub(super) dropped_full: u64,
+    pub(super) abandoned: u64,
+    pub(super) unsupported_format: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct VolatileView {
+    pub(super) delivered: u64,
+    pub(super) dropped: u64,
+    pub(super) abandoned: u64,
+    pub(super) unsupported_format: u64,
 }
 
 #[derive(Serialize)]

@@ -17,6 +17,7 @@ pub use deal::{Incoherent, Portion, deal};
 
 use ahash::AHashMap;
 
+use super::account::DeliveryAccount;
 use super::admission::FrozenHandshakes;
 use super::connection::{Connection, Place, RoomRef, State};
 use super::outbox::Outbox;
@@ -55,6 +56,8 @@ struct FrozenConnection<R> {
     link: R,
     session: Session,
     outbox: Outbox,
+    account: DeliveryAccount,
+    next_stats_ms: Option<u64>,
     place: Option<FrozenPlace>,
     state: FrozenState,
     stalled_since_ms: Option<u64>,
@@ -115,6 +118,8 @@ impl<L> Shard<L> {
                 link,
                 session,
                 outbox,
+                account,
+                next_stats_ms,
                 place,
                 state,
                 is_doomed: _,
@@ -135,6 +140,8 @@ impl<L> Shard<L> {
                 link: freeze_link(link),
                 session,
                 outbox,
+                account,
+                next_stats_ms,
                 place: place.and_then(frozen_place),
                 state: match state {
                     State::Open => FrozenState::Open,
@@ -179,6 +186,8 @@ impl<R> FrozenShard<R> {
             link,
             session,
             outbox,
+            account,
+            next_stats_ms,
             permit,
             last_inbound_ms,
             errand,
@@ -188,6 +197,8 @@ impl<R> FrozenShard<R> {
             link: freeze_link(link),
             session,
             outbox,
+            account,
+            next_stats_ms,
             place: None,
             state: FrozenState::Departing(errand),
             stalled_since_ms: None,
@@ -225,6 +236,8 @@ impl<R> Moments for FrozenConnection<R> {
             link: _,
             session,
             outbox,
+            account: _,
+            next_stats_ms,
             place: _,
             state,
             stalled_since_ms,
@@ -243,11 +256,11 @@ impl<R> Moments for FrozenConnection<R> {
                 peer_has_closed: _,
             } => change.apply(gives_up_at_ms),
         }
-        if let Some(since_ms) = stalled_since_ms {
-            change.apply(since_ms);
-        }
-        if let Some(sent_at_ms) = probe_sent_at_ms {
-            change.apply(sent_at_ms);
+        for moment_ms in [next_stats_ms, stalled_since_ms, probe_sent_at_ms]
+            .into_iter()
+            .flatten()
+        {
+            change.apply(moment_ms);
         }
         change.apply(progress_at_ms);
         change.apply(last_inbound_ms);

@@ -102,6 +102,8 @@ impl<L> Shard<L> {
             link,
             session,
             outbox,
+            account,
+            next_stats_ms,
             place: _,
             state,
             stalled_since_ms,
@@ -130,6 +132,8 @@ impl<L> Shard<L> {
         let permit = is_admitted.then(|| self.world.ledger.restore_connection(session.address()));
         self.world.presence.arrive(session.player());
         let mut connection = Connection::new(link, session, outbox, permit, last_inbound_ms);
+        connection.account = account;
+        connection.next_stats_ms = next_stats_ms;
         connection.place = place;
         connection.progress_at_ms = progress_at_ms;
         connection.last_activity_ms = last_activity_ms;

@@ -24,8 +24,16 @@ const CONTROL: FrameMark = FrameMark {
     origin: None,
 };
 
-fn seq_of(origin: Option<FrameOrigin>) -> Option<u64> {
-    origin.map(|origin| origin.seq)
+/// A newer value of a key.
+fn newer(key: u32) -> FrameOrigin {
+    data(DeliveryClass::Latest, key, u64::MAX)
+        .origin
+        .expect("data has an origin")
+}
+
+fn gaps(outbox: &mut Outbox) -> Vec<(u64, u64)> {
+    let due = outbox.take_due_gaps(Gap::MAX_IN_REPORT);
+    due.iter().map(|gap| (gap.from_seq, gap.to_seq)).collect()
 }
 
 #[test]
@@ -34,10 +42,13 @@ fn frames_leave_in_the_order_in_which_they_were_queued() {
     outbox.push(&mut pool, FrameMark::in_order(5), b"one");
     outbox.push(&mut pool, FrameMark::in_order(6), b"two");
     assert_eq!(outbox.unsent(), b"onetwo");
-    assert_eq!(outbox.oldest_queued_at_ms(), Some(5));
+    assert_eq!(outbox.oldest_queued_at_ms(false), Some(5));
     outbox.advance(&mut pool, 4);
     assert_eq!(outbox.unsent(), b"wo");
-    assert_eq!((outbox.unsent_frames(), outbox.oldest_queued_at_ms()), (1, Some(6)));
+    assert_eq!(
+        (outbox.unsent_frames(), outbox.oldest_queued_at_ms(false)),
+        (1, Some(6))
+    );
     outbox.advance(&mut pool, 2);
     assert!(outbox.is_empty());
 }
@@ -60,10 +71,11 @@ fn only_frames_that_are_not_on_the_wire_can_be_taken_back() {
     outbox.push(&mut pool, data(DeliveryClass::Latest, 7, 2), b"bb");
     outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, 3), b"cc");
     outbox.advance(&mut pool, 1);
-    assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, 7)), Some(2));
-    assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, 7)), None);
+    assert!(outbox.supersede(&newer(7)) && !outbox.supersede(&newer(7)));
+    assert_eq!(gaps(&mut outbox), [(2, 2)]);
     assert_eq!(outbox.unsent(), b"acc");
-    assert_eq!(seq_of(outbox.evict_oldest(&mut pool, DeliveryClass::Volatile)), Some(3));
+    assert!(outbox.evict_oldest_volatile() && !outbox.evict_oldest_volatile());
+    assert_eq!(gaps(&mut outbox), [(3, 3)]);
     assert_eq!(outbox.unsent(), b"a");
 }
 
@@ -119,6 +131,53 @@ fn an_idle_outbox_is_one_pointer_and_its_storage_is_reused() {
     assert_eq!(pool.spare.len(), 0);
     outbox.advance(&mut pool, OutboxPool::MAX_SPARE_BYTES + 1);
     assert_eq!(pool.spare.len(), 0, "a blown-up storage is freed, not kept");
+}
+
+#[test]
+fn nothing_behind_a_hole_is_handed_out_before_the_hole_was_told() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, 1), b"v1");
+    outbox.push(&mut pool, FrameMark::in_order(0), b"[fence]");
+    outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 2), b"r2");
+    outbox.miss(&mut pool, &newer(0), GapReason::LatestDroppedFull);
+    assert_eq!(outbox.unsent(), b"v1[fence]", "what is missing came after the fence");
+    assert!(
+        gaps(&mut outbox).is_empty(),
+        "its sender may be unknown before the fence"
+    );
+    assert!(outbox.evict_oldest_volatile());
+    assert_eq!(gaps(&mut outbox), [(1, 1)]);
+    outbox.push(&mut pool, CONTROL, b"{1}");
+    assert_eq!(outbox.unsent(), b"{1}[fence]");
+    outbox.advance(&mut pool, 4);
+    assert_eq!(gaps(&mut outbox), [(u64::MAX, u64::MAX)], "the fence is on its way");
+    outbox.push(&mut pool, CONTROL, b"{2}");
+    assert_eq!(outbox.unsent(), b"fence]{2}r2");
+    outbox.advance(&mut pool, 11);
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn a_hole_in_an_empty_queue_waits_to_be_told() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.miss(&mut pool, &newer(0), GapReason::UnsupportedFormat);
+    assert!(!outbox.is_empty() && outbox.has_holes() && outbox.is_coherent());
+    assert_eq!(outbox.unsent(), b"");
+    assert_eq!(outbox.discard_unsent(&mut pool), 0);
+    assert!(outbox.is_empty(), "who is closed need not be told");
+}
+
+#[test]
+fn what_was_all_sent_before_a_report_is_not_over() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.push(&mut pool, FrameMark::in_order(0), b"[fence]");
+    outbox.miss(&mut pool, &newer(0), GapReason::VolatileDropped);
+    outbox.advance(&mut pool, 7);
+    assert!(outbox.awaits_report() && outbox.is_coherent() && !outbox.is_empty());
+    assert_eq!(gaps(&mut outbox).len(), 1);
+    outbox.push(&mut pool, CONTROL, b"{}");
+    outbox.advance(&mut pool, 2);
+    assert!(outbox.is_empty());
 }
 
 /// One thing that may happen to an outbox.
@@ -193,12 +252,16 @@ proptest! {
                 Step::Supersede(key) => {
                     let found = position(&model, &|origin| origin.class == DeliveryClass::Latest && origin.key == key);
                     let expected = found.map(|at| model.remove(at).0.origin.expect("data has an origin").seq);
-                    prop_assert_eq!(seq_of(outbox.supersede(&mut pool, AL, 1, key)), expected);
+                    prop_assert_eq!(outbox.supersede(&newer(key)), expected.is_some());
+                    prop_assert_eq!(gaps(&mut outbox), expected.map(|seq| (seq, seq)).into_iter().collect::<Vec<_>>());
+                    outbox.let_go_if_drained(&mut pool);
                 }
                 Step::Evict => {
                     let found = position(&model, &|origin| origin.class == DeliveryClass::Volatile);
                     let expected = found.map(|at| model.remove(at).0.origin.expect("data has an origin").seq);
-                    prop_assert_eq!(seq_of(outbox.evict_oldest(&mut pool, DeliveryClass::Volatile)), expected);
+                    prop_assert_eq!(outbox.evict_oldest_volatile(), expected.is_some());
+                    prop_assert_eq!(gaps(&mut outbox), expected.map(|seq| (seq, seq)).into_iter().collect::<Vec<_>>());
+                    outbox.let_go_if_drained(&mut pool);
                 }
             }
             let total: usize = model.iter().map(|(_, frame)| frame.len()).sum();
