@@ -2,6 +2,7 @@
 //!
 //! The layers, lower never importing higher: [`protocol`] → [`room`], [`session`] → [`shard`] → [`net`], [`runtime`].
 
+pub mod auth;
 pub mod budget;
 pub mod cli;
 pub mod clock;
