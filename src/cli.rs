@@ -151,6 +151,23 @@ pub fn run_process() -> Action {
     run(env::args_os(), surroundings)
 }
 
+/// The configuration as its sources have it now, valid, for a process that was started with `at_start`.
+///
+/// # Errors
+///
+/// What is wrong with it, one fault per line.
+pub fn reload_process(at_start: &[Origin]) -> Result<Box<Loaded>, String> {
+    if at_start.contains(&Origin::Stdin) {
+        return Err(
+            "the configuration came from the standard input, which cannot be read again; restart instead".into(),
+        );
+    }
+    match run_process() {
+        Action::Serve(loaded) => Ok(loaded),
+        Action::Exit(exit) => Err(exit.stderr),
+    }
+}
+
 /// Reads the command line and, unless it asks for something fixed, the configuration.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surroundings<'_>) -> Action {
     let flags = match Flags::try_parse_from(arguments) {

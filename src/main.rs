@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use signal_fish_relay::cli::{self, Action};
-use signal_fish_relay::config::Loaded;
+use signal_fish_relay::config::{Loaded, Origin};
 use signal_fish_relay::runtime::{self, signals};
+use signal_fish_relay::server::Reloader;
 use signal_fish_relay::{logging, server};
 
 fn main() -> ExitCode {
@@ -32,7 +33,10 @@ fn serve(loaded: &Loaded) -> ExitCode {
         tracing::info!(?cause, "stopping");
         stopper.stop();
     };
-    let _signals = match signals::listen(on_stop, None) {
+    let reloader = running.reloader(loaded.config.clone());
+    let origins = loaded.origins.clone();
+    let on_reload = Box::new(move || reload(&reloader, &origins));
+    let _signals = match signals::listen(on_stop, Some(on_reload)) {
         Ok(signals) => signals,
         Err(error) => return fail(&error),
     };
@@ -44,6 +48,27 @@ fn serve(loaded: &Loaded) -> ExitCode {
     let outcome = running.wait();
     tracing::info!("{outcome}");
     ExitCode::from(&outcome)
+}
+
+/// Takes over who is let in from the configuration as it is now. What is wrong with it changes nothing.
+fn reload(reloader: &Reloader, origins: &[Origin]) {
+    let fresh = match cli::reload_process(origins) {
+        Ok(fresh) => fresh,
+        Err(faults) => return tracing::error!(faults = faults.trim_end(), "nothing was reloaded"),
+    };
+    match reloader.reload(&fresh.config) {
+        Err(error) => tracing::error!(faults = %error, "nothing was reloaded"),
+        Ok(reloaded) => {
+            if !reloaded.waiting.is_empty() {
+                let keys = reloaded.waiting.join(", ");
+                tracing::warn!(keys, "these keys have changed and wait for a restart");
+            }
+            tracing::info!(
+                apps = reloaded.apps,
+                "applications and the key of connect tokens were reloaded"
+            );
+        }
+    }
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {

@@ -173,7 +173,7 @@ fn a_frame_that_waits_too_long_is_too_old_on_time() {
 
 fn listed(terms: AppTerms) -> Settings {
     let mut settings = settings();
-    settings.handshake.apps = AppPolicy::Listed([(AppId::new("reef"), terms)].into_iter().collect());
+    settings.access.apps = AppPolicy::Listed([(AppId::new("reef"), terms)].into_iter().collect());
     settings
 }
 

@@ -59,7 +59,7 @@ impl Rig {
         config.server.empty_room_timeout = 0;
         config.server.room_cleanup_interval = 1;
         let world = World::new(
-            shard_settings(&config),
+            shard_settings(&config).expect("a valid configuration"),
             admission_limits(&config),
             1,
             SlotKey::new([7; 16]),
@@ -88,6 +88,7 @@ impl Rig {
         let arrival = Arrival {
             address,
             endpoint: ProtocolVersion::V2,
+            binding: None,
         };
         self.shard.admit(Link::default(), arrival, Some(permit), now)
     }

@@ -19,7 +19,7 @@ fn listed() -> Setup {
         ..AppTerms::default()
     };
     let apps = AHashMap::from_iter([(AppId::new("reef-racer"), reef), (AppId::new("kelp-keep"), kelp)]);
-    Setup::default().with(|settings| settings.handshake.apps = AppPolicy::Listed(apps))
+    Setup::default().with(|settings| settings.access.apps = AppPolicy::Listed(apps))
 }
 
 fn authenticate(request: Value) -> Value {

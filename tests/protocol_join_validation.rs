@@ -235,7 +235,7 @@ fn rows_14_and_17_an_application_caps_its_rooms() {
             ..AppTerms::default()
         };
         let apps = AHashMap::from_iter([(AppId::new("reef-racer"), terms)]);
-        roomy().with(|settings| settings.handshake.apps = AppPolicy::Listed(apps))
+        roomy().with(|settings| settings.access.apps = AppPolicy::Listed(apps))
     };
     in_every_schedule(listed, |game| {
         let (mira, otto) = (game.enter("mira"), game.enter("otto"));

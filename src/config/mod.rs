@@ -21,6 +21,7 @@ mod security;
 mod server;
 mod session;
 mod sources;
+mod token_key;
 mod transport;
 mod types;
 mod unknown_keys;
@@ -46,6 +47,7 @@ pub use security::{AllowedApp, ConnectTokenConfig, GameDataLimits, SecurityConfi
 pub use server::ServerConfig;
 pub use session::{IceServer, RelayTypesConfig, SessionConfig, Topology, TurnConfig};
 pub use sources::{Loaded, Overrides, Surroundings, load};
+pub use token_key::TokenKeyError;
 pub use transport::{ClientAuth, TlsConfig, TokenBindingConfig, TokenBindingScheme, TransportConfig};
 pub use validate::{Violation, Violations};
 pub use warnings::startup_warnings;

@@ -17,7 +17,7 @@ pub(super) enum Effect {
 
 use Effect::{Refuse, Warn};
 
-/// Paths of keys or whole sections; `[]` stands for every member of a list.
+/// Paths of keys or whole sections.
 const NOT_BUILT: &[(&str, Effect)] = &[
     ("server.heartbeat_throttle_secs", Warn),
     ("server.region_id", Warn),
@@ -26,12 +26,7 @@ const NOT_BUILT: &[(&str, Effect)] = &[
     ("protocol.enable_rkyv_game_data", Warn),
     ("protocol.enable_protobuf_game_data", Warn),
     ("security.max_signal_bytes", Warn),
-    ("security.connect_token.public_key", Warn),
-    ("security.connect_token.public_key_path", Warn),
-    ("security.connect_token.required", Refuse),
-    ("security.allowed_apps[].require_connect_token", Refuse),
     ("security.transport.tls.enabled", Refuse),
-    ("security.transport.token_binding.enabled", Refuse),
     ("session", Warn),
     ("turn", Warn),
     ("websocket.enable_batching", Warn),
@@ -61,11 +56,6 @@ fn set_away_from_default(config: &Config, effect: Effect) -> Vec<&'static str> {
 }
 
 fn differs(set: &Value, default: &Value, path: &str) -> bool {
-    if let Some((list, key)) = path.split_once("[].") {
-        // Members of a list have no default; what is off or absent asks for nothing.
-        let members = at(set, list).and_then(Value::as_array);
-        return members.is_some_and(|members| members.iter().any(|member| !is_off(at(member, key))));
-    }
     let (set, default) = (at(set, path), at(default, path));
     set != default && !(is_off(set) && is_off(default))
 }
@@ -82,7 +72,7 @@ fn is_off(value: Option<&Value>) -> bool {
 mod tests {
     use super::super::schema::Node;
     use super::*;
-    use crate::config::{AllowedApp, ConnectTokenConfig, Secret};
+    use crate::config::Secret;
 
     #[test]
     fn nothing_is_named_by_default() {
@@ -100,7 +90,6 @@ mod tests {
         });
         config.turn.static_auth_secret = Secret::new("s");
         config.websocket.control_queue_capacity = 7;
-        config.security.connect_token = Some(ConnectTokenConfig::default());
         assert_eq!(
             not_built_yet(&config),
             ["session", "turn", "websocket.control_queue_capacity"]
@@ -109,32 +98,9 @@ mod tests {
 
     #[test]
     fn protections_that_do_not_exist_are_refused() {
-        let app = |require_connect_token| AllowedApp {
-            app_id: "a".to_owned(),
-            app_name: "A".to_owned(),
-            max_rooms: None,
-            max_players_per_room: None,
-            rate_limit_per_minute: None,
-            max_relay_bytes: None,
-            require_connect_token,
-        };
         let mut config = Config::default();
         config.security.transport.tls.enabled = true;
-        config.security.allowed_apps = vec![app(None), app(Some(false))];
         assert_eq!(must_not_be_set(&config), ["security.transport.tls.enabled"]);
-        config.security.allowed_apps.push(app(Some(true)));
-        config.security.connect_token = Some(ConnectTokenConfig {
-            required: true,
-            ..ConnectTokenConfig::default()
-        });
-        assert_eq!(
-            must_not_be_set(&config),
-            [
-                "security.connect_token.required",
-                "security.allowed_apps[].require_connect_token",
-                "security.transport.tls.enabled"
-            ]
-        );
     }
 
     #[test]

@@ -149,6 +149,17 @@ pub enum ServerMessage<'a> {
         /// How often it was too slow.
         backpressure_events: u64,
     },
+    /// The very first message of a bound connection: what its proofs are made of.
+    TokenBindingChallenge {
+        /// The version of the scheme.
+        version: u8,
+        /// How keys are derived and proofs made.
+        scheme: &'a str,
+        /// What the server drew, in base64.
+        nonce: &'a str,
+        /// The number of the first frame.
+        first_sequence: u64,
+    },
     /// The answer to `Ping`.
     Pong,
     /// A request was refused, or the connection is about to end.

@@ -13,6 +13,12 @@ pub struct WallTime {
 }
 
 impl WallTime {
+    /// Whole seconds since the Unix epoch.
+    #[must_use]
+    pub const fn unix_secs(self) -> u64 {
+        self.unix_nanos / 1_000_000_000
+    }
+
     /// Whole milliseconds since the Unix epoch.
     #[must_use]
     pub const fn unix_ms(self) -> u64 {

@@ -3,6 +3,7 @@
 //! Owns the order of a start (place, check, listen, run) and of a stop (refuse, say goodbye, flush, end). Everything that
 //! it puts together is elsewhere.
 
+mod reload;
 mod settings;
 
 use std::io;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::config::Config;
+use crate::config::{Config, TokenKeyError};
 use crate::net::http::Site;
 use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
@@ -22,6 +23,7 @@ use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, Ri
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
+pub use reload::{ReloadError, Reloaded, Reloader};
 pub use settings::{admission_limits, shard_settings};
 
 /// Descriptors of a shard beside its executor's: the listener, the epoll set, the wake-up.
@@ -50,6 +52,9 @@ pub enum ServeError {
     /// The process has no descriptor left, or no randomness.
     #[error("a system resource is missing ({0}); raise the limit of open files")]
     Resource(#[source] io::Error),
+    /// The key of connect tokens was there when the configuration was checked, and is not any more.
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
     /// A shard did not come up.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -114,6 +119,12 @@ impl Running {
         self.stopper.clone()
     }
 
+    /// How to take over a changed configuration; `serving` is the one that the server was started with.
+    #[must_use]
+    pub fn reloader(&self, serving: Config) -> Reloader {
+        Reloader::new(Arc::clone(&self.world), serving)
+    }
+
     /// Waits until the server has stopped, or until a shard ends on its own.
     #[must_use]
     pub fn wait(self) -> Outcome {
@@ -148,7 +159,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
 
     let slot_key = SlotKey::new(os_random().map_err(ServeError::Resource)?);
     let world = World::new(
-        settings::shard_settings(config),
+        settings::shard_settings(config)?,
         settings::admission_limits(config),
         shards.get(),
         slot_key,
@@ -156,6 +167,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let site = Arc::new(Site {
         world: Arc::clone(&world),
         origins: settings::origins(config),
+        token_binding: settings::token_binding(config),
         metrics_token: settings::metrics_token(config),
     });
     let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;

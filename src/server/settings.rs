@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::auth::token_binding::BindingPolicy;
 use crate::budget::BudgetLimits;
-use crate::config::{Config, OriginPolicy};
+use crate::config::{Config, OriginPolicy, TokenKeyError};
 use crate::net::PumpSettings;
 use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret};
-use crate::session::{AppPolicy, AppTerms, HandshakePolicy, SdkTable, VersionRange};
+use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
 use crate::shard::{DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
 
@@ -21,9 +22,13 @@ const fn millis(seconds: u64) -> u64 {
 }
 
 /// What every shard agrees on.
-#[must_use]
-pub fn shard_settings(config: &Config) -> Settings {
-    Settings {
+///
+/// # Errors
+///
+/// When the key of connect tokens cannot be read; every other fault is found by [`Config::validate`].
+pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
+    Ok(Settings {
+        access: access_policy(config)?,
         handshake: handshake(config),
         budgets: BudgetLimits {
             window_ms: millis(config.rate_limit.time_window),
@@ -74,7 +79,21 @@ pub fn shard_settings(config: &Config) -> Settings {
             pong_timeout_ms: millis(config.websocket.pong_timeout_secs),
         },
         close_timeout_ms: CLOSE_TIMEOUT_MS,
-    }
+    })
+}
+
+/// Who is let in.
+///
+/// # Errors
+///
+/// When the key of connect tokens cannot be read.
+pub(super) fn access_policy(config: &Config) -> Result<AccessPolicy, TokenKeyError> {
+    let tokens = config.security.connect_token.as_ref();
+    let connect_tokens = ConnectTokenPolicy {
+        key: tokens.map(|tokens| tokens.key()).transpose()?,
+        is_required: tokens.is_some_and(|tokens| tokens.required),
+    };
+    Ok(AccessPolicy::new(app_policy(config), connect_tokens))
 }
 
 fn handshake(config: &Config) -> HandshakePolicy {
@@ -85,7 +104,6 @@ fn handshake(config: &Config) -> HandshakePolicy {
         formats.push(GameDataFormat::MessagePack);
     }
     HandshakePolicy {
-        apps: app_policy(config),
         versions: VersionRange {
             oldest: version(config.protocol.min_protocol_version),
             newest: version(config.protocol.max_protocol_version),
@@ -126,6 +144,7 @@ fn app_policy(config: &Config) -> AppPolicy {
             max_rooms: app.max_rooms,
             max_players_per_room: app.max_players_per_room,
             relay_bytes: app.max_relay_bytes,
+            requires_connect_token: app.require_connect_token,
         };
         (AppId::new(&app.app_id), terms)
     });
@@ -175,6 +194,15 @@ pub(super) fn pump_settings(config: &Config) -> PumpSettings {
 /// Which pages may connect.
 pub(super) fn origins(config: &Config) -> OriginPolicy {
     config.origin_policy()
+}
+
+/// How connections are bound to their handshakes.
+pub(super) fn token_binding(config: &Config) -> Option<BindingPolicy> {
+    let binding = &config.security.transport.token_binding;
+    binding.enabled.then(|| BindingPolicy {
+        subprotocol: binding.subprotocol.clone(),
+        is_required: binding.required,
+    })
 }
 
 /// What a reader of the metrics must know.

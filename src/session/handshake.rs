@@ -1,18 +1,19 @@
 //! The handshake: who the client says it is, and what both will speak.
 
-use ahash::AHashMap;
 use thiserror::Error;
 
+use super::access::{AccessPolicy, AppPolicy, AppTerms};
 use super::sdk::{OPERATION_IDS, SPECTATOR_RELAY, SdkAdvice, SdkRefusal, SdkTable};
 use super::{Session, Stage};
+use crate::auth::connect_token::TokenRefusal;
 use crate::protocol::server_message::AdvisoryRates;
-use crate::protocol::{Abilities, AppId, Authenticate, Dialect, ErrorCode, GameDataFormat, NameRules, ProtocolVersion};
+use crate::protocol::{
+    Abilities, AppId, Authenticate, Dialect, ErrorCode, GameDataFormat, NameRules, ProtocolVersion, Secret, WallTime,
+};
 
 /// What the server demands of a handshake.
 #[derive(Debug, Clone)]
 pub struct HandshakePolicy {
-    /// Which applications are let in.
-    pub apps: AppPolicy,
     /// Which versions are spoken.
     pub versions: VersionRange,
     /// Enabled game-data formats, in the protocol's order.
@@ -53,47 +54,6 @@ impl VersionRange {
     }
 }
 
-/// Which applications are let in.
-#[derive(Debug, Clone)]
-pub enum AppPolicy {
-    /// Any id is a label, and the handshake may be skipped.
-    Open,
-    /// Only these, each on its own terms, and the handshake is required.
-    Listed(AHashMap<AppId, AppTerms>),
-}
-
-/// What one application was granted.
-#[derive(Debug, Clone, Default)]
-pub struct AppTerms {
-    /// The registered name.
-    pub name: String,
-    /// Handshakes in any sixty seconds.
-    pub handshakes_per_minute: Option<u32>,
-    /// Live rooms.
-    pub max_rooms: Option<u32>,
-    /// Players in a room.
-    pub max_players_per_room: Option<u8>,
-    /// Relayed bytes per sender and window, in place of the general figure.
-    pub relay_bytes: Option<u64>,
-}
-
-impl AppPolicy {
-    /// Whether a handshake must come first.
-    #[must_use]
-    pub const fn requires_handshake(&self) -> bool {
-        matches!(self, Self::Listed(_))
-    }
-
-    /// The terms of a listed application.
-    #[must_use]
-    pub fn terms(&self, app: Option<&AppId>) -> Option<&AppTerms> {
-        match self {
-            Self::Open => None,
-            Self::Listed(apps) => apps.get(app?),
-        }
-    }
-}
-
 /// Why a handshake was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HandshakeRefusal {
@@ -106,9 +66,9 @@ pub enum HandshakeRefusal {
     /// The application's handshakes of this minute are used up.
     #[error("this application connects too often; wait a minute")]
     TooOften,
-    /// A credential was given to a server that cannot check any.
-    #[error("this server takes no connect tokens; leave connect_token out")]
-    ConnectToken,
+    /// The connect token is missing or not good.
+    #[error(transparent)]
+    ConnectToken(#[from] TokenRefusal),
     /// The client's SDK is not let in.
     #[error(transparent)]
     Sdk(#[from] SdkRefusal),
@@ -130,7 +90,7 @@ impl HandshakeRefusal {
             Self::TooLate => ErrorCode::InvalidInput,
             Self::UnknownApp => ErrorCode::InvalidAppId,
             Self::TooOften => ErrorCode::RateLimitExceeded,
-            Self::ConnectToken => ErrorCode::ConnectTokenInvalid,
+            Self::ConnectToken(refusal) => refusal.code(),
             Self::Sdk(_) => ErrorCode::SdkVersionUnsupported,
             Self::Version { .. } => ErrorCode::UnsupportedProtocolVersion,
         }
@@ -138,11 +98,11 @@ impl HandshakeRefusal {
 
     /// Whether the connection ends with it, rather than being free to try again.
     #[must_use]
-    pub const fn is_final(&self, policy: &AppPolicy) -> bool {
+    pub const fn is_final(&self, access: &AccessPolicy) -> bool {
         match self {
             Self::UnknownApp | Self::TooOften => true,
-            Self::Version { .. } => !policy.requires_handshake(),
-            Self::TooLate | Self::ConnectToken | Self::Sdk(_) => false,
+            Self::Version { .. } => !access.requires_handshake(),
+            Self::TooLate | Self::ConnectToken(_) | Self::Sdk(_) => false,
         }
     }
 }
@@ -170,13 +130,15 @@ impl Session {
         &mut self,
         request: &Authenticate,
         policy: &'p HandshakePolicy,
+        access: &'p AccessPolicy,
+        now: WallTime,
         admit: impl FnOnce(&AppId, u32) -> bool,
     ) -> Result<Accepted<'p>, HandshakeRefusal> {
         if self.stage != Stage::Fresh {
             return Err(HandshakeRefusal::TooLate);
         }
         let app = AppId::parse(&request.app_id).ok_or(HandshakeRefusal::UnknownApp)?;
-        let terms = match &policy.apps {
+        let terms = match &access.apps {
             AppPolicy::Open => None,
             AppPolicy::Listed(apps) => Some(apps.get(&app).ok_or(HandshakeRefusal::UnknownApp)?),
         };
@@ -185,9 +147,8 @@ impl Session {
         {
             return Err(HandshakeRefusal::TooOften);
         }
-        if request.connect_token.is_some() {
-            return Err(HandshakeRefusal::ConnectToken);
-        }
+        let token = request.connect_token.as_ref().map(Secret::expose);
+        access.check_token(&app, terms, token, now.unix_secs())?;
         let advice = policy
             .sdk
             .admit(request.platform.as_deref(), request.sdk_version.as_deref())?;
@@ -240,9 +201,11 @@ fn advisory_rates(terms: Option<&AppTerms>) -> AdvisoryRates {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Arrival;
+    use super::super::{Arrival, ConnectTokenPolicy};
     use super::*;
     use crate::protocol::{ClientMessage, PlayerId, Topology, Transport, parse};
+
+    const NOW: WallTime = WallTime { unix_nanos: 0 };
 
     fn session() -> Session {
         session_at(ProtocolVersion::V2)
@@ -252,13 +215,13 @@ mod tests {
         let arrival = Arrival {
             address: std::net::Ipv4Addr::LOCALHOST.into(),
             endpoint,
+            binding: None,
         };
         Session::new(PlayerId::from_bytes([1; 16]), arrival, VersionRange::ALL, 0)
     }
 
-    fn policy(apps: AppPolicy) -> HandshakePolicy {
+    fn policy() -> HandshakePolicy {
         HandshakePolicy {
-            apps,
             versions: VersionRange::ALL,
             formats: vec![GameDataFormat::Json, GameDataFormat::MessagePack],
             name_rules: NameRules::default(),
@@ -267,13 +230,18 @@ mod tests {
         }
     }
 
-    fn listed() -> HandshakePolicy {
+    fn open() -> AccessPolicy {
+        AccessPolicy::new(AppPolicy::Open, ConnectTokenPolicy::default())
+    }
+
+    fn listed() -> AccessPolicy {
         let terms = AppTerms {
             name: "Reef Racer".into(),
             handshakes_per_minute: Some(40),
             ..AppTerms::default()
         };
-        policy(AppPolicy::Listed([(AppId::new("reef"), terms)].into_iter().collect()))
+        let apps = [(AppId::new("reef"), terms)].into_iter().collect();
+        AccessPolicy::new(AppPolicy::Listed(apps), ConnectTokenPolicy::default())
     }
 
     fn request(data: &str) -> Authenticate {
@@ -285,11 +253,14 @@ mod tests {
 
     #[test]
     fn the_open_policy_takes_any_label() {
-        let (mut session, policy) = (session(), policy(AppPolicy::Open));
+        let access = open();
+        let (mut session, policy) = (session(), policy());
         let accepted = session
             .authenticate(
                 &request(r#"{"app_id":"x","game_data_format":"message_pack"}"#),
                 &policy,
+                &access,
+                NOW,
                 |_, _| false,
             )
             .expect("accepted");
@@ -297,33 +268,38 @@ mod tests {
         assert_eq!(accepted.rates.per_hour, 10_000);
         assert_eq!(session.dialect().format, GameDataFormat::MessagePack);
         assert_eq!(session.stage(), Stage::Authenticated);
-        let again = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, |_, _| true);
+        let again = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _| true);
         assert_eq!(again.err(), Some(HandshakeRefusal::TooLate));
     }
 
     #[test]
     fn a_listed_application_is_known_by_name_and_rate() {
-        let (mut session, policy) = (session(), listed());
+        let (mut session, policy, access) = (session(), policy(), listed());
         let unknown = session
-            .authenticate(&request(r#"{"app_id":"other"}"#), &policy, |_, _| true)
+            .authenticate(&request(r#"{"app_id":"other"}"#), &policy, &access, NOW, |_, _| true)
             .expect_err("unknown");
         assert_eq!(unknown, HandshakeRefusal::UnknownApp);
-        assert!(unknown.is_final(&policy.apps));
-        let often = session.authenticate(&request(r#"{"app_id":"reef"}"#), &policy, |_, rate| rate != 40);
+        assert!(unknown.is_final(&access));
+        let often = session.authenticate(&request(r#"{"app_id":"reef"}"#), &policy, &access, NOW, |_, rate| {
+            rate != 40
+        });
         assert_eq!(often.err(), Some(HandshakeRefusal::TooOften));
         let accepted = session
-            .authenticate(&request(r#"{"app_id":"reef"}"#), &policy, |_, _| true)
+            .authenticate(&request(r#"{"app_id":"reef"}"#), &policy, &access, NOW, |_, _| true)
             .expect("accepted");
         assert_eq!((accepted.app_name, accepted.rates.per_day), ("Reef Racer", 57_600));
     }
 
     #[test]
     fn a_disabled_format_falls_back_to_json() {
-        let (mut session, policy) = (session(), policy(AppPolicy::Open));
+        let access = open();
+        let (mut session, policy) = (session(), policy());
         let accepted = session
             .authenticate(
                 &request(r#"{"app_id":"x","game_data_format":"rkyv"}"#),
                 &policy,
+                &access,
+                NOW,
                 |_, _| true,
             )
             .expect("accepted");
@@ -333,25 +309,39 @@ mod tests {
 
     #[test]
     fn refusals_that_leave_the_door_open_change_nothing() {
-        let (mut session, policy) = (session(), policy(AppPolicy::Open));
-        let token = session.authenticate(&request(r#"{"app_id":"x","connect_token":"t"}"#), &policy, |_, _| true);
-        assert_eq!(token.err(), Some(HandshakeRefusal::ConnectToken));
+        let access = open();
+        let (mut session, policy) = (session(), policy());
+        let token = session.authenticate(
+            &request(r#"{"app_id":"x","connect_token":"t"}"#),
+            &policy,
+            &access,
+            NOW,
+            |_, _| true,
+        );
+        assert_eq!(token.err(), Some(HandshakeRefusal::ConnectToken(TokenRefusal::NoKey)));
         let old = session
-            .authenticate(&request(r#"{"app_id":"x","protocol_version":1}"#), &policy, |_, _| true)
+            .authenticate(
+                &request(r#"{"app_id":"x","protocol_version":1}"#),
+                &policy,
+                &access,
+                NOW,
+                |_, _| true,
+            )
             .expect_err("too old");
         assert!(
-            old.is_final(&policy.apps),
+            old.is_final(&access),
             "under the open policy an old version ends the connection"
         );
-        assert!(!old.is_final(&listed().apps));
+        assert!(!old.is_final(&listed()));
         assert_eq!(session.stage(), Stage::Fresh);
         session.skip_handshake();
-        let late = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, |_, _| true);
+        let late = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _| true);
         assert_eq!(late.err(), Some(HandshakeRefusal::TooLate));
     }
 
     #[test]
     fn the_version_is_the_newest_that_both_speak() {
+        let access = open();
         let cases = [
             (ProtocolVersion::V2, "", 2),
             (ProtocolVersion::V3, "", 3),
@@ -360,18 +350,21 @@ mod tests {
             (ProtocolVersion::V2, r#","protocol_version":9"#, 3),
         ];
         for (endpoint, asked, expected) in cases {
-            let (mut session, policy) = (session_at(endpoint), policy(AppPolicy::Open));
+            let (mut session, policy) = (session_at(endpoint), policy());
             let request = request(&format!(r#"{{"app_id":"x"{asked}}}"#));
-            session.authenticate(&request, &policy, |_, _| true).expect("accepted");
+            session
+                .authenticate(&request, &policy, &access, NOW, |_, _| true)
+                .expect("accepted");
             assert_eq!(session.dialect().version.number(), expected, "{endpoint:?} {asked}");
         }
     }
 
     #[test]
     fn the_servers_own_range_decides() {
-        let mut policy = policy(AppPolicy::Open);
+        let access = open();
+        let mut policy = policy();
         policy.versions.oldest = ProtocolVersion::V3;
-        let old = session().authenticate(&request(r#"{"app_id":"x"}"#), &policy, |_, _| true);
+        let old = session().authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _| true);
         assert_eq!(old.err(), Some(HandshakeRefusal::Version { asked: 2, least: 3 }));
         policy.versions = VersionRange {
             oldest: ProtocolVersion::V2,
@@ -379,18 +372,21 @@ mod tests {
         };
         let mut session = session();
         let asked = request(r#"{"app_id":"x","protocol_version":3,"supported_transports":["webrtc"]}"#);
-        session.authenticate(&asked, &policy, |_, _| true).expect("accepted");
+        session
+            .authenticate(&asked, &policy, &access, NOW, |_, _| true)
+            .expect("accepted");
         assert_eq!(session.dialect(), Dialect::FLOOR);
         assert_eq!(session.abilities(), Abilities::RELAY_ONLY, "version 2 is relayed to");
     }
 
     #[test]
     fn version_3_negotiates_abilities_and_ids() {
-        let (mut session, policy) = (session(), policy(AppPolicy::Open));
+        let access = open();
+        let (mut session, policy) = (session(), policy());
         let asked = r#"{"app_id":"x","protocol_version":3,"supported_transports":["webrtc"],
             "supported_topologies":["mesh"],"requested_capabilities":["teleport","room_operation_ids"]}"#;
         let accepted = session
-            .authenticate(&request(asked), &policy, |_, _| true)
+            .authenticate(&request(asked), &policy, &access, NOW, |_, _| true)
             .expect("accepted");
         assert_eq!(accepted.advice.capabilities, ["spectator_relay", "room_operation_ids"]);
         let abilities = session.abilities();

@@ -3,14 +3,17 @@
 //! Owns everything that follows a connection from shard to shard and outlives none of its rooms. Must never know sockets,
 //! rooms' rules, or which shard it is on.
 
+mod access;
 mod handshake;
 mod sdk;
 
-pub use handshake::{Accepted, AppPolicy, AppTerms, HandshakePolicy, HandshakeRefusal, VersionRange};
+pub use access::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy};
+pub use handshake::{Accepted, HandshakePolicy, HandshakeRefusal, VersionRange};
 pub use sdk::{SdkRefusal, SdkTable};
 
 use std::net::IpAddr;
 
+use crate::auth::token_binding::{HandshakeKey, NONCE_BYTES, TokenBinding};
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::{Abilities, AppId, Dialect, PlayerId, ProtocolVersion};
@@ -22,6 +25,8 @@ pub struct Arrival {
     pub address: IpAddr,
     /// The version of the path that it asked for: what it speaks unless its handshake says otherwise.
     pub endpoint: ProtocolVersion,
+    /// The key of its handshake, if it and the server agreed that its frames are bound to it.
+    pub binding: Option<HandshakeKey>,
 }
 
 /// How far a connection's handshake is.
@@ -49,6 +54,8 @@ pub struct Session {
     app: Option<AppId>,
     /// The epoch of the newest membership; 0 before the first.
     epoch: u32,
+    /// What its frames must prove, if they must.
+    binding: Option<Box<TokenBinding>>,
     /// What the connection may still spend.
     pub allowance: Allowance,
 }
@@ -67,6 +74,7 @@ impl Session {
             has_operation_ids: false,
             app: None,
             epoch: 0,
+            binding: None,
             allowance: Allowance::new(now_ms),
         }
     }
@@ -119,6 +127,22 @@ impl Session {
         self.app.as_ref()
     }
 
+    /// Notes that every frame of the connection must prove that it comes from whoever made the handshake.
+    pub fn bind(&mut self, key: &HandshakeKey, nonce: &[u8; NONCE_BYTES]) {
+        self.binding = Some(Box::new(TokenBinding::new(key, nonce)));
+    }
+
+    /// Whether every frame must prove where it comes from.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        self.binding.is_some()
+    }
+
+    /// What the next frame must prove, if it must.
+    pub fn binding_mut(&mut self) -> Option<&mut TokenBinding> {
+        self.binding.as_deref_mut()
+    }
+
     /// Notes that the client went ahead without a handshake.
     pub fn skip_handshake(&mut self) {
         if self.stage == Stage::Fresh {
@@ -157,6 +181,7 @@ impl Moments for Session {
             has_operation_ids: _,
             app: _,
             epoch: _,
+            binding: _,
             allowance,
         } = self;
         change.apply(opened_at_ms);

@@ -16,12 +16,25 @@ pub enum Flow {
     Suspend,
 }
 
+/// What becomes of a message that has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reception {
+    /// It is served.
+    Served,
+    /// It is served if it proves where it comes from.
+    Proven,
+    /// The connection is over, or about to move.
+    Ignored,
+}
+
 impl<L> Shard<L> {
     /// Serves a text message.
     pub fn on_text(&mut self, at: MemberRef, text: &str, now: Now) -> Flow {
         self.note_activity(at, now);
-        if !self.note_inbound(at, now) {
-            return Flow::Continue;
+        match self.note_inbound(at, now) {
+            Reception::Served => {}
+            Reception::Proven if self.proves_text(at, text, now) => {}
+            Reception::Ignored | Reception::Proven => return Flow::Continue,
         }
         let limit = self.world.settings.messages.max_inbound_bytes;
         if text.len() > limit {
@@ -47,10 +60,15 @@ impl<L> Shard<L> {
     }
 
     /// Serves a binary message: game data in the sender's negotiated encoding.
-    pub fn on_binary(&mut self, at: MemberRef, payload: &[u8], now: Now) -> Flow {
-        if !self.note_inbound(at, now) {
-            return Flow::Continue;
-        }
+    pub fn on_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) -> Flow {
+        let payload = match self.note_inbound(at, now) {
+            Reception::Served => frame,
+            Reception::Proven => match self.proven_payload(at, frame, now) {
+                Some(payload) => payload,
+                None => return Flow::Continue,
+            },
+            Reception::Ignored => return Flow::Continue,
+        };
         let limit = self.world.settings.messages.max_inbound_bytes;
         let Some(format) = self
             .post
@@ -106,13 +124,18 @@ impl<L> Shard<L> {
     }
 
     /// Notes a sign of life; says whether messages of this connection are served.
-    fn note_inbound(&mut self, at: MemberRef, now: Now) -> bool {
-        self.post.connections.get_mut(at).is_some_and(|connection| {
-            connection.last_inbound_ms = now.mono_ms;
-            // Not told by comparing times: over loopback the answer comes within the millisecond of the question.
-            connection.probe = None;
-            connection.is_open()
-        })
+    fn note_inbound(&mut self, at: MemberRef, now: Now) -> Reception {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return Reception::Ignored;
+        };
+        connection.last_inbound_ms = now.mono_ms;
+        // Not told by comparing times: over loopback the answer comes within the millisecond of the question.
+        connection.probe = None;
+        match (connection.is_open(), connection.session.is_bound()) {
+            (false, _) => Reception::Ignored,
+            (true, false) => Reception::Served,
+            (true, true) => Reception::Proven,
+        }
     }
 
     /// Whether a message other than a handshake may be served now. Where a handshake must come first, the connection ends.
@@ -123,9 +146,9 @@ impl<L> Shard<L> {
         if connection.session.stage() != Stage::Fresh {
             return true;
         }
-        if self.world.settings.handshake.apps.requires_handshake() {
+        if self.access.requires_handshake() {
             let farewell = (
-                "send Authenticate first: this server admits registered applications",
+                "send Authenticate first: this server asks who connects",
                 ErrorCode::MissingAppId,
             );
             self.close(at, CloseCode::Unregistered, Some(farewell), now);

@@ -12,12 +12,17 @@ impl<L> Shard<L> {
     pub(super) fn authenticate(&mut self, at: MemberRef, request: &Authenticate, now: Now) {
         let world = std::sync::Arc::clone(&self.world);
         let policy = &world.settings.handshake;
+        self.renew_access();
+        let access = std::sync::Arc::clone(&self.access);
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
         let address = connection.session.address();
         let admit = |app: &_, per_minute| world.ledger.admit_handshake(app, address, per_minute, now.mono_ms);
-        let accepted = match connection.session.authenticate(request, policy, admit) {
+        let accepted = match connection
+            .session
+            .authenticate(request, policy, &access, now.wall, admit)
+        {
             Ok(accepted) => accepted,
             Err(refusal) => return self.refuse_handshake(at, &refusal, now),
         };
@@ -73,7 +78,7 @@ impl<L> Shard<L> {
             return;
         };
         let (spoken, least) = (connection.session.dialect().version, policy.versions.oldest);
-        if policy.apps.requires_handshake() || spoken >= least {
+        if self.access.requires_handshake() || spoken >= least {
             return;
         }
         let refusal = HandshakeRefusal::Version {
@@ -93,7 +98,7 @@ impl<L> Shard<L> {
             error: &error,
             error_code,
         };
-        if refusal.is_final(&self.world.settings.handshake.apps) {
+        if refusal.is_final(&self.access) {
             self.tell(at, &message, now);
             self.close(at, CloseCode::Unregistered, None, now);
         } else {

@@ -83,8 +83,7 @@ impl<L> Shard<L> {
                 ..Moments::default()
             });
         }
-        let awaits_handshake =
-            settings.handshake.apps.requires_handshake() && connection.session.stage() != Stage::Authenticated;
+        let awaits_handshake = self.access.requires_handshake() && connection.session.stage() != Stage::Authenticated;
         let heard_ms = connection.last_inbound_ms;
         let liveness = &settings.liveness;
         let slow_ms = connection.stalled_since_ms.map(|since| {

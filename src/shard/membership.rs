@@ -7,12 +7,13 @@ use rand_chacha::rand_core::RngCore;
 use super::connection::{Place, RoomRef, State};
 use super::entry::{Failure, check_password, draining, no_such_room};
 use super::transfer::JoinErrand;
-use super::{Errand, Now, Settings, Shard, ShardId, Slot, World};
+use super::{Errand, Now, Settings, Shard, ShardId, Slot};
 use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
 use crate::protocol::{
     ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
 };
 use crate::room::{Member, MemberRef, Newcomer, Room, RoomSettings};
+use crate::session::{AccessPolicy, Session};
 
 /// How often a code is drawn anew because a room has it already.
 const CODE_ATTEMPTS: usize = 8;
@@ -138,7 +139,7 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
-        let newcomer = newcomer(at, &connection.session, errand, &world, token);
+        let newcomer = newcomer(at, &connection.session, errand, &self.access, token);
         room.join(newcomer, now.mono_ms, now.wall)
             .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
         self.take_seat(at, room_ref);
@@ -166,7 +167,7 @@ impl<L> Shard<L> {
         }
         let connection = self.post.connections.get(at).expect("the connection is being served");
         let app = connection.session.app().cloned();
-        let terms = world.settings.handshake.apps.terms(app.as_ref());
+        let terms = self.access.terms(app.as_ref());
         if let Some(limit) = terms.and_then(|terms| terms.max_players_per_room)
             && errand.max_players > limit
         {
@@ -203,7 +204,7 @@ impl<L> Shard<L> {
         let token = ReconnectToken::in_slot(slot.number(), self.random_bytes());
         let mut room = Room::new(settings, now.mono_ms);
         let connection = self.post.connections.get(at).expect("the connection is being served");
-        let newcomer = newcomer(at, &connection.session, errand, &world, token);
+        let newcomer = newcomer(at, &connection.session, errand, &self.access, token);
         room.seat_creator(newcomer, now.mono_ms, now.wall);
         let room_ref = self.rooms.insert(room, permit);
         self.take_seat(at, room_ref);
@@ -337,9 +338,9 @@ impl Settings {
 
 fn newcomer<'a>(
     at: MemberRef,
-    session: &'a crate::session::Session,
+    session: &'a Session,
     errand: &'a JoinErrand,
-    world: &World,
+    access: &AccessPolicy,
     token: ReconnectToken,
 ) -> Newcomer<'a> {
     Newcomer {
@@ -349,12 +350,7 @@ fn newcomer<'a>(
             dialect: session.dialect(),
         },
         app: session.app(),
-        app_seat_limit: world
-            .settings
-            .handshake
-            .apps
-            .terms(session.app())
-            .and_then(|terms| terms.max_players_per_room),
+        app_seat_limit: access.terms(session.app()).and_then(|terms| terms.max_players_per_room),
         name: &errand.player_name,
         folded_name: fold_name(&errand.player_name).into(),
         password: errand.password.as_ref(),

@@ -9,6 +9,7 @@
 //! every frame that is not delivered is counted and its receiver told or closed.
 //! Must never know descriptors, executors or WebSocket framing of what arrives.
 
+mod access;
 mod account;
 pub mod admission;
 mod closing;
@@ -41,14 +42,16 @@ mod settings;
 mod slots;
 mod slow_reader;
 mod table;
+mod token_binding;
 mod transfer;
 mod world;
 
+pub use access::LiveAccess;
 pub use connection::{Connection, RoomRef};
 pub use counters::{Counter, CounterSet, Counters};
 pub use dispatch::Flow;
 pub use flush::{AfterSend, SendOutcome};
-pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, deal};
+pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, SealedArchive, UnsealError, deal};
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
@@ -69,7 +72,7 @@ use self::post::Post;
 use self::rooms::Rooms;
 use crate::protocol::{PlayerId, WallTime};
 use crate::room::MemberRef;
-use crate::session::{Arrival, Session};
+use crate::session::{AccessPolicy, Arrival, Session};
 
 /// The atomics that the doorbell is built on; its model test puts others in their place.
 mod atomics {
@@ -93,6 +96,9 @@ pub struct Shard<L> {
     post: Post<L>,
     rooms: Rooms,
     deadlines: Deadlines,
+    /// Who is let in, as far as the shard has heard.
+    access: Arc<AccessPolicy>,
+    access_revision: u64,
     departing: Vec<MemberRef>,
     ended: Vec<MemberRef>,
     next_sweep_ms: u64,
@@ -106,6 +112,7 @@ impl<L> Shard<L> {
     #[must_use]
     pub fn new(id: ShardId, world: Arc<World>, seed: [u8; 32], now: Now) -> Self {
         let next_sweep_ms = now.mono_ms + world.settings.rooms.sweep_interval_ms;
+        let (access_revision, access) = world.access.newest();
         let post = Post {
             counters: Arc::clone(world.counters(id)),
             ..Post::default()
@@ -116,6 +123,8 @@ impl<L> Shard<L> {
             post,
             rooms: Rooms::default(),
             deadlines: Deadlines::default(),
+            access,
+            access_revision,
             departing: Vec::new(),
             ended: Vec::new(),
             next_sweep_ms,
@@ -168,13 +177,21 @@ impl<L> Shard<L> {
     /// Takes in a connection that has just been upgraded.
     pub fn admit(&mut self, link: L, arrival: Arrival, permit: Option<ConnectionPermit>, now: Now) -> MemberRef {
         let player = PlayerId::from_random(self.random_bytes());
-        let session = Session::new(player, arrival, self.world.settings.handshake.versions, now.mono_ms);
+        let mut session = Session::new(player, arrival, self.world.settings.handshake.versions, now.mono_ms);
+        let nonce = arrival.binding.map(|key| {
+            let nonce = self.draw_nonce();
+            session.bind(&key, &nonce);
+            nonce
+        });
         let is_admitted = permit.is_some();
         self.world.presence.arrive(player);
         let connection = Connection::new(link, session, Outbox::default(), permit, now.mono_ms);
         let at = self.post.connections.insert(connection);
         self.post.counters.connections.add(1);
         self.plan_check(at);
+        if let Some(nonce) = nonce {
+            self.challenge(at, &nonce, now);
+        }
         if is_admitted {
             self.refuse_old_endpoint(at, now);
         }
@@ -195,6 +212,7 @@ impl<L> Shard<L> {
 
     /// Does what time demands: deadlines of connections, expiry of rooms. Call it every few milliseconds.
     pub fn tick(&mut self, now: Now) {
+        self.renew_access();
         self.check_deadlines(now);
         if now.mono_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now.mono_ms + self.world.settings.rooms.sweep_interval_ms;

@@ -66,7 +66,7 @@ impl<L> Shard<L> {
             .expect("the connection is being served");
         let room = self.rooms.get_mut(room_ref).ok_or_else(gone)?;
         let session = &mut connection.session;
-        let terms = world.settings.handshake.apps.terms(session.app());
+        let terms = self.access.terms(session.app());
         let claim = Claim {
             player: errand.player,
             token: &errand.token,

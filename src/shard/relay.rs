@@ -58,11 +58,7 @@ impl<L> Shard<L> {
         let settings = &self.world.settings;
         let connection = self.post.connections.get_mut(at)?;
         let session = &mut connection.session;
-        let own_limit = settings
-            .handshake
-            .apps
-            .terms(session.app())
-            .and_then(|terms| terms.relay_bytes);
+        let own_limit = self.access.terms(session.app()).and_then(|terms| terms.relay_bytes);
         let limit = own_limit.unwrap_or(settings.budgets.relay_bytes);
         let mine = session
             .allowance

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::budget::BudgetLimits;
 use crate::protocol::GameDataFormat;
-use crate::session::HandshakePolicy;
+use crate::session::{AccessPolicy, HandshakePolicy};
 
 /// Everything that every shard of a process agrees on. Validated before the first thread.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Who is let in, and as what.
+    /// Who is let in at the start; [`World::access`](super::World) has who is let in now.
+    pub access: AccessPolicy,
+    /// What a handshake must be like.
     pub handshake: HandshakePolicy,
     /// What a connection may spend.
     pub budgets: BudgetLimits,

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::admission::{AdmissionLedger, AdmissionLimits};
 use super::frozen::FrozenWorld;
 use super::presence::Presence;
-use super::{Counters, Settings, ShardId, SlotKey, SlotTable};
+use super::{Counters, LiveAccess, Settings, ShardId, SlotKey, SlotTable};
 
 /// The shared part of a process's shards.
 #[derive(Debug)]
 pub struct World {
     /// What the operator decided.
     pub settings: Settings,
+    /// Who is let in now.
+    pub access: LiveAccess,
     /// Where slots live.
     pub slots: SlotTable,
     /// What slots are hashed under.
@@ -36,6 +38,7 @@ impl World {
     #[must_use]
     pub fn new(settings: Settings, limits: AdmissionLimits, shards: u16, slot_key: SlotKey) -> Arc<Self> {
         Arc::new(Self {
+            access: LiveAccess::new(settings.access.clone()),
             settings,
             slots: SlotTable::even(shards),
             slot_key,

@@ -24,7 +24,7 @@ impl PureStage {
         let setup = Setup {
             seed,
             shards,
-            settings: shard_settings(config),
+            settings: shard_settings(config).expect("a valid configuration"),
             limits: admission_limits(config),
             ..Setup::default()
         };

@@ -210,6 +210,7 @@ impl Rig {
                 let arrival = Arrival {
                     address,
                     endpoint: ProtocolVersion::V2,
+                    binding: None,
                 };
                 let at = self.shards[shard].admit(link, arrival, Some(permit), now);
                 self.clients.push(Client {

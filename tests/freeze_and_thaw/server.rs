@@ -8,8 +8,8 @@ use signal_fish_relay::shard::admission::AdmissionLimits;
 
 /// An open server with room for everything, and short times.
 pub fn settings() -> Settings {
-    let mut settings = shard_settings(&Config::default());
-    settings.handshake.apps = AppPolicy::Open;
+    let mut settings = shard_settings(&Config::default()).expect("a valid configuration");
+    settings.access.apps = AppPolicy::Open;
     settings.handshake.timeout_ms = 2_000;
     settings.budgets.room_creations = 100;
     settings.budgets.joins = 100;

@@ -47,8 +47,8 @@ impl Setup {
 
 /// The published defaults, with an open door and clients that may be silent.
 pub fn settings() -> Settings {
-    let mut settings = shard_settings(&Config::default());
-    settings.handshake.apps = AppPolicy::Open;
+    let mut settings = shard_settings(&Config::default()).expect("a valid configuration");
+    settings.access.apps = AppPolicy::Open;
     settings.rooms.default_spectators = Some(10);
     settings.outbox.max_bytes = 1 << 20;
     settings.liveness.ping_interval_ms = None;

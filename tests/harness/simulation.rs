@@ -133,7 +133,11 @@ impl Simulation {
             Ok(permit) => (Some(permit), None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let arrival = Arrival { address, endpoint };
+        let arrival = Arrival {
+            address,
+            endpoint,
+            binding: None,
+        };
         let at = core.shard.admit(link, arrival, permit, now);
         core.watched.push(at);
         if let Some(refusal) = refusal {

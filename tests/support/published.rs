@@ -24,6 +24,12 @@ impl Published {
         let transport = WebSocketTransport::connect(&server.url()).await.expect("an upgrade");
         let mut config = SignalFishConfig::new(APP_ID);
         config.game_data_format = format;
+        Self::authenticated_over(transport, config).await
+    }
+
+    /// Authenticates over a connection that is there.
+    pub async fn authenticated_over(transport: WebSocketTransport, config: SignalFishConfig) -> Self {
+        let format = config.game_data_format;
         let (client, events) = SignalFishClient::start(transport, config);
         let mut this = Self { client, events };
         assert!(matches!(this.next().await, Event::Connected));

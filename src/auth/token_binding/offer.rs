@@ -18,7 +18,7 @@ pub struct BindingPolicy {
 }
 
 /// The sixteen bytes that a client drew for its handshake. Never printed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HandshakeKey([u8; 16]);
 
 impl HandshakeKey {

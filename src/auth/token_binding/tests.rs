@@ -182,6 +182,19 @@ fn only_the_envelope_is_a_binary_frame() {
 }
 
 #[test]
+fn an_archived_binding_goes_on_with_the_next_number() {
+    let mut binding = bound();
+    assert_eq!(binding.check_text(&signed_text(1, r#"{"type":"Ping"}"#)), Ok(()));
+    let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&binding).expect("archived");
+    let mut binding = rkyv::from_bytes::<TokenBinding, rkyv::rancor::Error>(&bytes).expect("read");
+    assert_eq!(
+        binding.check_text(&signed_text(1, r#"{"type":"Ping"}"#)),
+        Err(BindingViolation::VersionOrSequence)
+    );
+    assert_eq!(binding.check_binary(&signed_binary(2, b"x")), Ok(&b"x"[..]));
+}
+
+#[test]
 fn the_key_is_not_printed() {
     assert_eq!(format!("{:?}", bound()), "TokenBinding { next_sequence: 1, .. }");
 }

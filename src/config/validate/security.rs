@@ -6,7 +6,9 @@ use std::path::Path;
 use super::check::{Check, Number};
 use super::is_label;
 use crate::config::not_built::must_not_be_set;
-use crate::config::{ClientAuth, Config, OriginPolicy, SecurityConfig, TokenBindingConfig, TokenBindingScheme};
+use crate::config::{
+    ClientAuth, Config, OriginPolicy, SecurityConfig, TokenBindingConfig, TokenBindingScheme, TokenKeyError,
+};
 
 /// Largest `max_outbound_message_size`, in bytes.
 const MAX_OUTBOUND_BYTES: usize = 64 << 20;
@@ -208,23 +210,22 @@ fn connect_token(config: &Config, check: &mut Check) {
         "must have exactly one of public_key and public_key_path",
         "give one of them, or set security.connect_token to null",
     );
-    if let Some(key) = &token.public_key {
-        let digits = key.trim_end_matches('=');
-        let is_base64 = |special: [u8; 2]| {
-            digits
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || special.contains(&b))
-        };
-        check.rule(
-            "security.connect_token.public_key",
-            format_args!("{key:?}"),
-            digits.len() == 43 && (is_base64([b'+', b'/']) || is_base64([b'-', b'_'])),
-            "must be an Ed25519 public key: 32 bytes in base64",
-            "copy the key again",
-        );
-    }
     if let Some(path) = &token.public_key_path {
         existing_file("security.connect_token.public_key_path", path, check);
+    }
+    if let Err(TokenKeyError::Fault(fault)) = token.key() {
+        let (key, value) = match (&token.public_key, &token.public_key_path) {
+            (Some(key), _) => ("security.connect_token.public_key", format!("{key:?}")),
+            (None, Some(path)) => ("security.connect_token.public_key_path", format!("the file {path:?}")),
+            (None, None) => return,
+        };
+        check.rule(
+            key,
+            value,
+            false,
+            &fault.to_string(),
+            "copy the key again, or make a new pair of keys",
+        );
     }
 }
 
@@ -280,15 +281,15 @@ fn token_binding(config: &Config, check: &mut Check) {
         "security.transport.token_binding.required",
         true,
         !binding.required || (binding.enabled && tls.enabled),
-        "needs security.transport.token_binding.enabled and built-in TLS",
-        "turn both on, or set it to false",
+        "needs security.transport.token_binding.enabled and built-in TLS, which this server does not have yet",
+        "set it to false: with enabled alone, clients that offer a binding get one",
     );
     check.rule(
         "security.transport.token_binding.require_client_fingerprint",
         true,
         !binding.require_client_fingerprint || (binding.required && tls.enabled && tls.client_auth != ClientAuth::None),
-        "needs token binding to be required and client certificates to be asked for",
-        "turn both on, or set it to false",
+        "needs token binding to be required and client certificates of built-in TLS, which this server does not have yet",
+        "set it to false",
     );
     let name = &binding.subprotocol;
     check.rule(

@@ -203,6 +203,11 @@ fn rules_of_other_shapes() {
         ),
         (
             "security.connect_token",
+            json!({"public_key": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}),
+            "security.connect_token.public_key",
+        ),
+        (
+            "security.connect_token",
             json!({"public_key_path": "/none"}),
             "security.connect_token.public_key_path",
         ),
@@ -284,7 +289,6 @@ fn app_entries_are_checked_one_by_one() {
             "security.allowed_apps[1].app_id",
             "security.allowed_apps[2].app_id",
             "security.allowed_apps[2].require_connect_token",
-            "security.allowed_apps[].require_connect_token",
         ]
     );
 }

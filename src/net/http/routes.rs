@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::request::{Head, RequestRefusal, read_head};
 use super::response::{Response, Status};
-use super::upgrade::{self, UpgradeFacts};
+use super::upgrade::{self, Outcome, UpgradeFacts};
+use crate::auth::token_binding::{BindingPolicy, HandshakeKey};
 use crate::config::OriginPolicy;
 use crate::metrics;
 use crate::protocol::{ProtocolVersion, Secret};
@@ -19,6 +20,8 @@ pub struct Site {
     pub world: Arc<World>,
     /// Which pages may connect.
     pub origins: OriginPolicy,
+    /// How connections are bound to their handshakes; `None`: not at all.
+    pub token_binding: Option<BindingPolicy>,
     /// What a reader of the metrics must know; `None`: they are open.
     pub metrics_token: Option<Secret>,
 }
@@ -40,6 +43,8 @@ pub enum Answer {
         request_id: Uuid,
         /// The version that the path stands for.
         endpoint: ProtocolVersion,
+        /// The key of the handshake, if the connection is bound to it.
+        binding: Option<HandshakeKey>,
     },
 }
 
@@ -78,21 +83,21 @@ impl Site {
     fn upgrade(&self, head: &Head<'_>, head_bytes: usize, endpoint: ProtocolVersion, random: [u8; 16]) -> Answer {
         let request_id = uuid::Builder::from_random_bytes(random).into_uuid();
         let facts = UpgradeFacts {
+            origins: &self.origins,
+            token_binding: self.token_binding.as_ref(),
             request_id,
             max_outbound_bytes: self.world.settings.messages.max_outbound_bytes,
             is_draining: self.world.is_draining(),
         };
-        let (response, is_upgrade) = upgrade::answer(head, &self.origins, &facts);
-        let response = response.into_bytes(false);
-        if is_upgrade {
-            Answer::Upgrade {
-                response,
+        match upgrade::answer(head, &facts) {
+            Outcome::Upgraded(response, binding) => Answer::Upgrade {
+                response: response.into_bytes(false),
                 head_bytes,
                 request_id,
                 endpoint,
-            }
-        } else {
-            Answer::Close(response)
+                binding,
+            },
+            Outcome::Refused(response) => Answer::Close(response.into_bytes(false)),
         }
     }
 

@@ -5,24 +5,40 @@ use uuid::Uuid;
 
 use super::request::Head;
 use super::response::{Response, Status};
+use crate::auth::token_binding::{self, BindingPolicy, HandshakeKey, OfferRefusal};
 use crate::config::OriginPolicy;
+
+/// Where a client that has no `Sec-WebSocket-Key` gives its handshake key; beside one it is one key too many.
+const BINDING_KEY: &str = "x-signalfish-token-binding-key";
 
 /// How an upgrade ended, as the answer's header names it.
 const OUTCOME: &str = "x-signal-fish-upgrade-outcome";
 
-/// What every answer of the upgrade handler carries.
+/// What every answer of the upgrade handler carries, and what it decides by.
 #[derive(Debug)]
-pub(super) struct UpgradeFacts {
+pub(super) struct UpgradeFacts<'a> {
+    pub(super) origins: &'a OriginPolicy,
+    /// How connections are bound to their handshakes; `None`: offers of that are ignored.
+    pub(super) token_binding: Option<&'a BindingPolicy>,
     /// The id that the answer and the server's log share.
     pub(super) request_id: Uuid,
     pub(super) max_outbound_bytes: usize,
     pub(super) is_draining: bool,
 }
 
-/// The answer to a request for a WebSocket, and whether it is the upgrade.
-pub(super) fn answer(head: &Head<'_>, origins: &OriginPolicy, facts: &UpgradeFacts) -> (Response, bool) {
+/// What becomes of a request for a WebSocket.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The answer is the upgrade, and perhaps the connection is bound to its handshake.
+    Upgraded(Response, Option<HandshakeKey>),
+    /// There is no connection.
+    Refused(Response),
+}
+
+/// Answers a request for a WebSocket.
+pub(super) fn answer(head: &Head<'_>, facts: &UpgradeFacts<'_>) -> Outcome {
     let refusal = match check(head) {
-        Ok(_) if !origin_is_allowed(head, origins) => {
+        Ok(_) if !origin_is_allowed(head, facts.origins) => {
             let text = "this page's origin is not allowed; add it to security.cors_origins";
             marked(Response::text(Status::Forbidden, text), "rejected_origin", facts)
         }
@@ -34,21 +50,36 @@ pub(super) fn answer(head: &Head<'_>, origins: &OriginPolicy, facts: &UpgradeFac
                 facts,
             )
         }
-        Ok(key) => {
-            let accepted = Response::new(Status::SwitchingProtocols)
-                .field("Upgrade", "websocket")
-                .field("Connection", "Upgrade")
-                .field("Sec-WebSocket-Accept", derive_accept_key(key));
-            return (marked(accepted, "accepted", facts), true);
-        }
+        Ok(key) => match negotiate_binding(head, facts.token_binding) {
+            Ok(binding) => {
+                let mut accepted = Response::new(Status::SwitchingProtocols)
+                    .field("Upgrade", "websocket")
+                    .field("Connection", "Upgrade")
+                    .field("Sec-WebSocket-Accept", derive_accept_key(key));
+                if let Some(policy) = facts.token_binding.filter(|_| binding.is_some()) {
+                    accepted = accepted.field("Sec-WebSocket-Protocol", &policy.subprotocol);
+                }
+                return Outcome::Upgraded(marked(accepted, "accepted", facts), binding);
+            }
+            Err(refusal) => {
+                let response = Response::text(Status::BadRequest, refusal.to_string());
+                marked(response, refusal.outcome(), facts)
+            }
+        },
         Err(Refused::Version) => Response::text(Status::BadRequest, "this server speaks WebSocket version 13")
             .field("Sec-WebSocket-Version", 13),
         Err(Refused::Malformed(why)) => Response::text(Status::BadRequest, why),
     };
-    (refusal, false)
+    Outcome::Refused(refusal)
 }
 
-fn marked(response: Response, outcome: &str, facts: &UpgradeFacts) -> Response {
+fn negotiate_binding(head: &Head<'_>, policy: Option<&BindingPolicy>) -> Result<Option<HandshakeKey>, OfferRefusal> {
+    let Some(policy) = policy else { return Ok(None) };
+    let keys = head.values("sec-websocket-key").chain(head.values(BINDING_KEY));
+    token_binding::negotiate(policy, head.values("sec-websocket-protocol"), keys)
+}
+
+fn marked(response: Response, outcome: &str, facts: &UpgradeFacts<'_>) -> Response {
     response
         .field("x-signal-fish-request-id", facts.request_id)
         .field(OUTCOME, outcome)
@@ -114,15 +145,41 @@ mod tests {
         let request = format!("GET /v2/ws HTTP/1.1\r\n{fields}\r\n");
         let (head, _) = read_head(request.as_bytes()).expect("well-formed").expect("whole");
         let origins = OriginPolicy::parse("http://game.example").expect("an origin");
+        let policy = BindingPolicy {
+            subprotocol: "signalfish.tokenbinding.v2".to_owned(),
+            is_required: false,
+        };
         let facts = UpgradeFacts {
+            origins: &origins,
+            token_binding: Some(&policy),
             request_id: Uuid::nil(),
             max_outbound_bytes: 8,
             is_draining,
         };
-        let (response, upgraded) = answer(&head, &origins, &facts);
+        let (response, is_upgrade) = match answer(&head, &facts) {
+            Outcome::Upgraded(response, binding) => {
+                assert_eq!(binding.is_some(), fields.contains("tokenbinding"));
+                (response, true)
+            }
+            Outcome::Refused(response) => (response, false),
+        };
         let text = String::from_utf8(response.into_bytes(false)).expect("text");
-        assert_eq!(upgraded, text.starts_with("HTTP/1.1 101"));
+        assert_eq!(is_upgrade, text.starts_with("HTTP/1.1 101"));
         text
+    }
+
+    #[test]
+    fn a_binding_is_chosen_by_name_or_refused_by_name() {
+        let offering = |protocols: &str| status_of(&format!("{GOOD}Sec-WebSocket-Protocol: {protocols}\r\n"), false);
+        let bound = offering("chat, signalfish.tokenbinding.v2");
+        assert!(bound.contains("Sec-WebSocket-Protocol: signalfish.tokenbinding.v2\r\n"));
+        let unbound = offering("chat");
+        assert!(unbound.starts_with("HTTP/1.1 101") && !unbound.contains("Sec-WebSocket-Protocol"));
+        let unknown = offering("signalfish.tokenbinding.v9");
+        assert!(unknown.starts_with("HTTP/1.1 400") && unknown.contains("rejected_token_binding_offer"));
+        let two_keys =
+            offering("signalfish.tokenbinding.v2\r\nx-signalfish-token-binding-key: AAAAAAAAAAAAAAAAAAAAAA==");
+        assert!(two_keys.starts_with("HTTP/1.1 400") && two_keys.contains("rejected_token_binding_negotiation"));
     }
 
     #[test]

@@ -125,6 +125,7 @@ impl Pump {
                     head_bytes,
                     request_id,
                     endpoint,
+                    binding,
                 } => {
                     let mut early = whole[head_bytes..].to_vec();
                     let greeting = self.greetings.remove(at).expect("looked up above");
@@ -133,6 +134,7 @@ impl Pump {
                         let arrival = Arrival {
                             address: greeting.address,
                             endpoint,
+                            binding,
                         };
                         self.admit(greeting.socket, arrival, &mut early, now);
                     }

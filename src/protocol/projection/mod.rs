@@ -92,6 +92,12 @@ enum Wire<'a> {
         dropped_for_you: u64,
         backpressure_events: u64,
     },
+    TokenBindingChallenge {
+        version: u8,
+        scheme: &'a str,
+        nonce: &'a str,
+        first_sequence: u64,
+    },
     Pong,
     Error {
         message: &'a str,
@@ -196,6 +202,17 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
             sent_to_you,
             dropped_for_you,
             backpressure_events,
+        },
+        ServerMessage::TokenBindingChallenge {
+            version,
+            scheme,
+            nonce,
+            first_sequence,
+        } => Wire::TokenBindingChallenge {
+            version,
+            scheme,
+            nonce,
+            first_sequence,
         },
         ServerMessage::Pong => Wire::Pong,
         ServerMessage::Error { message, error_code } => Wire::Error { message, error_code },

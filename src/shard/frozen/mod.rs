@@ -10,10 +10,12 @@
 
 mod archive;
 mod deal;
+mod sealed;
 mod thaw;
 
 pub use archive::ArchiveError;
 pub use deal::{Incoherent, Portion, deal};
+pub use sealed::{SealedArchive, UnsealError};
 
 use ahash::AHashMap;
 

@@ -1,0 +1,208 @@
+//! What a running server takes over from a changed configuration: who is let in. Everything else waits for a restart.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::settings;
+use crate::config::{Config, TokenKeyError};
+use crate::shard::World;
+
+/// What is taken over.
+const RELOADED: [&str; 4] = [
+    "security.allowed_apps",
+    "security.app_auth_path",
+    "security.connect_token.public_key",
+    "security.connect_token.public_key_path",
+];
+
+/// Takes over what may change while the server runs.
+#[derive(Debug)]
+pub struct Reloader {
+    world: Arc<World>,
+    /// What the server was started with.
+    serving: Config,
+}
+
+/// What was taken over, and what was not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// How many applications are listed now.
+    pub apps: usize,
+    /// Keys that differ from those that the server was started with, and wait for a restart. Secrets are not compared.
+    pub waiting: Vec<String>,
+}
+
+/// Why nothing was taken over.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// Whether only listed applications are let in, or only with tokens, is decided for connections that are there, too.
+    #[error("{key} has changed, and only a restart can change it; restart, or set it back")]
+    NeedsRestart {
+        /// The key.
+        key: &'static str,
+    },
+    /// The key of connect tokens cannot be had.
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
+}
+
+impl Reloader {
+    pub(super) fn new(world: Arc<World>, serving: Config) -> Self {
+        Self { world, serving }
+    }
+
+    /// Lets in whoever `fresh`, which must be valid, lets in, from the next handshake on.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was changed.
+    pub fn reload(&self, fresh: &Config) -> Result<Reloaded, ReloadError> {
+        let requires_token = |config: &Config| {
+            let tokens = config.security.connect_token.as_ref();
+            tokens.is_some_and(|tokens| tokens.required)
+        };
+        for (key, is_the_same) in [
+            (
+                "security.enforce_app_id_allowlist",
+                fresh.allowlist_enforced() == self.serving.allowlist_enforced(),
+            ),
+            (
+                "security.connect_token.required",
+                requires_token(fresh) == requires_token(&self.serving),
+            ),
+        ] {
+            if !is_the_same {
+                return Err(ReloadError::NeedsRestart { key });
+            }
+        }
+        self.world.access.replace(settings::access_policy(fresh)?);
+        Ok(Reloaded {
+            apps: fresh.security.allowed_apps.len(),
+            waiting: self.waiting(fresh),
+        })
+    }
+
+    fn waiting(&self, fresh: &Config) -> Vec<String> {
+        let json = |config: &Config| serde_json::to_value(config).expect("a config has string keys only");
+        let mut found = Vec::new();
+        differences("", &json(&self.serving), &json(fresh), &mut found);
+        found.retain(|path| !is_reloaded(path));
+        found
+    }
+}
+
+fn is_reloaded(path: &str) -> bool {
+    // A section that appears or disappears differs as a whole; `required` was compared before.
+    path == "security.connect_token" || RELOADED.contains(&path)
+}
+
+/// The paths of all members that differ.
+fn differences(path: &str, ours: &Value, theirs: &Value, found: &mut Vec<String>) {
+    match (ours, theirs) {
+        (Value::Object(ours), Value::Object(theirs)) => {
+            for key in ours.keys().chain(theirs.keys().filter(|key| !ours.contains_key(*key))) {
+                let below = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                let of = |members: &serde_json::Map<String, Value>| members.get(key).cloned().unwrap_or_default();
+                differences(&below, &of(ours), &of(theirs), found);
+            }
+        }
+        _ if ours == theirs => {}
+        _ => found.push(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use super::*;
+    use crate::config::{AllowedApp, ConnectTokenConfig};
+    use crate::protocol::AppId;
+    use crate::shard::SlotKey;
+
+    const KEY: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+
+    fn reloader(serving: Config) -> Reloader {
+        let world = World::new(
+            settings::shard_settings(&serving).expect("valid"),
+            settings::admission_limits(&serving),
+            NonZeroU16::MIN.get(),
+            SlotKey::new([0; 16]),
+        );
+        Reloader::new(world, serving)
+    }
+
+    fn listing(app: &str) -> Config {
+        let mut config = Config::default();
+        config.security.enforce_app_id_allowlist = Some(true);
+        config.security.allowed_apps = vec![AllowedApp {
+            app_id: app.to_owned(),
+            app_name: app.to_owned(),
+            max_rooms: None,
+            max_players_per_room: None,
+            rate_limit_per_minute: None,
+            max_relay_bytes: None,
+            require_connect_token: None,
+        }];
+        config
+    }
+
+    fn newest(reloader: &Reloader) -> Arc<crate::session::AccessPolicy> {
+        reloader.world.access.newest().1
+    }
+
+    #[test]
+    fn applications_and_the_key_are_taken_over_and_the_rest_is_named() {
+        let reloader = reloader(listing("reef"));
+        let mut fresh = listing("kelp");
+        fresh.security.connect_token = Some(ConnectTokenConfig {
+            public_key: Some(KEY.to_owned()),
+            ..ConnectTokenConfig::default()
+        });
+        fresh.server.max_rooms = 7;
+        fresh.port = 9;
+        let reloaded = reloader.reload(&fresh).expect("reloaded");
+        assert_eq!(reloaded.apps, 1);
+        assert_eq!(reloaded.waiting, ["port", "server.max_rooms"]);
+        let access = newest(&reloader);
+        assert!(access.terms(Some(&AppId::new("kelp"))).is_some());
+        assert!(access.connect_tokens.key.is_some());
+        fresh.security.connect_token = None;
+        reloader.reload(&fresh).expect("reloaded");
+        assert!(newest(&reloader).connect_tokens.key.is_none());
+    }
+
+    #[test]
+    fn what_decides_about_connections_that_are_there_needs_a_restart() {
+        let reloader = reloader(listing("reef"));
+        let mut open = listing("kelp");
+        open.security.enforce_app_id_allowlist = Some(false);
+        let mut demanding = listing("kelp");
+        demanding.security.connect_token = Some(ConnectTokenConfig {
+            public_key: Some(KEY.to_owned()),
+            required: true,
+            ..ConnectTokenConfig::default()
+        });
+        let mut keyless = listing("kelp");
+        keyless.security.connect_token = Some(ConnectTokenConfig {
+            public_key_path: Some("/nowhere/key".into()),
+            ..ConnectTokenConfig::default()
+        });
+        for fresh in [open, demanding] {
+            let error = reloader.reload(&fresh).expect_err("refused");
+            assert!(matches!(error, ReloadError::NeedsRestart { .. }), "{error}");
+        }
+        let error = reloader.reload(&keyless).expect_err("refused");
+        assert!(matches!(error, ReloadError::TokenKey(_)), "{error}");
+        assert!(
+            newest(&reloader).terms(Some(&AppId::new("kelp"))).is_none(),
+            "nothing changed"
+        );
+    }
+}
