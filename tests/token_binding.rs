@@ -242,6 +242,9 @@ fn what_cannot_be_signed_is_refused_politely_and_uses_no_number() {
     bound.is_served();
 }
 
+/// What a client sends that is no proof.
+type Lie<'a> = &'a dyn Fn(&Bound) -> String;
+
 #[test]
 fn a_frame_that_proves_nothing_ends_the_connection() {
     let server = binding_server(1);
@@ -251,7 +254,7 @@ fn a_frame_that_proves_nothing_ends_the_connection() {
         message["token_binding"][member] = value;
         message.to_string()
     };
-    let lies: [(&str, &dyn Fn(&Bound) -> String); 8] = [
+    let lies: [(&str, Lie<'_>); 8] = [
         ("UNAUTHORIZED", &|_| ping.to_string()),
         ("UNAUTHORIZED", &|bound| bound.signed(1, &ping).to_string()),
         ("UNAUTHORIZED", &|bound| with(bound, "version", json!(1))),

@@ -1,6 +1,7 @@
 //! The check values of the protocol, and every violation.
 
 use data_encoding::HEXLOWER;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -192,6 +193,22 @@ fn an_archived_binding_goes_on_with_the_next_number() {
         Err(BindingViolation::VersionOrSequence)
     );
     assert_eq!(binding.check_binary(&signed_binary(2, b"x")), Ok(&b"x"[..]));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_judged(frame in proptest::collection::vec(any::<u8>(), 0..200), text in ".{0,200}") {
+        prop_assert!(bound().check_binary(&frame).is_err());
+        prop_assert!(bound().check_text(&text).is_err());
+    }
+
+    #[test]
+    fn no_byte_of_an_envelope_can_be_another(at in 0_usize..1_000, change in 1_u8..) {
+        let mut frame = signed_binary(1, b"payload");
+        let at = at % frame.len();
+        frame[at] ^= change;
+        prop_assert!(bound().check_binary(&frame).is_err(), "byte {at}");
+    }
 }
 
 #[test]
