@@ -24,9 +24,10 @@ pub(super) const THREAD_NAME_PREFIX: &str = "shard-";
 const IO_MEMORY_BYTES: usize = 64 * 1024;
 /// Entries of each of the executor's rings: what a turn submits between two kernel entries.
 const RING_DEPTH: usize = 128;
-/// A message to a busy shard waits for this timer at worst: 10 ms at the median with 10 ms, 1.3 ms with 1 ms. Below
-/// 2 ms, parking with runnable tasks was met by accident.
-const PREEMPT_TIMER: Duration = Duration::from_millis(5);
+/// Practically never. glommio 0.9.0 parks with runnable tasks when this timer runs out between its being set and the first
+/// task: with 5 ms, whenever other processes take the CPU from the shard for as long at that point. Shards need no
+/// pre-emption: their one busy task bounds its own turns (`docs/adr/008-never-preempted.md`).
+const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
 
 /// What a shard's set-up failed with.
 pub type SetUpError = Box<dyn error::Error + Send + Sync>;

@@ -1,8 +1,8 @@
 //! The beat of a shard.
 //!
-//! glommio 0.9.0 can park with runnable tasks when the preempt timer is already due as it looks for work; the next timer
-//! wakes it. So each shard has one timer from its first moment, and the same timer drives all of its deadlines: there is
-//! no timer per connection.
+//! glommio 0.9.0 can park with runnable tasks; only a timer that is still to come wakes it then. So each shard has a timer
+//! from its first moment, and the same timer drives all of its deadlines: there is no timer per connection. A second, slow
+//! one is there for the moment at which the first has just gone off and its task is among those that were overlooked.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,6 +12,9 @@ use glommio::Task;
 use glommio::timer::Timer;
 
 type Hook = Box<dyn FnMut(Instant)>;
+
+/// The longest that a shard could sleep with work waiting, should everything else that prevents it fail.
+const RESCUE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The tick of the shard that it was handed to. It beats from before the shard's set-up until the shard's end, whether
 /// or not anything is attached.
@@ -25,6 +28,7 @@ impl Tick {
     pub(super) fn start(interval: Duration) -> Self {
         let hook = Rc::new(RefCell::new(None::<Hook>));
         let beat = Rc::clone(&hook);
+        every(RESCUE_INTERVAL, |_| {}).detach();
         every(interval, move |now| {
             if let Some(hook) = beat.borrow_mut().as_mut() {
                 hook(now);
