@@ -1,6 +1,6 @@
-//! What one connection may still spend: room creations, joins, relayed bytes, refused requests.
+//! What one connection may still spend: room creations, joins, relayed bytes, signals, refused requests.
 //!
-//! The first three are keyed by player and share a window; refusals are counted by socket, in a window of their own.
+//! All but the last are keyed by player and share a window; refusals are counted by socket, in a window of their own.
 
 use super::{Window, charge};
 use crate::clock::{ClockChange, Moments};
@@ -18,6 +18,10 @@ pub struct BudgetLimits {
     pub relay_bytes: u64,
     /// Payload bytes of game data of a whole room.
     pub room_relay_bytes: u64,
+    /// Signals and reports of transports.
+    pub signals: u64,
+    /// Signals that are refused in detail; those beyond are refused as too many.
+    pub signal_refusals: u64,
     /// Refusals and `Pong` messages.
     pub error_replies: u64,
 }
@@ -41,6 +45,8 @@ pub struct Allowance {
     room_creations: u64,
     joins: u64,
     relay_bytes: u64,
+    signals: u64,
+    signal_refusals: u64,
     reply_window: Window,
     error_replies: u64,
 }
@@ -54,6 +60,8 @@ impl Allowance {
             room_creations: 0,
             joins: 0,
             relay_bytes: 0,
+            signals: 0,
+            signal_refusals: 0,
             reply_window: Window::begin(now_ms),
             error_replies: 0,
         }
@@ -76,6 +84,7 @@ impl Allowance {
     fn roll(&mut self, limits: &BudgetLimits, now_ms: u64) {
         if self.window.roll(limits.window_ms, now_ms) {
             (self.room_creations, self.joins, self.relay_bytes) = (0, 0, 0);
+            (self.signals, self.signal_refusals) = (0, 0);
         }
     }
 
@@ -109,6 +118,20 @@ impl Allowance {
         self.relay_bytes = self.relay_bytes.saturating_sub(bytes);
     }
 
+    /// Charges a signal or a report of a transport.
+    pub fn charge_signal(&mut self, limits: &BudgetLimits, now_ms: u64) -> Charge {
+        self.roll(limits, now_ms);
+        let accepted = charge(&mut self.signals, 1, limits.signals);
+        self.verdict(accepted, limits, now_ms)
+    }
+
+    /// Charges the refusal of a signal. Where that is refused, so are the refusal's details.
+    pub fn charge_signal_refusal(&mut self, limits: &BudgetLimits, now_ms: u64) -> Charge {
+        self.roll(limits, now_ms);
+        let accepted = charge(&mut self.signal_refusals, 1, limits.signal_refusals);
+        self.verdict(accepted, limits, now_ms)
+    }
+
     /// Charges a refusal or a `Pong`. `false`: the budget is used up, the connection must be closed.
     pub fn charge_reply(&mut self, limits: &BudgetLimits, now_ms: u64) -> bool {
         if self.reply_window.roll(limits.window_ms, now_ms) {
@@ -125,6 +148,8 @@ impl Moments for Allowance {
             room_creations: _,
             joins: _,
             relay_bytes: _,
+            signals: _,
+            signal_refusals: _,
             reply_window,
             error_replies: _,
         } = self;
@@ -144,6 +169,8 @@ mod tests {
             joins: 3,
             relay_bytes: 100,
             room_relay_bytes: 1_000,
+            signals: 2,
+            signal_refusals: 1,
             error_replies: 2,
         }
     }
@@ -189,6 +216,20 @@ mod tests {
         now.take_over(earlier);
         assert!(matches!(now.charge_join(true, &limits, 10), Charge::Refused { .. }));
         assert!(now.charge_reply(&limits, 10), "refusals are counted by socket");
+    }
+
+    #[test]
+    fn signals_and_their_refusals_are_counted_apart() {
+        let limits = limits();
+        let mut allowance = Allowance::new(0);
+        let later = Charge::Refused { retry_after_secs: 60 };
+        assert_eq!(allowance.charge_signal_refusal(&limits, 0), Charge::Accepted);
+        assert_eq!(allowance.charge_signal_refusal(&limits, 0), later);
+        assert_eq!(allowance.charge_signal(&limits, 0), Charge::Accepted);
+        assert_eq!(allowance.charge_signal(&limits, 0), Charge::Accepted);
+        assert_eq!(allowance.charge_signal(&limits, 0), later);
+        assert_eq!(allowance.charge_signal(&limits, 60_000), Charge::Accepted);
+        assert_eq!(allowance.charge_signal_refusal(&limits, 60_000), Charge::Accepted);
     }
 
     #[test]

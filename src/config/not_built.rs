@@ -21,14 +21,9 @@ use Effect::{Refuse, Warn};
 const NOT_BUILT: &[(&str, Effect)] = &[
     ("server.heartbeat_throttle_secs", Warn),
     ("server.region_id", Warn),
-    ("rate_limit.max_signals", Warn),
-    ("rate_limit.max_signal_errors", Warn),
     ("protocol.enable_rkyv_game_data", Warn),
     ("protocol.enable_protobuf_game_data", Warn),
-    ("security.max_signal_bytes", Warn),
     ("security.transport.tls.enabled", Refuse),
-    ("session", Warn),
-    ("turn", Warn),
     ("websocket.enable_batching", Warn),
     ("websocket.batch_size", Warn),
     ("websocket.batch_interval_ms", Warn),
@@ -72,7 +67,6 @@ fn is_off(value: Option<&Value>) -> bool {
 mod tests {
     use super::super::schema::Node;
     use super::*;
-    use crate::config::Secret;
 
     #[test]
     fn nothing_is_named_by_default() {
@@ -83,16 +77,11 @@ mod tests {
     #[test]
     fn what_is_set_is_named() {
         let mut config = Config::default();
-        config.session.ice_servers.push(crate::config::IceServer {
-            urls: Vec::new(),
-            username: None,
-            credential: None,
-        });
-        config.turn.static_auth_secret = Secret::new("s");
+        config.server.region_id = "north".to_owned();
         config.websocket.control_queue_capacity = 7;
         assert_eq!(
             not_built_yet(&config),
-            ["session", "turn", "websocket.control_queue_capacity"]
+            ["server.region_id", "websocket.control_queue_capacity"]
         );
     }
 

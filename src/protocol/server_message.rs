@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::delivery::{DeliveryCounts, Gap};
 use super::{
-    ConnectionInfo, ErrorCode, GameDataFormat, NameRules, PlayerId, ProtocolVersion, ReconnectToken, RoomCode, RoomId,
-    Stamp, WallTime,
+    ConnectionInfo, ErrorCode, GameDataFormat, IceServer, NameRules, PlanId, PlayerId, ProtocolVersion, ReconnectToken,
+    RoomCode, RoomId, SessionPlan, Stamp, TransportStatus, WallTime,
 };
 
 /// A control message, borrowing what it tells from the state that it tells about.
@@ -159,6 +159,24 @@ pub enum ServerMessage<'a> {
         nonce: &'a str,
         /// The number of the first frame.
         first_sequence: u64,
+    },
+    /// Whom the receiver connects to from now on (v3).
+    SessionPlan(SessionPlan<'a>),
+    /// Another member's WebRTC signalling (v3).
+    Signal {
+        /// Who sent it.
+        from: PlayerId,
+        /// The plan that the sender believes in.
+        generation: PlanId,
+        /// The body as it came.
+        signal: &'a RawValue,
+    },
+    /// What another member says of its connection to its peers (v3).
+    PeerTransportStatus {
+        /// Who says so.
+        peer_id: PlayerId,
+        /// What it says.
+        status: TransportStatus,
     },
     /// The answer to `Ping`.
     Pong,
@@ -348,6 +366,8 @@ pub struct RoomSnapshot<'a> {
     pub current_spectators: Vec<SpectatorInfo<'a>>,
     /// What gives the receiver its seat back after a lost connection.
     pub reconnection_token: Option<&'a ReconnectToken>,
+    /// ICE servers to ask before there is a plan.
+    pub ice_servers: Vec<IceServer<'a>>,
 }
 
 /// What a player who came back is told.

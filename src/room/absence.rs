@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::{Departure, Member, MemberRef, Room, Seat};
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
-use crate::protocol::{AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret};
+use crate::protocol::{Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret};
 
 /// A player whose connection was lost.
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -80,6 +80,8 @@ pub struct Claim<'a> {
     pub member: Member,
     /// What it is told with its seat this time.
     pub next_token: ReconnectToken,
+    /// What its new connection can do beside being relayed to.
+    pub abilities: Abilities,
     /// The connection's application.
     pub app: Option<&'a AppId>,
     /// The most players that its application allows in a room.
@@ -212,6 +214,7 @@ impl Room {
             room_id,
             member,
             next_token,
+            abilities,
             app,
             app_seat_limit,
         } = claim;
@@ -247,7 +250,7 @@ impl Room {
         if regains_authority {
             self.authority = Some(player);
         }
-        seat.begin_again(next_token);
+        seat.begin_again(next_token, abilities);
         let epoch = seat.stamp().epoch;
         self.roster.add(member, seat);
         self.touch(now_ms);

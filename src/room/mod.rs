@@ -8,12 +8,14 @@ mod absence;
 mod authority;
 mod gallery;
 mod lobby;
+mod peer_session;
 mod roster;
 
 pub use absence::{Claim, MissedEvent, RedeemRefusal, Return, Telling};
 pub use authority::AuthorityRefusal;
 pub use gallery::{Gallery, Visitor, WatchRefusal};
 pub use lobby::{ReadyRefusal, StartRefusal};
+pub use peer_session::{Briefing, PeerSession, SessionRules};
 pub use roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};
 
 use self::absence::Absences;
@@ -21,7 +23,8 @@ use crate::budget::{Window, charge};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo, RoomSnapshot};
 use crate::protocol::{
-    AppId, ConnectionInfo, ErrorCode, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, Stamp, WallTime,
+    Abilities, AppId, ConnectionInfo, ErrorCode, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, Stamp,
+    WallTime,
 };
 
 /// One room.
@@ -37,6 +40,8 @@ pub struct Room {
     password: Option<Secret>,
     /// Whether the game was started; never goes back.
     is_started: bool,
+    /// How the members of the started game reach each other.
+    peer_session: Option<PeerSession>,
     authority: Option<PlayerId>,
     roster: Roster,
     gallery: Gallery,
@@ -91,6 +96,8 @@ pub struct Newcomer<'a> {
     pub epoch: u32,
     /// What gives the seat back after a lost connection.
     pub token: ReconnectToken,
+    /// What the connection can do beside being relayed to.
+    pub abilities: Abilities,
 }
 
 /// Why a seat was refused. The room is unchanged.
@@ -108,6 +115,9 @@ pub enum JoinRefusal {
     /// Every seat is taken.
     #[error("the room is full")]
     Full,
+    /// The game runs between peers, in a way that the joiner cannot.
+    #[error("the players of this room are connected in a way that you did not negotiate")]
+    Session,
 }
 
 impl JoinRefusal {
@@ -120,6 +130,7 @@ impl JoinRefusal {
             // Not a slip: the protocol's code for a taken name.
             Self::NameTaken => ErrorCode::RoomCreationFailed,
             Self::Full => ErrorCode::RoomFull,
+            Self::Session => ErrorCode::RoomSessionIncompatible,
         }
     }
 }
@@ -158,6 +169,7 @@ impl Room {
             supports_authority,
             password,
             is_started: false,
+            peer_session: None,
             authority: None,
             roster: Roster::default(),
             gallery: Gallery::default(),
@@ -253,6 +265,9 @@ impl Room {
         }
         if self.roster.len() >= self.seats(newcomer.app_seat_limit) {
             return Err(JoinRefusal::Full);
+        }
+        if self.session_excludes(newcomer.abilities) {
+            return Err(JoinRefusal::Session);
         }
         if self.owner.is_none() {
             self.owner = newcomer.app.cloned();
@@ -355,6 +370,7 @@ impl Room {
             relay_type,
             current_spectators: self.gallery.infos(),
             reconnection_token: self.roster.seat_of(player).map(Seat::token),
+            ice_servers: Vec::new(),
         }
     }
 
@@ -382,7 +398,7 @@ impl Room {
     /// Whether the parts of a room that came out of an archive fit together.
     #[must_use]
     pub fn is_coherent(&self) -> bool {
-        self.roster.is_coherent() && self.gallery.is_coherent()
+        self.roster.is_coherent() && self.gallery.is_coherent() && self.has_coherent_session()
     }
 }
 
@@ -397,6 +413,7 @@ impl Moments for Room {
             supports_authority: _,
             password: _,
             is_started: _,
+            peer_session: _,
             authority: _,
             roster,
             gallery: _,

@@ -5,7 +5,7 @@
 use super::Newcomer;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo};
-use crate::protocol::{ConnectionInfo, Dialect, PlayerId, ReconnectToken, Stamp, WallTime};
+use crate::protocol::{Abilities, ConnectionInfo, Dialect, PlayerId, ReconnectToken, Stamp, TransportStatus, WallTime};
 
 /// Where the shard finds a connection. Stale references are harmless: the generation tells.
 #[derive(
@@ -31,13 +31,15 @@ pub struct Member {
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Seat {
     player: PlayerId,
-    name: Box<str>,
+    pub(super) name: Box<str>,
     folded_name: Box<str>,
     is_ready: bool,
-    connected_at: WallTime,
-    connection_info: Option<Box<ConnectionInfo>>,
+    pub(super) connected_at: WallTime,
+    pub(super) connection_info: Option<Box<ConnectionInfo>>,
     stamp: Stamp,
     token: ReconnectToken,
+    pub(super) abilities: Abilities,
+    pub(super) transport_status: Option<TransportStatus>,
     pub(super) undeliverable_notice: UndeliverableNotice,
 }
 
@@ -80,18 +82,23 @@ impl Seat {
                 seq: 0,
             },
             token: newcomer.token,
+            abilities: newcomer.abilities,
+            transport_status: None,
             undeliverable_notice: UndeliverableNotice::default(),
         }
     }
 
-    /// The seat of a player who came back: a new epoch, a new token, and no word of how to be reached.
-    pub(super) fn begin_again(&mut self, token: ReconnectToken) {
+    /// The seat of a player who came back: a new epoch, a new token, the new connection's abilities, and no word of how to
+    /// be reached.
+    pub(super) fn begin_again(&mut self, token: ReconnectToken, abilities: Abilities) {
         self.stamp = Stamp {
             epoch: self.stamp.epoch + 1,
             seq: 0,
         };
         self.token = token;
+        self.abilities = abilities;
         self.connection_info = None;
+        self.transport_status = None;
     }
 
     /// What gives the seat back after a lost connection.
@@ -205,6 +212,18 @@ impl Roster {
         self.seats.iter().find(|seat| seat.player == player)
     }
 
+    /// Where a player sits, and how to reach it.
+    #[must_use]
+    pub fn member_of(&self, player: PlayerId) -> Option<(&Member, &Seat)> {
+        let index = self.seats.iter().position(|seat| seat.player == player)?;
+        Some((&self.members[index], &self.seats[index]))
+    }
+
+    /// Every seat, and how to reach who sits there.
+    pub fn seated(&self) -> impl Iterator<Item = (&Member, &Seat)> {
+        self.members.iter().zip(&self.seats)
+    }
+
     pub(super) fn seat_mut(&mut self, link: MemberRef) -> Option<&mut Seat> {
         self.position(link).map(|index| &mut self.seats[index])
     }
@@ -261,6 +280,8 @@ impl Moments for Seat {
             connection_info: _,
             stamp: _,
             token: _,
+            abilities: _,
+            transport_status: _,
             undeliverable_notice:
                 UndeliverableNotice {
                     told_at_ms,

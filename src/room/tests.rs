@@ -28,6 +28,7 @@ fn newcomer(number: u8, name: &str) -> Newcomer<'_> {
         password: None,
         epoch: 1,
         token: token(number),
+        abilities: Abilities::RELAY_ONLY,
     }
 }
 
@@ -322,6 +323,7 @@ mod absence {
                 dialect: Dialect::FLOOR,
             },
             next_token: super::token(99),
+            abilities: Abilities::RELAY_ONLY,
             app: None,
             app_seat_limit: None,
         }

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use crate::auth::token_binding::BindingPolicy;
+use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
-use crate::config::{Config, OriginPolicy, TokenKeyError};
+use crate::config::{self, Config, OriginPolicy, TokenKeyError};
 use crate::net::PumpSettings;
-use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret};
+use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret, Topology};
 use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
-use crate::shard::{DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, ReconnectionRules, RoomRules, Settings};
+use crate::shard::{
+    DeliveryRules, IceRules, ListedIceServer, LivenessRules, MessageLimits, OutboxLimits, PeerSessionRules,
+    ReconnectionRules, RoomRules, Settings, TurnRules,
+};
 
 /// How long the peer may take for its half of a closing handshake.
 const CLOSE_TIMEOUT_MS: u64 = 4_000;
@@ -36,6 +40,8 @@ pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
             joins: config.rate_limit.max_join_attempts.into(),
             relay_bytes: config.rate_limit.max_relay_bytes,
             room_relay_bytes: config.rate_limit.max_room_relay_bytes,
+            signals: config.rate_limit.max_signals.into(),
+            signal_refusals: config.rate_limit.max_signal_errors.into(),
             error_replies: config.rate_limit.max_inbound_error_replies.into(),
         },
         rooms: RoomRules {
@@ -56,6 +62,7 @@ pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
             max_outbound_bytes: config.security.max_outbound_message_size,
             max_fragments: u32::try_from(config.runtime.max_fragments).unwrap_or(u32::MAX),
             max_connection_info_bytes: config.security.max_connection_info_bytes,
+            max_signal_bytes: config.security.max_signal_bytes,
             max_game_data_bytes: game_data_caps(config),
         },
         outbox: OutboxLimits {
@@ -67,6 +74,7 @@ pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
             droppable_frames: config.websocket.send_queue_capacity,
             stats_interval_ms: Some(millis(config.websocket.delivery_stats_interval_secs)).filter(|ms| *ms > 0),
         },
+        peer_sessions: peer_sessions(config),
         reconnection: ReconnectionRules {
             is_enabled: config.server.enable_reconnection,
             window_ms: millis(config.server.reconnection_window),
@@ -149,6 +157,47 @@ fn app_policy(config: &Config) -> AppPolicy {
         (AppId::new(&app.app_id), terms)
     });
     AppPolicy::Listed(listed.collect())
+}
+
+fn peer_sessions(config: &Config) -> PeerSessionRules {
+    let session = &config.session;
+    let by_game = session.game_topology_mappings.iter();
+    PeerSessionRules {
+        topology: topology(session.default_topology),
+        topologies_by_game: by_game
+            .map(|(game, wanted)| (game.clone(), topology(*wanted)))
+            .collect(),
+        allows_webrtc: session.enable_webrtc,
+        allows_direct: session.enable_direct,
+        pregathers_ice: session.enable_ice_pregather,
+        ice: ice(config),
+    }
+}
+
+const fn topology(configured: config::Topology) -> Topology {
+    match configured {
+        config::Topology::Mesh => Topology::Mesh,
+        config::Topology::Host => Topology::Host,
+        config::Topology::Relay => Topology::Relay,
+    }
+}
+
+fn ice(config: &Config) -> IceRules {
+    let listed = config.session.ice_servers.iter().map(|server| ListedIceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone(),
+        credential: server.credential.as_ref().map(|secret| Secret::new(secret.expose())),
+    });
+    let turn = &config.turn;
+    IceRules {
+        listed: listed.collect(),
+        stun_urls: turn.stun_urls.clone(),
+        turn: turn.enabled.then(|| TurnRules {
+            urls: turn.urls.clone(),
+            secret: TurnSecret::new(turn.static_auth_secret.expose()),
+            credential_ttl_secs: turn.credential_ttl_secs,
+        }),
+    }
 }
 
 fn game_data_caps(config: &Config) -> Vec<(GameDataFormat, usize)> {

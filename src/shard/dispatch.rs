@@ -171,12 +171,8 @@ impl<L> Shard<L> {
             ClientMessage::Reconnect(request) => self.reconnect(at, &request, now),
             ClientMessage::JoinAsSpectator(request) => self.join_as_spectator(at, &request, now),
             ClientMessage::LeaveSpectator => self.leave_spectator(at, now),
-            ClientMessage::Signal(_) => {
-                let advice = "signalling needs protocol version 3 and the webrtc transport";
-                self.refuse(at, advice, ErrorCode::UnsupportedTransport, now);
-            }
-            // The protocol ignores reports about transports that were not negotiated.
-            ClientMessage::TransportStatus(_) => {}
+            ClientMessage::Signal(signal) => self.signal(at, &signal, now),
+            ClientMessage::TransportStatus(status) => self.transport_status(at, status, now),
             ClientMessage::RoomOperation(_) => {
                 let advice =
                     "room operations need the room_operation_ids capability; ask for it, or use the plain messages";

@@ -58,6 +58,7 @@ impl<L> Shard<L> {
         let starting = ServerMessage::GameStarting { peers };
         self.post
             .tell_all(room.audience(), None, &starting, now.mono_ms, settings);
+        self.begin_peer_session(room_ref, now);
     }
 
     pub(super) fn authority_request(&mut self, at: MemberRef, claim: bool, now: Now) {
@@ -98,6 +99,7 @@ impl<L> Shard<L> {
         if let Some(room) = self.rooms.get_mut(room_ref) {
             room.set_connection_info(at, info);
         }
+        self.plan_with_endpoint(at, room_ref, now);
     }
 
     /// Where a room's lobby stands. Members are never told of the start this way: `GameStarting` does that.

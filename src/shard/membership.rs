@@ -7,12 +7,12 @@ use rand_chacha::rand_core::RngCore;
 use super::connection::{Place, RoomRef, State};
 use super::entry::{Failure, check_password, draining, no_such_room};
 use super::transfer::JoinErrand;
-use super::{Errand, Now, Settings, Shard, ShardId, Slot};
+use super::{CounterSet, Errand, Now, Settings, Shard, ShardId, Slot};
 use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
 use crate::protocol::{
     ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
 };
-use crate::room::{Member, MemberRef, Newcomer, Room, RoomSettings};
+use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
 
 /// How often a code is drawn anew because a room has it already.
@@ -140,13 +140,19 @@ impl<L> Shard<L> {
             .expect("the connection is being served");
         let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
         let newcomer = newcomer(at, &connection.session, errand, &self.access, token);
-        room.join(newcomer, now.mono_ms, now.wall)
-            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        room.join(newcomer, now.mono_ms, now.wall).map_err(|refusal| {
+            if refusal == JoinRefusal::Session {
+                self.post.counters.seat_fills_rejected.add(1);
+            }
+            (refusal.to_string(), refusal.code())
+        })?;
         self.take_seat(at, room_ref);
         self.post.counters.rooms_joined.add(1);
         let room = self.rooms.get(room_ref).expect("found a moment ago");
         let seat = room.roster().seat(at).expect("seated a moment ago");
-        let snapshot = world.settings.snapshot(room, seat.player(), room.lobby_state());
+        let snapshot = world
+            .settings
+            .snapshot(room, seat.player(), room.lobby_state(), now, &self.post.counters);
         self.post
             .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
         let joined = ServerMessage::PlayerJoined {
@@ -157,6 +163,7 @@ impl<L> Shard<L> {
             .post
             .announce(room, Some(at), about, &joined, now.mono_ms, &world.settings);
         self.keep_event(room_ref, event);
+        self.plan_with_newcomer(room_ref, now);
         Ok(())
     }
 
@@ -211,7 +218,9 @@ impl<L> Shard<L> {
         self.post.counters.rooms_created.add(1);
         let room = self.rooms.get(room_ref).expect("inserted a moment ago");
         let player = room.roster().seat(at).expect("seated a moment ago").player();
-        let snapshot = world.settings.snapshot(room, player, LobbyState::Waiting);
+        let snapshot = world
+            .settings
+            .snapshot(room, player, LobbyState::Waiting, now, &self.post.counters);
         self.post
             .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
         let promoted = self.lobby_message(room_ref);
@@ -255,6 +264,7 @@ impl<L> Shard<L> {
             .expect("the connection is being served");
         connection.session.begin_epoch();
         connection.place = Some(Place::Seated(room));
+        self.world.presence.sit(connection.session.player());
         self.count_member(true);
     }
 
@@ -296,6 +306,7 @@ impl<L> Shard<L> {
             None => room.leave(at, now.mono_ms),
         };
         let Some(departure) = departure else { return };
+        world.presence.rise(departure.player);
         if keep_seat {
             self.rooms.remember_absent(departure.player, room_ref);
         }
@@ -311,6 +322,7 @@ impl<L> Shard<L> {
         if departure.held_authority {
             self.announce_authority(room_ref, now);
         }
+        self.plan_without(departure.player, room_ref, now);
     }
 
     /// Notes that a member came or went, and lets the other shards know how loaded this one is.
@@ -327,11 +339,14 @@ impl Settings {
         room: &'a Room,
         player: PlayerId,
         lobby_state: LobbyState,
+        now: Now,
+        counters: &CounterSet,
     ) -> RoomSnapshot<'a> {
         let mut snapshot = room.snapshot(player, lobby_state, self.rooms.relay_type_of(room.game_name()));
         if !self.reconnection.is_enabled {
             snapshot.reconnection_token = None; // it would open nothing
         }
+        snapshot.ice_servers = self.pregather(room, player, now, counters);
         snapshot
     }
 }
@@ -356,5 +371,6 @@ fn newcomer<'a>(
         password: errand.password.as_ref(),
         epoch: session.newest_epoch() + 1,
         token,
+        abilities: session.abilities(),
     }
 }

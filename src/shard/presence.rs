@@ -1,21 +1,31 @@
-//! Which player ids are connected, in the whole process.
+//! Which player ids are connected, and which of them have a seat, in the whole process.
 //!
-//! Consulted when a connection begins, ends, or asks for an old seat; never on the relay path.
+//! Consulted when a connection begins or ends, when a seat is taken or freed, when an old seat is asked for, and when a
+//! signal is refused; never on the relay path.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ahash::AHashSet;
+use ahash::AHashMap;
 
 use crate::protocol::PlayerId;
 
 /// The player ids of every live connection.
 #[derive(Debug, Default)]
 pub struct Presence {
-    players: Mutex<AHashSet<PlayerId>>,
+    players: Mutex<AHashMap<PlayerId, Standing>>,
+}
+
+/// Where a live connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// In no room, or in one's gallery.
+    Unseated,
+    /// In a seat of some room.
+    Seated,
 }
 
 impl Presence {
-    fn players(&self) -> MutexGuard<'_, AHashSet<PlayerId>> {
+    fn players(&self) -> MutexGuard<'_, AHashMap<PlayerId, Standing>> {
         // No code under the lock can panic half-way through a change.
         self.players.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -23,16 +33,63 @@ impl Presence {
     /// Whether a connection has this id.
     #[must_use]
     pub fn is_live(&self, player: PlayerId) -> bool {
-        self.players().contains(&player)
+        self.players().contains_key(&player)
+    }
+
+    /// Whether a connection has this id and a seat.
+    #[must_use]
+    pub fn is_seated(&self, player: PlayerId) -> bool {
+        self.players().get(&player) == Some(&Standing::Seated)
     }
 
     /// Notes that a connection has this id.
     pub(super) fn arrive(&self, player: PlayerId) {
-        self.players().insert(player);
+        self.players().insert(player, Standing::Unseated);
+    }
+
+    /// Notes that a connection took a seat.
+    pub(super) fn sit(&self, player: PlayerId) {
+        self.stand_as(player, Standing::Seated);
+    }
+
+    /// Notes that a seat is free. Its player may be gone already.
+    pub(super) fn rise(&self, player: PlayerId) {
+        self.stand_as(player, Standing::Unseated);
+    }
+
+    fn stand_as(&self, player: PlayerId, standing: Standing) {
+        if let Some(known) = self.players().get_mut(&player) {
+            *known = standing;
+        }
     }
 
     /// Notes that no connection has this id any more.
     pub(super) fn depart(&self, player: PlayerId) {
         self.players().remove(&player);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seat_is_known_while_its_player_is_there() {
+        let presence = Presence::default();
+        let player = PlayerId::from_bytes([1; 16]);
+        presence.sit(player);
+        assert!(
+            !presence.is_live(player) && !presence.is_seated(player),
+            "nobody is there"
+        );
+        presence.arrive(player);
+        assert!(presence.is_live(player) && !presence.is_seated(player));
+        presence.sit(player);
+        assert!(presence.is_seated(player));
+        presence.rise(player);
+        assert!(presence.is_live(player) && !presence.is_seated(player));
+        presence.depart(player);
+        presence.rise(player);
+        assert!(!presence.is_live(player));
     }
 }

@@ -76,6 +76,7 @@ impl<L> Shard<L> {
                 dialect: session.dialect(),
             },
             next_token,
+            abilities: session.abilities(),
             app: session.app(),
             app_seat_limit: terms.and_then(|terms| terms.max_players_per_room),
         };
@@ -92,6 +93,7 @@ impl<L> Shard<L> {
         self.rooms.forget_absent(errand.player);
         world.presence.depart(session.player());
         world.presence.arrive(errand.player);
+        world.presence.sit(errand.player);
         session.become_player(errand.player, allowance, epoch);
         connection.place = Some(Place::Seated(room_ref));
         self.count_member(true);
@@ -100,6 +102,7 @@ impl<L> Shard<L> {
         if regains_authority {
             self.announce_authority(room_ref, now);
         }
+        self.plan_with_newcomer(room_ref, now);
         Ok(())
     }
 
@@ -117,7 +120,7 @@ impl<L> Shard<L> {
         let Some(room) = self.rooms.get(room_ref) else { return };
         let Some(seat) = room.roster().seat(at) else { return };
         let texts = texts(missed, version, room.authority(), seat.player());
-        let snapshot = settings.snapshot(room, seat.player(), room.lobby_state());
+        let snapshot = settings.snapshot(room, seat.player(), room.lobby_state(), now, &self.post.counters);
         let mut reconnected = Reconnected {
             room: snapshot,
             missed_events: Vec::new(),

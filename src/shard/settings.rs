@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::IceRules;
 use crate::budget::BudgetLimits;
-use crate::protocol::GameDataFormat;
+use crate::protocol::{GameDataFormat, Topology};
+use crate::room::SessionRules;
 use crate::session::{AccessPolicy, HandshakePolicy};
 
 /// Everything that every shard of a process agrees on. Validated before the first thread.
@@ -23,6 +25,8 @@ pub struct Settings {
     pub outbox: OutboxLimits,
     /// What readers on version 3 are told of their delivery, and when it is spared them.
     pub delivery: DeliveryRules,
+    /// How the players of started games may reach each other.
+    pub peer_sessions: PeerSessionRules,
     /// What is kept of players whose connection was lost.
     pub reconnection: ReconnectionRules,
     /// How silent peers are found.
@@ -38,6 +42,35 @@ pub struct DeliveryRules {
     pub droppable_frames: usize,
     /// How often every connection is told what it was sent, in milliseconds; `None`: never.
     pub stats_interval_ms: Option<u64>,
+}
+
+/// How the players of started games may reach each other.
+#[derive(Debug, Clone)]
+pub struct PeerSessionRules {
+    /// The most that is wanted, in the order relay, host, mesh.
+    pub topology: Topology,
+    /// The same for single games.
+    pub topologies_by_game: BTreeMap<String, Topology>,
+    /// Whether WebRTC may be chosen.
+    pub allows_webrtc: bool,
+    /// Whether direct connections may be chosen.
+    pub allows_direct: bool,
+    /// Whether players are told ICE servers before the game starts.
+    pub pregathers_ice: bool,
+    /// Which.
+    pub ice: IceRules,
+}
+
+impl PeerSessionRules {
+    /// What is allowed to the sessions of one game.
+    #[must_use]
+    pub fn of(&self, game_name: &str) -> SessionRules {
+        SessionRules {
+            ceiling: *self.topologies_by_game.get(game_name).unwrap_or(&self.topology),
+            allows_webrtc: self.allows_webrtc,
+            allows_direct: self.allows_direct,
+        }
+    }
 }
 
 /// What is kept of players whose connection was lost.
@@ -120,6 +153,8 @@ pub struct MessageLimits {
     pub max_fragments: u32,
     /// The largest connection info, as canonical JSON.
     pub max_connection_info_bytes: usize,
+    /// The largest body of a signal, as it comes.
+    pub max_signal_bytes: usize,
     /// Caps on the payload of single encodings.
     pub max_game_data_bytes: Vec<(GameDataFormat, usize)>,
 }

@@ -1,6 +1,6 @@
 //! The payloads of the messages that are not hot, decoded by derive from a slice that is already validated.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::protocol::ids::{PlanId, PlayerId, RoomId};
@@ -110,7 +110,9 @@ pub struct Signal<'a> {
 }
 
 /// v3: whether a transport to the peers works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
+)]
 pub struct TransportStatus {
     /// The transport.
     pub transport: Transport,

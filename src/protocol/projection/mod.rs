@@ -6,23 +6,42 @@
 mod views;
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use self::views::{
-    AuthorityResponseView, ClassesView, GalleryView, LatestView, NewSpectatorView, PeerView, PlayerLeftView,
-    PlayerReconnectedView, PlayerView, ProtocolInfoView, ReconnectedView, ReliableView, ReportView, RoomView,
-    ServerView, SpectatorGoneView, SpectatorLeftView, SpectatorRoomView, SpectatorView, VolatileView, WatermarkView,
+    AuthorityResponseView, ClassesView, GalleryView, LatestView, NewSpectatorView, PeerTransportStatusView, PeerView,
+    PlayerLeftView, PlayerReconnectedView, PlayerView, ProtocolInfoView, ReconnectedView, ReliableView, ReportView,
+    RoomView, ServerView, SessionPlanView, SpectatorGoneView, SpectatorLeftView, SpectatorRoomView, SpectatorView,
+    VolatileView, WatermarkView,
 };
 use super::delivery::{DeliveryCounts, Gap};
 use super::server_message::{
     AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, Reconnected, RoomSnapshot, SpectatorInfo, SpectatorReason,
     SpectatorSnapshot,
 };
-use super::{ErrorCode, LobbyState, PlayerId, ProtocolVersion, ServerMessage};
+use super::{ErrorCode, LobbyState, PlanId, PlayerId, ProtocolVersion, ServerMessage, Transport};
 
 impl ServerMessage<'_> {
     /// Appends the message's JSON text, as a receiver of `version` sees it.
     pub fn write_json(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
+        debug_assert!(
+            version >= ProtocolVersion::V3 || !self.is_of_version_3(),
+            "version 2 cannot read this"
+        );
         serde_json::to_writer(out, &wire(self, version)).expect("writing plain values to memory cannot fail");
+    }
+
+    /// Whether version 2 has no such message. Who sends one looks at its receiver's version first.
+    #[must_use]
+    pub const fn is_of_version_3(&self) -> bool {
+        matches!(
+            self,
+            Self::SessionPlan(_)
+                | Self::Signal { .. }
+                | Self::PeerTransportStatus { .. }
+                | Self::DeliveryReport { .. }
+                | Self::RelayStats { .. }
+        )
     }
 
     /// Whether every receiver of one version sees the same text, so that one encoding serves a whole room.
@@ -30,7 +49,7 @@ impl ServerMessage<'_> {
     pub const fn is_personal(&self) -> bool {
         matches!(
             self,
-            Self::AuthorityChanged { .. } | Self::RoomJoined(_) | Self::Reconnected(_)
+            Self::AuthorityChanged { .. } | Self::RoomJoined(_) | Self::Reconnected(_) | Self::SessionPlan(_)
         )
     }
 }
@@ -98,6 +117,13 @@ enum Wire<'a> {
         nonce: &'a str,
         first_sequence: u64,
     },
+    SessionPlan(SessionPlanView<'a>),
+    Signal {
+        from: PlayerId,
+        generation: PlanId,
+        signal: &'a RawValue,
+    },
+    PeerTransportStatus(PeerTransportStatusView),
     Pong,
     Error {
         message: &'a str,
@@ -214,6 +240,22 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
             nonce,
             first_sequence,
         },
+        ServerMessage::SessionPlan(ref plan) => Wire::SessionPlan(SessionPlanView {
+            plan,
+            fallback: Transport::Relay,
+        }),
+        ServerMessage::Signal {
+            from,
+            generation,
+            signal,
+        } => Wire::Signal {
+            from,
+            generation,
+            signal,
+        },
+        ServerMessage::PeerTransportStatus { peer_id, status } => {
+            Wire::PeerTransportStatus(PeerTransportStatusView { peer_id, status })
+        }
         ServerMessage::Pong => Wire::Pong,
         ServerMessage::Error { message, error_code } => Wire::Error { message, error_code },
     }
@@ -312,6 +354,11 @@ fn room_view<'a>(room: &'a RoomSnapshot<'_>, version: ProtocolVersion) -> RoomVi
         ready_players: &room.ready_players,
         relay_type: room.relay_type,
         current_spectators: spectator_views(&room.current_spectators, version),
+        ice_servers: if version >= ProtocolVersion::V3 {
+            &room.ice_servers
+        } else {
+            &[]
+        },
         reconnection_token: room.reconnection_token.filter(|_| version >= ProtocolVersion::V3),
     }
 }
@@ -432,6 +479,21 @@ mod tests {
             seen(&left, ProtocolVersion::V3),
             r#"{"type":"PlayerLeft","data":{"player_id":"11111111-1111-1111-1111-111111111111","epoch":3,"final_seq":41}}"#
         );
+    }
+
+    #[test]
+    fn a_signal_is_passed_on_byte_for_byte() {
+        let body = "[1.50,  {\"x\": null,\t\"x\":\"\\u00e9\\/\"}]";
+        let signal: &RawValue = serde_json::from_str(body).expect("JSON");
+        let generation = PlanId::from_bytes([0x33; 16]);
+        let message = ServerMessage::Signal {
+            from: AL,
+            generation,
+            signal,
+        };
+        let expected =
+            format!(r#"{{"type":"Signal","data":{{"from":"{AL}","generation":"{generation}","signal":{body}}}}}"#);
+        assert_eq!(seen(&message, ProtocolVersion::V3), expected);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use crate::protocol::delivery::Gap;
 use crate::protocol::server_message::{GameDataLimit, Replay, SpectatorReason};
 use crate::protocol::{
-    ConnectionInfo, ErrorCode, GameDataFormat, LobbyState, NameRules, PlayerId, ReconnectToken, RoomCode, RoomId,
-    WallTime,
+    ConnectionInfo, ErrorCode, GameDataFormat, IceServer, LobbyState, NameRules, PlayerId, ReconnectToken, RoomCode,
+    RoomId, SessionPlan, Transport, TransportStatus, WallTime,
 };
 
 #[derive(Serialize)]
@@ -137,6 +137,8 @@ pub(super) struct RoomView<'a> {
     pub(super) ready_players: &'a [PlayerId],
     pub(super) relay_type: &'a str,
     pub(super) current_spectators: Vec<SpectatorView<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) ice_servers: &'a [IceServer<'a>],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reconnection_token: Option<&'a ReconnectToken>,
 }
@@ -219,4 +221,18 @@ pub(super) struct SpectatorGoneView<'a> {
     pub(super) reason: SpectatorReason,
     #[serde(flatten)]
     pub(super) gallery: GalleryView<'a>,
+}
+
+#[derive(Serialize)]
+pub(super) struct SessionPlanView<'a> {
+    #[serde(flatten)]
+    pub(super) plan: &'a SessionPlan<'a>,
+    pub(super) fallback: Transport,
+}
+
+#[derive(Serialize)]
+pub(super) struct PeerTransportStatusView {
+    pub(super) peer_id: PlayerId,
+    #[serde(flatten)]
+    pub(super) status: TransportStatus,
 }

@@ -131,6 +131,9 @@ impl<L> Shard<L> {
         };
         let permit = is_admitted.then(|| self.world.ledger.restore_connection(session.address()));
         self.world.presence.arrive(session.player());
+        if matches!(place, Some(Place::Seated(_))) {
+            self.world.presence.sit(session.player());
+        }
         let mut connection = Connection::new(link, session, outbox, permit, last_inbound_ms);
         connection.account = account;
         connection.next_stats_ms = next_stats_ms;

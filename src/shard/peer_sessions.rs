@@ -1,0 +1,116 @@
+//! Sending the plans of peer sessions: one to each seated member on version 3, whenever a room makes a new one.
+//!
+//! A plan is queued in the same event as what made it necessary, to all its receivers, before anybody can act on it: so
+//! whoever gets a signal under a plan has got the plan. Spectators and version 2 are told nothing.
+
+use super::connection::RoomRef;
+use super::{Now, Shard};
+use crate::protocol::{PlanId, PlayerId, ProtocolVersion, ServerMessage, Topology, Transport};
+use crate::room::MemberRef;
+
+impl<L> Shard<L> {
+    /// Plans the session of a game that has just started; everybody was told of the start.
+    pub(super) fn begin_peer_session(&mut self, room_ref: RoomRef, now: Now) {
+        let generation = self.draw_generation();
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let rules = self.world.settings.peer_sessions.of(room.game_name());
+        room.begin_peer_session(rules, generation);
+        let counters = &self.post.counters;
+        counters.session_plans.add(1);
+        if let Some(session) = room.peer_session() {
+            match session.topology() {
+                Topology::Mesh => counters.mesh_selected.add(1),
+                Topology::Host => counters.host_selected.add(1),
+                Topology::Relay => counters.relay_selected.add(1),
+            }
+            match session.transport() {
+                Transport::WebRtc => counters.webrtc_selected.add(1),
+                Transport::Direct => counters.direct_selected.add(1),
+                Transport::Relay => counters.relay_transport_selected.add(1),
+            }
+        }
+        self.send_plans(room_ref, now);
+    }
+
+    /// A seat was taken or taken back, and everybody was told: a started game goes on by a new plan.
+    pub(super) fn plan_with_newcomer(&mut self, room_ref: RoomRef, now: Now) {
+        if !self.has_session(room_ref) {
+            return;
+        }
+        let generation = self.draw_generation();
+        if self
+            .rooms
+            .get_mut(room_ref)
+            .is_some_and(|room| room.plan_anew(generation))
+        {
+            self.post.counters.late_plans.add(1);
+            self.send_plans(room_ref, now);
+        }
+    }
+
+    /// A seat is free, and everybody was told: if its player hosted the session, somebody else must.
+    pub(super) fn plan_without(&mut self, player: PlayerId, room_ref: RoomRef, now: Now) {
+        if !self.has_session(room_ref) {
+            return;
+        }
+        let generation = self.draw_generation();
+        if self
+            .rooms
+            .get_mut(room_ref)
+            .is_some_and(|room| room.replace_host(player, generation))
+        {
+            self.post.counters.session_replans.add(1);
+            self.send_plans(room_ref, now);
+        }
+    }
+
+    /// A member has said how it is reached: if it hosts the session, the others must know.
+    pub(super) fn plan_with_endpoint(&mut self, at: MemberRef, room_ref: RoomRef, now: Now) {
+        if !self.has_session(room_ref) {
+            return;
+        }
+        let generation = self.draw_generation();
+        if self
+            .rooms
+            .get_mut(room_ref)
+            .is_some_and(|room| room.follow_endpoint(at, generation))
+        {
+            self.post.counters.session_replans.add(1);
+            self.send_plans(room_ref, now);
+        }
+    }
+
+    fn has_session(&self, room_ref: RoomRef) -> bool {
+        self.rooms
+            .get(room_ref)
+            .is_some_and(|room| room.peer_session().is_some())
+    }
+
+    fn draw_generation(&mut self) -> PlanId {
+        PlanId::from_random(self.random_bytes())
+    }
+
+    /// Sends each member its copy of the newest plan.
+    fn send_plans(&mut self, room_ref: RoomRef, now: Now) {
+        let Some(room) = self.rooms.get(room_ref) else { return };
+        let settings = &self.world.settings;
+        let readers = room
+            .roster()
+            .seated()
+            .filter(|(member, _)| member.dialect.version >= ProtocolVersion::V3);
+        for (member, seat) in readers {
+            let Some(briefing) = room.briefing(seat) else { return };
+            let mut plan = briefing.plan;
+            if !briefing.takes_part {
+                self.post.counters.mixed_path_members.add(1);
+            } else if plan.transport == Transport::WebRtc {
+                let ice = &settings.peer_sessions.ice;
+                plan.ice_servers = ice.list_for(seat.player(), now, &self.post.counters);
+            }
+            self.post
+                .tell(member.link, &ServerMessage::SessionPlan(plan), now.mono_ms, settings);
+        }
+    }
+}
