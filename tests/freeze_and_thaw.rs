@@ -13,7 +13,7 @@ mod wire;
 
 use rig::{Cut, Link, Outcome, Rig, Step, play, positions};
 use server::{limits, settings};
-use signal_fish_relay::protocol::AppId;
+use signal_fish_relay::protocol::{AppId, Topology};
 use signal_fish_relay::session::{AppPolicy, AppTerms};
 use signal_fish_relay::shard::admission::AdmissionLimits;
 use signal_fish_relay::shard::{FrozenShard, Incoherent, Settings};
@@ -262,6 +262,45 @@ fn a_member_whose_socket_is_lost_has_left() {
     assert_eq!(count(&outcome, 0, "PlayerLeft"), 1);
     assert_eq!((outcome.members, outcome.admitted.connections), (1, 1));
     assert!(outcome.clients[1].1.is_some());
+}
+
+#[test]
+fn a_session_between_peers_goes_on_and_its_host_is_replaced() {
+    let mut settings = settings();
+    settings.peer_sessions.topology = Topology::Host;
+    let hello = text(concat!(
+        r#"{"type":"Authenticate","data":{"app_id":"reef","protocol_version":3,"#,
+        r#""supported_transports":["webrtc"],"supported_topologies":["host"]}}"#
+    ));
+    let says = |tag: &str| text(&format!(r#"{{"type":"{tag}"}}"#));
+    let mut script = Vec::new();
+    for (client, name) in ["Mira", "Otto"].into_iter().enumerate() {
+        script.extend([
+            Step::Connect(client),
+            Step::Send(client, [hello.clone(), join("reef", Some("ABC234"), name)].concat()),
+            Step::Send(client, says("PlayerReady")),
+            Step::Wait(100),
+        ]);
+    }
+    let report = text(r#"{"type":"TransportStatus","data":{"transport":"webrtc","connected":true}}"#);
+    script.extend([
+        Step::Send(0, says("StartGame")),
+        Step::Send(1, report.clone()),
+        Step::Connect(2),
+        Step::Send(2, [hello, join("reef", Some("ABC234"), "Uma")].concat()),
+        Step::Send(1, report),
+        Step::Send(0, says("LeaveRoom")),
+        Step::Wait(100),
+    ]);
+    let whole = play(&script, &settings, 1, None);
+    let plans: Vec<_> = (0..3).map(|client| count(&whole, client, "\"SessionPlan\"")).collect();
+    assert_eq!(plans, [2, 3, 2], "at the start, with the joiner, without the host");
+    assert_eq!(count(&whole, 0, "PeerTransportStatus"), 1, "said twice is told once");
+    // Hundreds of bytes of handshakes are slow to play at each of them.
+    for at in (0..positions(&script)).step_by(7) {
+        let cut = play(&script, &settings, 3, Some(Cut { at, into: 2 }));
+        assert_eq!(cut, whole, "cut at {at}");
+    }
 }
 
 #[test]
