@@ -12,7 +12,7 @@ use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
 use signal_fish_relay::server::{admission_limits, shard_settings};
 use signal_fish_relay::session::Arrival;
-use signal_fish_relay::shard::{Now, Shard, ShardId, SlotKey, World};
+use signal_fish_relay::shard::{Flow, Now, Shard, ShardId, SlotKey, World};
 
 struct Counting;
 
@@ -96,7 +96,8 @@ impl Rig {
     fn send(&mut self, from: MemberRef, frame: &[u8]) {
         let limits = inbound_limits(&self.shard.world().settings);
         let now = self.now();
-        conversation::feed(&mut self.shard, from, &mut frame.to_vec(), limits, now);
+        let flow = conversation::feed(&mut self.shard, from, &mut frame.to_vec(), limits, now);
+        assert_eq!(flow, Flow::Continue);
     }
 
     fn join(&mut self, name: &str, code: usize) -> MemberRef {

@@ -22,22 +22,24 @@ pub fn inbound_limits(settings: &Settings) -> InboundLimits {
     }
 }
 
-/// Serves bytes that arrived on a connection. They are unmasked where they lie.
-pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limits: InboundLimits, now: Now) {
+/// Serves bytes that arrived on a connection. They are unmasked where they lie. After a suspension the rest is kept, and
+/// nothing more must be fed before it was [resumed](resume).
+pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limits: InboundLimits, now: Now) -> Flow {
     if shard.is_departing(at) {
         if let Some(link) = shard.link_mut(at) {
             link.inbound().keep(bytes);
         }
-        return;
+        return Flow::Suspend;
     }
-    with_inbound(shard, at, now, |inbound, serve| inbound.feed(bytes, limits, serve));
+    with_inbound(shard, at, now, |inbound, serve| inbound.feed(bytes, limits, serve))
 }
 
-/// Serves what was kept while a connection moved.
-pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimits, now: Now) {
-    if !shard.is_departing(at) {
-        with_inbound(shard, at, now, |inbound, serve| inbound.resume(limits, serve));
+/// Serves what was kept while a connection moved, or while its room had to wait.
+pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimits, now: Now) -> Flow {
+    if shard.is_departing(at) {
+        return Flow::Suspend;
     }
+    with_inbound(shard, at, now, |inbound, serve| inbound.resume(limits, serve))
 }
 
 fn with_inbound<L: Wire>(
@@ -45,18 +47,24 @@ fn with_inbound<L: Wire>(
     at: MemberRef,
     now: Now,
     read: impl FnOnce(&mut Inbound, &mut dyn FnMut(Event<'_>) -> Flow) -> Result<(), Violation>,
-) {
+) -> Flow {
     // Taken out while it is read, because serving needs the shard as a whole.
     let Some(mut inbound) = shard.link_mut(at).map(|link| std::mem::take(link.inbound())) else {
-        return;
+        return Flow::Continue;
     };
-    let read = read(&mut inbound, &mut |event| serve(shard, at, event, now));
+    let mut flow = Flow::Continue;
+    let read = read(&mut inbound, &mut |event| {
+        flow = serve(shard, at, event, now);
+        flow
+    });
     if let Some(link) = shard.link_mut(at) {
         *link.inbound() = inbound;
     }
     if let Err(violation) = read {
         shard.end_with(at, violation.close_code(), now);
+        flow = Flow::Continue;
     }
+    flow
 }
 
 fn serve<L>(shard: &mut Shard<L>, at: MemberRef, event: Event<'_>, now: Now) -> Flow {

@@ -12,6 +12,8 @@ pub struct Link {
     pub(super) inbound: Inbound,
     /// For what the socket is watched on the shard that holds it.
     pub(super) interest: Interest,
+    /// Whether bytes of it wait because its room has used up its share of a turn.
+    pub(super) is_suspended: bool,
 }
 
 impl Link {
@@ -20,6 +22,7 @@ impl Link {
             socket,
             inbound: Inbound::default(),
             interest: Interest::Read,
+            is_suspended: false,
         }
     }
 }

@@ -30,6 +30,14 @@ pub enum Opcode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameSpan(Range<usize>);
 
+impl FrameSpan {
+    /// How many bytes the frame has.
+    #[must_use]
+    pub const fn len_bytes(&self) -> usize {
+        self.0.end - self.0.start
+    }
+}
+
 /// A scratch that frames are encoded into, one behind the other, and read from until it is cleared.
 #[derive(Debug, Default)]
 pub struct FrameBuffer {

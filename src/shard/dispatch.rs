@@ -8,11 +8,12 @@ use crate::session::Stage;
 
 /// Whether the caller may go on serving bytes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "bytes that are served after a suspension are lost to the shard that the connection moves to"]
+#[must_use = "bytes that are served after a suspension are lost to the shard that the connection moves to, or unfair"]
 pub enum Flow {
     /// Go on.
     Continue,
-    /// The connection is about to move: keep the bytes, they are served where it arrives.
+    /// Keep the bytes. The connection is about to move, and they are served where it arrives; or its room has used up its
+    /// share of the turn, and they are served in the next one.
     Suspend,
 }
 
@@ -106,14 +107,32 @@ impl<L> Shard<L> {
     /// Whether the connection is about to move to another shard.
     #[must_use]
     pub fn is_departing(&self, at: MemberRef) -> bool {
-        self.flow(at) == Flow::Suspend
+        let state = self.post.connections.get(at).map(|connection| &connection.state);
+        matches!(state, Some(State::Departing { .. }))
     }
 
-    fn flow(&self, at: MemberRef) -> Flow {
-        match self.post.connections.get(at).map(|connection| &connection.state) {
-            Some(State::Departing { .. }) => Flow::Suspend,
-            _ => Flow::Continue,
+    fn flow(&mut self, at: MemberRef) -> Flow {
+        if self.turn.take_used_up() || self.is_departing(at) {
+            Flow::Suspend
+        } else {
+            Flow::Continue
         }
+    }
+
+    /// A turn begins: every room has its whole share of it.
+    pub fn begin_turn(&mut self) {
+        self.post.counters.turns.add(1);
+        self.turn.begin();
+    }
+
+    /// Whether those who were suspended in this turn may go on in it: their room was the only one to be served, so nobody
+    /// waits for it. Its share is whole again then.
+    pub fn may_go_on(&mut self) -> bool {
+        let is_alone = self.turn.rooms_served() <= 1;
+        if is_alone {
+            self.turn.renew();
+        }
+        is_alone
     }
 
     /// Notes that the client does something rather than merely flooding us.

@@ -41,6 +41,7 @@ mod reconnection;
 mod relay;
 mod rooms;
 mod settings;
+mod share;
 mod signalling;
 mod slots;
 mod slow_reader;
@@ -76,6 +77,7 @@ use self::admission::ConnectionPermit;
 use self::deadlines::Deadlines;
 use self::post::Post;
 use self::rooms::Rooms;
+use self::share::Turn;
 use crate::protocol::{PlayerId, WallTime};
 use crate::room::MemberRef;
 use crate::session::{AccessPolicy, Arrival, Session};
@@ -101,6 +103,7 @@ pub struct Shard<L> {
     world: Arc<World>,
     post: Post<L>,
     rooms: Rooms,
+    turn: Turn,
     deadlines: Deadlines,
     /// Who is let in, as far as the shard has heard.
     access: Arc<AccessPolicy>,
@@ -128,6 +131,7 @@ impl<L> Shard<L> {
             world,
             post,
             rooms: Rooms::default(),
+            turn: Turn::default(),
             deadlines: Deadlines::default(),
             access,
             access_revision,

@@ -114,6 +114,7 @@ impl<L> Shard<L> {
         post.frames.clear();
         let mut encoded: [Option<Result<FrameSpan, Undeliverable>>; Shape::COUNT] = [const { None }; Shape::COUNT];
         let mut delivered = 0;
+        let mut delivered_bytes = 0;
         let mut undeliverable: Option<(Undeliverable, u64)> = None;
         for member in room.audience().into_iter().flatten().filter(|member| member.link != at) {
             let shape = message.shape_for(member.dialect);
@@ -123,6 +124,7 @@ impl<L> Shard<L> {
             {
                 Ok(frame) => {
                     delivered += u64::from(post.deliver(member.link, &frame, mark, &self.world.settings));
+                    delivered_bytes += frame.len_bytes();
                 }
                 Err(why) => {
                     undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1)));
@@ -135,6 +137,7 @@ impl<L> Shard<L> {
         post.counters.game_data_messages.add(1);
         post.counters.relay_bytes.add(bytes as u64);
         post.counters.deliveries.add(delivered);
+        self.rooms.charge_turn(room_ref, &mut self.turn, delivered_bytes);
         if let Some((why, receivers)) = undeliverable {
             post.counters.undeliverable.add(receivers);
             self.give_notice(at, room_ref, why, &message, now);

@@ -5,6 +5,7 @@ use ahash::AHashMap;
 use super::Table;
 use super::admission::RoomPermit;
 use super::connection::RoomRef;
+use super::share::{Share, Turn};
 use crate::protocol::{AppId, PlayerId, RoomCode};
 use crate::room::Room;
 
@@ -13,6 +14,8 @@ use crate::room::Room;
 struct Home {
     room: Room,
     permit: RoomPermit,
+    /// What it has taken of the shard's turn.
+    share: Share,
 }
 
 /// The rooms of one shard.
@@ -82,10 +85,21 @@ impl Rooms {
         self.homes.get_mut(at.0).map(|home| &mut home.room)
     }
 
+    /// Notes how much a room has put into outboxes.
+    pub(super) fn charge_turn(&mut self, at: RoomRef, turn: &mut Turn, bytes: usize) {
+        if let Some(home) = self.homes.get_mut(at.0) {
+            turn.charge(&mut home.share, bytes);
+        }
+    }
+
     /// Adds a room whose name is free.
     pub(super) fn insert(&mut self, room: Room, permit: RoomPermit) -> RoomRef {
         let name = (Box::from(room.game_name()), room.code().clone());
-        let at = RoomRef(self.homes.insert(Home { room, permit }));
+        let at = RoomRef(self.homes.insert(Home {
+            room,
+            permit,
+            share: Share::default(),
+        }));
         let before = self.by_name.insert(name, at);
         debug_assert!(before.is_none(), "two rooms of one name");
         at
@@ -95,7 +109,7 @@ impl Rooms {
     pub(super) fn into_rooms(self) -> impl Iterator<Item = (RoomRef, Room, Option<AppId>)> {
         self.homes
             .into_values()
-            .map(|(at, Home { room, permit })| (RoomRef(at), room, permit.app().cloned()))
+            .map(|(at, Home { room, permit, .. })| (RoomRef(at), room, permit.app().cloned()))
     }
 
     /// Rooms in which nothing has happened for `timeout_ms`, as far as the rooms themselves know.
@@ -109,7 +123,7 @@ impl Rooms {
 
     /// Deletes a room; its name and its place in the process-wide count are free again.
     pub(super) fn delete(&mut self, at: RoomRef) {
-        if let Some(Home { room, permit }) = self.homes.remove(at.0) {
+        if let Some(Home { room, permit, .. }) = self.homes.remove(at.0) {
             self.by_name.remove(&(room.game_name().into(), room.code().clone()));
             self.absent.retain(|_, room| *room != at);
             drop(permit);

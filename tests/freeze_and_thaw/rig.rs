@@ -253,13 +253,14 @@ impl Rig {
             return;
         };
         let now = self.now();
-        conversation::feed(&mut self.shards[shard], at, &mut bytes.to_vec(), INBOUND, now);
+        // Whether it has to move is asked of the shard.
+        let _ = conversation::feed(&mut self.shards[shard], at, &mut bytes.to_vec(), INBOUND, now);
     }
 
     /// Serves the bytes that a link has kept.
     fn resume(&mut self, shard: usize, at: MemberRef) {
         let now = self.now();
-        conversation::resume(&mut self.shards[shard], at, INBOUND, now);
+        let _ = conversation::resume(&mut self.shards[shard], at, INBOUND, now);
     }
 
     /// What happens at the end of a turn: hops, sends, ends.

@@ -9,7 +9,7 @@ use signal_fish_relay::protocol::{ErrorCode, ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
 use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::{
-    AfterSend, Inbox, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Transfer, Wake, World, inbox,
+    AfterSend, Flow, Inbox, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Transfer, Wake, World, inbox,
 };
 
 use super::frames::Frame;
@@ -37,6 +37,8 @@ struct Core {
     watched: Vec<MemberRef>,
     /// Those that wait for room to write.
     full: Vec<MemberRef>,
+    /// Those whose bytes wait because their room has used up its share of a turn.
+    suspended: Vec<MemberRef>,
     /// Whether anything happened since the last turn that was not lazy.
     is_touched: bool,
 }
@@ -55,6 +57,8 @@ pub struct Simulation {
     mono_ms: u64,
     /// While set, no inbox is emptied: who hops stays between two shards.
     pub holds_transfers: bool,
+    /// How often a connection's bytes had to wait for another turn.
+    pub suspensions: u64,
     said: Vec<String>,
 }
 
@@ -77,6 +81,7 @@ impl Simulation {
             pipe_bytes: setup.pipe_bytes,
             mono_ms: 1_000,
             holds_transfers: false,
+            suspensions: 0,
             said: Vec::new(),
             schedule: Schedule::new(setup.seed.rotate_left(17)),
         };
@@ -89,6 +94,7 @@ impl Simulation {
                 inbox,
                 watched: Vec::new(),
                 full: Vec::new(),
+                suspended: Vec::new(),
                 is_touched: false,
             });
         }
@@ -248,6 +254,7 @@ impl Simulation {
             && !self.peers.iter().any(Peer::has_work)
             && self.cores.iter().all(|core| {
                 !core.is_touched
+                    && core.suspended.is_empty()
                     && !core.shard.has_work()
                     && core.watched.iter().all(|at| pipe_is_quiet(core, at))
                     && core.full.iter().all(|at| full_is_quiet(core, at))
@@ -272,9 +279,14 @@ impl Simulation {
     fn turn(&mut self, index: usize) {
         let now = self.now();
         self.cores[index].is_touched = false;
+        self.cores[index].shard.begin_turn();
         self.await_room(index);
+        self.resume_suspended(index, now);
         self.read_pipes(index, now);
         self.read_inbox(index, now);
+        while !self.cores[index].suspended.is_empty() && self.cores[index].shard.may_go_on() {
+            self.resume_suspended(index, now);
+        }
         self.cores[index].shard.tick(now);
         self.hand_over(index, now);
         self.flush(index, now);
@@ -298,10 +310,29 @@ impl Simulation {
         });
     }
 
+    fn resume_suspended(&mut self, index: usize, now: Now) {
+        for at in std::mem::take(&mut self.cores[index].suspended) {
+            let flow = conversation::resume(&mut self.cores[index].shard, at, self.limits, now);
+            self.note_flow(index, at, flow);
+        }
+    }
+
+    fn note_flow(&mut self, index: usize, at: MemberRef, flow: Flow) {
+        let core = &mut self.cores[index];
+        core.is_touched = true;
+        if flow == Flow::Suspend && !core.shard.is_departing(at) {
+            self.suspensions += 1;
+            core.suspended.push(at);
+        }
+    }
+
     fn read_pipes(&mut self, index: usize, now: Now) {
         let core = &mut self.cores[index];
         for _ in 0..core.watched.len() {
             let at = core.watched[self.schedule.below(core.watched.len())];
+            if core.suspended.contains(&at) {
+                continue; // what arrived before comes first
+            }
             if core.shard.is_departing(at) && !self.schedule.once_in(3) {
                 continue; // otherwise: bytes that were received before it was known
             }
@@ -313,7 +344,11 @@ impl Simulation {
             let count = self.schedule.share_of(pipe.borrow().to_server.len());
             let mut bytes: Vec<u8> = pipe.borrow_mut().to_server.drain(..count).collect();
             if !bytes.is_empty() {
-                conversation::feed(&mut core.shard, at, &mut bytes, self.limits, now);
+                let flow = conversation::feed(&mut core.shard, at, &mut bytes, self.limits, now);
+                if flow == Flow::Suspend && !core.shard.is_departing(at) {
+                    self.suspensions += 1;
+                    core.suspended.push(at);
+                }
             } else if pipe.borrow().client_end != ClientEnd::Open && !core.shard.is_departing(at) {
                 core.shard.end(at, now);
             }
@@ -340,7 +375,8 @@ impl Simulation {
         };
         core.watched.push(at);
         core.is_touched = true;
-        conversation::resume(&mut core.shard, at, self.limits, now);
+        let flow = conversation::resume(&mut core.shard, at, self.limits, now);
+        self.note_flow(index, at, flow);
     }
 
     fn hand_over(&mut self, index: usize, now: Now) {

@@ -97,7 +97,8 @@ impl Pump {
         if matches!(self.stage, Stage::Flushing { .. }) {
             self.shard.close_all(now);
         } else {
-            conversation::resume(&mut self.shard, at, self.limits, now);
+            let flow = conversation::resume(&mut self.shard, at, self.limits, now);
+            self.note_flow(at, flow);
         }
     }
 }

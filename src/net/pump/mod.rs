@@ -27,7 +27,7 @@ use super::poller::{Interest, Poller, Readiness, Token, Wakeup};
 use super::socket::Received;
 use super::websocket::InboundLimits;
 use crate::room::MemberRef;
-use crate::shard::{AfterSend, Inbox, InboxSender, Now, Shard, Transfer};
+use crate::shard::{AfterSend, Flow, Inbox, InboxSender, Now, Shard, Transfer};
 
 /// What reaches a shard from other threads.
 #[derive(Debug)]
@@ -102,6 +102,8 @@ pub struct Pump {
     dirty: Vec<MemberRef>,
     /// Connections that had more to read than a turn allows.
     backlog: Vec<MemberRef>,
+    /// Connections whose bytes wait because their room has used up its share of the turn.
+    suspended: Vec<MemberRef>,
     /// Whether the listeners are watched. They are not while descriptors are short.
     accepts: bool,
     stage: Stage,
@@ -152,6 +154,7 @@ impl Pump {
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             dirty: Vec::new(),
             backlog: Vec::new(),
+            suspended: Vec::new(),
             accepts: true,
             stage: Stage::Serving,
             pace: Pace::new(settings.turn_window, Instant::now()),
@@ -176,12 +179,16 @@ impl Pump {
         loop {
             let ready = self.wait()?;
             let now = self.clock.now();
-            self.shard.counters().turns.add(1);
+            self.shard.begin_turn();
+            self.resume_suspended(now);
             self.read_backlog(now);
             for index in 0..ready {
                 self.serve(self.poller.ready(index), now);
             }
             self.read_mail(now);
+            while !self.suspended.is_empty() && self.shard.may_go_on() {
+                self.resume_suspended(now);
+            }
             let ticked = self.tick(now);
             self.hand_over(now);
             self.flush(now);
@@ -199,7 +206,7 @@ impl Pump {
     /// Waits for something to do, at most until the next tick. A busy shard first lets arrivals gather.
     fn wait(&mut self) -> io::Result<usize> {
         let mut now = Instant::now();
-        let has_work = !self.backlog.is_empty() || self.shard.has_work();
+        let has_work = !self.backlog.is_empty() || !self.suspended.is_empty() || self.shard.has_work();
         if let Some(gather) = self.pace.end_turn(now).filter(|_| !has_work) {
             std::thread::sleep(gather);
             now = Instant::now();
@@ -235,15 +242,43 @@ impl Pump {
             return; // what arrives stays in the socket and is reported where the connection goes
         }
         let Some(link) = self.shard.link(at) else { return };
+        if link.is_suspended {
+            return; // what arrived before comes first; then it is read again
+        }
         match link.socket.receive(&mut self.scratch) {
             Received::Bytes(count) => {
-                conversation::feed(&mut self.shard, at, &mut self.scratch[..count], self.limits, now);
-                if hung_up || count == self.scratch.len() {
+                let flow = conversation::feed(&mut self.shard, at, &mut self.scratch[..count], self.limits, now);
+                let is_full = hung_up || count == self.scratch.len();
+                if !self.note_flow(at, flow) && is_full {
                     self.backlog.push(at);
                 }
             }
             Received::Nothing => {}
             Received::End => self.shard.end(at, now),
+        }
+    }
+
+    /// Remembers a connection whose bytes have to wait for another turn; says whether some wait, for that or for a move.
+    fn note_flow(&mut self, at: MemberRef, flow: Flow) -> bool {
+        if flow == Flow::Suspend
+            && !self.shard.is_departing(at)
+            && let Some(link) = self.shard.link_mut(at)
+        {
+            link.is_suspended = true;
+            self.suspended.push(at);
+        }
+        flow == Flow::Suspend
+    }
+
+    /// Goes on with the connections whose rooms had used up their shares.
+    fn resume_suspended(&mut self, now: Now) {
+        for at in std::mem::take(&mut self.suspended) {
+            let Some(link) = self.shard.link_mut(at) else { continue };
+            link.is_suspended = false;
+            let flow = conversation::resume(&mut self.shard, at, self.limits, now);
+            if !self.note_flow(at, flow) {
+                self.backlog.push(at); // its edge may have been passed over meanwhile
+            }
         }
     }
 

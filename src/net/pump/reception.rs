@@ -167,7 +167,10 @@ impl Pump {
                 self.shard
                     .close_without_code(at, (&refusal.to_string(), ErrorCode::TooManyConnections), now);
             }
-            None => conversation::feed(&mut self.shard, at, early, self.limits, now),
+            None => {
+                let flow = conversation::feed(&mut self.shard, at, early, self.limits, now);
+                self.note_flow(at, flow);
+            }
         }
     }
 }
