@@ -21,6 +21,9 @@ pub struct RuntimeConfig {
     pub listen_backlog: u32,
     /// Milliseconds all shards have to come up. Default 5000; 100 … 600000.
     pub start_timeout_ms: u64,
+    /// The most milliseconds over which a stop spreads its closes, so that players do not all look for another server in
+    /// one instant; a server with few players takes a millisecond for each of them. Default 5000; 0 … 600000; 0 = at once.
+    pub drain_spread_ms: u64,
     /// Milliseconds a stop may spend on sending what is queued. Default 5000; 0 … 600000.
     pub flush_timeout_ms: u64,
     /// The most bytes one connection's outbox may hold. Default null: `websocket.send_queue_capacity` × 4096; at least
@@ -45,6 +48,7 @@ impl Default for RuntimeConfig {
             inbox_reserve: 1024,
             listen_backlog: 1024,
             start_timeout_ms: 5000,
+            drain_spread_ms: 5000,
             flush_timeout_ms: 5000,
             outbox_max_bytes: None,
             max_fragments: 1024,

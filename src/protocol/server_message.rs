@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use super::delivery::{DeliveryCounts, Gap};
 use super::{
-    ConnectionInfo, ErrorCode, GameDataFormat, IceServer, NameRules, PlanId, PlayerId, ProtocolVersion, ReconnectToken,
-    RoomCode, RoomId, SessionPlan, Stamp, TransportStatus, WallTime,
+    ConnectionInfo, ErrorCode, GameDataFormat, IceServer, NameRules, OperationAnswer, OperationId, PlanId, PlayerId,
+    ProtocolVersion, ReconnectToken, RoomCode, RoomId, SessionPlan, Stamp, TransportStatus, WallTime,
 };
 
 /// A control message, borrowing what it tells from the state that it tells about.
@@ -178,6 +178,15 @@ pub enum ServerMessage<'a> {
         /// What it says.
         status: TransportStatus,
     },
+    /// The answer to a room operation (v3).
+    RoomOperationResult {
+        /// The request's id.
+        operation_id: OperationId,
+        /// The answer itself.
+        result: OperationAnswer<'a>,
+    },
+    /// The server is about to stop (v3).
+    GoingAway(GoingAway),
     /// The answer to `Ping`.
     Pong,
     /// A request was refused, or the connection is about to end.
@@ -211,6 +220,8 @@ pub enum SpectatorReason {
     VoluntaryLeave,
     /// Its connection ended.
     Disconnected,
+    /// The room's authority removed it.
+    Removed,
     /// The room was deleted.
     RoomClosed,
 }
@@ -243,6 +254,16 @@ pub struct SpectatorSnapshot<'a> {
     pub current_spectators: Vec<SpectatorInfo<'a>>,
     /// Where the room stands.
     pub lobby_state: LobbyState,
+}
+
+/// When a server that is about to stop lets its clients go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct GoingAway {
+    /// When the first connections are closed, in milliseconds since 1970.
+    pub deadline_ms: u64,
+    /// In how many seconds to try again elsewhere, at least 1; `None` where they are closed at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_secs: Option<u64>,
 }
 
 /// Rates that a client may be shown; nothing is enforced by them.

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::{Departure, Member, MemberRef, Room, Seat};
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
+use crate::protocol::server_message::RoomSnapshot;
 use crate::protocol::{Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret};
 
 /// A player whose connection was lost.
@@ -21,6 +22,8 @@ pub(super) struct Absence {
     allowance: Allowance,
     /// Milliseconds of the shard's monotonic clock.
     expires_at_ms: u64,
+    /// Whether the room's authority has removed the player: the record then only says so.
+    is_disowned: bool,
 }
 
 /// Something that happened in a room while somebody was absent.
@@ -94,6 +97,9 @@ pub enum RedeemRefusal {
     /// Nothing is kept of that player.
     #[error("nothing is kept of that player; join again with the room code")]
     NoRecord,
+    /// The room's authority removed the player while it was away.
+    #[error("the room's authority removed you; join again with the room code")]
+    Removed,
     /// The token or the room is not the record's.
     #[error("the token does not fit that player and room")]
     Token,
@@ -109,6 +115,9 @@ pub enum RedeemRefusal {
     /// Somebody sits there under this name now.
     #[error("that name was taken meanwhile; join again under another")]
     NameTaken,
+    /// The room cannot be told in one message of the largest size.
+    #[error("the room has grown too large to be told to you; try again when it is smaller")]
+    TooLarge,
 }
 
 impl RedeemRefusal {
@@ -116,7 +125,8 @@ impl RedeemRefusal {
     #[must_use]
     pub const fn code(self) -> ErrorCode {
         match self {
-            Self::NoRecord | Self::NameTaken => ErrorCode::ReconnectionFailed,
+            Self::NoRecord | Self::NameTaken | Self::TooLarge => ErrorCode::ReconnectionFailed,
+            Self::Removed => ErrorCode::Kicked,
             Self::Token => ErrorCode::ReconnectionTokenInvalid,
             Self::Expired => ErrorCode::ReconnectionExpired,
             Self::NotFound => ErrorCode::RoomNotFound,
@@ -149,6 +159,7 @@ impl Room {
             held_authority: departure.held_authority,
             allowance,
             expires_at_ms: now_ms + window_ms,
+            is_disowned: false,
         });
         Some(departure)
     }
@@ -156,10 +167,30 @@ impl Room {
     /// Whether somebody may still come back. Such a room is not deleted, and its events are kept.
     #[must_use]
     pub fn awaits_somebody(&self) -> bool {
-        !self.absences.records.is_empty()
+        self.absent_seats().next().is_some()
     }
 
-    /// The players who may still come back.
+    /// The seats of the players who may still come back.
+    pub(super) fn absent_seats(&self) -> impl Iterator<Item = &Seat> {
+        let records = self.absences.records.iter();
+        records
+            .filter(|absence| !absence.is_disowned)
+            .map(|absence| &absence.seat)
+    }
+
+    /// Makes the record of a player one that opens nothing; returns the caseless form of its name.
+    pub(super) fn disown_absent(&mut self, player: PlayerId) -> Option<Box<str>> {
+        let records = &mut self.absences.records;
+        let absence = records
+            .iter_mut()
+            .find(|absence| absence.seat.player() == player && !absence.is_disowned)?;
+        absence.is_disowned = true;
+        let folded_name = absence.seat.folded_name().into();
+        self.forget_events_nobody_awaits();
+        Some(folded_name)
+    }
+
+    /// The players of whom there are records, even if these open nothing any more.
     pub fn absent_players(&self) -> impl Iterator<Item = PlayerId> {
         self.absences.records.iter().map(|absence| absence.seat.player())
     }
@@ -196,50 +227,74 @@ impl Room {
     }
 
     fn forget_events_nobody_awaits(&mut self) {
-        if self.absences.records.is_empty() {
+        if !self.awaits_somebody() {
             self.absences.events = VecDeque::new();
             self.absences.is_truncated = false;
         }
     }
 
-    /// Gives an absent player its seat back, under a new link and with a new token.
-    ///
-    /// # Errors
-    ///
-    /// The first rule that the player fails, in the protocol's order.
-    pub fn redeem(&mut self, claim: Claim<'_>, now_ms: u64) -> Result<Return, RedeemRefusal> {
-        let Claim {
-            player,
-            token,
-            room_id,
-            member,
-            next_token,
-            abilities,
-            app,
-            app_seat_limit,
-        } = claim;
-        let index = self
-            .absences
-            .records
-            .iter()
-            .position(|absence| absence.seat.player() == player)
+    /// The room as an absent player will see it on coming back, give or take some digits.
+    #[must_use]
+    pub fn snapshot_for_return<'a>(&'a self, player: PlayerId, relay_type: &'a str) -> Option<RoomSnapshot<'a>> {
+        let seat = self.absent_seats().find(|seat| seat.player() == player)?;
+        let mut snapshot = self.snapshot(player, self.lobby_state(), relay_type);
+        snapshot.current_players.push(seat.info(false));
+        snapshot.ready_players.extend(seat.is_ready().then_some(player));
+        snapshot.reconnection_token = Some(seat.token());
+        Some(snapshot)
+    }
+
+    /// Whether a claim would be met now, and by which record.
+    fn judge(&self, claim: &Claim<'_>, now_ms: u64) -> Result<usize, RedeemRefusal> {
+        let mut records = self.absences.records.iter();
+        let index = records
+            .position(|absence| absence.seat.player() == claim.player)
             .ok_or(RedeemRefusal::NoRecord)?;
         let absence = &self.absences.records[index];
-        if !absence.seat.token().opens_with(token) || room_id != self.id {
+        if absence.is_disowned {
+            return Err(RedeemRefusal::Removed);
+        }
+        if !absence.seat.token().opens_with(claim.token) || claim.room_id != self.id {
             return Err(RedeemRefusal::Token);
         }
         if now_ms >= absence.expires_at_ms {
             return Err(RedeemRefusal::Expired);
         }
-        if !self.is_visible_to(app) {
+        if !self.is_visible_to(claim.app) {
             return Err(RedeemRefusal::NotFound);
         }
-        if self.roster.len() >= self.seats(app_seat_limit) {
+        if self.roster.len() >= self.seats(claim.app_seat_limit) {
             return Err(RedeemRefusal::Full);
         }
         if self.roster.has_name(absence.seat.folded_name()) {
             return Err(RedeemRefusal::NameTaken);
         }
+        Ok(index)
+    }
+
+    /// Gives an absent player its seat back, under a new link and with a new token, unless the room does not fit into what
+    /// the player can be sent.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that the player fails, in the protocol's order.
+    pub fn redeem(
+        &mut self,
+        claim: Claim<'_>,
+        fits: impl FnOnce(&Self) -> bool,
+        now_ms: u64,
+    ) -> Result<Return, RedeemRefusal> {
+        let index = self.judge(&claim, now_ms)?;
+        if !fits(self) {
+            return Err(RedeemRefusal::TooLarge);
+        }
+        let Claim {
+            player,
+            member,
+            next_token,
+            abilities,
+            ..
+        } = claim;
         let Absence {
             mut seat,
             held_authority,
@@ -286,6 +341,7 @@ impl Moments for Absences {
                 held_authority: _,
                 allowance,
                 expires_at_ms,
+                is_disowned: _,
             } = absence;
             seat.change_clock(change);
             allowance.change_clock(change);

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{Member, MemberRef, Room};
 use crate::protocol::server_message::{SpectatorInfo, SpectatorSnapshot};
-use crate::protocol::{AppId, ErrorCode, PlayerId, Secret, WallTime};
+use crate::protocol::{AppId, ErrorCode, PlayerId, Secret, WallTime, fold_name};
 
 /// Somebody who wants to watch. The name is already validated; it need not be unique.
 #[derive(Debug)]
@@ -30,6 +30,9 @@ pub enum WatchRefusal {
     /// The password is missing, wrong, or was given to an open room.
     #[error("the password does not fit this room; ask its host")]
     Password,
+    /// The room's authority keeps this visitor out.
+    #[error("you are banned from this room")]
+    Banned,
     /// Every place is taken.
     #[error("no more spectators fit into this room")]
     Full,
@@ -42,6 +45,7 @@ impl WatchRefusal {
         match self {
             Self::NotFound => ErrorCode::RoomNotFound,
             Self::Password => ErrorCode::PasswordRequired,
+            Self::Banned => ErrorCode::Banned,
             Self::Full => ErrorCode::TooManySpectators,
         }
     }
@@ -97,6 +101,15 @@ impl Gallery {
         self.spectators.iter().map(Spectator::info).collect()
     }
 
+    /// Where to reach a spectator, and its name.
+    pub(super) fn find(&self, player: PlayerId) -> Option<(MemberRef, &str)> {
+        let index = self
+            .spectators
+            .iter()
+            .position(|spectator| spectator.player == player)?;
+        Some((self.members[index].link, &self.spectators[index].name))
+    }
+
     fn position(&self, link: MemberRef) -> Option<usize> {
         self.members.iter().position(|member| member.link == link)
     }
@@ -137,6 +150,9 @@ impl Room {
         }
         if self.password.as_ref() != visitor.password {
             return Err(WatchRefusal::Password);
+        }
+        if self.bans.hold(visitor.player, &fold_name(visitor.name)) {
+            return Err(WatchRefusal::Banned);
         }
         if self
             .max_spectators

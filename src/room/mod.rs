@@ -8,6 +8,7 @@ mod absence;
 mod authority;
 mod gallery;
 mod lobby;
+mod moderation;
 mod peer_session;
 mod roster;
 
@@ -15,10 +16,12 @@ pub use absence::{Claim, MissedEvent, RedeemRefusal, Return, Telling};
 pub use authority::AuthorityRefusal;
 pub use gallery::{Gallery, Visitor, WatchRefusal};
 pub use lobby::{ReadyRefusal, StartRefusal};
+pub use moderation::{ModerationRefusal, Removed};
 pub use peer_session::{Briefing, PeerSession, SessionRules};
 pub use roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};
 
 use self::absence::Absences;
+use self::moderation::Bans;
 use crate::budget::{Window, charge};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo, RoomSnapshot};
@@ -46,6 +49,7 @@ pub struct Room {
     roster: Roster,
     gallery: Gallery,
     absences: Absences,
+    bans: Bans,
     /// The most spectators; `None`: no limit.
     max_spectators: Option<u16>,
     /// Milliseconds of the shard's monotonic clock.
@@ -109,6 +113,9 @@ pub enum JoinRefusal {
     /// The password is missing, wrong, or was given to an open room.
     #[error("the password does not fit this room; ask its host")]
     Password,
+    /// The room's authority keeps this player out.
+    #[error("you are banned from this room")]
+    Banned,
     /// Somebody sits there under this name.
     #[error("that name is taken in this room; choose another")]
     NameTaken,
@@ -127,6 +134,7 @@ impl JoinRefusal {
         match self {
             Self::NotFound => ErrorCode::RoomNotFound,
             Self::Password => ErrorCode::PasswordRequired,
+            Self::Banned => ErrorCode::Banned,
             // Not a slip: the protocol's code for a taken name.
             Self::NameTaken => ErrorCode::RoomCreationFailed,
             Self::Full => ErrorCode::RoomFull,
@@ -174,6 +182,7 @@ impl Room {
             roster: Roster::default(),
             gallery: Gallery::default(),
             absences: Absences::default(),
+            bans: Bans::default(),
             max_spectators,
             last_activity_ms: now_ms,
             relay_window: Window::begin(now_ms),
@@ -259,6 +268,9 @@ impl Room {
         // An open room refuses a password too: the joiner meant another room.
         if self.password.as_ref() != newcomer.password {
             return Err(JoinRefusal::Password);
+        }
+        if self.bans.hold(newcomer.player, &newcomer.folded_name) {
+            return Err(JoinRefusal::Banned);
         }
         if self.roster.has_name(&newcomer.folded_name) {
             return Err(JoinRefusal::NameTaken);
@@ -418,6 +430,7 @@ impl Moments for Room {
             roster,
             gallery: _,
             absences,
+            bans: _,
             max_spectators: _,
             last_activity_ms,
             relay_window,

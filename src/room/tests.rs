@@ -1,20 +1,20 @@
 use super::*;
 use crate::protocol::{Dialect, fold_name};
 
-const NOW_MS: u64 = 1_000;
+pub(super) const NOW_MS: u64 = 1_000;
 
-fn id(number: u8) -> PlayerId {
+pub(super) fn id(number: u8) -> PlayerId {
     PlayerId::from_bytes([number; 16])
 }
 
-fn link(number: u8) -> MemberRef {
+pub(super) fn link(number: u8) -> MemberRef {
     MemberRef {
         index: u32::from(number),
         generation: 1,
     }
 }
 
-fn newcomer(number: u8, name: &str) -> Newcomer<'_> {
+pub(super) fn newcomer(number: u8, name: &str) -> Newcomer<'_> {
     Newcomer {
         player: id(number),
         member: Member {
@@ -32,11 +32,11 @@ fn newcomer(number: u8, name: &str) -> Newcomer<'_> {
     }
 }
 
-fn token(number: u8) -> ReconnectToken {
+pub(super) fn token(number: u8) -> ReconnectToken {
     ReconnectToken::in_slot(7, [number; 16])
 }
 
-fn settings() -> RoomSettings {
+pub(super) fn settings() -> RoomSettings {
     RoomSettings {
         id: RoomId::in_slot(7, [3; 16]),
         game_name: "tide-pool".into(),
@@ -49,13 +49,13 @@ fn settings() -> RoomSettings {
     }
 }
 
-fn room_led_by_mira() -> Room {
+pub(super) fn room_led_by_mira() -> Room {
     let mut room = Room::new(settings(), NOW_MS);
     room.seat_creator(newcomer(1, "Mira"), NOW_MS, WallTime::default());
     room
 }
 
-fn join(room: &mut Room, newcomer: Newcomer<'_>) -> Result<(), JoinRefusal> {
+pub(super) fn join(room: &mut Room, newcomer: Newcomer<'_>) -> Result<(), JoinRefusal> {
     room.join(newcomer, NOW_MS, WallTime::default())
 }
 
@@ -363,7 +363,7 @@ mod absence {
             100,
         );
         let token = text(&super::token(1));
-        let back = room.redeem(claim(1, &token, 5), NOW_MS + 1).expect("in time");
+        let back = room.redeem(claim(1, &token, 5), |_| true, NOW_MS + 1).expect("in time");
         assert_eq!((back.epoch, back.regains_authority, back.missed.len()), (2, true, 1));
         assert_eq!(room.ready_players(), [id(1)]);
         assert_eq!(
@@ -372,7 +372,7 @@ mod absence {
         );
         assert!(!room.awaits_somebody());
         assert_eq!(
-            room.redeem(claim(1, &token, 6), NOW_MS + 1).err(),
+            room.redeem(claim(1, &token, 6), |_| true, NOW_MS + 1).err(),
             Some(RedeemRefusal::NoRecord)
         );
     }
@@ -381,7 +381,7 @@ mod absence {
     fn returns_are_refused_in_the_protocols_order_and_stay_possible() {
         let mut room = room_that_lost_mira();
         let (token, wrong) = (text(&super::token(1)), Secret::new("guess"));
-        let refusal = |room: &mut Room, claim, now_ms| room.redeem(claim, now_ms).err();
+        let refusal = |room: &mut Room, claim, now_ms| room.redeem(claim, |_| true, now_ms).err();
         assert_eq!(
             refusal(&mut room, claim(7, &token, 5), NOW_MS),
             Some(RedeemRefusal::NoRecord)
@@ -411,7 +411,7 @@ mod absence {
             Some(RedeemRefusal::NameTaken)
         );
         room.leave(link(3), NOW_MS);
-        assert!(room.redeem(claim(1, &token, 5), NOW_MS).is_ok());
+        assert!(room.redeem(claim(1, &token, 5), |_| true, NOW_MS).is_ok());
     }
 
     #[test]
@@ -420,7 +420,7 @@ mod absence {
         room.claim_authority(id(2), NOW_MS).expect("nobody holds it");
         room.toggle_ready(link(2), NOW_MS).expect("not started");
         let token = text(&super::token(1));
-        let back = room.redeem(claim(1, &token, 5), NOW_MS).expect("in time");
+        let back = room.redeem(claim(1, &token, 5), |_| true, NOW_MS).expect("in time");
         assert!(!back.regains_authority);
         assert_eq!(room.ready_players(), [id(2)]);
     }
@@ -432,7 +432,7 @@ mod absence {
             room.keep_event(lobby_event(), 2);
         }
         let token = text(&super::token(1));
-        let back = room.redeem(claim(1, &token, 5), NOW_MS).expect("in time");
+        let back = room.redeem(claim(1, &token, 5), |_| true, NOW_MS).expect("in time");
         assert_eq!((back.missed.len(), back.is_truncated), (2, true));
     }
 

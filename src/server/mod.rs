@@ -197,7 +197,8 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         }
     })?;
     let drain_grace = pump_settings.drain_grace;
-    let supervisor = Supervisor::new(running, drain_grace + pump_settings.flush_timeout, STOP_GRACE);
+    let longest_stop = drain_grace + pump_settings.drain_spread + pump_settings.flush_timeout;
+    let supervisor = Supervisor::new(running, longest_stop, STOP_GRACE);
     let stopper = Stopper {
         world: Arc::clone(&world),
         peers,

@@ -235,6 +235,7 @@ pub(super) fn pump_settings(config: &Config) -> PumpSettings {
         greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
         max_greetings: MAX_GREETINGS,
         drain_grace: Duration::from_secs(config.server.drain_grace_secs),
+        drain_spread: Duration::from_millis(config.runtime.drain_spread_ms),
         flush_timeout: Duration::from_millis(config.runtime.flush_timeout_ms),
         send_buffer_bytes: Some(config.websocket.socket_send_buffer_bytes as usize).filter(|bytes| *bytes > 0),
     }

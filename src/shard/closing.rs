@@ -89,17 +89,6 @@ impl<L> Shard<L> {
         self.settle(now);
     }
 
-    /// Ends every connection because the process stops. Nobody is told that the others leave: all of them do.
-    pub fn close_all(&mut self, now: Now) {
-        self.world.begin_drain();
-        self.is_closing_all = true;
-        let everybody: Vec<_> = self.post.connections.iter().map(|(at, _)| at).collect();
-        for at in everybody {
-            self.close(at, CloseCode::ServerShutdown, None, now);
-        }
-        self.settle(now);
-    }
-
     /// Ends the connections that could not take a frame during this event. Ending one tells its room mates, which may
     /// overrun another: the list grows while it is worked off, by each connection at most once.
     pub(super) fn settle(&mut self, now: Now) {

@@ -5,6 +5,7 @@ use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
 use super::transfer::Errand;
 use super::{ShardId, Table};
+use crate::protocol::OperationId;
 use crate::room::MemberRef;
 use crate::session::Session;
 
@@ -22,6 +23,12 @@ pub struct Connection<L> {
     /// The room that the connection is in.
     pub(super) place: Option<Place>,
     pub(super) state: State,
+    /// The id of the room operation in service: the next answer takes it.
+    pub(super) operation: Option<OperationId>,
+    /// Whether the client was told that the process is about to stop.
+    pub(super) knows_of_drain: bool,
+    /// When it is closed because the process stops.
+    pub(super) leaves_at_ms: Option<u64>,
     /// Whether a frame could not be taken and the connection is closed before the turn ends.
     pub(super) is_doomed: bool,
     /// Whether the connection is in the list of those to flush.
@@ -89,6 +96,9 @@ impl<L> Connection<L> {
             next_stats_ms: None,
             place: None,
             state: State::Open,
+            operation: None,
+            knows_of_drain: false,
+            leaves_at_ms: None,
             is_doomed: false,
             is_dirty: false,
             stalled_since_ms: None,

@@ -54,6 +54,7 @@ counters! {
     rooms_created, "rooms_created_total", "Rooms created.";
     rooms_joined, "rooms_joined_total", "Seats taken in rooms that existed.";
     reconnections, "reconnection_completions_total", "Absent players who took their seat back.";
+    removals, "room_removals_total", "Players and spectators removed by their room's authority.";
     rooms_deleted, "rooms_deleted_total", "Rooms deleted.";
     hops_sent, "hops_sent_total", "Connections handed to another shard.";
     hops_received, "hops_received_total", "Connections taken over from another shard.";

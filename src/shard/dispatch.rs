@@ -174,6 +174,7 @@ impl<L> Shard<L> {
             return false;
         }
         connection.session.skip_handshake();
+        self.tell_of_drain(at, now);
         true
     }
 
@@ -192,15 +193,7 @@ impl<L> Shard<L> {
             ClientMessage::LeaveSpectator => self.leave_spectator(at, now),
             ClientMessage::Signal(signal) => self.signal(at, &signal, now),
             ClientMessage::TransportStatus(status) => self.transport_status(at, status, now),
-            ClientMessage::RoomOperation(_) => {
-                let advice =
-                    "room operations need the room_operation_ids capability; ask for it, or use the plain messages";
-                let code = match self.version_of(at) {
-                    Some(ProtocolVersion::V3) => ErrorCode::InvalidInput,
-                    _ => ErrorCode::UnsupportedProtocolVersion,
-                };
-                self.refuse(at, advice, code, now);
-            }
+            ClientMessage::RoomOperation(operation) => self.room_operation(at, operation, now),
         }
     }
 
@@ -238,7 +231,7 @@ impl<L> Shard<L> {
             .allowance
             .charge_reply(&self.world.settings.budgets, now.mono_ms)
         {
-            self.tell(at, message, now);
+            self.answer(at, message, now);
         } else {
             let farewell = (
                 "too many requests that had to be refused; slow down",

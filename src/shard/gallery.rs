@@ -91,7 +91,7 @@ impl<L> Shard<L> {
         let settings = &self.world.settings;
         let snapshot = room.spectator_snapshot(spectator.id);
         self.post
-            .tell(at, &ServerMessage::SpectatorJoined(snapshot), now.mono_ms, settings);
+            .answer(at, &ServerMessage::SpectatorJoined(snapshot), now.mono_ms, settings);
         let about = Some(spectator.id);
         let joined = ServerMessage::NewSpectatorJoined {
             spectator,
@@ -116,7 +116,7 @@ impl<L> Shard<L> {
         }
     }
 
-    /// Takes a spectator out of the gallery and tells those who stay; one that asked for it is told first.
+    /// Takes a spectator out of the gallery and tells those who stay; one that stays connected is told first.
     pub(super) fn vacate_gallery(&mut self, at: MemberRef, room_ref: RoomRef, reason: SpectatorReason, now: Now) {
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
@@ -127,16 +127,29 @@ impl<L> Shard<L> {
         self.count_member(false);
         let Some(room) = self.rooms.get(room_ref) else { return };
         let settings = &self.world.settings;
-        if reason == SpectatorReason::VoluntaryLeave {
-            let left = ServerMessage::SpectatorLeft {
-                room_id: Some(room.id()),
-                room_code: Some(room.code()),
-                reason,
-                current_spectators: room.gallery().infos(),
-            };
-            self.post.tell(at, &left, now.mono_ms, settings);
+        match reason {
+            SpectatorReason::VoluntaryLeave => {
+                let left = ServerMessage::SpectatorLeft {
+                    room_id: Some(room.id()),
+                    room_code: Some(room.code()),
+                    reason,
+                    current_spectators: room.gallery().infos(),
+                };
+                self.post.answer(at, &left, now.mono_ms, settings);
+            }
+            SpectatorReason::Removed => {
+                let left = ServerMessage::SpectatorLeft {
+                    room_id: Some(room.id()),
+                    // The code may have been changed to keep this very spectator out.
+                    room_code: None,
+                    reason,
+                    current_spectators: Vec::new(),
+                };
+                self.post.tell(at, &left, now.mono_ms, settings);
+            }
+            SpectatorReason::Joined | SpectatorReason::Disconnected | SpectatorReason::RoomClosed => {}
         }
-        if self.is_closing_all {
+        if self.drain.leaves_untold {
             return; // everybody leaves; nobody needs to be told
         }
         let current_spectators = room.gallery().infos();

@@ -68,6 +68,7 @@ impl<L> Shard<L> {
             let interval_ms = world.settings.delivery.stats_interval_ms;
             connection.next_stats_ms = interval_ms.map(|interval| now.mono_ms + interval);
         }
+        self.tell_of_drain(at, now);
         self.plan_check(at);
     }
 

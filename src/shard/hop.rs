@@ -29,6 +29,8 @@ impl<L> Shard<L> {
             state,
             permit,
             last_inbound_ms,
+            operation,
+            knows_of_drain,
             ..
         } = connection;
         let State::Departing { target, errand } = state else {
@@ -44,6 +46,8 @@ impl<L> Shard<L> {
             permit,
             last_inbound_ms,
             errand,
+            operation,
+            knows_of_drain,
             target,
         })
     }
@@ -77,14 +81,19 @@ impl<L> Shard<L> {
             permit,
             last_inbound_ms,
             errand,
+            operation,
+            knows_of_drain,
             target: _,
         } = transfer;
         let mut connection = Connection::new(link, session, outbox, permit, now.mono_ms);
         connection.last_inbound_ms = last_inbound_ms;
         connection.account = account;
         connection.next_stats_ms = next_stats_ms;
+        (connection.operation, connection.knows_of_drain) = (operation, knows_of_drain);
         let at = self.post.connections.insert(connection);
         self.plan_check(at);
+        self.tell_of_drain(at, now);
+        self.dismiss_latecomer(at, now);
         self.flush_soon(at);
         (at, errand)
     }

@@ -23,6 +23,7 @@ impl<L> Shard<L> {
             connection.next_check_ms = u64::MAX;
             match self.due(at, now) {
                 Some(Due::GiveUp) => self.ended.push(at),
+                Some(Due::Dismiss) => self.dismiss(at, now),
                 Some(Due::Close(code, farewell)) => self.close(at, code, farewell, now),
                 Some(Due::Probe) => {
                     self.probe(at, now);
@@ -43,6 +44,8 @@ impl<L> Shard<L> {
         let over = |moment: Option<u64>| moment.is_some_and(|moment| moment <= now.mono_ms);
         if over(moments.give_up_ms) {
             Some(Due::GiveUp)
+        } else if over(moments.leave_ms) {
+            Some(Due::Dismiss)
         } else if over(moments.handshake_ms) {
             let farewell = (
                 "send Authenticate sooner after connecting",
@@ -95,6 +98,7 @@ impl<L> Shard<L> {
         });
         Some(Moments {
             give_up_ms: None,
+            leave_ms: connection.leaves_at_ms,
             handshake_ms: awaits_handshake.then_some(connection.session.opened_at_ms() + settings.handshake.timeout_ms),
             slow_ms,
             idle_ms: liveness
@@ -165,6 +169,8 @@ impl<L> Shard<L> {
 enum Due {
     /// The peer never finished the closing handshake.
     GiveUp,
+    /// The process stops, and it is this connection's turn.
+    Dismiss,
     /// The connection must be closed, for this reason.
     Close(CloseCode, Option<(&'static str, ErrorCode)>),
     /// The peer has been silent: ask whether it is there.
@@ -177,6 +183,7 @@ enum Due {
 #[derive(Default)]
 struct Moments {
     give_up_ms: Option<u64>,
+    leave_ms: Option<u64>,
     handshake_ms: Option<u64>,
     slow_ms: Option<u64>,
     idle_ms: Option<u64>,
@@ -190,6 +197,7 @@ impl Moments {
     fn first_ms(&self) -> Option<u64> {
         [
             self.give_up_ms,
+            self.leave_ms,
             self.handshake_ms,
             self.slow_ms,
             self.idle_ms,

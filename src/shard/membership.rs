@@ -7,7 +7,7 @@ use rand_chacha::rand_core::RngCore;
 use super::connection::{Place, RoomRef, State};
 use super::entry::{Failure, check_password, draining, no_such_room};
 use super::transfer::JoinErrand;
-use super::{CounterSet, Errand, Now, Settings, Shard, ShardId, Slot};
+use super::{CounterSet, Errand, Now, SLOT_COUNT, Settings, Shard, ShardId, Slot};
 use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
 use crate::protocol::{
     ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
@@ -21,6 +21,9 @@ const CODE_ATTEMPTS: usize = 8;
 /// How often a code is drawn anew, per shard, because it leads to another shard. Missing that often has a chance below
 /// 1 in 10²⁷ for any number of shards.
 const DRAWS_PER_SHARD: usize = 64;
+
+/// How often a code is drawn anew because it leads to another slot. Missing that often has a chance of 1 in 9 million.
+const DRAWS_PER_SLOT: usize = 16 * SLOT_COUNT;
 
 impl<L> Shard<L> {
     /// Serves `JoinRoom`.
@@ -154,7 +157,7 @@ impl<L> Shard<L> {
             .settings
             .snapshot(room, seat.player(), room.lobby_state(), now, &self.post.counters);
         self.post
-            .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
+            .answer(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
         let joined = ServerMessage::PlayerJoined {
             player: room.player_info(seat),
         };
@@ -222,7 +225,7 @@ impl<L> Shard<L> {
             .settings
             .snapshot(room, player, LobbyState::Waiting, now, &self.post.counters);
         self.post
-            .tell(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
+            .answer(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
         let promoted = self.lobby_message(room_ref);
         self.tell(at, &promoted, now);
         Ok(())
@@ -231,14 +234,29 @@ impl<L> Shard<L> {
     /// A code that leads to this shard and that no room has.
     fn draw_free_code(&mut self, game_name: &str) -> Option<RoomCode> {
         let world = Arc::clone(&self.world);
-        let rules = &world.settings.rooms;
         let draws = DRAWS_PER_SHARD * usize::from(world.shards()) * CODE_ATTEMPTS;
+        let home = self.id;
+        self.draw_code(game_name, draws, |slot| world.slots.owner(slot) == home)
+    }
+
+    /// A code for a room that has one already. It leads to the room's own slot: whatever else leads to the room goes on
+    /// to do so, here and in every later process.
+    pub(super) fn draw_code_for(&mut self, room_ref: RoomRef) -> Option<RoomCode> {
+        let room = self.rooms.get(room_ref)?;
+        let (slot, game_name) = (Slot::new(room.id().slot()), Box::<str>::from(room.game_name()));
+        self.draw_code(&game_name, DRAWS_PER_SLOT, |drawn| drawn == slot)
+    }
+
+    /// The first of so many drawn codes that leads to a fitting slot and that no room has.
+    fn draw_code(&mut self, game_name: &str, draws: usize, fits: impl Fn(Slot) -> bool) -> Option<RoomCode> {
+        let world = Arc::clone(&self.world);
+        let rules = &world.settings.rooms;
         let mut taken = 0;
         for _ in 0..draws {
             let code = RoomCode::draw(rules.code_length, rules.code_prefix.as_deref(), &mut || {
                 self.random.next_u64()
             });
-            if world.slots.owner(world.slot_key.slot_of(game_name, &code)) != self.id {
+            if !fits(world.slot_key.slot_of(game_name, &code)) {
                 continue;
             }
             if self.rooms.find(game_name, &code).is_none() {
@@ -271,7 +289,7 @@ impl<L> Shard<L> {
     /// Serves `LeaveRoom`. Without a seat there is no answer, by the protocol's rule.
     pub(super) fn leave_room(&mut self, at: MemberRef, now: Now) {
         if self.seat_of(at).is_some() {
-            self.tell(at, &ServerMessage::RoomLeft, now);
+            self.answer(at, &ServerMessage::RoomLeft, now);
             self.vacate(at, false, now);
         }
     }
@@ -311,7 +329,7 @@ impl<L> Shard<L> {
             self.rooms.remember_absent(departure.player, room_ref);
         }
         self.count_member(false);
-        if self.is_closing_all {
+        if self.drain.leaves_untold {
             return;
         }
         let left = ServerMessage::PlayerLeft {

@@ -20,6 +20,7 @@ mod dispatch;
 mod doorbell;
 #[cfg(test)]
 mod doorbell_model;
+mod drain;
 mod entry;
 mod expiry;
 mod flush;
@@ -33,6 +34,8 @@ mod inbox;
 mod liveness;
 mod lobby;
 mod membership;
+mod moderation;
+mod operation;
 mod outbox;
 mod peer_sessions;
 mod post;
@@ -75,6 +78,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use self::admission::ConnectionPermit;
 use self::deadlines::Deadlines;
+use self::drain::Drain;
 use self::post::Post;
 use self::rooms::Rooms;
 use self::share::Turn;
@@ -111,8 +115,7 @@ pub struct Shard<L> {
     departing: Vec<MemberRef>,
     ended: Vec<MemberRef>,
     next_sweep_ms: u64,
-    /// Whether everybody is being sent away: nobody needs to be told who else leaves.
-    is_closing_all: bool,
+    drain: Drain,
     random: ChaCha12Rng,
 }
 
@@ -138,7 +141,7 @@ impl<L> Shard<L> {
             departing: Vec::new(),
             ended: Vec::new(),
             next_sweep_ms,
-            is_closing_all: false,
+            drain: Drain::default(),
             random: ChaCha12Rng::from_seed(seed),
         }
     }

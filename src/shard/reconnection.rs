@@ -7,10 +7,13 @@ use serde_json::value::RawValue;
 use super::connection::{Place, RoomRef};
 use super::entry::Failure;
 use super::transfer::ReturnErrand;
-use super::{Errand, Now, Shard};
+use super::{CounterSet, Errand, Now, Settings, Shard};
 use crate::protocol::server_message::{Reconnected, Replay};
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, ProtocolVersion, Reconnect, ReconnectToken, ServerMessage};
-use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Telling};
+use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room, Telling};
+
+/// What a `Reconnected` may have beyond what is worked out of it beforehand: an operation's id, some digits.
+const SLACK_BYTES: usize = 160;
 
 impl<L> Shard<L> {
     /// Serves `Reconnect`: the token leads to the room's home, or else the room's id does.
@@ -80,8 +83,10 @@ impl<L> Shard<L> {
             app: session.app(),
             app_seat_limit: terms.and_then(|terms| terms.max_players_per_room),
         };
+        let version = session.dialect().version;
+        let fits = |room: &Room| world.settings.can_tell_return(room, errand.player, version, now);
         let back = room
-            .redeem(claim, now.mono_ms)
+            .redeem(claim, fits, now.mono_ms)
             .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
         let Return {
             allowance,
@@ -133,7 +138,8 @@ impl<L> Shard<L> {
         // The newest that fit; the snapshot itself always goes first.
         let mut snapshot_json = Vec::new();
         ServerMessage::Reconnected(reconnected.clone()).write_json(version, &mut snapshot_json);
-        let mut room_left = settings.messages.max_outbound_bytes.saturating_sub(snapshot_json.len());
+        let told_bytes = snapshot_json.len() + SLACK_BYTES;
+        let mut room_left = settings.messages.max_outbound_bytes.saturating_sub(told_bytes);
         let kept = texts
             .iter()
             .rev()
@@ -149,7 +155,7 @@ impl<L> Shard<L> {
         }
         reconnected.missed_events = texts[texts.len() - kept..].iter().map(|text| &**text).collect();
         self.post
-            .tell(at, &ServerMessage::Reconnected(reconnected), now.mono_ms, settings);
+            .answer(at, &ServerMessage::Reconnected(reconnected), now.mono_ms, settings);
         let returned = ServerMessage::PlayerReconnected {
             player: room.player_info(seat),
         };
@@ -191,6 +197,28 @@ impl<L> Shard<L> {
                 self.rooms.forget_absent(player);
             }
         }
+    }
+}
+
+impl Settings {
+    /// Whether the room can be told, without what was missed, to a player who comes back to it.
+    fn can_tell_return(&self, room: &Room, player: PlayerId, version: ProtocolVersion, now: Now) -> bool {
+        let relay_type = self.rooms.relay_type_of(room.game_name());
+        let has_started = room.peer_session().is_some();
+        room.snapshot_for_return(player, relay_type).is_some_and(|mut room| {
+            if self.peer_sessions.pregathers_ice && !has_started {
+                // As if the player could use them; nothing is told yet, so nothing is counted.
+                room.ice_servers = self.peer_sessions.ice.list_for(player, now, &CounterSet::default());
+            }
+            let back = ServerMessage::Reconnected(Reconnected {
+                room,
+                missed_events: Vec::new(),
+                replay: Replay::Unavailable,
+            });
+            let mut json = Vec::new();
+            back.write_json(version, &mut json);
+            json.len() + SLACK_BYTES <= self.messages.max_outbound_bytes
+        })
     }
 }
 

@@ -105,6 +105,18 @@ impl Rooms {
         at
     }
 
+    /// Gives a room another code, which no room of its game has.
+    pub(super) fn rename(&mut self, at: RoomRef, code: RoomCode, now_ms: u64) {
+        let Some(Home { room, .. }) = self.homes.get_mut(at.0) else {
+            return;
+        };
+        let game_name = Box::<str>::from(room.game_name());
+        self.by_name.remove(&(game_name.clone(), room.code().clone()));
+        let before = self.by_name.insert((game_name, code.clone()), at);
+        debug_assert!(before.is_none(), "two rooms of one name");
+        room.set_code(code, now_ms);
+    }
+
     /// Every room with the place that it had and the application that it is counted for.
     pub(super) fn into_rooms(self) -> impl Iterator<Item = (RoomRef, Room, Option<AppId>)> {
         self.homes

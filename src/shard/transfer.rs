@@ -4,7 +4,7 @@ use super::account::DeliveryAccount;
 use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
 use super::{ShardId, Slot, World};
-use crate::protocol::{ErrorCode, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
+use crate::protocol::{ErrorCode, OperationId, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
 use crate::session::Session;
 
 /// Everything that a connection is, in one piece. Dropping it closes the connection: the link does that.
@@ -22,6 +22,9 @@ pub struct Transfer<L> {
     pub(super) last_inbound_ms: u64,
     /// Why it moves: what the new shard does first.
     pub(super) errand: Box<Errand>,
+    /// The id under which the errand is answered, if it came with one.
+    pub(super) operation: Option<OperationId>,
+    pub(super) knows_of_drain: bool,
     /// Where it goes.
     pub(super) target: ShardId,
 }

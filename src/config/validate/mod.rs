@@ -311,6 +311,7 @@ fn runtime(config: &Config, check: &mut Check) {
     check.range("runtime.inbox_reserve", runtime.inbox_reserve, 16..=1_048_576);
     check.range("runtime.listen_backlog", runtime.listen_backlog, 1..=i32::MAX as u64);
     check.range("runtime.start_timeout_ms", runtime.start_timeout_ms, 100..=600_000);
+    check.range("runtime.drain_spread_ms", runtime.drain_spread_ms, 0..=600_000);
     check.range("runtime.flush_timeout_ms", runtime.flush_timeout_ms, 0..=600_000);
     check.at_least("runtime.max_fragments", runtime.max_fragments, 1);
     if let Some(bytes) = runtime.outbox_max_bytes {

@@ -31,6 +31,7 @@ impl Pump {
             };
             self.listeners.clear();
             self.greetings.clear();
+            self.shard.announce_drain(grace.as_millis() as u64, now);
         }
     }
 
@@ -41,13 +42,36 @@ impl Pump {
             // As long as anybody is there: a server that everybody has left need not wait for nobody.
             Stage::Draining { until_ms } if now.mono_ms < until_ms && self.is_anybody_here() => false,
             Stage::Draining { .. } => {
-                let until_ms = now.mono_ms + self.settings.flush_timeout.as_millis() as u64;
-                self.stage = Stage::Flushing { until_ms };
-                self.shard.close_all(now);
+                let span_ms = self.dismissal_span_ms();
+                if span_ms == 0 {
+                    self.close_all(now);
+                } else {
+                    self.shard.dismiss_within(span_ms, now);
+                    let until_ms = now.mono_ms + span_ms;
+                    self.stage = Stage::Dismissing { until_ms };
+                }
+                false
+            }
+            Stage::Dismissing { until_ms } if now.mono_ms < until_ms && self.is_anybody_here() => false,
+            Stage::Dismissing { .. } => {
+                self.close_all(now);
                 false
             }
             Stage::Flushing { until_ms } => self.shard.connections() == 0 || now.mono_ms >= until_ms,
         }
+    }
+
+    /// How long closing everybody takes: a millisecond for each connection of the process, so that about a thousand a
+    /// second look for another server, but never longer than the operator allows.
+    fn dismissal_span_ms(&self) -> u64 {
+        let connections = self.shard.world().ledger.admitted().connections as u64;
+        connections.min(self.settings.drain_spread.as_millis() as u64)
+    }
+
+    fn close_all(&mut self, now: Now) {
+        let until_ms = now.mono_ms + self.settings.flush_timeout.as_millis() as u64;
+        self.stage = Stage::Flushing { until_ms };
+        self.shard.close_all(now);
     }
 
     /// Whether any shard of the process still has a connection: one may yet come here with a join.

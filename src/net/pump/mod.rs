@@ -57,6 +57,8 @@ pub struct PumpSettings {
     pub max_greetings: usize,
     /// How long connections may go on after a stop was asked for.
     pub drain_grace: Duration,
+    /// The longest that closing everybody after that may take.
+    pub drain_spread: Duration,
     /// How long a stop may spend on sending what is queued.
     pub flush_timeout: Duration,
     /// The kernel's send buffer of each socket; `None`: its own choice.
@@ -118,6 +120,8 @@ enum Stage {
     Serving,
     /// Nobody is taken in; those who are here go on until this moment.
     Draining { until_ms: u64 },
+    /// Everybody is being closed, one after the other, until this moment.
+    Dismissing { until_ms: u64 },
     /// Everybody has been told; what is queued is sent until this moment at the latest.
     Flushing { until_ms: u64 },
 }

@@ -18,10 +18,13 @@ use self::views::{
 };
 use super::delivery::{DeliveryCounts, Gap};
 use super::server_message::{
-    AdvisoryRates, PeerInfo, PlayerInfo, ProtocolInfo, Reconnected, RoomSnapshot, SpectatorInfo, SpectatorReason,
-    SpectatorSnapshot,
+    AdvisoryRates, GoingAway, PeerInfo, PlayerInfo, ProtocolInfo, Reconnected, RoomSnapshot, SpectatorInfo,
+    SpectatorReason, SpectatorSnapshot,
 };
-use super::{ErrorCode, LobbyState, PlanId, PlayerId, ProtocolVersion, ServerMessage, Transport};
+use super::{
+    ErrorCode, LobbyState, OperationAnswer, OperationId, OperationResult, PlanId, PlayerId, ProtocolVersion,
+    ServerMessage, Transport,
+};
 
 impl ServerMessage<'_> {
     /// Appends the message's JSON text, as a receiver of `version` sees it.
@@ -51,7 +54,11 @@ impl ServerMessage<'_> {
     pub const fn is_personal(&self) -> bool {
         matches!(
             self,
-            Self::AuthorityChanged { .. } | Self::RoomJoined(_) | Self::Reconnected(_) | Self::SessionPlan(_)
+            Self::AuthorityChanged { .. }
+                | Self::RoomJoined(_)
+                | Self::Reconnected(_)
+                | Self::SessionPlan(_)
+                | Self::RoomOperationResult { .. }
         )
     }
 }
@@ -126,11 +133,24 @@ enum Wire<'a> {
         signal: &'a RawValue,
     },
     PeerTransportStatus(PeerTransportStatusView),
+    RoomOperationResult {
+        operation_id: OperationId,
+        result: ResultWire<'a>,
+    },
+    GoingAway(GoingAway),
     Pong,
     Error {
         message: &'a str,
         error_code: ErrorCode,
     },
+}
+
+/// An envelope inside an envelope.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ResultWire<'a> {
+    Plain(Box<Wire<'a>>),
+    Own(&'a OperationResult<'a>),
 }
 
 fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a> {
@@ -258,6 +278,17 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
         ServerMessage::PeerTransportStatus { peer_id, status } => {
             Wire::PeerTransportStatus(PeerTransportStatusView { peer_id, status })
         }
+        ServerMessage::RoomOperationResult {
+            operation_id,
+            ref result,
+        } => Wire::RoomOperationResult {
+            operation_id,
+            result: match result {
+                OperationAnswer::Plain(message) => ResultWire::Plain(Box::new(wire(message, version))),
+                OperationAnswer::Own(result) => ResultWire::Own(result),
+            },
+        },
+        ServerMessage::GoingAway(notice) => Wire::GoingAway(notice),
         ServerMessage::Pong => Wire::Pong,
         ServerMessage::Error { message, error_code } => Wire::Error { message, error_code },
     }

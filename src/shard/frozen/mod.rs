@@ -25,7 +25,7 @@ use super::connection::{Connection, Place, RoomRef, State};
 use super::outbox::Outbox;
 use super::{Errand, Now, Shard, SlotKey, Transfer};
 use crate::clock::{ClockChange, Moments};
-use crate::protocol::{AppId, RoomId};
+use crate::protocol::{AppId, OperationId, RoomId};
 use crate::room::Room;
 use crate::session::Session;
 
@@ -62,6 +62,7 @@ struct FrozenConnection<R> {
     next_stats_ms: Option<u64>,
     place: Option<FrozenPlace>,
     state: FrozenState,
+    operation: Option<OperationId>,
     stalled_since_ms: Option<u64>,
     progress_at_ms: u64,
     last_inbound_ms: u64,
@@ -124,6 +125,9 @@ impl<L> Shard<L> {
                 next_stats_ms,
                 place,
                 state,
+                operation,
+                knows_of_drain: _,
+                leaves_at_ms: _,
                 is_doomed: _,
                 is_dirty: _,
                 stalled_since_ms,
@@ -156,6 +160,7 @@ impl<L> Shard<L> {
                         peer_has_closed,
                     },
                 },
+                operation,
                 stalled_since_ms,
                 progress_at_ms,
                 last_inbound_ms,
@@ -193,6 +198,8 @@ impl<R> FrozenShard<R> {
             permit,
             last_inbound_ms,
             errand,
+            operation,
+            knows_of_drain: _,
             target: _,
         } = transfer;
         let mut connection = FrozenConnection {
@@ -203,6 +210,7 @@ impl<R> FrozenShard<R> {
             next_stats_ms,
             place: None,
             state: FrozenState::Departing(errand),
+            operation,
             stalled_since_ms: None,
             progress_at_ms: last_inbound_ms,
             last_inbound_ms,
@@ -242,6 +250,7 @@ impl<R> Moments for FrozenConnection<R> {
             next_stats_ms,
             place: _,
             state,
+            operation: _,
             stalled_since_ms,
             progress_at_ms,
             last_inbound_ms,

@@ -106,6 +106,7 @@ impl<L> Shard<L> {
             next_stats_ms,
             place: _,
             state,
+            operation,
             stalled_since_ms,
             progress_at_ms,
             last_inbound_ms,
@@ -142,6 +143,7 @@ impl<L> Shard<L> {
         connection.last_activity_ms = last_activity_ms;
         connection.probe = probe_sent_at_ms.map(|sent_at_ms| Probe { sent_at_ms });
         connection.state = state;
+        connection.operation = operation;
         connection.stalled_since_ms = stalled_since_ms;
         self.post.counters.connections.add(1);
         Some((self.post.connections.insert(connection), next))

@@ -1,0 +1,145 @@
+//! What the authority of a room does to it. Only room operations ask for it.
+
+use super::connection::RoomRef;
+use super::entry::check_password;
+use super::{Now, Shard};
+use crate::protocol::server_message::SpectatorReason;
+use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
+use crate::room::{MemberRef, ModerationRefusal, Removed};
+
+impl<L> Shard<L> {
+    /// Serves `KickPlayer`.
+    pub(super) fn kick_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let removed = room.kick(player, target, now.mono_ms);
+        let answer = OperationResult::PlayerKicked { player_id: target };
+        self.finish_removal(at, room_ref, removed, answer, now);
+    }
+
+    /// Serves `BanPlayer`.
+    pub(super) fn ban_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let removed = room.ban(player, target, now.mono_ms);
+        let answer = OperationResult::PlayerBanned { player_id: target };
+        self.finish_removal(at, room_ref, removed, answer, now);
+    }
+
+    /// Ends what a removed player still has of the room, tells those who stay, and answers the authority last.
+    fn finish_removal(
+        &mut self,
+        at: MemberRef,
+        room_ref: RoomRef,
+        removed: Result<Removed, ModerationRefusal>,
+        answer: OperationResult<'_>,
+        now: Now,
+    ) {
+        match removed {
+            Err(refusal) => return self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Ok(Removed::Seated(link)) => {
+                let farewell = ("the room's authority removed you", ErrorCode::Kicked);
+                self.close(link, CloseCode::Kicked, Some(farewell), now);
+            }
+            Ok(Removed::Watching(link)) => {
+                self.vacate_gallery(link, room_ref, SpectatorReason::Removed, now);
+                if let Some(connection) = self.post.connections.get_mut(link) {
+                    connection.place = None;
+                }
+            }
+            Ok(Removed::Absent) => {}
+        }
+        self.post.counters.removals.add(1);
+        self.answer_operation(at, answer, now);
+    }
+
+    /// Serves `UnbanPlayer`.
+    pub(super) fn unban_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        match room.unban(player, target, now.mono_ms) {
+            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Ok(()) => self.answer_operation(at, OperationResult::PlayerUnbanned { player_id: target }, now),
+        }
+    }
+
+    /// Serves `SetRoomAccess`.
+    pub(super) fn set_room_access(&mut self, at: MemberRef, password: Option<Secret>, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let changed = match room.check_authority(player) {
+            Ok(()) => check_password(password.as_ref()).and_then(|()| {
+                room.set_access(player, password, now.mono_ms)
+                    .map_err(|refusal| (refusal.to_string(), refusal.code()))
+            }),
+            Err(refusal) => Err((refusal.to_string(), refusal.code())),
+        };
+        match changed {
+            Err((reason, error_code)) => self.refuse(at, &reason, error_code, now),
+            Ok(requires_password) => {
+                self.answer_operation(at, OperationResult::RoomAccessUpdated { requires_password }, now);
+            }
+        }
+    }
+
+    /// Serves `RegenerateRoomCode`. It is charged as a join: one code in 4,096 leads to the room's slot, so that thousands
+    /// are drawn.
+    pub(super) fn regenerate_room_code(&mut self, at: MemberRef, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get(room_ref) else {
+            return;
+        };
+        if let Err(refusal) = room.check_authority(player) {
+            return self.refuse(at, &refusal.to_string(), refusal.code(), now);
+        }
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let settings = &self.world.settings;
+        let charged = settings.charge_entry(&mut connection.session.allowance, false, now);
+        if let Err((reason, error_code)) = charged {
+            return self.refuse(at, &reason, error_code, now);
+        }
+        let Some(code) = self.draw_code_for(room_ref) else {
+            let advice = "no free room code was found; try again, or open another room";
+            return self.refuse(at, advice, ErrorCode::InternalError, now);
+        };
+        self.rooms.rename(room_ref, code.clone(), now.mono_ms);
+        self.answer_operation(at, OperationResult::RoomCodeRegenerated { room_code: &code }, now);
+    }
+
+    /// Serves `TransferAuthority`.
+    pub(super) fn transfer_authority(&mut self, at: MemberRef, heir: PlayerId, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        match room.transfer_authority(player, heir, now.mono_ms) {
+            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Ok(()) => {
+                self.announce_authority(room_ref, now);
+                self.answer_operation(at, OperationResult::AuthorityTransferred { player_id: heir }, now);
+            }
+        }
+    }
+}
