@@ -251,6 +251,28 @@ fn a_connection_that_is_about_to_move_arrives_with_what_it_had_sent() {
 }
 
 #[test]
+fn an_operation_is_answered_once_under_its_id_wherever_it_is_cut() {
+    let id = "77777777-7777-4777-8777-777777777777";
+    let mut script = pair();
+    script.push(Step::Connect(2));
+    let handshake = r#"{"type":"Authenticate","data":{"app_id":"a","protocol_version":3,
+        "requested_capabilities":["room_operation_ids"]}}"#;
+    let join = r#"{"type":"JoinRoom","data":{"game_name":"reef","player_name":"Uma","room_code":"ABC234"}}"#;
+    let operation = |request: &str| {
+        text(&format!(
+            r#"{{"type":"RoomOperation","data":{{"operation_id":"{id}","operation":{request}}}}}"#
+        ))
+    };
+    script.push(Step::Send(
+        2,
+        [text(handshake), operation(join), operation(r#"{"type":"LeaveRoom"}"#)].concat(),
+    ));
+    let whole = survives_every_cut(&script, &settings());
+    assert_eq!(count(&whole, 2, "RoomOperationResult"), 2);
+    assert_eq!((count(&whole, 2, "RoomJoined"), count(&whole, 2, "RoomLeft")), (1, 1));
+}
+
+#[test]
 fn a_member_whose_socket_is_lost_has_left() {
     let mut rig = Rig::new(settings(), limits(), 1);
     rig.lost = vec![1];

@@ -114,3 +114,50 @@ fn a_player_that_does_not_answer_the_goodbye_holds_nobody_up_for_long() {
     assert_eq!(server.wait(Duration::from_secs(3)), STOPPED_IN_ORDER);
     assert_eq!(mute.rest(), b"");
 }
+
+#[test]
+fn version_3_is_told_when_the_closes_begin_and_version_2_is_not() {
+    let server = serve("1");
+    let mut old = Player::connect_to(server.address());
+    let code = old.create(GAME, "Old");
+    let mut new = Player::moderator_at(server.address());
+    new.join(GAME, "New", &code);
+    let mut alone = Player::moderator_at(server.address());
+    old.expect("PlayerJoined");
+    server.signal(libc::SIGTERM);
+    let notices = [&mut new, &mut alone].map(|player| player.expect("GoingAway"));
+    let unix_ms = |time: std::time::SystemTime| {
+        let since = time.duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        u64::try_from(since.as_millis()).expect("before the year 500 million")
+    };
+    for notice in &notices {
+        assert_eq!(notice["retry_after_secs"], 1);
+        let deadline_ms = notice["deadline_ms"].as_u64().expect("milliseconds");
+        let now_ms = unix_ms(std::time::SystemTime::now());
+        assert!(
+            deadline_ms <= now_ms + 1_000 && deadline_ms + 20_000 > now_ms,
+            "{notice}"
+        );
+    }
+    new.operates("LeaveRoom", &json!(null), "RoomLeft");
+    old.expect("PlayerLeft");
+    for player in [&mut old, &mut new, &mut alone] {
+        assert_eq!(player.receive(), Received::Close(Some(4000)));
+    }
+    assert_eq!(server.wait(Duration::from_secs(5)), STOPPED_IN_ORDER);
+}
+
+#[test]
+fn closes_that_are_spread_end_in_time_and_a_server_with_few_players_does_not_wait_for_the_whole_span() {
+    let server = Program::new(&["--port", "0", "--shards", "2"])
+        .variable("SIGNAL_FISH__SERVER__DRAIN_GRACE_SECS", "0")
+        .variable("SIGNAL_FISH__RUNTIME__DRAIN_SPREAD_MS", "600000")
+        .serve();
+    let mut players: Vec<_> = (0..20).map(|_| Player::connect_to(server.address())).collect();
+    players.iter_mut().for_each(|player| assert!(player.is_served()));
+    server.signal(libc::SIGTERM);
+    for player in &mut players {
+        assert_eq!(player.receive(), Received::Close(Some(4000)));
+    }
+    assert_eq!(server.wait(Duration::from_secs(10)), STOPPED_IN_ORDER);
+}

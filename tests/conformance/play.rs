@@ -80,6 +80,7 @@ impl Play {
             Step::Wait(wait_ms) => stage.wait(*wait_ms),
             Step::Drain => stage.drain(),
             Step::CloseAll => stage.close_all(),
+            Step::CloseAllWithin(span_ms) => stage.close_all_within(*span_ms),
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ const SHOWN_LINES: usize = 12;
 /// Shards and clients in memory.
 pub struct PureStage {
     game: Game,
+    drain_grace_ms: u64,
     clients: BTreeMap<String, Client>,
 }
 
@@ -30,6 +31,7 @@ impl PureStage {
         };
         Self {
             game: Game::new(setup),
+            drain_grace_ms: config.server.drain_grace_secs * 1_000,
             clients: BTreeMap::new(),
         }
     }
@@ -108,11 +110,15 @@ impl Stage for PureStage {
 
     fn drain(&mut self) {
         self.game.settle();
-        self.game.machine().world.begin_drain();
+        self.game.machine().drain(self.drain_grace_ms);
     }
 
     fn close_all(&mut self) {
         self.game.machine().close_all();
+    }
+
+    fn close_all_within(&mut self, span_ms: u64) {
+        self.game.machine().dismiss_within(span_ms);
     }
 
     fn report(&mut self) -> String {

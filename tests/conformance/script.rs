@@ -3,7 +3,7 @@
 //! Reading a script checks all that can be checked without playing it: every line, every message, and that the script
 //! expects something at all. Lines that stand for several (`enters`, `creates`, …) are written out here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use signal_fish_relay::protocol::ProtocolVersion;
@@ -30,6 +30,8 @@ pub struct Script {
     pub lines: Vec<Line>,
     /// Who speaks version 3.
     v3: BTreeSet<String>,
+    /// Under which id each of them asked for its newest room operation.
+    asked: BTreeMap<String, String>,
 }
 
 /// One thing that happens.
@@ -54,6 +56,8 @@ pub enum Step {
     Wait(u64),
     Drain,
     CloseAll,
+    /// As `CloseAll`, spread over so many milliseconds.
+    CloseAllWithin(u64),
 }
 
 /// What a client sends.
@@ -95,6 +99,7 @@ pub fn parse(file: &str, source: &str) -> Result<Script, String> {
         rows: 0,
         lines: Vec::new(),
         v3: BTreeSet::new(),
+        asked: BTreeMap::new(),
     };
     for (index, line) in source.lines().enumerate() {
         let number = index + 1;
@@ -139,6 +144,10 @@ fn parse_line(script: &mut Script, number: usize, line: &str) -> Result<(), Stri
         push(Step::Wait(wait_ms));
         return Ok(());
     }
+    if let Some(time) = line.strip_prefix("close all within ") {
+        push(Step::CloseAllWithin(parse_duration_ms(time)?));
+        return Ok(());
+    }
     match line {
         "drain" => {
             push(Step::Drain);
@@ -176,11 +185,45 @@ fn parse_line(script: &mut Script, number: usize, line: &str) -> Result<(), Stri
         } else {
             rest
         };
+        if let Some(step) = parse_operation(&mut script.asked, number, name, verb, rest)? {
+            script.lines.push(Line { number, step });
+            continue;
+        }
         for step in parse_deed(name, version, verb, rest)? {
             script.lines.push(Line { number, step });
         }
     }
     Ok(())
+}
+
+/// A room operation under an id of its own, or the result of the newest one.
+fn parse_operation(
+    asked: &mut BTreeMap<String, String>,
+    number: usize,
+    name: &str,
+    verb: &str,
+    rest: &str,
+) -> Result<Option<Step>, String> {
+    let (tag, data) = rest.split_once(' ').unwrap_or((rest, ""));
+    match verb {
+        "asks" if is_tag(tag) => {
+            let id = format!("00000000-0000-4000-8000-{number:012}");
+            let Outgoing::Text(operation) = parse_outgoing(rest)? else {
+                return Err("an operation is a message".to_owned());
+            };
+            let text =
+                format!(r#"{{"type":"RoomOperation","data":{{"operation_id":"{id}","operation":{operation}}}}}"#);
+            asked.insert(name.to_owned(), id);
+            Ok(Some(Step::Send(name.to_owned(), Outgoing::Text(text), true)))
+        }
+        "learns" if is_tag(tag) => {
+            let id = asked.get(name).ok_or("nobody learns what was not asked")?;
+            let result = message_pattern(tag, data)?;
+            let pattern = format!(r#"RoomOperationResult {{"operation_id":"{id}","result":{result}}}"#);
+            Ok(Some(expect_step(name, &pattern)?))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn parse_duration_ms(text: &str) -> Result<u64, String> {
@@ -353,7 +396,7 @@ fn message_pattern(tag: &str, rest: &str) -> Result<String, String> {
             let data = match tag {
                 "Error" => json!({"message": "$text", "error_code": code}),
                 "AuthenticationError" => json!({"error": "$text", "error_code": code}),
-                "RoomJoinFailed" | "SpectatorJoinFailed" | "ReconnectionFailed" => {
+                "RoomJoinFailed" | "SpectatorJoinFailed" | "ReconnectionFailed" | "OperationFailed" => {
                     json!({"reason": "$text", "error_code": code})
                 }
                 "AuthorityResponse" => json!({"granted": false, "reason": "$text", "error_code": code}),

@@ -221,6 +221,10 @@ impl Stage for SocketStage {
         unreachable!("only in memory, see the script's mark");
     }
 
+    fn close_all_within(&mut self, _span_ms: u64) {
+        unreachable!("only in memory, see the script's mark");
+    }
+
     fn report(&mut self) -> String {
         "  on a socket".to_owned()
     }

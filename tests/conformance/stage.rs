@@ -45,6 +45,9 @@ pub trait Stage {
     /// The grace is over.
     fn close_all(&mut self);
 
+    /// The grace is over, and the closes are spread over so much time.
+    fn close_all_within(&mut self, span_ms: u64);
+
     /// What a failure's report should add.
     fn report(&mut self) -> String;
 }

@@ -191,6 +191,24 @@ impl Simulation {
         self.in_flight
     }
 
+    /// Tells every shard that the process will stop.
+    pub fn drain(&mut self, grace_ms: u64) {
+        let now = self.now();
+        for core in &mut self.cores {
+            core.shard.announce_drain(grace_ms, now);
+            core.is_touched = true;
+        }
+    }
+
+    /// Stops every shard, spread over so much time.
+    pub fn dismiss_within(&mut self, span_ms: u64) {
+        let now = self.now();
+        for core in &mut self.cores {
+            core.shard.dismiss_within(span_ms, now);
+            core.is_touched = true;
+        }
+    }
+
     /// Stops every shard: goodbye to everybody, flush, end.
     pub fn close_all(&mut self) {
         let now = self.now();

@@ -31,6 +31,8 @@ pub const APP_ID: &str = "reef-racer";
 /// One connection to the server.
 pub struct Player {
     socket: WebSocket<TcpStream>,
+    /// How many room operations it has sent.
+    operations: u64,
 }
 
 impl Player {
@@ -46,7 +48,35 @@ impl Player {
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout above zero");
         let (socket, _) = tungstenite::client(format!("ws://{address}/v2/ws"), stream).expect("an upgrade");
-        Self { socket }
+        let operations = 0;
+        Self { socket, operations }
+    }
+
+    /// Connects and authenticates for version 3, with ids for room operations.
+    pub fn moderator(server: &Server) -> Self {
+        Self::moderator_at(server.address())
+    }
+
+    /// The same, at an address.
+    pub fn moderator_at(address: SocketAddr) -> Self {
+        let mut player = Self::connect_to(address);
+        player.send(&json!({"type": "Authenticate", "data":
+            {"app_id": APP_ID, "protocol_version": 3, "requested_capabilities": ["room_operation_ids"]}}));
+        player.expect("Authenticated");
+        player.expect("ProtocolInfo");
+        player
+    }
+
+    /// Sends a room operation and returns its result, which must be of this type. What comes before it is passed over.
+    pub fn operates(&mut self, kind: &str, data: &Value, result: &str) -> Value {
+        self.operations += 1;
+        let id = format!("77777777-7777-4777-8777-{:012}", self.operations);
+        self.send(&json!({"type": "RoomOperation", "data":
+            {"operation_id": id, "operation": {"type": kind, "data": data}}}));
+        let mut answer = self.wait_for("RoomOperationResult");
+        assert_eq!(answer["operation_id"], id);
+        assert_eq!(answer["result"]["type"], result, "{answer}");
+        answer["result"]["data"].take()
     }
 
     /// Connects and authenticates for game data in JSON.

@@ -21,8 +21,16 @@ pub struct Published {
 
 impl Published {
     pub async fn authenticated(server: &Server, format: Option<GameDataEncoding>) -> Self {
+        Self::configured(server, format, SignalFishConfig::new(APP_ID)).await
+    }
+
+    /// On version 3, over the relay alone.
+    pub async fn on_version_3(server: &Server) -> Self {
+        Self::configured(server, None, SignalFishConfig::new(APP_ID).enable_v3()).await
+    }
+
+    async fn configured(server: &Server, format: Option<GameDataEncoding>, mut config: SignalFishConfig) -> Self {
         let transport = WebSocketTransport::connect(&server.url()).await.expect("an upgrade");
-        let mut config = SignalFishConfig::new(APP_ID);
         config.game_data_format = format;
         Self::authenticated_over(transport, config).await
     }
