@@ -1,7 +1,7 @@
 //! What a room's authority may do: remove those who are there, keep them out, change the door, and hand itself on.
 //!
 //! A ban is kept by the player's id and by its name, which is all that the server knows of a person; see
-//! `docs/adr/008-what-a-ban-holds-against.md`.
+//! `docs/adr/009-what-a-ban-holds-against.md`.
 
 use std::collections::VecDeque;
 
