@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::ProtocolVersion;
@@ -198,7 +198,15 @@ impl Stage for SocketStage {
 
     fn vanish(&mut self, name: &str, _loses_what_was_sent: bool) {
         let client = self.clients.remove(name).expect("the play keeps to who is connected");
+        let ended = |server: &Server| server.count(|shard| &shard.disconnections);
+        let before = ended(&self.server);
         client.stream.shutdown(Shutdown::Both).expect("connected");
+        // Nobody need be told of it, so nothing else shows that the server has noticed.
+        let deadline = Instant::now() + DEADLINE;
+        while ended(&self.server) == before {
+            assert!(Instant::now() < deadline, "the server does not notice that {name} is gone");
+            std::thread::yield_now();
+        }
     }
 
     fn set_reading(&mut self, _name: &str, _reads: bool) {
