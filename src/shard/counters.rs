@@ -66,6 +66,7 @@ counters! {
     latest_dropped, "latest_dropped_full_total", "`latest` values that found a slow reader's queue full.";
     volatile_dropped, "volatile_dropped_total", "`volatile` messages left out for slow readers.";
     undeliverable, "undeliverable_total", "Game-data frames that a receiver of another format could not be told.";
+    kernel_entries, "kernel_entries_total", "Times that a shard's loop asked the kernel: waits, pauses, reads and sends.";
     socket_sends, "socket_sends_total", "Sends that a socket accepted, wholly or in part.";
     socket_full, "socket_full_total", "Sends that a full socket cut short.";
     egress_bytes, "websocket_egress_bytes_total", "Bytes written to clients.";

@@ -212,11 +212,13 @@ impl Pump {
         let mut now = Instant::now();
         let has_work = !self.backlog.is_empty() || !self.suspended.is_empty() || self.shard.has_work();
         if let Some(gather) = self.pace.end_turn(now).filter(|_| !has_work) {
+            self.shard.counters().kernel_entries.add(1);
             std::thread::sleep(gather);
             now = Instant::now();
         }
         let until_tick = self.next_tick.saturating_duration_since(now);
         let may_sleep = !has_work && !until_tick.is_zero() && self.inbox.prepare_to_sleep();
+        self.shard.counters().kernel_entries.add(1);
         let ready = self.poller.wait(if may_sleep { until_tick } else { Duration::ZERO })?;
         self.inbox.awake();
         self.pace.begin_turn(ready, Instant::now());
@@ -249,6 +251,7 @@ impl Pump {
         if link.is_suspended {
             return; // what arrived before comes first; then it is read again
         }
+        self.shard.counters().kernel_entries.add(1);
         match link.socket.receive(&mut self.scratch) {
             Received::Bytes(count) => {
                 let flow = conversation::feed(&mut self.shard, at, &mut self.scratch[..count], self.limits, now);
@@ -328,6 +331,7 @@ impl Pump {
         for at in &dirty {
             while let Some((link, bytes)) = self.shard.unsent(*at, now) {
                 let outcome = link.socket.send(bytes);
+                self.shard.counters().kernel_entries.add(1);
                 match self.shard.sent(*at, outcome, now) {
                     AfterSend::SendMore => continue,
                     AfterSend::Nothing => self.watch_for(*at, Interest::Read, now),
