@@ -21,8 +21,6 @@ use Effect::{Refuse, Warn};
 const NOT_BUILT: &[(&str, Effect)] = &[
     ("server.heartbeat_throttle_secs", Warn),
     ("server.region_id", Warn),
-    ("protocol.enable_rkyv_game_data", Warn),
-    ("protocol.enable_protobuf_game_data", Warn),
     ("security.transport.tls.enabled", Refuse),
     ("websocket.enable_batching", Warn),
     ("websocket.batch_size", Warn),

@@ -59,6 +59,11 @@ pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
         "nothing notices a client that is gone: set one of server.ping_timeout, websocket.idle_timeout_secs, \
          websocket.server_ping_interval_secs",
     );
+    say(
+        config.protocol.enable_rkyv_game_data || config.protocol.enable_protobuf_game_data,
+        "published clients up to 0.14 refuse a server that offers rkyv or protobuf: let only your own clients connect, or \
+         set protocol.enable_rkyv_game_data and protocol.enable_protobuf_game_data to false",
+    );
     let peer_topology = session.default_topology != Topology::Relay
         || session
             .game_topology_mappings
@@ -155,6 +160,7 @@ mod tests {
         config.server.ping_timeout = 0;
         config.websocket.idle_timeout_secs = 0;
         config.websocket.server_ping_interval_secs = 0;
+        config.protocol.enable_rkyv_game_data = true;
         config.session.enable_webrtc = false;
         config.session.enable_direct = false;
         config.session.ice_servers = vec![IceServer {
@@ -168,6 +174,6 @@ mod tests {
             .collect();
         config.metrics.dashboard_cache_history_window_secs = 5 * 720 + 1;
         let found = startup_warnings(&config, false);
-        assert_eq!(found.len(), 10, "{found:#?}");
+        assert_eq!(found.len(), 11, "{found:#?}");
     }
 }

@@ -107,16 +107,12 @@ pub(super) fn access_policy(config: &Config) -> Result<AccessPolicy, TokenKeyErr
 fn handshake(config: &Config) -> HandshakePolicy {
     let names = &config.protocol.player_name_validation;
     let sdk = &config.protocol.sdk_compatibility;
-    let mut formats = vec![GameDataFormat::Json];
-    if config.protocol.enable_message_pack_game_data {
-        formats.push(GameDataFormat::MessagePack);
-    }
     HandshakePolicy {
         versions: VersionRange {
             oldest: version(config.protocol.min_protocol_version),
             newest: version(config.protocol.max_protocol_version),
         },
-        formats,
+        formats: formats(config),
         name_rules: NameRules {
             max_length_bytes: config.protocol.max_player_name_length,
             allow_unicode_alphanumeric: names.allow_unicode_alphanumeric,
