@@ -15,7 +15,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::{Config, TokenKeyError};
-use crate::net::http::Site;
 use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
@@ -24,7 +23,7 @@ use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
 pub use reload::{ReloadError, Reloaded, Reloader};
-pub use settings::{admission_limits, shard_settings};
+pub use settings::{admission_limits, shard_settings, site};
 
 /// Descriptors of a shard beside its executor's: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
@@ -164,12 +163,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         shards.get(),
         slot_key,
     );
-    let site = Arc::new(Site {
-        world: Arc::clone(&world),
-        origins: settings::origins(config),
-        token_binding: settings::token_binding(config),
-        metrics_token: settings::metrics_token(config),
-    });
+    let site = Arc::new(site(config, Arc::clone(&world)));
     let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
     let clock = Clock::start();
     let pump_settings = settings::pump_settings(config);

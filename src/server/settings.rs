@@ -1,18 +1,20 @@
 //! From the operator's configuration to what the shards use.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
-use crate::config::{self, Config, OriginPolicy, TokenKeyError};
+use crate::config::{self, Config, TokenKeyError};
 use crate::net::PumpSettings;
+use crate::net::http::Site;
 use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret, Topology};
 use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
 use crate::shard::{
     DeliveryRules, IceRules, ListedIceServer, LivenessRules, MessageLimits, OutboxLimits, PeerSessionRules,
-    ReconnectionRules, RoomRules, Settings, TurnRules,
+    ReconnectionRules, RoomRules, Settings, TurnRules, World,
 };
 
 /// How long the peer may take for its half of a closing handshake.
@@ -137,6 +139,17 @@ fn version(number: u16) -> ProtocolVersion {
     ProtocolVersion::at_most(number).unwrap_or(ProtocolVersion::V2)
 }
 
+/// What clients may choose, in the protocol's order.
+fn formats(config: &Config) -> Vec<GameDataFormat> {
+    let is_enabled = |format: &GameDataFormat| match format {
+        GameDataFormat::Json => true,
+        GameDataFormat::MessagePack => config.protocol.enable_message_pack_game_data,
+        GameDataFormat::Rkyv => config.protocol.enable_rkyv_game_data,
+        GameDataFormat::Protobuf => config.protocol.enable_protobuf_game_data,
+    };
+    GameDataFormat::ALL.iter().copied().filter(is_enabled).collect()
+}
+
 fn app_policy(config: &Config) -> AppPolicy {
     if !config.allowlist_enforced() {
         return AppPolicy::Open;
@@ -237,13 +250,19 @@ pub(super) fn pump_settings(config: &Config) -> PumpSettings {
     }
 }
 
-/// Which pages may connect.
-pub(super) fn origins(config: &Config) -> OriginPolicy {
-    config.origin_policy()
+/// What is answered before an upgrade.
+#[must_use]
+pub fn site(config: &Config, world: Arc<World>) -> Site {
+    Site {
+        world,
+        origins: config.origin_policy(),
+        token_binding: token_binding(config),
+        metrics_token: metrics_token(config),
+    }
 }
 
 /// How connections are bound to their handshakes.
-pub(super) fn token_binding(config: &Config) -> Option<BindingPolicy> {
+fn token_binding(config: &Config) -> Option<BindingPolicy> {
     let binding = &config.security.transport.token_binding;
     binding.enabled.then(|| BindingPolicy {
         subprotocol: binding.subprotocol.clone(),
@@ -252,7 +271,7 @@ pub(super) fn token_binding(config: &Config) -> Option<BindingPolicy> {
 }
 
 /// What a reader of the metrics must know.
-pub(super) fn metrics_token(config: &Config) -> Option<Secret> {
+fn metrics_token(config: &Config) -> Option<Secret> {
     let token = config
         .security
         .metrics_auth_token

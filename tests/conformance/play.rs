@@ -1,8 +1,8 @@
 //! Plays a script on a stage, line by line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::script::{Expected, Line, Outgoing, Script, Step};
 use super::stage::Stage;
@@ -21,6 +21,7 @@ pub fn play(script: &Script, stage: &mut dyn Stage) -> Result<(), String> {
     let mut play = Play {
         names: Names::default(),
         open: BTreeSet::new(),
+        answers: BTreeMap::new(),
     };
     let mut last = 0;
     for line in &script.lines {
@@ -50,6 +51,8 @@ struct Play {
     names: Names,
     /// Whose connection has not ended.
     open: BTreeSet<String>,
+    /// What requests were answered with and nobody has looked at.
+    answers: BTreeMap<String, String>,
 }
 
 impl Play {
@@ -71,6 +74,14 @@ impl Play {
                 }
             }
             Step::Expect(name, expected) => self.expect(name, expected, stage)?,
+            Step::Ask(name, request) => {
+                self.answers.insert(name.clone(), stage.request(request));
+            }
+            Step::Hear(name, status, fields, body) => {
+                let answer = self.answers.remove(name).ok_or_else(|| format!("{name} has not asked"))?;
+                self.hear(&answer, *status, fields, body.as_deref())
+                    .map_err(|why| format!("{name}: {why}\n  got      {}", short(&answer)))?;
+            }
             Step::Vanish(name, loses) => {
                 stage.vanish(name, *loses);
                 self.open.remove(name);
@@ -145,6 +156,33 @@ impl Play {
         }
         let got = frame.map_or_else(|| "nothing".to_owned(), |frame| shown(&frame));
         Err(format!("{name}\n  expected {}\n  got      {got}", shown(expected)))
+    }
+
+    fn hear(
+        &mut self,
+        answer: &str,
+        status: u16,
+        fields: &Map<String, Value>,
+        body: Option<&str>,
+    ) -> Result<(), String> {
+        let (head, rest) = answer.split_once("\r\n\r\n").ok_or("no whole head")?;
+        if head.split(' ').nth(1) != Some(&status.to_string()) {
+            return Err(format!("expected status {status}"));
+        }
+        let named = |name: &str| {
+            let line = |line: &str| {
+                let (field, value) = line.split_once(": ")?;
+                field.eq_ignore_ascii_case(name).then(|| json!(value))
+            };
+            head.lines().find_map(line).unwrap_or_default()
+        };
+        for (name, wanted) in fields {
+            self.names.compare(wanted, &named(name)).map_err(|why| format!("{name}: {why}"))?;
+        }
+        match body {
+            Some(body) if body != rest => Err(format!("expected the body {body:?}")),
+            _ => Ok(()),
+        }
     }
 
     fn expect_end(&mut self, name: &str, stage: &mut dyn Stage) -> Result<(), String> {

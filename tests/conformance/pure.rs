@@ -1,10 +1,12 @@
 //! The stage in memory: shards without sockets, a virtual clock, a schedule from a seed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use signal_fish_relay::config::Config;
+use signal_fish_relay::net::http::{Answer, Site};
 use signal_fish_relay::protocol::ProtocolVersion;
-use signal_fish_relay::server::{admission_limits, shard_settings};
+use signal_fish_relay::server::{admission_limits, shard_settings, site};
 
 use super::stage::Stage;
 use crate::harness::{Client, Frame, Game, Opcode, Setup};
@@ -16,6 +18,7 @@ const SHOWN_LINES: usize = 12;
 pub struct PureStage {
     game: Game,
     drain_grace_ms: u64,
+    site: Site,
     clients: BTreeMap<String, Client>,
 }
 
@@ -29,9 +32,12 @@ impl PureStage {
             limits: admission_limits(config),
             ..Setup::default()
         };
+        let game = Game::new(setup);
+        let site = site(config, Arc::clone(&game.machine().world));
         Self {
-            game: Game::new(setup),
             drain_grace_ms: config.server.drain_grace_secs * 1_000,
+            game,
+            site,
             clients: BTreeMap::new(),
         }
     }
@@ -46,6 +52,14 @@ impl Stage for PureStage {
         let client = self.game.connect_by(name, None, endpoint);
         self.clients.insert(name.to_owned(), client);
         self.game.settle();
+    }
+
+    fn request(&mut self, request: &str) -> String {
+        let answer = match self.site.answer(request.as_bytes(), [7; 16]) {
+            Answer::Wait => Vec::new(),
+            Answer::Close(answer) | Answer::Upgrade { response: answer, .. } => answer,
+        };
+        String::from_utf8(answer).expect("answers are text")
     }
 
     fn send(&mut self, name: &str, opcode: Opcode, payload: &[u8]) {

@@ -49,6 +49,10 @@ pub enum Step {
     /// A frame; the flag says whether to go on only when it has been served.
     Send(String, Outgoing, bool),
     Expect(String, Expected),
+    /// A request, whole, on a connection of its own.
+    Ask(String, String),
+    /// What was answered: the status, fields (`null`: there is none), the body.
+    Hear(String, u16, Map<String, Value>, Option<String>),
     /// Ends the connection without a word; the flag says whether what was sent before is lost.
     Vanish(String, bool),
     Read(String, bool),
@@ -105,7 +109,7 @@ pub fn parse(file: &str, source: &str) -> Result<Script, String> {
         let number = index + 1;
         parse_line(&mut script, number, line.trim()).map_err(|why| format!("{file}:{number}: {why}\n  {line}"))?;
     }
-    let expectations = script.lines.iter().filter(|line| matches!(line.step, Step::Expect(..)));
+    let expectations = script.lines.iter().filter(|line| matches!(line.step, Step::Expect(..) | Step::Hear(..)));
     if expectations.count() == 0 {
         return Err(format!("{file}: the script expects nothing"));
     }
@@ -243,6 +247,8 @@ fn parse_deed(name: &str, version: ProtocolVersion, verb: &str, rest: &str) -> R
         // Several requests in one go.
         (">>", content) => vec![Step::Send(who, parse_outgoing(content)?, false)],
         ("<", expected) => vec![Step::Expect(who, parse_expected(expected)?)],
+        ("requests", request) => vec![Step::Ask(who, parse_request(request)?)],
+        ("hears", answer) => vec![parse_answer(who, answer)?],
         ("connects", "") => vec![Step::Connect(who, version)],
         ("vanishes", "") => vec![Step::Vanish(who, true)],
         ("finishes", "") => vec![Step::Vanish(who, false)],
@@ -336,6 +342,58 @@ fn request_step(name: &str, tag: &str, data: &Value) -> Step {
 
 fn expect_step(name: &str, pattern: &str) -> Result<Step, String> {
     Ok(Step::Expect(name.to_owned(), parse_expected(pattern)?))
+}
+
+/// `GET /path {"Field": "value"}`; `upgrade /path {…}` begins with the fields of an upgrade. `null` leaves a field out, a
+/// list gives it several times.
+fn parse_request(text: &str) -> Result<String, String> {
+    let (method, rest) = text.split_once(' ').ok_or("requests METHOD PATH {fields}")?;
+    let (path, fields) = rest.split_once(' ').unwrap_or((rest, ""));
+    let mut head = json!({"Host": "game.example"});
+    let method = if method == "upgrade" {
+        head = json!({
+            "Host": "game.example", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        });
+        "GET"
+    } else {
+        method
+    };
+    let mut request = format!("{method} {path} HTTP/1.1\r\n");
+    let Value::Object(fields) = with_extra(head, fields)? else {
+        return Err("fields are an object".to_owned());
+    };
+    for (name, value) in fields {
+        let values = match value {
+            Value::Null => Vec::new(),
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        for value in values {
+            let value = value.as_str().ok_or("a field is a text")?;
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    Ok(request + "\r\n")
+}
+
+/// `404 {"Field": "pattern"} "body"`.
+fn parse_answer(who: String, text: &str) -> Result<Step, String> {
+    let (status, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let status = status.parse().map_err(|_| "hears STATUS {fields} \"body\"")?;
+    let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+    let mut next = || values.next().transpose().map_err(|error| error.to_string());
+    let fields = match next()? {
+        None => Map::new(),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return Err("fields are an object".to_owned()),
+    };
+    let body = match next()? {
+        None => None,
+        Some(Value::String(body)) => Some(body),
+        Some(_) => return Err("a body is a text".to_owned()),
+    };
+    Ok(Step::Hear(who, status, fields, body))
 }
 
 fn parse_outgoing(content: &str) -> Result<Outgoing, String> {

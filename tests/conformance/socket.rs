@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use signal_fish_relay::config::Config;
@@ -81,6 +81,14 @@ impl SocketStage {
     }
 }
 
+fn open(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts");
+    stream.set_nodelay(true).expect("an option of every socket");
+    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
+    stream.set_write_timeout(Some(DEADLINE)).expect("a timeout above zero");
+    stream
+}
+
 impl Connection {
     fn send(&mut self, opcode: Opcode, payload: &[u8]) {
         self.is_closing |= opcode == Opcode::Close;
@@ -132,12 +140,8 @@ impl Connection {
 
 impl Stage for SocketStage {
     fn connect(&mut self, name: &str, endpoint: ProtocolVersion) {
-        let stream = TcpStream::connect_timeout(&self.server.address(), DEADLINE).expect("the server accepts");
-        stream.set_nodelay(true).expect("an option of every socket");
-        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
-        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout above zero");
         let mut client = Connection {
-            stream,
+            stream: open(self.server.address()),
             unread: VecDeque::new(),
             received: VecDeque::new(),
             is_closing: false,
@@ -154,6 +158,20 @@ impl Stage for SocketStage {
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&head));
         self.clients.insert(name.to_owned(), client);
+    }
+
+    fn request(&mut self, request: &str) -> String {
+        let mut stream = open(self.server.address());
+        stream.write_all(request.as_bytes()).expect("the server reads");
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while stream.read(&mut byte).expect("the server answers") == 1 {
+            answer.push(byte[0]);
+            if answer.starts_with(b"HTTP/1.1 101 ") && answer.ends_with(b"\r\n\r\n") {
+                break;
+            }
+        }
+        String::from_utf8(answer).expect("answers are text")
     }
 
     fn send(&mut self, name: &str, opcode: Opcode, payload: &[u8]) {

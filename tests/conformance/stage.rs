@@ -9,6 +9,9 @@ pub trait Stage {
     /// A new connection, upgraded on the path of a version.
     fn connect(&mut self, name: &str, endpoint: ProtocolVersion);
 
+    /// What a request on a connection of its own is answered with: all of it, or the head of an upgrade.
+    fn request(&mut self, request: &str) -> String;
+
     /// Sends a frame.
     fn send(&mut self, name: &str, opcode: Opcode, payload: &[u8]);
 
