@@ -24,6 +24,8 @@ pub(super) struct Absence {
     expires_at_ms: u64,
     /// Whether the room's authority has removed the player: the record then only says so.
     is_disowned: bool,
+    /// The number of the first event that it missed; the room's events are numbered from the first absence on.
+    first_missed: u64,
 }
 
 /// Something that happened in a room while somebody was absent.
@@ -66,8 +68,15 @@ impl Telling {
 pub(super) struct Absences {
     records: Vec<Absence>,
     events: VecDeque<MissedEvent>,
-    /// Whether older events were pushed out since the first absence began.
-    is_truncated: bool,
+    /// How many older events were pushed out since the first absence began.
+    pushed_out: u64,
+}
+
+impl Absences {
+    /// The number that the next event gets.
+    fn next_event(&self) -> u64 {
+        self.pushed_out + self.events.len() as u64
+    }
 }
 
 /// Somebody who wants its seat back.
@@ -154,12 +163,14 @@ impl Room {
     /// Frees the seat of a member whose connection was lost, and keeps a record of it for `window_ms`.
     pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Departure> {
         let (seat, departure) = self.free_seat(link, now_ms)?;
+        let first_missed = self.absences.next_event();
         self.absences.records.push(Absence {
             seat,
             held_authority: departure.held_authority,
             allowance,
             expires_at_ms: now_ms + window_ms,
             is_disowned: false,
+            first_missed,
         });
         Some(departure)
     }
@@ -201,7 +212,7 @@ impl Room {
         absences.events.push_back(event);
         while absences.events.len() > limit {
             absences.events.pop_front();
-            absences.is_truncated = true;
+            absences.pushed_out += 1;
         }
     }
 
@@ -229,7 +240,7 @@ impl Room {
     fn forget_events_nobody_awaits(&mut self) {
         if !self.awaits_somebody() {
             self.absences.events = VecDeque::new();
-            self.absences.is_truncated = false;
+            self.absences.pushed_out = 0;
         }
     }
 
@@ -299,7 +310,9 @@ impl Room {
             mut seat,
             held_authority,
             allowance,
-            ..
+            first_missed,
+            is_disowned: _,
+            expires_at_ms: _,
         } = self.absences.records.remove(index);
         let regains_authority = held_authority && self.authority.is_none();
         if regains_authority {
@@ -309,14 +322,18 @@ impl Room {
         let epoch = seat.stamp().epoch;
         self.roster.add(member, seat);
         self.touch(now_ms);
+        let pushed_out = self.absences.pushed_out;
+        // Others may have been absent before this player was: what it saw itself is not told again.
+        let seen = usize::try_from(first_missed.saturating_sub(pushed_out)).unwrap_or(usize::MAX);
         let missed = self
             .absences
             .events
             .iter()
+            .skip(seen)
             .filter(|event| event.about != Some(player))
             .cloned()
             .collect();
-        let is_truncated = self.absences.is_truncated;
+        let is_truncated = first_missed < pushed_out;
         self.forget_events_nobody_awaits();
         Ok(Return {
             allowance,
@@ -333,7 +350,7 @@ impl Moments for Absences {
         let Self {
             records,
             events: _,
-            is_truncated: _,
+            pushed_out: _,
         } = self;
         for absence in records {
             let Absence {
@@ -342,6 +359,7 @@ impl Moments for Absences {
                 allowance,
                 expires_at_ms,
                 is_disowned: _,
+                first_missed: _,
             } = absence;
             seat.change_clock(change);
             allowance.change_clock(change);

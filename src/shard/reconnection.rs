@@ -47,6 +47,7 @@ impl<L> Shard<L> {
             player: request.player_id,
             room_id: request.room_id,
             token: request.auth_token.clone(),
+            asks_rooms_home: false,
         };
         self.go(at, Errand::Return(errand), now);
     }
@@ -59,7 +60,12 @@ impl<L> Shard<L> {
                 ErrorCode::ReconnectionFailed,
             )
         };
-        let room_ref = self.rooms.home_of_absent(errand.player).ok_or_else(gone)?;
+        let Some(room_ref) = self.rooms.home_of_absent(errand.player) else {
+            // A token that is wrong leads anywhere; whether it is, only the room's home can say.
+            let next = errand.to_rooms_home().ok_or_else(gone)?;
+            self.go(at, Errand::Return(next), now);
+            return Ok(());
+        };
         let world = Arc::clone(&self.world);
         let next_token = self.draw_token(room_ref).ok_or_else(gone)?;
         let connection = self

@@ -76,12 +76,24 @@ pub struct ReturnErrand {
     pub(super) player: PlayerId,
     pub(super) room_id: RoomId,
     pub(super) token: Secret,
+    /// Whether the home that the token names knew nothing of the player, so that the room's home is asked.
+    pub(super) asks_rooms_home: bool,
 }
 
 impl ReturnErrand {
     /// The slot that the token names, or else the room's id.
     pub(super) fn slot(&self) -> Slot {
-        Slot::new(ReconnectToken::slot_of(self.token.expose()).unwrap_or_else(|| self.room_id.slot()))
+        let named = ReconnectToken::slot_of(self.token.expose()).filter(|_| !self.asks_rooms_home);
+        Slot::new(named.unwrap_or_else(|| self.room_id.slot()))
+    }
+
+    /// The same, to be asked where the room's id leads; `None` if that was done, or would be the same.
+    pub(super) fn to_rooms_home(&self) -> Option<Self> {
+        let next = Self {
+            asks_rooms_home: true,
+            ..self.clone()
+        };
+        (next.slot() != self.slot()).then_some(next)
     }
 }
 
@@ -110,21 +122,28 @@ impl Errand {
 mod tests {
     use super::*;
 
-    fn slot(token: &str) -> u16 {
-        let player = PlayerId::from_bytes([1; 16]);
-        let token = Secret::new(token);
+    fn errand(token: &str) -> ReturnErrand {
         ReturnErrand {
-            player,
+            player: PlayerId::from_bytes([1; 16]),
             room_id: RoomId::in_slot(9, [0; 16]),
-            token,
+            token: Secret::new(token),
+            asks_rooms_home: false,
         }
-        .slot()
-        .number()
     }
 
     #[test]
     fn a_token_leads_home_and_the_room_id_does_when_there_is_none() {
-        assert_eq!(slot("12345678-9abc-4def-8123-456789abcdef"), 0x123);
-        assert_eq!(slot("guess"), 9);
+        assert_eq!(errand("12345678-9abc-4def-8123-456789abcdef").slot().number(), 0x123);
+        assert_eq!(errand("guess").slot().number(), 9);
+    }
+
+    #[test]
+    fn the_rooms_home_is_asked_once_after_the_tokens() {
+        let next = errand("12345678-9abc-4def-8123-456789abcdef").to_rooms_home();
+        let next = next.expect("another slot");
+        assert_eq!(next.slot().number(), 9);
+        assert!(next.to_rooms_home().is_none());
+        assert!(errand("guess").to_rooms_home().is_none());
+        assert!(errand("00912345-9abc-4def-8123-456789abcdef").to_rooms_home().is_none());
     }
 }
