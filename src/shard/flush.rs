@@ -24,6 +24,9 @@ pub enum AfterSend {
     AwaitWritable,
     /// Send again at once: what follows had to wait for what was sent.
     SendMore,
+    /// All is said: tell the peer that no more will come, so that it can end the connection at once. One that broke the
+    /// framing cannot be heard to answer the close.
+    FinishSending,
     /// The connection is over: [remove](Shard::remove) it.
     Remove,
 }
@@ -75,14 +78,11 @@ impl<L> Shard<L> {
         }
         if connection.outbox.is_empty() {
             connection.stalled_since_ms = None;
-            let over = matches!(
-                connection.state,
-                State::Closing {
-                    peer_has_closed: true,
-                    ..
-                }
-            );
-            return if over { AfterSend::Remove } else { AfterSend::Nothing };
+            return match connection.state {
+                State::Closing { peer_has_closed, .. } if peer_has_closed => AfterSend::Remove,
+                State::Closing { .. } => AfterSend::FinishSending,
+                State::Open | State::Departing { .. } => AfterSend::Nothing,
+            };
         }
         if progress && connection.outbox.awaits_report() {
             return AfterSend::SendMore;

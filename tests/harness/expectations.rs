@@ -38,7 +38,7 @@ impl Client {
                 if let Some(why) = mismatch(&pattern, &message) {
                     panic!("{}: {why}\n  expected {pattern}\n  got      {message}", self.name());
                 }
-                message
+                message.value
             }
             other => panic!("{} expected {pattern}, got {other:?}", self.name()),
         }

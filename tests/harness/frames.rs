@@ -1,6 +1,8 @@
 //! WebSocket frames as a client writes and reads them. Independent of the server's own code, which is under test.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Deref;
 
 use serde_json::Value;
 
@@ -18,12 +20,33 @@ pub enum Opcode {
 /// A frame from the server.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Frame {
-    Text(Value),
+    Text(Message),
     Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     /// Code, if any, and reason.
     Close(Option<u16>, String),
+}
+
+/// A JSON message: what it says, and how it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    pub value: Value,
+    pub text: String,
+}
+
+impl Deref for Message {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.value
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// A masked frame.
@@ -80,7 +103,8 @@ pub fn take_server_frame(bytes: &mut VecDeque<u8>) -> Option<Frame> {
     Some(match first & 0x0f {
         1 => {
             let text = String::from_utf8(payload).expect("text is UTF-8");
-            Frame::Text(serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}")))
+            let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("not JSON ({error}): {text}"));
+            Frame::Text(Message { value, text })
         }
         2 => Frame::Binary(payload),
         8 => match payload.split_first_chunk::<2>() {

@@ -46,7 +46,8 @@ impl Peer {
 
     /// Whether it would read something.
     pub fn has_work(&self) -> bool {
-        self.reads && self.is_open() && !self.pipe.borrow().to_client.is_empty()
+        let pipe = self.pipe.borrow();
+        self.reads && self.is_open() && (!pipe.to_client.is_empty() || (pipe.server_finished && self.answers))
     }
 
     /// Whether everything that the server will ever say has been read.
@@ -72,6 +73,10 @@ impl Peer {
     pub fn read(&mut self, schedule: &mut Schedule) -> Vec<Frame> {
         let arrived: Vec<u8> = {
             let mut pipe = self.pipe.borrow_mut();
+            if pipe.to_client.is_empty() && pipe.server_finished && self.answers {
+                // As any client does at the end of the stream.
+                pipe.client_end = ClientEnd::Finished;
+            }
             let count = schedule.share_of(pipe.to_client.len());
             pipe.to_client.drain(..count).collect()
         };

@@ -33,6 +33,8 @@ pub struct Pipe {
     pub client_end: ClientEnd,
     /// Whether the server has closed its end.
     pub server_closed: bool,
+    /// Whether the server has said that it sends no more.
+    pub server_finished: bool,
 }
 
 impl Pipe {
@@ -43,6 +45,7 @@ impl Pipe {
             capacity_bytes,
             client_end: ClientEnd::Open,
             server_closed: false,
+            server_finished: false,
         }))
     }
 

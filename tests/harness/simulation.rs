@@ -430,6 +430,11 @@ impl Simulation {
                     AfterSend::SendMore => continue,
                     AfterSend::Nothing => {}
                     AfterSend::AwaitWritable => core.full.push(at),
+                    AfterSend::FinishSending => {
+                        if let Some(link) = core.shard.link(at) {
+                            link.pipe.borrow_mut().server_finished = true;
+                        }
+                    }
                     AfterSend::Remove => core.shard.end(at, now),
                 }
                 break;

@@ -336,6 +336,12 @@ impl Pump {
                     AfterSend::SendMore => continue,
                     AfterSend::Nothing => self.watch_for(*at, Interest::Read, now),
                     AfterSend::AwaitWritable => self.watch_for(*at, Interest::ReadAndWrite, now),
+                    AfterSend::FinishSending => {
+                        if let Some(link) = self.shard.link(*at) {
+                            link.socket.finish_sending();
+                        }
+                        self.watch_for(*at, Interest::Read, now);
+                    }
                     AfterSend::Remove => self.shard.end(*at, now),
                 }
                 break;
