@@ -140,6 +140,13 @@ impl Play {
                 })?;
                 true
             }
+            (Expected::Verbatim(text), Some(Frame::Text(message))) => {
+                let filled = self.names.fill_all(text)?;
+                if filled != message.text {
+                    return Err(format!("{name}\n  expected {}\n  got      {}", short(&filled), short(&message.text)));
+                }
+                true
+            }
             (Expected::Binary(hex), Some(Frame::Binary(bytes))) => *bytes == parse_hex(&self.names.fill_all(hex)?)?,
             (Expected::Pong(hex), Some(Frame::Pong(bytes))) => *bytes == parse_hex(hex)?,
             (Expected::Ping, Some(Frame::Ping(_))) => true,

@@ -80,6 +80,8 @@ pub enum Outgoing {
 pub enum Expected {
     /// A message by its pattern, as text.
     Message(String),
+    /// A message exactly as it is written, its spaces and the spelling of its numbers included.
+    Verbatim(String),
     /// Bytes in hexadecimal.
     Binary(String),
     Pong(String),
@@ -422,6 +424,7 @@ fn parse_outgoing(content: &str) -> Result<Outgoing, String> {
 fn parse_expected(content: &str) -> Result<Expected, String> {
     let (word, rest) = content.split_once(' ').unwrap_or((content, ""));
     Ok(match word {
+        "text" => Expected::Verbatim(rest.to_owned()),
         "binary" => Expected::Binary(hex(rest)?),
         "pong" => Expected::Pong(hex(rest)?),
         "ping" => Expected::Ping,
