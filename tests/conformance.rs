@@ -7,6 +7,7 @@ mod harness;
 mod support;
 
 mod conformance {
+    pub mod index;
     pub mod play;
     pub mod pure;
     pub mod script;
@@ -25,6 +26,7 @@ use conformance::socket::SocketStage;
 use conformance::stage::Stage;
 use serde_json::Value;
 use signal_fish_relay::config::Config;
+use signal_fish_relay::protocol::ErrorCode;
 
 /// Shards and seeds in memory.
 const SCHEDULES: &[(u16, u64)] = &[(1, 1), (2, 2), (3, 3), (3, 4), (8, 5)];
@@ -115,6 +117,14 @@ fn every_script_holds_on_sockets() {
         let config = config.clone();
         vec![Box::new(move || Box::new(SocketStage::new(&config)))]
     });
+}
+
+#[test]
+fn the_index_names_every_script_and_counts_right() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let rows = conformance::index::compare(&directory, "Error codes").unwrap_or_else(|wrong| panic!("{wrong:#?}"));
+    let codes: Vec<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(rows, codes, "every error code has a row, in the protocol's order");
 }
 
 fn played_in_memory(source: &str) -> Result<(), String> {

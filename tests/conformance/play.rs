@@ -78,7 +78,10 @@ impl Play {
                 self.answers.insert(name.clone(), stage.request(request));
             }
             Step::Hear(name, status, fields, body) => {
-                let answer = self.answers.remove(name).ok_or_else(|| format!("{name} has not asked"))?;
+                let answer = self
+                    .answers
+                    .remove(name)
+                    .ok_or_else(|| format!("{name} has not asked"))?;
                 self.hear(&answer, *status, fields, body.as_deref())
                     .map_err(|why| format!("{name}: {why}\n  got      {}", short(&answer)))?;
             }
@@ -143,7 +146,11 @@ impl Play {
             (Expected::Verbatim(text), Some(Frame::Text(message))) => {
                 let filled = self.names.fill_all(text)?;
                 if filled != message.text {
-                    return Err(format!("{name}\n  expected {}\n  got      {}", short(&filled), short(&message.text)));
+                    return Err(format!(
+                        "{name}\n  expected {}\n  got      {}",
+                        short(&filled),
+                        short(&message.text)
+                    ));
                 }
                 true
             }
@@ -184,7 +191,9 @@ impl Play {
             head.lines().find_map(line).unwrap_or_default()
         };
         for (name, wanted) in fields {
-            self.names.compare(wanted, &named(name)).map_err(|why| format!("{name}: {why}"))?;
+            self.names
+                .compare(wanted, &named(name))
+                .map_err(|why| format!("{name}: {why}"))?;
         }
         match body {
             Some(body) if body != rest => Err(format!("expected the body {body:?}")),

@@ -111,7 +111,10 @@ pub fn parse(file: &str, source: &str) -> Result<Script, String> {
         let number = index + 1;
         parse_line(&mut script, number, line.trim()).map_err(|why| format!("{file}:{number}: {why}\n  {line}"))?;
     }
-    let expectations = script.lines.iter().filter(|line| matches!(line.step, Step::Expect(..) | Step::Hear(..)));
+    let expectations = script
+        .lines
+        .iter()
+        .filter(|line| matches!(line.step, Step::Expect(..) | Step::Hear(..)));
     if expectations.count() == 0 {
         return Err(format!("{file}: the script expects nothing"));
     }
