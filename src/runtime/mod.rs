@@ -12,8 +12,10 @@ mod locked_memory;
 mod panic_hook;
 pub mod preflight;
 pub mod signals;
+mod spare_memory;
 pub mod supervisor;
 mod tick;
 
 pub use panic_hook::install_panic_hook;
+pub use spare_memory::SpareMemory;
 pub use tick::{Tick, every};

@@ -15,6 +15,9 @@ use crossbeam_channel::{RecvTimeoutError, Sender};
 use super::executors::{Event, Shards, list};
 use crate::shard::ShardId;
 
+/// How often the supervisor looks after what no shard looks after.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How the shards ended. [`Display`](fmt::Display) is the line for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -127,11 +130,23 @@ impl Supervisor {
     /// Unless the outcome is [`Outcome::Stopped`] there are shards running: print the outcome and end the process.
     #[must_use]
     pub fn wait(self) -> Outcome {
+        self.wait_looking(|| {})
+    }
+
+    /// The same; every five seconds until a stop is requested it calls `look`, which may take a moment.
+    #[must_use]
+    pub fn wait_looking(self, mut look: impl FnMut()) -> Outcome {
         let mut running: BTreeSet<ShardId> = self.shards.threads.iter().map(|(shard, _)| *shard).collect();
         let mut give_up_at = None;
         while !running.is_empty() {
             let event = match give_up_at {
-                None => self.shards.events.recv().map_err(RecvTimeoutError::from),
+                None => match self.shards.events.recv_timeout(LOOK_INTERVAL) {
+                    Err(RecvTimeoutError::Timeout) => {
+                        look();
+                        continue;
+                    }
+                    event => event,
+                },
                 Some(instant) => self.shards.events.recv_deadline(instant),
             };
             match event {

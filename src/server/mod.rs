@@ -16,6 +16,7 @@ use thiserror::Error;
 
 use crate::config::{Config, TokenKeyError};
 use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, Wakeup};
+use crate::runtime::SpareMemory;
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
 use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, RingFeatures};
@@ -127,7 +128,11 @@ impl Running {
     /// Waits until the server has stopped, or until a shard ends on its own.
     #[must_use]
     pub fn wait(self) -> Outcome {
-        self.supervisor.wait()
+        let (world, mut spare) = (self.world, SpareMemory::default());
+        self.supervisor.wait_looking(|| {
+            let (peak, connections) = world.ledger.take_peak_connections();
+            spare.look(peak, connections);
+        })
     }
 }
 

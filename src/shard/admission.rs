@@ -82,6 +82,8 @@ pub struct AdmissionLedger {
 #[derive(Debug, Default)]
 struct Counts {
     connections: usize,
+    /// The most connections since somebody asked.
+    peak_connections: usize,
     by_address: AHashMap<IpAddr, usize>,
     rooms: usize,
     by_game: AHashMap<Box<str>, usize>,
@@ -123,6 +125,13 @@ impl AdmissionLedger {
         }
     }
 
+    /// The most connections that there were since this was last asked, and how many there are now.
+    pub fn take_peak_connections(&self) -> (usize, usize) {
+        let mut counts = self.counts();
+        let now = counts.connections;
+        (std::mem::replace(&mut counts.peak_connections, now), now)
+    }
+
     /// Admits a connection from `address`, until the permit is dropped.
     ///
     /// # Errors
@@ -160,6 +169,7 @@ impl AdmissionLedger {
 
     fn permit_connection(self: &Arc<Self>, counts: &mut Counts, address: Option<IpAddr>) -> ConnectionPermit {
         counts.connections += 1;
+        counts.peak_connections = counts.peak_connections.max(counts.connections);
         if let Some(address) = address {
             *counts.by_address.entry(address).or_default() += 1;
         }

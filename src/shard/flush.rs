@@ -35,6 +35,10 @@ impl<L> Shard<L> {
     /// Takes the list of connections that have something to send, each once. Every one of them must be sent to, or
     /// asked about with [`unsent`](Self::unsent), and its outcome [reported](Self::sent).
     pub fn take_dirty(&mut self, into: &mut Vec<MemberRef>) {
+        debug_assert!(
+            self.post.doomed.is_empty(),
+            "whoever could not take a frame is closed in the same event"
+        );
         into.clear();
         std::mem::swap(into, &mut self.post.dirty);
     }
