@@ -6,6 +6,7 @@ mod support;
 use std::time::Instant;
 
 use signal_fish_relay::config::Config;
+use socket2::SockRef;
 use support::player::Player;
 use support::server::Server;
 use support::wire::{CLOSE, TEXT, UPGRADE, Wire, frame};
@@ -284,4 +285,20 @@ fn a_full_address_is_refused_unless_loopback_is_exempt() {
     let exempt = Server::with(1, |config| config.security.max_connections_per_ip = 1);
     let (mut one, mut other) = (Player::authenticated(&exempt), Player::authenticated(&exempt));
     assert!(one.is_served() && other.is_served());
+}
+
+#[test]
+fn who_goes_on_sending_after_its_answer_is_cut_off() {
+    // A minute to upgrade: only the flood can be what ends it at once.
+    let server = Server::with(1, |config| config.websocket.http_header_read_timeout_secs = 60);
+    let mut wire = Wire::connect(server.address());
+    // So much lies in the kernel that one turn finds more than it reads away.
+    SockRef::from(wire.stream())
+        .set_send_buffer_size(4 << 20)
+        .expect("an option of every socket");
+    let mut flood = b"GET /health HTTP/1.1\r\nHost: game.example\r\n\r\n".to_vec();
+    flood.resize(1 << 20, b'x');
+    let was_cut_off = (0..256).any(|_| !wire.try_send(&flood));
+    assert!(was_cut_off, "256 MiB were read away after the answer");
+    assert_eq!(status(&ask(&server, "GET", "/health")), "200", "the others are served");
 }
