@@ -9,14 +9,10 @@ mod support;
 
 use serde_json::json;
 use signal_fish_client::protocol::{GameDataEncoding, PlayerId};
-use signal_fish_client::{
-    JoinRoomParams, SignalFishConfig, SignalFishEvent as Event, SignalFishPollingClient, WebSocketTransport,
-};
-use tokio::time::timeout;
+use signal_fish_client::{JoinRoomParams, SignalFishEvent as Event};
 
-use support::DEADLINE;
-use support::player::{APP_ID, Player, Received};
-use support::published::{Published, check, run};
+use support::player::{Player, Received};
+use support::published::{Published, run};
 use support::server::Server;
 
 const GAME: &str = "tide-pool";
@@ -148,65 +144,4 @@ fn plays_a_match_on_two_shards() {
 #[test]
 fn plays_a_match_on_eight_shards() {
     run(play_a_match(8));
-}
-
-/// The flavour for engines that ask once per frame.
-struct Polled(
-    SignalFishPollingClient<WebSocketTransport>,
-    std::collections::VecDeque<Event>,
-);
-
-impl Polled {
-    async fn connected(server: &Server) -> Self {
-        let transport = WebSocketTransport::connect(&server.url()).await.expect("an upgrade");
-        let config = SignalFishConfig::new(APP_ID);
-        Self(SignalFishPollingClient::new(transport, config), Default::default())
-    }
-
-    async fn next(&mut self) -> Event {
-        let polled = async {
-            while self.1.is_empty() {
-                self.1.extend(self.0.poll());
-                // Lets the runtime look at the socket; the client itself never waits.
-                tokio::task::yield_now().await;
-            }
-            self.1.pop_front().expect("not empty")
-        };
-        let event = timeout(DEADLINE, polled).await.expect("an event before the deadline");
-        check(&event);
-        event
-    }
-
-    async fn seated(&mut self, params: JoinRoomParams) -> String {
-        while !self.0.is_authenticated() {
-            self.next().await;
-        }
-        self.0.join_room(params).expect("a free client");
-        loop {
-            if let Event::RoomJoined { room_code, .. } = self.next().await {
-                return room_code;
-            }
-        }
-    }
-}
-
-#[test]
-fn plays_when_it_is_polled() {
-    run(async {
-        let server = Server::start(2);
-        let (mut mira, mut otto) = (Polled::connected(&server).await, Polled::connected(&server).await);
-        let code = mira.seated(JoinRoomParams::new(GAME, "Mira")).await;
-        otto.seated(JoinRoomParams::new(GAME, "Otto").with_room_code(&code))
-            .await;
-        while !matches!(mira.next().await, Event::PlayerJoined { .. }) {}
-        mira.0.send_game_data(json!({"tide": 1})).expect("room in the queue");
-        otto.0.send_game_data(json!({"tide": 2})).expect("room in the queue");
-        // Frames leave when the client is polled, so each is polled while the other waits.
-        let (to_mira, to_otto) = tokio::join!(mira.next(), otto.next());
-        assert!(matches!(to_mira, Event::GameData { data, .. } if data == json!({"tide": 2})));
-        assert!(matches!(to_otto, Event::GameData { data, .. } if data == json!({"tide": 1})));
-        otto.0.leave_room().expect("seated");
-        assert!(matches!(otto.next().await, Event::RoomLeft));
-        assert!(matches!(mira.next().await, Event::PlayerLeft { .. }));
-    });
 }
