@@ -130,3 +130,26 @@ fn every_invariant_names_a_test_that_exists() {
     assert!(tests.is_empty(), "without a file: {tests:?}");
     assert!(checked > 20, "{checked}");
 }
+
+#[test]
+fn every_deliberate_difference_names_what_guards_it() {
+    let text = read("docs/protocol.md");
+    let (_, chapter) = text.split_once("\n## Where we differ").expect("the chapter");
+    let mut checked = 0;
+    for row in chapter.lines().filter(|line| line.starts_with("| ")).skip(1) {
+        let guards = row.trim_end_matches(" |").rsplit(" | ").next().expect("a last cell");
+        let mut found = false;
+        for name in quoted(guards) {
+            let path = if name.ends_with(".rs") {
+                name.to_owned()
+            } else {
+                format!("tests/scripts/{name}.script")
+            };
+            assert!(root().join(&path).exists(), "{row}: there is no {path}");
+            found = true;
+        }
+        assert!(found, "{row}: nothing guards it");
+        checked += 1;
+    }
+    assert!(checked > 20, "{checked}");
+}
