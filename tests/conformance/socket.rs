@@ -222,7 +222,10 @@ impl Stage for SocketStage {
         // Nobody need be told of it, so nothing else shows that the server has noticed.
         let deadline = Instant::now() + DEADLINE;
         while ended(&self.server) == before {
-            assert!(Instant::now() < deadline, "the server does not notice that {name} is gone");
+            assert!(
+                Instant::now() < deadline,
+                "the server does not notice that {name} is gone"
+            );
             std::thread::yield_now();
         }
     }
@@ -235,8 +238,8 @@ impl Stage for SocketStage {
         unreachable!("only in memory, see the script's mark");
     }
 
-    fn wait(&mut self, _wait_ms: u64) {
-        unreachable!("only in memory, see the script's mark");
+    fn wait(&mut self, wait_ms: u64) {
+        std::thread::sleep(Duration::from_millis(wait_ms));
     }
 
     fn drain(&mut self) {
