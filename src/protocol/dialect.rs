@@ -9,6 +9,8 @@ pub struct Dialect {
     pub version: ProtocolVersion,
     /// Which encoding its binary frames carry, in both directions.
     pub format: GameDataFormat,
+    /// Whether it reads rkyv game data in this server's own envelope.
+    pub reads_archives: bool,
 }
 
 impl Dialect {
@@ -21,6 +23,7 @@ impl Dialect {
         Self {
             version,
             format: GameDataFormat::Json,
+            reads_archives: false,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! message has at most one encoding for each of the four [`Shape`]s, however many receivers there are.
 
 use super::message_pack::{self, NotJson};
+use super::rkyv_envelope;
 use super::{DeliveryClass, Dialect, FrameBuffer, FrameSpan, GameDataFormat, Opcode, PlayerId, ProtocolVersion, Stamp};
 
 /// One accepted game-data message.
@@ -45,11 +46,13 @@ pub enum Shape {
     Text(ProtocolVersion),
     /// A binary frame with the sender's payload untouched.
     Binary(ProtocolVersion),
+    /// The same in an envelope that is an archive, for readers on version 3 that asked for it.
+    Archive,
 }
 
 impl Shape {
     /// How many shapes there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 
     /// The shape's place in a table of all shapes.
     #[must_use]
@@ -59,6 +62,7 @@ impl Shape {
             Self::Text(ProtocolVersion::V3) => 1,
             Self::Binary(ProtocolVersion::V2) => 2,
             Self::Binary(ProtocolVersion::V3) => 3,
+            Self::Archive => 4,
         }
     }
 }
@@ -79,6 +83,7 @@ impl OutgoingGameData<'_> {
     #[must_use]
     pub fn shape_for(&self, dialect: Dialect) -> Shape {
         match self.content {
+            Content::Binary { format, .. } if format == dialect.format && dialect.reads_archives => Shape::Archive,
             Content::Binary { format, .. } if format == dialect.format => Shape::Binary(dialect.version),
             Content::Binary { .. } | Content::Json { .. } => Shape::Text(dialect.version),
         }
@@ -91,6 +96,10 @@ impl OutgoingGameData<'_> {
     /// When the content has no such form.
     pub fn encode(&self, shape: Shape, frames: &mut FrameBuffer) -> Result<FrameSpan, Undeliverable> {
         match (self.content, shape) {
+            (Content::Binary { payload, .. }, Shape::Archive) => Ok(frames.encode(Opcode::Binary, |out| {
+                rkyv_envelope::write(out, self.sender, self.stamp, payload);
+            })),
+            (Content::Json { .. }, Shape::Archive) => self.encode(Shape::Text(ProtocolVersion::V3), frames),
             (Content::Json { payload, class, key }, Shape::Text(version) | Shape::Binary(version)) => {
                 let class_and_key = Some((class, key)).filter(|_| version >= ProtocolVersion::V3);
                 Ok(frames.encode(Opcode::Text, |out| {
@@ -196,6 +205,7 @@ mod tests {
         let dialect = Dialect {
             version,
             format: GameDataFormat::Json,
+            reads_archives: false,
         };
         let span = message
             .encode(message.shape_for(dialect), &mut frames)
@@ -228,6 +238,7 @@ mod tests {
         let own = Dialect {
             version: ProtocolVersion::V2,
             format: GameDataFormat::MessagePack,
+            reads_archives: false,
         };
         let span = message
             .encode(message.shape_for(own), &mut frames)

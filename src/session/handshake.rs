@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::access::{AccessPolicy, AppPolicy, AppTerms};
-use super::sdk::{OPERATION_IDS, SPECTATOR_RELAY, SdkAdvice, SdkRefusal, SdkTable};
+use super::sdk::{OPERATION_IDS, RKYV_ENVELOPE, SPECTATOR_RELAY, SdkAdvice, SdkRefusal, SdkTable};
 use super::{Session, Stage};
 use crate::auth::connect_token::TokenRefusal;
 use crate::protocol::server_message::AdvisoryRates;
@@ -161,14 +161,20 @@ impl Session {
         self.dialect = Dialect {
             version,
             format: if is_enabled { asked } else { GameDataFormat::Json },
+            reads_archives: false,
         };
         let mut advice = advice;
         if version >= ProtocolVersion::V3 {
             self.abilities = Abilities::of(&request.supported_transports, &request.supported_topologies);
-            let wants_ids = request.requested_capabilities.iter().any(|name| name == OPERATION_IDS);
+            let wants = |word: &str| request.requested_capabilities.iter().any(|name| name == word);
+            let wants_ids = wants(OPERATION_IDS);
+            self.dialect.reads_archives = self.dialect.format == GameDataFormat::Rkyv && wants(RKYV_ENVELOPE);
             self.has_operation_ids = wants_ids;
             advice.capabilities.push(SPECTATOR_RELAY);
             advice.capabilities.extend(wants_ids.then_some(OPERATION_IDS));
+            advice
+                .capabilities
+                .extend(self.dialect.reads_archives.then_some(RKYV_ENVELOPE));
         }
         self.app = Some(app);
         self.stage = Stage::Authenticated;

@@ -63,8 +63,11 @@ pub(super) const SPECTATOR_RELAY: &str = "spectator_relay";
 /// Room requests may carry ids that their answers repeat: for those who ask for it.
 pub(super) const OPERATION_IDS: &str = "room_operation_ids";
 
+/// rkyv game data comes in an envelope that is an archive: for those who read rkyv and ask for it. Ours, not the protocol's.
+pub(super) const RKYV_ENVELOPE: &str = "rkyv_envelope";
+
 /// Names that the server alone may put into the list of capabilities.
-const RESERVED_CAPABILITIES: [&str; 2] = [SPECTATOR_RELAY, OPERATION_IDS];
+const RESERVED_CAPABILITIES: [&str; 3] = [SPECTATOR_RELAY, OPERATION_IDS, RKYV_ENVELOPE];
 
 impl SdkTable {
     /// Checks a client against the table.

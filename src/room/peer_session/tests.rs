@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::{Member, Newcomer, RoomSettings};
 use super::*;
 use crate::protocol::{
-    ConnectionInfo, Dialect, GameDataFormat, ProtocolVersion, ReconnectToken, RoomCode, RoomId, SessionPlan, WallTime,
+    ConnectionInfo, Dialect, ProtocolVersion, ReconnectToken, RoomCode, RoomId, SessionPlan, WallTime,
 };
 
 const NOW_MS: u64 = 1_000;
@@ -64,10 +64,7 @@ fn try_seat(
         player: id(number),
         member: Member {
             link: link(number),
-            dialect: Dialect {
-                version: ProtocolVersion::V3,
-                format: GameDataFormat::Json,
-            },
+            dialect: Dialect::unnegotiated(ProtocolVersion::V3),
         },
         app: None,
         app_seat_limit: None,
