@@ -31,16 +31,25 @@ impl Serialize for WallTime {
         let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.unix_nanos))
             .expect("64-bit nanoseconds end in the year 2554, which the calendar holds");
         let (date, time) = (moment.date(), moment.time());
-        serializer.collect_str(&format_args!(
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            time.nanosecond()
-        ))
+        // By hand: a snapshot has one for each player, and `core::fmt` took 2 of the 24 % of its time that a shard spent outside
+        // the kernel in `signal-fish-loadtest storm`.
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        write_digits(&mut text[..4], date.year() as u32);
+        write_digits(&mut text[5..7], u8::from(date.month()).into());
+        write_digits(&mut text[8..10], date.day().into());
+        write_digits(&mut text[11..13], time.hour().into());
+        write_digits(&mut text[14..16], time.minute().into());
+        write_digits(&mut text[17..19], time.second().into());
+        write_digits(&mut text[20..29], time.nanosecond());
+        serializer.serialize_str(std::str::from_utf8(&text).expect("digits are ASCII"))
+    }
+}
+
+/// Fills the whole of `place` with the last digits of `number`.
+fn write_digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
     }
 }
 
