@@ -1,5 +1,7 @@
 //! The command line. Parsing only: what the values mean together is checked in [`crate::scenario`].
 
+use std::net::IpAddr;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::scenario::Encoding;
@@ -30,6 +32,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Memory of idle players: all join, carry some traffic and one large message, then rest
     Idle(IdleArguments),
+    /// The yardstick: serve as the least that a relay can cost, to compare other servers with
+    Floor(FloorArguments),
 }
 
 /// What every command needs to know about the server and about this generator.
@@ -132,6 +136,32 @@ pub(crate) struct IdleArguments {
     /// Rest before the memory is read
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     pub(crate) settle_seconds: f64,
+}
+
+/// `floor`
+#[derive(Debug, Args)]
+pub(crate) struct FloorArguments {
+    /// How the kernel is asked
+    #[arg(long, value_enum, default_value_t = Backend::Ring)]
+    pub(crate) backend: Backend,
+    /// Port to listen on; 0 takes a free one. The first line on standard output names it
+    #[arg(long, default_value_t = 3536)]
+    pub(crate) port: u16,
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1", value_name = "IP")]
+    pub(crate) address: IpAddr,
+    /// After a turn that had work, wait this long before the next
+    #[arg(long, default_value_t = 0, value_name = "MICROSECONDS", value_parser = clap::value_parser!(u64).range(..=100_000))]
+    pub(crate) quantum_us: u64,
+}
+
+/// What the yardstick waits in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    /// Edge-triggered epoll, one system call for each read and send
+    Epoll,
+    /// io_uring: multishot receives, sends submitted with the wait (Linux 6.1 or newer)
+    Ring,
 }
 
 /// When the players of an open-loop run send within a period.

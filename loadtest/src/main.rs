@@ -9,12 +9,14 @@ mod clock;
 mod closed_loop;
 mod command;
 mod fleet;
+mod floor;
 mod ledger;
 mod payload;
 mod poller;
 mod progress;
 mod random;
 mod report;
+mod ring;
 mod scenario;
 mod schedule;
 mod server_counters;
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => command::run::execute(&arguments),
         Command::Idle(arguments) => command::idle::execute(&arguments),
+        Command::Floor(arguments) => floor::execute(&arguments),
     };
     match outcome {
         Ok(Verdict::Balanced) => ExitCode::SUCCESS,

@@ -1,8 +1,9 @@
-//! The few calls to the system that the standard library does not offer. With [`crate::poller`] the only place for
-//! `unsafe`.
+//! The few calls to the system that the standard library does not offer. With [`crate::poller`], [`crate::ring`] and
+//! its users the only place for `unsafe`.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// CPU time of the calling thread, in nanoseconds.
 pub(crate) fn thread_cpu_ns() -> u64 {
@@ -34,6 +35,30 @@ pub(crate) fn raise_file_limit() -> io::Result<u64> {
         return Err(io::Error::last_os_error());
     }
     Ok(limit.rlim_cur)
+}
+
+/// Where [`set_on_stop`] is to leave its mark.
+static STOP_FLAG: AtomicPtr<AtomicBool> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Makes SIGINT and SIGTERM set `flag` instead of ending the process; a wait in progress is interrupted.
+pub(crate) fn set_on_stop(flag: &'static AtomicBool) -> io::Result<()> {
+    extern "C" fn mark(_: libc::c_int) {
+        // SAFETY: null or a flag that lives for ever; storing to an atomic is allowed in a signal handler.
+        if let Some(flag) = unsafe { STOP_FLAG.load(Ordering::Relaxed).as_ref() } {
+            flag.store(true, Ordering::Relaxed);
+        }
+    }
+    STOP_FLAG.store(std::ptr::from_ref(flag).cast_mut(), Ordering::Relaxed);
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: all-zero is a valid sigaction: no flags, an empty mask.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = mark as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        // SAFETY: `action` is valid and its handler does only what handlers may; the old action is not asked for.
+        if unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// Clock ticks per second, the unit of `/proc/PID/stat`.

@@ -1,0 +1,176 @@
+//! The yardstick serves the generator without a loss, on both backends, and the published client on its happy path.
+
+mod program;
+
+use std::future::Future;
+use std::process::Command;
+use std::time::Duration;
+
+use program::Floor;
+use serde_json::{Value, json};
+use signal_fish_client::{
+    JoinRoomParams, SignalFishClient, SignalFishConfig, SignalFishEvent as Event, WebSocketTransport,
+};
+use tokio::sync::mpsc::Receiver;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn drive(floor: &Floor, more: &[&str]) -> Value {
+    let counters = format!("http://{}/metrics/prom", floor.address);
+    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
+        .args(["run", "--json", "--url", &floor.url(), "--server-counters", &counters])
+        .args([
+            "--rooms",
+            "3",
+            "--players",
+            "4",
+            "--seconds",
+            "0.3",
+            "--warmup-seconds",
+            "0",
+        ])
+        .args(more)
+        .output()
+        .expect("the generator starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    serde_json::from_slice(&output.stdout).expect("a report")
+}
+
+#[test]
+fn the_generator_balances_against_both_backends() {
+    let rate = &["--rate", "100"][..];
+    let packed = &["--closed-loop", "4", "--encoding", "message-pack"][..];
+    let large = &["--rate", "20", "--size", "60000"][..];
+    for (arguments, loads) in [
+        (&["--backend", "epoll"][..], &[rate, packed, large][..]),
+        (&["--backend", "ring"], &[rate, packed, large]),
+        (&["--backend", "epoll", "--quantum-us", "1000"], &[rate]),
+        (&["--backend", "ring", "--quantum-us", "1000"], &[rate]),
+    ] {
+        let floor = Floor::start(arguments);
+        for more in loads {
+            let report = drive(&floor, more);
+            assert_eq!(report["ledger"]["balanced"], true, "{arguments:?} {more:?}: {report}");
+            assert!(
+                report["traffic"]["server_sends_per_delivery"].as_f64() > Some(0.0),
+                "{arguments:?} {more:?}: {report}"
+            );
+        }
+        let last_words = floor.stop();
+        assert!(last_words.contains("kernel entries"), "{last_words}");
+    }
+}
+
+struct Published {
+    client: SignalFishClient,
+    events: Receiver<Event>,
+}
+
+impl Published {
+    async fn enter(floor: &Floor) -> Self {
+        let transport = WebSocketTransport::connect(&floor.url()).await.expect("an upgrade");
+        let (client, events) = SignalFishClient::start(transport, SignalFishConfig::new("loadtest"));
+        let mut this = Self { client, events };
+        assert!(matches!(this.next().await, Event::Connected));
+        assert!(matches!(this.next().await, Event::Authenticated { .. }));
+        assert!(matches!(this.next().await, Event::ProtocolInfo(_)));
+        this
+    }
+
+    async fn next(&mut self) -> Event {
+        let event = tokio::time::timeout(DEADLINE, self.events.recv());
+        event
+            .await
+            .expect("an event before the deadline")
+            .expect("the client goes on")
+    }
+}
+
+fn run(scenario: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(scenario);
+}
+
+async fn create_join_talk_and_leave(floor: &Floor) {
+    let mut mira = Published::enter(floor).await;
+    let mut otto = Published::enter(floor).await;
+    mira.client
+        .join_room(JoinRoomParams::new("tide-pool", "Mira"))
+        .expect("a free client");
+    let joined = mira.next().await;
+    let Event::RoomJoined {
+        room_code,
+        player_id: mira_id,
+        ..
+    } = joined
+    else {
+        panic!("{joined:?}");
+    };
+    let lobby = mira.next().await;
+    assert!(matches!(lobby, Event::LobbyStateChanged { .. }), "{lobby:?}");
+    otto.client
+        .join_room(JoinRoomParams::new("tide-pool", "Otto").with_room_code(&room_code))
+        .expect("a free client");
+    let joined = otto.next().await;
+    let Event::RoomJoined {
+        player_id: otto_id,
+        current_players,
+        ..
+    } = joined
+    else {
+        panic!("{joined:?}");
+    };
+    assert_eq!(current_players.len(), 2);
+    let news = mira.next().await;
+    assert!(
+        matches!(&news, Event::PlayerJoined { player } if player.id == otto_id),
+        "{news:?}"
+    );
+
+    let said = json!({"op": "move", "x": 12, "note": "\u{1f41f}"});
+    mira.client.send_game_data(said.clone()).expect("room in the queue");
+    let heard = otto.next().await;
+    assert!(
+        matches!(&heard, Event::GameData { from_player, data, .. } if *from_player == mira_id && *data == said),
+        "{heard:?}"
+    );
+
+    mira.client.leave_room().expect("seated");
+    let left = mira.next().await;
+    assert!(matches!(left, Event::RoomLeft), "{left:?}");
+    let news = otto.next().await;
+    assert!(
+        matches!(&news, Event::PlayerLeft { player_id, .. } if *player_id == mira_id),
+        "{news:?}"
+    );
+    let news = otto.next().await;
+    assert!(
+        matches!(
+            news,
+            Event::AuthorityChanged {
+                authority_player: None,
+                ..
+            }
+        ),
+        "{news:?}"
+    );
+    for client in [&mut mira, &mut otto] {
+        assert_eq!(client.client.stats().messages_undecodable, 0);
+        client.client.shutdown().await;
+    }
+}
+
+#[test]
+fn the_published_client_plays_on_both_backends() {
+    for backend in ["epoll", "ring"] {
+        let floor = Floor::start(&["--backend", backend]);
+        run(create_join_talk_and_leave(&floor));
+        floor.stop();
+    }
+}
+
+#[test]
+fn the_backend_that_serves_is_named() {
+    let floor = Floor::start(&["--backend", "epoll"]);
+    assert_eq!((floor.backend.as_str(), floor.pid() > 0), ("(epoll)", true));
+}
