@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::contestant::Contestant;
 use crate::scenario::Encoding;
+use crate::sys::CpuSet;
 
 /// Drives a Signal Fish server and accounts for every message.
 #[derive(Debug, Parser)]
@@ -20,6 +22,9 @@ Examples:
     signal-fish-loadtest run --rooms 50 --players 4 --size 64 --rate 60 --seconds 10
   The most that the server can carry with 4 messages of each player on the way:
     signal-fish-loadtest run --rooms 50 --closed-loop 4 --encoding message-pack
+  Two servers with the same load, one of them started for each run:
+    signal-fish-loadtest compare --spin --server-cpus 0 --server 'floor=signal-fish-loadtest floor --port {port}' \
+      --server 'ours=ws://127.0.0.1:3536/v2/ws'
   What 9,000 idle players cost in server memory:
     signal-fish-loadtest idle --connections 9000
 
@@ -32,22 +37,33 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Memory of idle players: all join, carry some traffic and one large message, then rest
     Idle(IdleArguments),
+    /// Measure two or more servers in turn with the same load, and give ratios with their spread
+    Compare(CompareArguments),
     /// The yardstick: serve as the least that a relay can cost, to compare other servers with
     Floor(FloorArguments),
 }
 
-/// What every command needs to know about the server and about this generator.
+/// Where the server is, and where its figures come from.
 #[derive(Debug, Args)]
-pub(crate) struct CommonArguments {
+pub(crate) struct TargetArguments {
     /// WebSocket address of the server (plain `ws://`)
     #[arg(long, default_value = "ws://127.0.0.1:3536/v2/ws")]
     pub(crate) url: String,
+    /// Process to measure; default: the one that listens on the port, when it is on this machine and readable
+    #[arg(long, value_name = "PID")]
+    pub(crate) server_pid: Option<u32>,
+    /// Prometheus text page with `signal_fish_socket_sends_total`, `signal_fish_kernel_entries_total` and
+    /// `signal_fish_deliveries_total`
+    #[arg(long, value_name = "HTTP_URL")]
+    pub(crate) server_counters: Option<String>,
+}
+
+/// How this generator works.
+#[derive(Debug, Args)]
+pub(crate) struct GeneratorArguments {
     /// Application id sent in `Authenticate`
     #[arg(long, default_value = "loadtest")]
     pub(crate) app_id: String,
-    /// Form of the game data: JSON text frames or MessagePack binary frames
-    #[arg(long, value_enum, default_value_t = Encoding::Json)]
-    pub(crate) encoding: Encoding,
     /// Generator threads; rooms are divided among them
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) threads: u32,
@@ -71,22 +87,17 @@ pub(crate) struct CommonArguments {
     /// Longest wait for outstanding messages after the last send
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
     pub(crate) drain_seconds: f64,
-    /// Process to measure; default: the one that listens on the port, when it is on this machine and readable
-    #[arg(long, value_name = "PID")]
-    pub(crate) server_pid: Option<u32>,
-    /// Prometheus text page with `signal_fish_socket_sends_total` and `signal_fish_deliveries_total`
-    #[arg(long, value_name = "HTTP_URL")]
-    pub(crate) server_counters: Option<String>,
     /// Print only one line of JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// `run`
+/// The players and their traffic.
 #[derive(Debug, Args)]
-pub(crate) struct RunArguments {
-    #[command(flatten)]
-    pub(crate) common: CommonArguments,
+pub(crate) struct LoadArguments {
+    /// Form of the game data: JSON text frames or MessagePack binary frames
+    #[arg(long, value_enum, default_value_t = Encoding::Json)]
+    pub(crate) encoding: Encoding,
     /// Rooms
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) rooms: u32,
@@ -113,11 +124,46 @@ pub(crate) struct RunArguments {
     pub(crate) warmup_seconds: f64,
 }
 
+/// `run`
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
+    #[command(flatten)]
+    pub(crate) load: LoadArguments,
+}
+
+/// `compare`
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// A server, given twice or more: `NAME=ws://… [pid=PID] [counters=http://…]` for one that runs, or
+    /// `NAME=[VARIABLE=VALUE …] PROGRAM ARGUMENT …` for one that is started for each run, `{port}` standing for a free port
+    #[arg(long = "server", required = true, value_name = "NAME=…", value_parser = Contestant::parse)]
+    pub(crate) servers: Vec<Contestant>,
+    /// CPUs that started servers are bound to, like 0 or 0,2-3
+    #[arg(long, value_name = "LIST", value_parser = CpuSet::parse)]
+    pub(crate) server_cpus: Option<CpuSet>,
+    /// How often every server is measured, in turn
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(3..=1000))]
+    pub(crate) rounds: u32,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
+    #[command(flatten)]
+    pub(crate) load: LoadArguments,
+}
+
 /// `idle`
 #[derive(Debug, Args)]
 pub(crate) struct IdleArguments {
     #[command(flatten)]
-    pub(crate) common: CommonArguments,
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
+    /// Form of the game data: JSON text frames or MessagePack binary frames
+    #[arg(long, value_enum, default_value_t = Encoding::Json)]
+    pub(crate) encoding: Encoding,
     /// Connections, all of them joined to rooms
     #[arg(long, default_value_t = 9000, value_name = "N")]
     pub(crate) connections: u32,

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod closed_loop;
 mod command;
+mod contestant;
 mod fleet;
 mod floor;
 mod ledger;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => command::run::execute(&arguments),
         Command::Idle(arguments) => command::idle::execute(&arguments),
+        Command::Compare(arguments) => command::compare::execute(&arguments),
         Command::Floor(arguments) => floor::execute(&arguments),
     };
     match outcome {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::cli::{CommonArguments, Phase};
+use crate::cli::{GeneratorArguments, LoadArguments, Phase};
 use crate::payload;
 
 /// Rooms per game name: servers cap the rooms of one game.
@@ -101,8 +101,14 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// Checks the arguments against each other.
-    pub(crate) fn new(common: &CommonArguments, rooms: u32, players: u32) -> Result<Self> {
-        let server = Server::parse(&common.url)?;
+    pub(crate) fn new(
+        url: &str,
+        common: &GeneratorArguments,
+        encoding: Encoding,
+        rooms: u32,
+        players: u32,
+    ) -> Result<Self> {
+        let server = Server::parse(url)?;
         ensure!(
             (2..=100).contains(&players),
             "--players must be 2 to 100: the protocol's rooms hold no more"
@@ -131,7 +137,7 @@ impl Scenario {
         Ok(Self {
             server,
             app_id: common.app_id.clone(),
-            encoding: common.encoding,
+            encoding,
             rooms,
             players,
             threads: common.threads,
@@ -196,6 +202,28 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
+    /// The traffic that the command line asks for.
+    pub(crate) fn of(load: &LoadArguments) -> Result<Self> {
+        let pace = match load.closed_loop {
+            Some(in_flight) => Pace::ClosedLoop { in_flight },
+            None => {
+                ensure!(load.rate > 0.0, "--rate must be above 0");
+                Pace::OpenLoop {
+                    period_ns: 1e9 / load.rate,
+                    phase: load.phase,
+                }
+            }
+        };
+        let traffic = Self {
+            size_bytes: load.size,
+            pace,
+            warmup: seconds("--warmup-seconds", load.warmup_seconds)?,
+            measured: seconds("--seconds", load.seconds)?,
+        };
+        traffic.check(load.encoding)?;
+        Ok(traffic)
+    }
+
     pub(crate) fn check(&self, encoding: Encoding) -> Result<()> {
         let least = payload::min_size_bytes(encoding);
         ensure!(

@@ -1,4 +1,4 @@
-//! The server's own counters of sends and deliveries, from its Prometheus text page.
+//! The server's own counters of sends, kernel entries and deliveries, from its Prometheus text page.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -7,40 +7,55 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 const SENDS: &str = "signal_fish_socket_sends_total";
+const ENTRIES: &str = "signal_fish_kernel_entries_total";
 const DELIVERIES: &str = "signal_fish_deliveries_total";
 const TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_PAGE_BYTES: u64 = 4 << 20;
 
-/// A reading of the two counters.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A reading of the counters; those that the server does not have are missing.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Counters {
-    sends: f64,
-    deliveries: f64,
+    sends: Option<f64>,
+    entries: Option<f64>,
+    deliveries: Option<f64>,
+}
+
+/// What the server did for each delivery, by its own count.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct PerDelivery {
+    pub(crate) sends: Option<f64>,
+    pub(crate) kernel_entries: Option<f64>,
 }
 
 impl Counters {
-    /// Fetches the page; `None` when it does not have both counters.
-    pub(crate) fn fetch(url: &str) -> Result<Option<Self>> {
+    /// Fetches the page.
+    pub(crate) fn fetch(url: &str) -> Result<Self> {
         let rest = url
             .strip_prefix("http://")
-            .with_context(|| format!("--server-counters {url}: expected http://…"))?;
+            .with_context(|| format!("{url}: expected http://…"))?;
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let path = if path.is_empty() { "/" } else { path };
-        let page = get(host, path).with_context(|| format!("--server-counters {url}"))?;
+        let page = get(host, path).with_context(|| format!("the counters at {url} cannot be read"))?;
         Ok(Self::read(&page))
     }
 
-    fn read(page: &str) -> Option<Self> {
-        Some(Self {
-            sends: sum(page, SENDS)?,
-            deliveries: sum(page, DELIVERIES)?,
-        })
+    fn read(page: &str) -> Self {
+        Self {
+            sends: sum(page, SENDS),
+            entries: sum(page, ENTRIES),
+            deliveries: sum(page, DELIVERIES),
+        }
     }
 
-    /// Socket sends per delivered message since `earlier`.
-    pub(crate) fn sends_per_delivery_since(self, earlier: Self) -> Option<f64> {
-        let deliveries = self.deliveries - earlier.deliveries;
-        (deliveries > 0.0).then(|| (self.sends - earlier.sends) / deliveries)
+    /// What each delivery since `earlier` took.
+    pub(crate) fn since(&self, earlier: &Self) -> PerDelivery {
+        let difference = |now: Option<f64>, then: Option<f64>| Some(now? - then?);
+        let deliveries = difference(self.deliveries, earlier.deliveries).filter(|&count| count > 0.0);
+        let per_delivery = |now, then| Some(difference(now, then)? / deliveries?);
+        PerDelivery {
+            sends: per_delivery(self.sends, earlier.sends),
+            kernel_entries: per_delivery(self.entries, earlier.entries),
+        }
     }
 }
 
@@ -85,13 +100,22 @@ mod tests {
         let page = "# TYPE signal_fish_socket_sends_total counter\n\
             signal_fish_socket_sends_total{shard=\"0\"} 10\nsignal_fish_socket_sends_total{shard=\"1\"} 5\n\
             signal_fish_deliveries_total 60\nsignal_fish_deliveries_total_other 7\n";
-        let counters = Counters::read(page).expect("both counters");
+        let counters = Counters::read(page);
         let zero = Counters {
-            sends: 0.0,
-            deliveries: 0.0,
+            sends: Some(0.0),
+            entries: Some(0.0),
+            deliveries: Some(0.0),
         };
-        assert_eq!(counters.sends_per_delivery_since(zero), Some(0.25));
-        assert_eq!(counters.sends_per_delivery_since(counters), None);
-        assert_eq!(Counters::read("signal_fish_deliveries_total 60\n"), None);
+        let expected = PerDelivery {
+            sends: Some(0.25),
+            kernel_entries: None,
+        };
+        assert_eq!(counters.since(&zero), expected);
+        assert_eq!(
+            counters.since(&counters),
+            PerDelivery::default(),
+            "nothing was delivered"
+        );
+        assert_eq!(Counters::read("signal_fish_deliveries_total 60\n").sends, None);
     }
 }

@@ -61,6 +61,17 @@ pub(crate) fn set_on_stop(flag: &'static AtomicBool) -> io::Result<()> {
     Ok(())
 }
 
+/// Asks a process to end.
+pub(crate) fn terminate(pid: u32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    // SAFETY: kill takes plain integers and touches no memory of ours.
+    if unsafe { libc::kill(pid, libc::SIGTERM) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Clock ticks per second, the unit of `/proc/PID/stat`.
 pub(crate) fn clock_ticks_per_second() -> u64 {
     // SAFETY: sysconf takes and returns plain integers.
@@ -141,6 +152,63 @@ fn timespec_ns(time: libc::timespec) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// CPUs that a process may run on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CpuSet(libc::cpu_set_t);
+
+impl CpuSet {
+    /// Reads a list like `0,2-3`.
+    pub(crate) fn parse(list: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            let number: usize = text
+                .parse()
+                .map_err(|_| format!("{text:?} is not the number of a CPU"))?;
+            if number < libc::CPU_SETSIZE as usize {
+                Ok(number)
+            } else {
+                Err(format!("there is no CPU {number}"))
+            }
+        };
+        // SAFETY: a set of CPUs is an array of bits; all-zero is the empty set.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        for part in list.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            for cpu in number(first)?..=number(last)? {
+                // SAFETY: `set` is valid and `cpu` was checked to be one of its bits.
+                unsafe { libc::CPU_SET(cpu, &mut set) };
+            }
+        }
+        Ok(Self(set))
+    }
+
+    /// Runs `action` while the calling thread is bound to these CPUs; processes that it starts stay bound.
+    pub(crate) fn while_bound<T>(&self, action: impl FnOnce() -> T) -> io::Result<T> {
+        let before = Self::current()?;
+        self.bind()?;
+        let result = action();
+        before.bind()?;
+        Ok(result)
+    }
+
+    fn current() -> io::Result<Self> {
+        // SAFETY: as in `parse`.
+        let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+        // SAFETY: the set is writable and its size is given.
+        match unsafe { libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) } {
+            0 => Ok(Self(set)),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    fn bind(&self) -> io::Result<()> {
+        // SAFETY: the set is readable and its size is given.
+        match unsafe { libc::sched_setaffinity(0, size_of_val(&self.0), &raw const self.0) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -148,6 +216,17 @@ mod tests {
     use std::os::fd::AsFd;
 
     use super::*;
+
+    #[test]
+    fn lists_of_cpus_are_read() {
+        let CpuSet(set) = CpuSet::parse("0,2-3").expect("a list");
+        // SAFETY: `set` is valid and the numbers are among its bits.
+        let bound: Vec<usize> = (0..8).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect();
+        assert_eq!(bound, [0, 2, 3]);
+        for bad in ["", "x", "1-", "99999"] {
+            assert!(CpuSet::parse(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn arrivals_are_stamped_between_sending_and_reading() {

@@ -20,13 +20,19 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
         arguments.players
     );
     let rooms = arguments.connections / arguments.players;
-    let scenario = Scenario::new(&arguments.common, rooms, arguments.players)?;
+    let scenario = Scenario::new(
+        &arguments.target.url,
+        &arguments.generator,
+        arguments.encoding,
+        rooms,
+        arguments.players,
+    )?;
     let settle = scenario::seconds("--settle-seconds", arguments.settle_seconds)?;
     let steps = [small(arguments), large(arguments)?];
     for traffic in steps.iter().flatten() {
         traffic.check(scenario.encoding)?;
     }
-    let process = ServerProcess::find(arguments.common.server_pid, scenario.server.address)?
+    let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?
         .context("the server's process cannot be read; name it with --server-pid, on this machine and as its user")?;
 
     let resident = || process.sample().map(|sample| sample.resident_bytes);
@@ -46,7 +52,7 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
         [before, joined, busy, rested],
         LedgerReport::new(account),
     );
-    report::publish(&figures, arguments.common.json)
+    report::publish(&figures, arguments.generator.json)
 }
 
 /// One message a second from each player.

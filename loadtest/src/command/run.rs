@@ -1,34 +1,55 @@
 //! `run`: relay traffic in many rooms.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::cli::RunArguments;
 use crate::fleet::{Edge, Fleet};
 use crate::report::{self, LedgerReport, RunReport, TrafficReport, Verdict};
-use crate::scenario::{self, Pace, Scenario, Traffic};
+use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::Counters;
 use crate::server_figures::ServerProcess;
 
 /// Runs the test and prints its report.
 pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
-    let scenario = Scenario::new(&arguments.common, arguments.rooms, arguments.players)?;
-    let traffic = traffic(arguments)?;
-    traffic.check(scenario.encoding)?;
-    let process = ServerProcess::find(arguments.common.server_pid, scenario.server.address)?;
+    let load = &arguments.load;
+    let scenario = Scenario::new(
+        &arguments.target.url,
+        &arguments.generator,
+        load.encoding,
+        load.rooms,
+        load.players,
+    )?;
+    let traffic = Traffic::of(load)?;
+    let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
+    let page = arguments.target.server_counters.as_deref();
+    if let Some(page) = page {
+        // A page that was asked for must be there; later on it may fail with its server.
+        Counters::fetch(page)?;
+    }
+    let report = measure(&scenario, &traffic, process, page)?;
+    report::publish(&report, arguments.generator.json)
+}
 
-    let mut fleet = Fleet::assemble(&scenario)?;
+/// Brings the players in, carries the traffic once and closes the account.
+pub(crate) fn measure(
+    scenario: &Scenario,
+    traffic: &Traffic,
+    process: Option<ServerProcess>,
+    counters_page: Option<&str>,
+) -> Result<RunReport> {
+    let mut fleet = Fleet::assemble(scenario)?;
     let mut samples = Vec::new();
     let mut counters = Vec::new();
-    let findings = fleet.carry(traffic, |edge| {
+    let mut fetch = || counters.push(counters_page.and_then(|page| Counters::fetch(page).ok()));
+    let findings = fleet.carry(*traffic, |edge| {
         // The page is fetched outside the sampled stretch: rendering it is not relay work.
-        let page = arguments.common.server_counters.as_deref();
         if edge == Edge::Start {
-            counters.push(page.map(Counters::fetch).transpose()?.flatten());
+            fetch();
         }
         // A server that has died by now is told by the ledger and the ended connections; its figures are missing.
         samples.push(process.and_then(|process| process.sample().ok()));
         if edge == Edge::End {
-            counters.push(page.and_then(|page| Counters::fetch(page).ok().flatten()));
+            fetch();
         }
         Ok(())
     })?;
@@ -38,32 +59,10 @@ pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
         (Some(process), [Some(before), Some(after)]) => Some(process.usage(before, after)),
         _ => None,
     };
-    let sends_per_delivery = match counters.as_slice() {
-        [Some(before), Some(after)] => after.sends_per_delivery_since(*before),
-        _ => None,
+    let kernel = match counters.as_slice() {
+        [Some(before), Some(after)] => after.since(before),
+        _ => Default::default(),
     };
-    let traffic_report = TrafficReport::new(&scenario, &traffic, &findings, usage, sends_per_delivery);
-    report::publish(
-        &RunReport::new(&scenario, traffic_report, LedgerReport::new(account)),
-        arguments.common.json,
-    )
-}
-
-fn traffic(arguments: &RunArguments) -> Result<Traffic> {
-    let pace = match arguments.closed_loop {
-        Some(in_flight) => Pace::ClosedLoop { in_flight },
-        None => {
-            ensure!(arguments.rate > 0.0, "--rate must be above 0");
-            Pace::OpenLoop {
-                period_ns: 1e9 / arguments.rate,
-                phase: arguments.phase,
-            }
-        }
-    };
-    Ok(Traffic {
-        size_bytes: arguments.size,
-        pace,
-        warmup: scenario::seconds("--warmup-seconds", arguments.warmup_seconds)?,
-        measured: scenario::seconds("--seconds", arguments.seconds)?,
-    })
+    let traffic_report = TrafficReport::new(scenario, traffic, &findings, usage, kernel);
+    Ok(RunReport::new(scenario, traffic_report, LedgerReport::new(account)))
 }

@@ -1,0 +1,60 @@
+//! `compare`: servers in turn under the same load.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cli::CompareArguments;
+use crate::command::run;
+use crate::report::{self, CompareReport, RunReport, Verdict};
+use crate::scenario::{Scenario, Traffic};
+use crate::server_counters::Counters;
+use crate::server_figures::ServerProcess;
+
+/// Measures every server once per round and prints how they compare.
+pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
+    let servers = &arguments.servers;
+    ensure!(servers.len() >= 2, "give --server at least twice");
+    for (at, server) in servers.iter().enumerate() {
+        ensure!(
+            servers[..at].iter().all(|earlier| earlier.name != server.name),
+            "two servers are called {:?}",
+            server.name
+        );
+    }
+    let traffic = Traffic::of(&arguments.load)?;
+    let mut runs: Vec<Vec<RunReport>> = servers.iter().map(|_| Vec::new()).collect();
+    for round in 1..=arguments.rounds {
+        for (at, server) in servers.iter().enumerate() {
+            let report = measure(arguments, at, &traffic).with_context(|| format!("measuring {:?}", server.name))?;
+            eprintln!(
+                "round {round}/{}  {}  {}",
+                arguments.rounds,
+                server.name,
+                report.summary()
+            );
+            runs[at].push(report);
+        }
+    }
+    let names = servers.iter().map(|server| server.name.clone());
+    report::publish(&CompareReport::new(names.zip(runs).collect()), arguments.generator.json)
+}
+
+fn measure(arguments: &CompareArguments, at: usize, traffic: &Traffic) -> Result<RunReport> {
+    let load = &arguments.load;
+    let opponent = arguments.servers[at].bring_up(arguments.server_cpus.as_ref())?;
+    let scenario = Scenario::new(
+        &opponent.url,
+        &arguments.generator,
+        load.encoding,
+        load.rooms,
+        load.players,
+    )?;
+    let process = ServerProcess::find(opponent.pid, scenario.server.address)?;
+    // Servers without such a page are measured without it.
+    let page = opponent
+        .counters
+        .as_deref()
+        .filter(|page| Counters::fetch(page).is_ok());
+    let report = run::measure(&scenario, traffic, process, page)?;
+    opponent.dismiss()?;
+    Ok(report)
+}

@@ -1,0 +1,80 @@
+//! The closed account.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::ledger::Totals;
+use crate::report::Verdict;
+use crate::report::table::Table;
+use crate::worker::Account;
+
+/// Ended connections that are described one by one.
+const MAX_ENDS: usize = 20;
+
+/// The account in words and numbers.
+#[derive(Debug, Serialize)]
+pub(crate) struct LedgerReport {
+    balanced: bool,
+    #[serde(flatten)]
+    totals: Totals,
+    /// Some faults in words.
+    faults: Vec<String>,
+    connections_lost: usize,
+    /// How the first of them ended.
+    ends: Vec<String>,
+    server_errors: BTreeMap<String, u64>,
+}
+
+impl LedgerReport {
+    pub(crate) fn new(account: Account) -> Self {
+        let describe = |(player, end): &(u32, _)| format!("player {player}: {end}");
+        Self {
+            balanced: account.totals.balanced(),
+            totals: account.totals,
+            faults: account.examples,
+            connections_lost: account.ends.len(),
+            ends: account.ends.iter().take(MAX_ENDS).map(describe).collect(),
+            server_errors: account.server_errors,
+        }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        if self.balanced && self.connections_lost == 0 {
+            Verdict::Balanced
+        } else {
+            Verdict::Faulty
+        }
+    }
+
+    pub(super) fn table(&self, out: &mut Table) {
+        let totals = &self.totals;
+        out.row("ledger", if self.balanced { "balanced" } else { "DOES NOT BALANCE" });
+        out.row(
+            "",
+            format!(
+                "{} sent, {} deliveries owed, {} made",
+                totals.sent, totals.expected, totals.received
+            ),
+        );
+        out.row(
+            "",
+            format!(
+                "{} lost, {} duplicated, {} reordered, {} misrouted, {} corrupted",
+                totals.lost, totals.duplicated, totals.reordered, totals.misrouted, totals.corrupted
+            ),
+        );
+        for fault in &self.faults {
+            out.row("  fault", fault);
+        }
+        if self.connections_lost > 0 {
+            out.row("connections", format!("{} LOST", self.connections_lost));
+        }
+        for end in &self.ends {
+            out.row("  ended", end);
+        }
+        for (code, count) in &self.server_errors {
+            out.row("  error", format!("{code} × {count}"));
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a test found: one structure per command, printed as a table for people and as one line of JSON for programs.
+
+mod compare;
+mod idle;
+mod ledger;
+mod percentiles;
+mod run;
+mod table;
+mod traffic;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::scenario::{Encoding, Scenario};
+
+pub(crate) use compare::CompareReport;
+pub(crate) use idle::IdleReport;
+pub(crate) use ledger::LedgerReport;
+pub(crate) use run::RunReport;
+pub(crate) use traffic::TrafficReport;
+
+/// Whether the server did what it must.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Balanced,
+    Faulty,
+}
+
+/// A report that can be shown.
+pub(crate) trait Report: Serialize {
+    fn verdict(&self) -> Verdict;
+    fn table(&self) -> String;
+}
+
+/// Prints the table (unless `json_only`) and the JSON line, and passes the verdict on.
+pub(crate) fn publish(report: &impl Report, json_only: bool) -> Result<Verdict> {
+    if !json_only {
+        println!("{}", report.table());
+    }
+    println!(
+        "{}",
+        serde_json::to_string(report).context("the report cannot be written as JSON")?
+    );
+    Ok(report.verdict())
+}
+
+/// What was driven.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Setting {
+    server: String,
+    encoding: Encoding,
+    rooms: u32,
+    players: u32,
+    connections: u32,
+    threads: u32,
+    spin: bool,
+    seed: u64,
+}
+
+impl Setting {
+    fn new(scenario: &Scenario) -> Self {
+        Self {
+            server: format!("ws://{}{}", scenario.server.host, scenario.server.path),
+            encoding: scenario.encoding,
+            rooms: scenario.rooms,
+            players: scenario.players,
+            connections: scenario.connections(),
+            threads: scenario.threads,
+            spin: scenario.spin,
+            seed: scenario.seed,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The report of `run`.
+
+use serde::Serialize;
+
+use crate::report::table::{Table, or_na};
+use crate::report::traffic::Warning;
+use crate::report::{LedgerReport, Report, Setting, TrafficReport, Verdict};
+use crate::scenario::Scenario;
+
+/// The report of `run`.
+#[derive(Debug, Serialize)]
+pub(crate) struct RunReport {
+    command: &'static str,
+    setting: Setting,
+    pub(super) ledger: LedgerReport,
+    pub(super) traffic: TrafficReport,
+}
+
+impl RunReport {
+    pub(crate) fn new(scenario: &Scenario, traffic: TrafficReport, ledger: LedgerReport) -> Self {
+        Self {
+            command: "run",
+            setting: Setting::new(scenario),
+            ledger,
+            traffic,
+        }
+    }
+
+    /// The most telling figures in one line.
+    pub(crate) fn summary(&self) -> String {
+        format!(
+            "{} µs of server CPU per delivery, {} delivered/s, p50 {} µs, p99 {} µs, ledger {}",
+            or_na(self.traffic.server_cpu_us_per_delivery),
+            self.traffic.delivered_per_second,
+            self.traffic.latency_us.p50,
+            self.traffic.latency_us.p99,
+            match self.verdict() {
+                Verdict::Balanced => "balanced",
+                Verdict::Faulty => "NOT BALANCED",
+            }
+        )
+    }
+
+    /// Reasons to distrust the figures.
+    pub(super) fn warnings(&self) -> &[Warning] {
+        &self.traffic.warnings
+    }
+}
+
+impl Report for RunReport {
+    fn verdict(&self) -> Verdict {
+        self.ledger.verdict()
+    }
+
+    fn table(&self) -> String {
+        let mut table = Table::for_setting(&self.setting);
+        self.traffic.table(&mut table);
+        self.ledger.table(&mut table);
+        table.0
+    }
+}

@@ -1,0 +1,220 @@
+//! The measured window: rates, latency, what the server and the generator spent, and reasons to distrust it.
+
+use serde::Serialize;
+
+use crate::fleet::Findings;
+use crate::report::percentiles::Percentiles;
+use crate::report::table::{Table, mebibytes, or_na, ratio, round};
+use crate::scenario::{Pace, Scenario, Traffic};
+use crate::server_counters::PerDelivery;
+use crate::server_figures::Usage;
+
+/// A generator thread above this share of its core may be what was measured.
+const BUSY_SHARE: f64 = 0.9;
+/// Sends this late (99 of 100) mean the generator could not keep its schedule.
+const LATE_SEND_US: f64 = 1_000.0;
+/// A thread that waits for a CPU for more than this share of the window runs on a machine busy with other things.
+const WAIT_SHARE: f64 = 0.05;
+/// A reason to distrust the figures; a program reads its text.
+#[derive(Debug, Clone, Serialize)]
+#[serde(into = "String")]
+pub(super) struct Warning {
+    /// The same for all warnings of its kind.
+    pub(super) kind: &'static str,
+    pub(super) text: String,
+}
+
+impl From<Warning> for String {
+    fn from(warning: Warning) -> Self {
+        warning.text
+    }
+}
+
+/// Figures of the measured window of one stretch of traffic.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrafficReport {
+    size_bytes: usize,
+    pace: String,
+    warmup_seconds: f64,
+    seconds: f64,
+    sent_per_second: f64,
+    pub(super) delivered_per_second: f64,
+    pub(super) latency_us: Percentiles,
+    send_lag_us: Percentiles,
+    pub(super) server: Option<Usage>,
+    pub(super) server_cpu_us_per_delivery: Option<f64>,
+    pub(super) server_sends_per_delivery: Option<f64>,
+    pub(super) server_kernel_entries_per_delivery: Option<f64>,
+    pub(super) generator_cpu_us_per_delivery: Option<f64>,
+    /// Share of its core that the busiest generator thread used.
+    generator_busiest_share: f64,
+    deliveries_per_read: Option<f64>,
+    /// Time that generator threads were ready to run and got no CPU.
+    generator_cpu_wait_ms: f64,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl TrafficReport {
+    pub(crate) fn new(
+        scenario: &Scenario,
+        traffic: &Traffic,
+        findings: &Findings,
+        server: Option<Usage>,
+        kernel: PerDelivery,
+    ) -> Self {
+        let seconds = traffic.measured.as_secs_f64();
+        let per_delivery =
+            |cpu_ns: u64| ratio(cpu_ns as f64 / 1e3, findings.delivered as f64).map(|value| round(value, 3));
+        let busy_ns: u64 = findings.busy_ns.iter().sum();
+        let busiest_ns = findings.busy_ns.iter().copied().max().unwrap_or(0);
+        let mut report = Self {
+            size_bytes: traffic.size_bytes,
+            pace: match traffic.pace {
+                Pace::OpenLoop { period_ns, phase } => format!("{} Hz, {phase:?} phase", round(1e9 / period_ns, 3))
+                    .to_lowercase()
+                    .replace("hz", "Hz"),
+                Pace::ClosedLoop { in_flight } => format!("closed loop, {in_flight} in flight"),
+            },
+            warmup_seconds: traffic.warmup.as_secs_f64(),
+            seconds,
+            sent_per_second: round(findings.sent as f64 / seconds, 1),
+            delivered_per_second: round(findings.delivered as f64 / seconds, 1),
+            latency_us: Percentiles::of_ns(&findings.latency_ns),
+            send_lag_us: Percentiles::of_ns(&findings.send_lag_ns),
+            server_cpu_us_per_delivery: server.as_ref().and_then(|usage| per_delivery(usage.cpu_ns)),
+            server,
+            server_sends_per_delivery: kernel.sends.map(|value| round(value, 4)),
+            server_kernel_entries_per_delivery: kernel.kernel_entries.map(|value| round(value, 4)),
+            generator_cpu_us_per_delivery: per_delivery(busy_ns),
+            generator_busiest_share: round(busiest_ns as f64 / 1e9 / seconds, 3),
+            deliveries_per_read: ratio(findings.delivered as f64, findings.reads as f64).map(|value| round(value, 2)),
+            generator_cpu_wait_ms: round(findings.cpu_wait_ns as f64 / 1e6, 1),
+            warnings: Vec::new(),
+        };
+        report.warnings = report.doubts(scenario, traffic, busy_ns);
+        report
+    }
+
+    /// Reasons to distrust the figures.
+    fn doubts(&self, scenario: &Scenario, traffic: &Traffic, busy_ns: u64) -> Vec<Warning> {
+        let mut doubts = Vec::new();
+        let mut doubt = |kind, text| doubts.push(Warning { kind, text });
+        if self.generator_busiest_share > BUSY_SHARE {
+            doubt(
+                "busy generator",
+                format!(
+                    "a generator thread used {:.0} % of its core: the generator may be the bottleneck (--threads {})",
+                    self.generator_busiest_share * 100.0,
+                    scenario.threads + 1
+                ),
+            );
+        }
+        if self.server.as_ref().is_some_and(|usage| busy_ns > usage.cpu_ns) {
+            doubt(
+                "costly generator",
+                "the generator used more CPU than the server".to_owned(),
+            );
+        }
+        let waits = [
+            (
+                "server waited",
+                "server",
+                self.server.as_ref().map_or(0.0, |usage| usage.cpu_wait_ns as f64 / 1e9),
+            ),
+            ("generator waited", "generator", self.generator_cpu_wait_ms / 1e3),
+        ];
+        for (kind, who, waited_seconds) in waits {
+            if waited_seconds > WAIT_SHARE * self.seconds {
+                doubt(
+                    kind,
+                    format!(
+                        "threads of the {who} waited {waited_seconds:.2} s for a CPU (taken by one another or by other \
+                         processes); the latency includes that"
+                    ),
+                );
+            }
+        }
+        if matches!(traffic.pace, Pace::OpenLoop { .. }) && self.send_lag_us.p99 > LATE_SEND_US {
+            doubt(
+                "late sends",
+                format!(
+                    "1 % of the messages left {} µs or more behind schedule; latency counts that",
+                    self.send_lag_us.p99
+                ),
+            );
+        }
+        doubts
+    }
+
+    pub(super) fn table(&self, out: &mut Table) {
+        out.row(
+            "traffic",
+            format!("{} bytes, {}, {} s", self.size_bytes, self.pace, self.seconds),
+        );
+        out.row(
+            "rate",
+            format!(
+                "{} sent/s, {} delivered/s",
+                self.sent_per_second, self.delivered_per_second
+            ),
+        );
+        out.row("latency", self.latency_us.line());
+        out.row("send lag", self.send_lag_us.line());
+        match &self.server {
+            Some(usage) => {
+                out.row(
+                    "server CPU",
+                    format!(
+                        "{} µs per delivery; {:.2} s in {} s, waited {:.2} s for a CPU",
+                        or_na(self.server_cpu_us_per_delivery),
+                        usage.cpu_ns as f64 / 1e9,
+                        self.seconds,
+                        usage.cpu_wait_ns as f64 / 1e9
+                    ),
+                );
+                for thread in usage.threads.iter().take(8) {
+                    out.row(
+                        "",
+                        format!("{} ({}) {:.1} ms", thread.name, thread.tid, thread.cpu_ns as f64 / 1e6),
+                    );
+                }
+                out.row(
+                    "server memory",
+                    format!(
+                        "{:.1} MiB, {:.1} MiB at the end",
+                        mebibytes(usage.resident_bytes_before),
+                        mebibytes(usage.resident_bytes_after)
+                    ),
+                );
+                out.row(
+                    "server switches",
+                    format!(
+                        "{} voluntary, {} involuntary",
+                        usage.voluntary_switches, usage.involuntary_switches
+                    ),
+                );
+            }
+            None => out.row("server", "n/a (not a readable process of this machine)"),
+        }
+        out.row(
+            "server sends",
+            format!(
+                "{} per delivery, {} kernel entries",
+                or_na(self.server_sends_per_delivery),
+                or_na(self.server_kernel_entries_per_delivery)
+            ),
+        );
+        out.row(
+            "generator",
+            format!(
+                "{} µs per delivery, busiest thread {:.1} % of a core, {} deliveries per read",
+                or_na(self.generator_cpu_us_per_delivery),
+                self.generator_busiest_share * 100.0,
+                or_na(self.deliveries_per_read)
+            ),
+        );
+        for warning in &self.warnings {
+            out.row("WARNING", &warning.text);
+        }
+    }
+}
