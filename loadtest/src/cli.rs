@@ -1,8 +1,10 @@
 //! The command line. Parsing only: what the values mean together is checked in [`crate::scenario`].
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Deserialize;
 
 use crate::contestant::Contestant;
 use crate::scenario::Encoding;
@@ -67,12 +69,15 @@ pub(crate) struct GeneratorArguments {
     /// Generator threads; rooms are divided among them
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) threads: u32,
+    /// How sockets are served; without the option io_uring, and epoll where there is none
+    #[arg(long, value_enum, default_value_t = Io::Auto)]
+    pub(crate) io: Io,
     /// Busy-poll instead of sleeping: steadier latency figures for a whole core per thread
     #[arg(long)]
     pub(crate) spin: bool,
-    /// Open loop without --spin: read what arrives at most this often, instead of waking up for every message; the kernel
-    /// stamps arrivals, so latency is not affected (0: wake up for each)
-    #[arg(long, default_value_t = 200, value_name = "MICROSECONDS", conflicts_with = "spin")]
+    /// Open loop: read what arrives at most this often, instead of one message at a time; the kernel stamps arrivals, so
+    /// latency is not affected (0: read each at once)
+    #[arg(long, default_value_t = 200, value_name = "MICROSECONDS")]
     pub(crate) gather_us: u64,
     /// Seed of everything random (phases, masks)
     #[arg(long, default_value_t = 1, value_name = "N")]
@@ -95,6 +100,9 @@ pub(crate) struct GeneratorArguments {
 /// The players and their traffic.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArguments {
+    /// Groups of rooms and their traffic from a JSON file, in place of the options below
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoding", "rooms", "players", "size", "rate", "phase", "closed_loop", "seconds", "warmup_seconds"])]
+    pub(crate) scenario: Option<PathBuf>,
     /// Form of the game data: JSON text frames or MessagePack binary frames
     #[arg(long, value_enum, default_value_t = Encoding::Json)]
     pub(crate) encoding: Encoding,
@@ -210,8 +218,20 @@ pub(crate) enum Backend {
     Ring,
 }
 
-/// When the players of an open-loop run send within a period.
+/// How the generator serves its sockets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Io {
+    /// io_uring where it is available, else epoll
+    Auto,
+    /// io_uring: multishot receives, batched sends (Linux 6.12 or newer)
+    Ring,
+    /// Edge-triggered epoll
+    Epoll,
+}
+
+/// When the players of an open-loop run send within a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Phase {
     /// Each player at its own random moment
     Random,

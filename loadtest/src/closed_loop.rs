@@ -41,6 +41,7 @@ impl Flights {
 mod tests {
     use super::*;
     use crate::ledger::Entry;
+    use crate::seating::tests::plain;
 
     fn deliver(flights: &mut Flights, ledger: &mut Ledger, receiver: u32, sequence: u32) -> u32 {
         match ledger.deliver(0, receiver, sequence) {
@@ -51,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_message_lands_with_its_last_receiver() {
-        let mut ledger = Ledger::new(1, 3, 0);
+        let mut ledger = Ledger::new(plain(1, 3, 0));
         let mut flights = Flights::new(&ledger, 3);
         for _ in 0..3 {
             ledger.send(0);
@@ -66,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_lost_message_does_not_stop_its_sender() {
-        let mut ledger = Ledger::new(1, 2, 0);
+        let mut ledger = Ledger::new(plain(1, 2, 0));
         let mut flights = Flights::new(&ledger, 2);
         ledger.send(0);
         ledger.send(0);

@@ -1,6 +1,7 @@
 //! All generator threads together: brings them up, gives the same orders to all, gathers what they found.
 
 use std::io::{IsTerminal, Write};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::clock::Clock;
 use crate::progress::{Progress, Reading};
 use crate::scenario::{Scenario, Traffic};
 use crate::sys;
+use crate::timeline::Timeline;
 use crate::worker::intake::latency_histogram;
 use crate::worker::{self, Account, Order, Outcome, Reply};
 
@@ -40,6 +42,9 @@ pub(crate) struct Findings {
     pub(crate) busy_ns: Vec<u64>,
     /// Time that all threads together were ready to run and got no CPU.
     pub(crate) cpu_wait_ns: u64,
+    pub(crate) timeline: Timeline,
+    /// What served the generator's sockets.
+    pub(crate) port: &'static str,
 }
 
 /// An edge of the measured window.
@@ -85,20 +90,20 @@ impl Fleet {
     }
 
     /// Lets all threads carry the same traffic; `at_edge` is called on this thread at both ends of the measured window.
-    pub(crate) fn carry(&mut self, traffic: Traffic, mut at_edge: impl FnMut(Edge) -> Result<()>) -> Result<Findings> {
+    pub(crate) fn carry(&mut self, traffic: &Traffic, mut at_edge: impl FnMut(Edge) -> Result<()>) -> Result<Findings> {
         let start_ns = self.clock.now_ns() + LEAD_NS;
-        self.order(|| Order::Carry(traffic, start_ns))?;
+        self.order(|| Order::Carry(traffic.clone(), start_ns))?;
         let window_start = start_ns + traffic.warmup.as_nanos() as u64;
         self.display.until(self.clock, window_start);
         at_edge(Edge::Start)?;
-        self.display
-            .until(self.clock, window_start + traffic.measured.as_nanos() as u64);
+        let window_end = window_start + traffic.measured.as_nanos() as u64;
+        self.display.until(self.clock, window_end);
         at_edge(Edge::End)?;
         let outcomes = self.gather(|reply| match reply {
             Reply::Carried(outcome) => Some(*outcome),
             _ => None,
         })?;
-        Ok(Findings::of(outcomes))
+        Ok(Findings::of(outcomes, window_start..window_end))
     }
 
     /// Leaves the players alone for a while; they answer pings.
@@ -119,6 +124,10 @@ impl Fleet {
             all.totals.add(&account.totals);
             all.examples.extend(account.examples);
             all.ends.extend(account.ends);
+            all.returns += account.returns;
+            for (how, count) in account.slow_ends {
+                *all.slow_ends.entry(how).or_default() += count;
+            }
             for (code, count) in account.server_errors {
                 *all.server_errors.entry(code).or_default() += count;
             }
@@ -151,7 +160,7 @@ impl Fleet {
 }
 
 impl Findings {
-    fn of(outcomes: Vec<Outcome>) -> Self {
+    fn of(outcomes: Vec<Outcome>, window_ns: Range<u64>) -> Self {
         let mut all = Self {
             latency_ns: latency_histogram(),
             send_lag_ns: latency_histogram(),
@@ -160,6 +169,8 @@ impl Findings {
             reads: 0,
             busy_ns: Vec::new(),
             cpu_wait_ns: 0,
+            timeline: Timeline::new(window_ns),
+            port: "",
         };
         for outcome in outcomes {
             all.latency_ns += outcome.latency_ns;
@@ -167,6 +178,8 @@ impl Findings {
             all.sent += outcome.sent;
             all.delivered += outcome.delivered;
             all.reads += outcome.reads;
+            all.timeline.add(&outcome.timeline);
+            all.port = outcome.port;
             all.cpu_wait_ns += outcome.cpu_wait_ns;
             all.busy_ns.push(outcome.cpu_ns.saturating_sub(outcome.idle_poll_ns));
         }
@@ -208,13 +221,29 @@ impl Display {
         }
         let mut now = Reading::default();
         self.progress.iter().for_each(|thread| thread.add_to(&mut now));
+        let recent = now.recent_us.take();
+        let latency = recent
+            .filter(|recent| !recent.is_empty())
+            .map_or_else(String::new, |recent| {
+                format!(
+                    "  p50 {} p99 {} max {} µs",
+                    recent.value_at_quantile(0.5),
+                    recent.value_at_quantile(0.99),
+                    recent.max()
+                )
+            });
         let _ = write!(
             std::io::stderr(),
-            "\r\x1b[K{} players  {} sent/s  {} delivered/s  {} faults",
+            "\r\x1b[K{} players  {} sent/s  {} delivered/s{latency}  {} on the way  {}",
             now.joined,
             now.sent - self.before.sent,
             now.received - self.before.received,
-            now.faults
+            now.outstanding,
+            if now.faults == 0 {
+                "no faults".to_owned()
+            } else {
+                format!("{} FAULTS", now.faults)
+            }
         );
         self.before = now;
     }

@@ -2,11 +2,17 @@
 //!
 //! One number per (sender, receiver) pair is enough while all goes well: the next sequence expected. Only what is skipped
 //! is remembered one by one, so a late message can be told from a repeated one. Memory grows with faults, not with
-//! traffic. Players are numbered from 0 within the ledger, room by room.
+//! traffic. Members are numbered from 0 within the ledger, room by room.
+//!
+//! A member may leave and come back by plan. What was on its way to it when its connection ended is owed no more: it is
+//! excused. After it has come back it is owed everything that is sent from then on; of what was sent shortly before, the
+//! server decides where the stream begins, but from its first message on nothing may be missing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::Serialize;
+
+use crate::seating::Seating;
 
 /// Faults that are described in words; the rest is only counted.
 const MAX_EXAMPLES: usize = 20;
@@ -16,12 +22,14 @@ const MAX_EXAMPLES: usize = 20;
 pub(crate) struct Totals {
     /// Messages sent.
     pub(crate) sent: u64,
-    /// Deliveries owed: each message once to every other player of the room.
+    /// Deliveries owed: each message once to every other member of the room who is there.
     pub(crate) expected: u64,
     /// Deliveries made, repetitions not counted.
     pub(crate) received: u64,
     /// Deliveries owed and not made.
     pub(crate) lost: u64,
+    /// Deliveries on their way to members whose connection then ended by plan; not among those owed.
+    pub(crate) excused: u64,
     /// Deliveries made again.
     pub(crate) duplicated: u64,
     /// Deliveries that came after a later one of the same sender.
@@ -47,6 +55,7 @@ impl Totals {
         self.expected += other.expected;
         self.received += other.received;
         self.lost += other.lost;
+        self.excused += other.excused;
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;
         self.misrouted += other.misrouted;
@@ -74,15 +83,19 @@ pub(crate) enum Stray {
     Corrupted,
 }
 
-/// The account of some rooms, all with the same number of players.
+/// The account of some rooms.
 pub(crate) struct Ledger {
-    players: u32,
-    /// Number of the first player over the whole test, for the words of examples.
-    first_player: u32,
-    /// Messages sent, by sender; also the next sequence of each.
+    seating: Seating,
+    /// Messages sent, by member; also the next sequence of each.
     sent: Vec<u32>,
-    /// Next sequence expected, at `receiver * players + seat of the sender`.
+    /// Next sequence expected, by pair.
     next: Vec<u32>,
+    /// Who is there, by member.
+    present: Vec<bool>,
+    /// How many are there, by room.
+    audience: Vec<u32>,
+    /// Pairs whose receiver has just come back, with the lowest sequence that may still come.
+    opening: HashMap<u32, u32>,
     /// (pair, sequence) that were skipped and may still come.
     skipped: BTreeSet<(u32, u32)>,
     totals: Totals,
@@ -90,32 +103,79 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// An account for `rooms` rooms of `players` each.
-    pub(crate) fn new(rooms: u32, players: u32, first_player: u32) -> Self {
-        let members = (rooms * players) as usize;
+    /// An empty account with everybody there.
+    pub(crate) fn new(seating: Seating) -> Self {
+        let members = seating.members() as usize;
         Self {
-            players,
-            first_player,
             sent: vec![0; members],
-            next: vec![0; members * players as usize],
+            next: vec![0; seating.pairs as usize],
+            present: vec![true; members],
+            audience: seating.rooms.iter().map(|room| room.members).collect(),
+            opening: HashMap::new(),
             skipped: BTreeSet::new(),
             totals: Totals::default(),
             examples: Vec::new(),
+            seating,
         }
     }
 
-    /// Enters a message of `sender` and returns its sequence.
+    /// Enters a message of `sender`, who is there, and returns its sequence.
     pub(crate) fn send(&mut self, sender: u32) -> u32 {
         let sequence = self.sent[sender as usize];
         self.sent[sender as usize] += 1;
         self.totals.sent += 1;
-        self.totals.expected += u64::from(self.players - 1);
+        self.totals.expected += u64::from(self.audience[self.seating.room_index(sender)] - 1);
         sequence
+    }
+
+    /// The connection of `member` has ended by plan.
+    pub(crate) fn depart(&mut self, member: u32) {
+        if !std::mem::take(&mut self.present[member as usize]) {
+            return;
+        }
+        self.audience[self.seating.room_index(member)] -= 1;
+        let room = self.seating.room_of(member);
+        for sender in room.speakers().filter(|&sender| sender != member) {
+            let pair = room.pair(sender, member);
+            self.opening.remove(&pair);
+            let outstanding = u64::from(self.sent[sender as usize] - self.next[pair as usize]);
+            self.totals.excused += outstanding;
+            self.totals.expected -= outstanding;
+        }
+    }
+
+    /// `member` is back in its room.
+    pub(crate) fn arrive(&mut self, member: u32) {
+        if std::mem::replace(&mut self.present[member as usize], true) {
+            return;
+        }
+        self.audience[self.seating.room_index(member)] += 1;
+        let room = self.seating.room_of(member);
+        for sender in room.speakers().filter(|&sender| sender != member) {
+            let pair = room.pair(sender, member);
+            let lowest = std::mem::replace(&mut self.next[pair as usize], self.sent[sender as usize]);
+            self.opening.insert(pair, lowest);
+        }
+    }
+
+    /// The first delivery to somebody who has come back shows where its stream begins.
+    fn open(&mut self, pair: u32, sequence: u32) {
+        let Some(lowest) = self.opening.remove(&pair) else {
+            return;
+        };
+        let next = self.next[pair as usize];
+        if (lowest..next).contains(&sequence) {
+            self.totals.expected += u64::from(next - sequence);
+            self.next[pair as usize] = sequence;
+        }
     }
 
     /// Enters a delivery between two players of one room.
     pub(crate) fn deliver(&mut self, sender: u32, receiver: u32, sequence: u32) -> Entry {
         let pair = self.pair(sender, receiver);
+        if !self.opening.is_empty() {
+            self.open(pair, sequence);
+        }
         let expected = self.next[pair as usize];
         if sequence >= self.sent[sender as usize] {
             self.totals.corrupted += 1;
@@ -168,11 +228,11 @@ impl Ledger {
 
     /// The lowest next sequence over all receivers of `sender`, and how many receivers stand there.
     pub(crate) fn slowest(&self, sender: u32) -> (u32, u32) {
-        let room = sender - sender % self.players;
         let mut lowest = u32::MAX;
         let mut receivers = 0;
-        for receiver in (room..room + self.players).filter(|&receiver| receiver != sender) {
-            let next = self.next[self.pair(sender, receiver) as usize];
+        let room = self.seating.room_of(sender);
+        for receiver in room.everybody().filter(|&receiver| receiver != sender) {
+            let next = self.next[room.pair(sender, receiver) as usize];
             if next < lowest {
                 (lowest, receivers) = (next, 0);
             }
@@ -184,11 +244,19 @@ impl Ledger {
     /// Closes the account: what is outstanding now is lost.
     pub(crate) fn close(mut self) -> (Totals, Vec<String>) {
         for sender in 0..self.sent.len() as u32 {
-            let room = sender - sender % self.players;
-            for receiver in (room..room + self.players).filter(|&receiver| receiver != sender) {
-                let pair = self.pair(sender, receiver);
+            let room = self.seating.room_of(sender).clone();
+            if !room.speakers().contains(&sender) {
+                continue;
+            }
+            for receiver in room.everybody().filter(|&receiver| receiver != sender) {
+                let pair = room.pair(sender, receiver);
                 let skipped = self.skipped.range((pair, 0)..=(pair, u32::MAX)).count() as u64;
-                let lost = skipped + u64::from(self.sent[sender as usize] - self.next[pair as usize]);
+                let outstanding = if self.present[receiver as usize] {
+                    u64::from(self.sent[sender as usize] - self.next[pair as usize])
+                } else {
+                    0
+                };
+                let lost = skipped + outstanding;
                 if lost > 0 {
                     self.totals.lost += lost;
                     self.describe(|| format!("{lost} messages lost"), Some(sender), receiver);
@@ -199,25 +267,27 @@ impl Ledger {
     }
 
     fn pair(&self, sender: u32, receiver: u32) -> u32 {
-        receiver * self.players + sender % self.players
+        self.seating.room_of(receiver).pair(sender, receiver)
     }
 
     fn describe(&mut self, what: impl FnOnce() -> String, sender: Option<u32>, receiver: u32) {
         if self.examples.len() >= MAX_EXAMPLES {
             return;
         }
-        let to = self.first_player + receiver;
+        let to = self.seating.first_member + receiver;
         let from = sender.map_or_else(String::new, |sender| {
-            format!("player {} → ", self.first_player + sender)
+            format!("player {} → ", self.seating.first_member + sender)
         });
+        let room = self.seating.room_of(receiver).number;
         self.examples
-            .push(format!("room {}, {from}player {to}: {}", to / self.players, what()));
+            .push(format!("room {room}, {from}player {to}: {}", what()));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seating::tests::plain;
 
     const A: u32 = 0;
     const B: u32 = 1;
@@ -225,7 +295,7 @@ mod tests {
 
     /// A room of three in which A has sent `messages`, all delivered to C.
     fn room_with(messages: u32) -> Ledger {
-        let mut ledger = Ledger::new(1, 3, 0);
+        let mut ledger = Ledger::new(plain(1, 3, 0));
         for sequence in 0..messages {
             assert_eq!(ledger.send(A), sequence);
             ledger.deliver(A, C, sequence);
@@ -304,7 +374,7 @@ mod tests {
 
     #[test]
     fn pairs_and_rooms_are_kept_apart() {
-        let mut ledger = Ledger::new(2, 2, 10);
+        let mut ledger = Ledger::new(plain(2, 2, 10));
         assert_eq!((ledger.send(0), ledger.send(1), ledger.send(3)), (0, 0, 0));
         assert_eq!(ledger.deliver(0, 1, 0), Entry::Fresh { expected: 0 });
         assert_eq!(ledger.deliver(1, 0, 0), Entry::Fresh { expected: 0 });
@@ -322,5 +392,59 @@ mod tests {
         assert_eq!(ledger.slowest(A), (1, 1));
         ledger.deliver(A, B, 1);
         assert_eq!(ledger.slowest(A), (2, 2));
+    }
+
+    #[test]
+    fn what_is_on_its_way_to_a_member_that_leaves_is_excused_and_no_gap_is() {
+        let mut ledger = room_with(4);
+        ledger.deliver(A, B, 0);
+        ledger.deliver(A, B, 2);
+        ledger.depart(B);
+        ledger.send(A);
+        ledger.deliver(A, C, 4);
+        assert!(!ledger.settled(), "message 1 was overtaken, so it is missing");
+        let (totals, _) = ledger.close();
+        assert_eq!((totals.excused, totals.lost, totals.expected), (1, 1, 8));
+    }
+
+    #[test]
+    fn a_member_that_comes_back_is_owed_what_follows_its_first_message() {
+        for (delivered, lost, duplicated) in [
+            (&[5, 6][..], 0, 0),
+            (&[3, 4, 5, 6], 0, 0),
+            (&[3, 5, 6], 1, 0),
+            (&[6], 1, 0),
+            (&[], 2, 0),
+            (&[4, 5, 6, 3], 0, 1),
+        ] {
+            let mut ledger = room_with(2);
+            ledger.deliver(A, B, 0);
+            ledger.depart(B);
+            // Sent while B is away, then while it is known to be back.
+            for sequence in 2..7 {
+                if sequence == 5 {
+                    ledger.arrive(B);
+                }
+                ledger.send(A);
+                ledger.deliver(A, C, sequence);
+            }
+            for &sequence in delivered {
+                ledger.deliver(A, B, sequence);
+            }
+            let (totals, _) = ledger.close();
+            assert_eq!((totals.lost, totals.duplicated), (lost, duplicated), "{delivered:?}");
+            assert_eq!(totals.expected, totals.received + totals.lost, "{delivered:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_owed_to_a_member_that_is_away() {
+        let mut ledger = room_with(0);
+        ledger.depart(B);
+        ledger.depart(B);
+        ledger.send(A);
+        ledger.deliver(A, C, 0);
+        assert!(ledger.settled());
+        assert_eq!(ledger.close().0.expected, 1);
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::cli::{GeneratorArguments, LoadArguments, Phase};
+use crate::cli::{GeneratorArguments, Io, Phase};
 use crate::payload;
 
 /// Rooms per game name: servers cap the rooms of one game.
@@ -17,7 +17,7 @@ const CONNECTIONS_PER_ADDRESS: u32 = 60;
 const MAX_SECONDS: f64 = 24.0 * 3600.0;
 
 /// Form of the game data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Encoding {
     /// `GameData` messages in text frames
@@ -79,16 +79,87 @@ impl Server {
     }
 }
 
+/// Rooms that are alike.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) encoding: Encoding,
+    pub(crate) rooms: u32,
+    /// Players who stay; they send and receive.
+    pub(crate) players: u32,
+    /// Players who send and receive, and close their connection and come back every now and then.
+    pub(crate) returning: u32,
+    pub(crate) return_every: Duration,
+    /// Players who never send, and read slowly.
+    pub(crate) slow: u32,
+    pub(crate) slow_bytes_per_second: u32,
+    pub(crate) spectators: u32,
+}
+
+impl Group {
+    /// Rooms of players and nobody else.
+    pub(crate) fn plain(encoding: Encoding, rooms: u32, players: u32) -> Self {
+        Self {
+            name: "all".to_owned(),
+            encoding,
+            rooms,
+            players,
+            returning: 0,
+            return_every: Duration::ZERO,
+            slow: 0,
+            slow_bytes_per_second: 0,
+            spectators: 0,
+        }
+    }
+
+    /// Members who send.
+    pub(crate) fn senders(&self) -> u32 {
+        self.players + self.returning
+    }
+
+    /// Members with a seat.
+    pub(crate) fn seats(&self) -> u32 {
+        self.senders() + self.slow
+    }
+
+    /// Everybody in a room.
+    pub(crate) fn members(&self) -> u32 {
+        self.seats() + self.spectators
+    }
+
+    fn check(&self) -> Result<()> {
+        ensure!(self.rooms >= 1, "at least one room is needed");
+        ensure!(
+            self.senders() >= 1 && self.members() >= 2,
+            "a room needs somebody who sends and somebody else"
+        );
+        // A seat more, because a returning player may be back before the server has cleared its old one.
+        let seats = self.seats() + u32::from(self.returning > 0);
+        ensure!(
+            (2..=100).contains(&seats),
+            "a room needs 2 to 100 players: the protocol's rooms hold no more"
+        );
+        ensure!(self.players >= 1, "at least one player of a room must stay in it");
+        ensure!(
+            self.returning == 0 || self.return_every >= Duration::from_millis(100),
+            "players may return every 0.1 s at most"
+        );
+        ensure!(
+            self.slow == 0 || self.slow_bytes_per_second >= 100,
+            "slow players must read at least 100 bytes a second"
+        );
+        Ok(())
+    }
+}
+
 /// The players and where they connect.
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) server: Server,
     pub(crate) app_id: String,
-    pub(crate) encoding: Encoding,
-    pub(crate) rooms: u32,
-    /// Players in each room.
-    pub(crate) players: u32,
+    pub(crate) groups: Vec<Group>,
     pub(crate) threads: u32,
+    pub(crate) io: Io,
     pub(crate) spin: bool,
     /// How long what arrives is left in the sockets, to be read together.
     pub(crate) gather: Duration,
@@ -101,24 +172,19 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// Checks the arguments against each other.
-    pub(crate) fn new(
-        url: &str,
-        common: &GeneratorArguments,
-        encoding: Encoding,
-        rooms: u32,
-        players: u32,
-    ) -> Result<Self> {
+    pub(crate) fn new(url: &str, common: &GeneratorArguments, groups: Vec<Group>) -> Result<Self> {
         let server = Server::parse(url)?;
-        ensure!(
-            (2..=100).contains(&players),
-            "--players must be 2 to 100: the protocol's rooms hold no more"
-        );
-        ensure!(rooms >= 1, "at least one room is needed");
-        ensure!(
-            rooms <= payload::MAX_PLAYERS / players,
-            "at most {} players can be told apart",
-            payload::MAX_PLAYERS
-        );
+        let mut connections = 0u32;
+        for group in &groups {
+            group.check().with_context(|| format!("group {:?}", group.name))?;
+            connections = group
+                .rooms
+                .checked_mul(group.members())
+                .and_then(|members| connections.checked_add(members))
+                .filter(|&connections| connections <= payload::MAX_PLAYERS)
+                .with_context(|| format!("at most {} players can be told apart", payload::MAX_PLAYERS))?;
+        }
+        let rooms: u32 = groups.iter().map(|group| group.rooms).sum();
         ensure!(
             (1..=rooms).contains(&common.threads),
             "--threads must be 1 to the number of rooms ({rooms})"
@@ -130,17 +196,16 @@ impl Scenario {
             Some(0) => 0,
             Some(_) if !loopback => bail!("--source-addresses works only towards a server on 127.0.0.0/8"),
             Some(count) => count,
-            None if loopback => (rooms * players).div_ceil(CONNECTIONS_PER_ADDRESS),
+            None if loopback => connections.div_ceil(CONNECTIONS_PER_ADDRESS),
             None => 0,
         };
         ensure!(source_addresses <= 60_000, "--source-addresses must be at most 60000");
         Ok(Self {
             server,
             app_id: common.app_id.clone(),
-            encoding,
-            rooms,
-            players,
+            groups,
             threads: common.threads,
+            io: common.io,
             spin: common.spin,
             gather: Duration::from_micros(common.gather_us),
             seed: common.seed,
@@ -152,17 +217,21 @@ impl Scenario {
 
     /// Whether messages are read some time after they arrived, so that the kernel has to say when that was.
     pub(crate) fn gathers(&self) -> bool {
-        !self.spin && !self.gather.is_zero()
+        !self.gather.is_zero()
+    }
+
+    pub(crate) fn rooms(&self) -> u32 {
+        self.groups.iter().map(|group| group.rooms).sum()
     }
 
     pub(crate) fn connections(&self) -> u32 {
-        self.rooms * self.players
+        self.groups.iter().map(|group| group.rooms * group.members()).sum()
     }
 
-    /// The address that a player connects from.
-    pub(crate) fn source_of(&self, player: u32) -> Option<IpAddr> {
+    /// The address that a member connects from.
+    pub(crate) fn source_of(&self, member: u32) -> Option<IpAddr> {
         (self.source_addresses > 0).then(|| {
-            let number = player % self.source_addresses + 1;
+            let number = member % self.source_addresses + 1;
             IpAddr::V4(Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 1, 0)) + number))
         })
     }
@@ -170,13 +239,6 @@ impl Scenario {
     /// The game that a room is created under.
     pub(crate) fn game_name(&self, room: u32) -> String {
         format!("loadtest-{}", room / ROOMS_PER_GAME)
-    }
-
-    /// The rooms of one thread: number of the first, and how many.
-    pub(crate) fn share(&self, thread: u32) -> (u32, u32) {
-        let share_end = |thread: u32| (u64::from(self.rooms) * u64::from(thread) / u64::from(self.threads)) as u32;
-        let first = share_end(thread);
-        (first, share_end(thread + 1) - first)
     }
 }
 
@@ -189,12 +251,35 @@ pub(crate) enum Pace {
     ClosedLoop { in_flight: u32 },
 }
 
-/// One stretch of traffic.
+impl Pace {
+    /// From a rate, or from a number of messages in flight that replaces it.
+    pub(crate) fn of(rate: f64, phase: Phase, closed_loop: Option<u32>) -> Result<Self> {
+        Ok(match closed_loop {
+            Some(in_flight) => Self::ClosedLoop { in_flight },
+            None => {
+                ensure!(rate > 0.0, "the rate must be above 0");
+                Self::OpenLoop {
+                    period_ns: 1e9 / rate,
+                    phase,
+                }
+            }
+        })
+    }
+}
+
+/// What the senders of one group send.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Traffic {
+pub(crate) struct Load {
     /// Bytes of game data per message.
     pub(crate) size_bytes: usize,
     pub(crate) pace: Pace,
+}
+
+/// One stretch of traffic.
+#[derive(Debug, Clone)]
+pub(crate) struct Traffic {
+    /// One for each group.
+    pub(crate) loads: Vec<Load>,
     /// Traffic before the measured window.
     pub(crate) warmup: Duration,
     /// The measured window.
@@ -202,30 +287,25 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// The traffic that the command line asks for.
-    pub(crate) fn of(load: &LoadArguments) -> Result<Self> {
-        let pace = match load.closed_loop {
-            Some(in_flight) => Pace::ClosedLoop { in_flight },
-            None => {
-                ensure!(load.rate > 0.0, "--rate must be above 0");
-                Pace::OpenLoop {
-                    period_ns: 1e9 / load.rate,
-                    phase: load.phase,
-                }
-            }
-        };
-        let traffic = Self {
-            size_bytes: load.size,
-            pace,
-            warmup: seconds("--warmup-seconds", load.warmup_seconds)?,
-            measured: seconds("--seconds", load.seconds)?,
-        };
-        traffic.check(load.encoding)?;
-        Ok(traffic)
+    pub(crate) fn check(&self, groups: &[Group]) -> Result<()> {
+        for (load, group) in self.loads.iter().zip(groups) {
+            load.check(group).with_context(|| format!("group {:?}", group.name))?;
+        }
+        ensure!(!self.measured.is_zero(), "the measured window must be longer than 0");
+        Ok(())
     }
 
-    pub(crate) fn check(&self, encoding: Encoding) -> Result<()> {
-        let least = payload::min_size_bytes(encoding);
+    /// Every sender waits for what it sent to land before it sends again.
+    pub(crate) fn is_closed_loop(&self) -> bool {
+        self.loads
+            .iter()
+            .any(|load| matches!(load.pace, Pace::ClosedLoop { .. }))
+    }
+}
+
+impl Load {
+    fn check(&self, group: &Group) -> Result<()> {
+        let least = payload::min_size_bytes(group.encoding);
         ensure!(
             (least..=payload::MAX_SIZE_BYTES).contains(&self.size_bytes),
             "game data must have {least} to {} bytes: it carries sender, sequence, time and checksum",
@@ -239,10 +319,16 @@ impl Traffic {
                 );
             }
             Pace::ClosedLoop { in_flight } => {
-                ensure!((1..=10_000).contains(&in_flight), "--closed-loop must be 1 to 10000");
+                ensure!(
+                    (1..=10_000).contains(&in_flight),
+                    "a closed loop needs 1 to 10000 in flight"
+                );
+                ensure!(
+                    group.slow == 0 && group.returning == 0,
+                    "a closed loop waits for every member, so none may be slow or return"
+                );
             }
         }
-        ensure!(!self.measured.is_zero(), "the measured window must be longer than 0");
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct Due {
     pub(crate) scheduled_ns: u64,
 }
 
-/// The sends of all players of one thread.
+/// The sends of players with the same period.
 pub(crate) struct Schedule {
     /// (phase in ns, player), in order.
     turns: Vec<(u64, u32)>,
@@ -28,7 +28,7 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Every player sends once per period from `start_ns` on, for `duration_ns`.
     pub(crate) fn new(
-        players: u32,
+        players: impl IntoIterator<Item = u32>,
         phase: Phase,
         period_ns: f64,
         start_ns: u64,
@@ -36,7 +36,8 @@ impl Schedule {
         random: &mut Random,
     ) -> Self {
         let bound = (period_ns as u64).max(1);
-        let mut turns: Vec<(u64, u32)> = (0..players)
+        let mut turns: Vec<(u64, u32)> = players
+            .into_iter()
             .map(|player| match phase {
                 Phase::Random => (random.below(bound), player),
                 Phase::Aligned => (0, player),
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn every_player_sends_at_its_own_phase_in_every_period() {
         let schedule = Schedule::new(
-            5,
+            0..5,
             Phase::Random,
             1e9 / 60.0,
             1_000,
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn aligned_players_send_at_the_same_instant() {
         let due = all(Schedule::new(
-            3,
+            0..3,
             Phase::Aligned,
             1e8,
             0,
@@ -123,7 +124,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_early_and_nothing_is_skipped_when_late() {
-        let mut schedule = Schedule::new(1, Phase::Aligned, 1e6, 5_000_000, 4_000_000, &mut Random::seeded(1));
+        let mut schedule = Schedule::new(0..1, Phase::Aligned, 1e6, 5_000_000, 4_000_000, &mut Random::seeded(1));
         assert_eq!(schedule.pop(4_999_999), None);
         assert_eq!(schedule.next_ns(), Some(5_000_000));
         let late: Vec<u64> = std::iter::from_fn(|| schedule.pop(7_500_000))
@@ -143,7 +144,7 @@ mod tests {
     #[test]
     fn a_period_as_long_as_the_duration_means_one_message_each() {
         let due = all(Schedule::new(
-            100,
+            0..100,
             Phase::Random,
             7e9,
             0,

@@ -148,6 +148,22 @@ pub(crate) fn receive_stamped(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::
     Ok((read as usize, Some(timespec_ns(stamp))))
 }
 
+/// The wall-clock time of arrival in the control data of a receive, when there is one.
+pub(crate) fn arrival_stamp(control: &[u8]) -> Option<u64> {
+    const HEADER: usize = size_of::<libc::cmsghdr>();
+    let (header, data) = control.split_at_checked(HEADER)?;
+    // SAFETY: a header is plain numbers, and that many bytes are there; they may be unaligned.
+    let header = unsafe { std::ptr::read_unaligned(header.as_ptr().cast::<libc::cmsghdr>()) };
+    if (header.cmsg_level, header.cmsg_type) != (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
+        return None;
+    }
+    let stamp = data.get(..size_of::<libc::timespec>())?;
+    // SAFETY: a control message of this type carries one timespec, which is plain numbers; it may be unaligned.
+    Some(timespec_ns(unsafe {
+        std::ptr::read_unaligned(stamp.as_ptr().cast::<libc::timespec>())
+    }))
+}
+
 fn timespec_ns(time: libc::timespec) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

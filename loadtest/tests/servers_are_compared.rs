@@ -78,6 +78,8 @@ fn a_running_and_a_started_server_are_measured_in_turn() {
         "a fresh process for each run: {pids:?}"
     );
     assert!(pids[1].iter().all(|pid| *pid == floor.pid()), "{pids:?}");
+    assert_eq!(floor.backend, "(epoll)");
+    assert!(floor.stop().contains("deliveries"));
     let ratio = &report["ratios"][0];
     assert_eq!(
         (&ratio["of"], &ratio["to"]),

@@ -1,9 +1,9 @@
-//! One nonblocking WebSocket connection of a player.
+//! One WebSocket connection of a player: what it reads and what it wants to send.
 //!
-//! Owns the socket, the bytes not yet sent, and the start of a frame that has not arrived completely. Received bytes are
-//! read into one buffer shared by all connections of a thread. Answers pings by itself.
+//! Owns the socket, the bytes not yet sent, and the start of a frame that has not arrived completely. How bytes get in and
+//! out is the business of [`crate::client::sockets`]. Answers pings by itself.
 
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -18,13 +18,15 @@ use crate::sys;
 const MAX_UNSENT_BYTES: usize = 64 << 20;
 /// Buffers beyond this are given back once they are empty.
 const KEPT_BUFFER_BYTES: usize = 8 * 1024;
-/// First size of the buffer that a thread's connections read into; it grows to the largest frame.
-pub(crate) const SCRATCH_BYTES: usize = 256 * 1024;
+/// Unread bytes that the kernel keeps for a connection that reads slowly; the least that Linux grants.
+const SLOW_BUFFER_BYTES: usize = 2304;
 
 /// Receives what a connection reads.
 pub(crate) trait Sink {
     /// Bytes have arrived; the messages in them follow. With stamps enabled the kernel says when, on the wall clock.
     fn arrived(&mut self, stamp_ns: Option<u64>);
+    /// The server agreed to speak WebSocket.
+    fn upgraded(&mut self);
     /// A whole text or binary message.
     fn message(&mut self, opcode: Opcode, message: &[u8]);
 }
@@ -51,6 +53,18 @@ impl std::fmt::Display for End {
     }
 }
 
+/// How a connection is opened.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opening {
+    pub(crate) source: Option<IpAddr>,
+    /// Key that all its frames are masked with.
+    pub(crate) mask: [u8; 4],
+    /// The kernel notes when bytes arrive.
+    pub(crate) stamped: bool,
+    /// It is read slowly, so the kernel keeps little for it.
+    pub(crate) slow: bool,
+}
+
 /// One player's connection.
 pub(crate) struct Connection {
     stream: TcpStream,
@@ -65,11 +79,20 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Begins to connect; `stamped` asks the kernel to note when bytes arrive. The socket reports "writable" when that has succeeded or failed.
-    pub(crate) fn open(server: SocketAddr, source: Option<IpAddr>, mask: [u8; 4], stamped: bool) -> Result<Self> {
+    /// Begins to connect. The socket becomes writable when that has succeeded or failed.
+    pub(crate) fn open(server: SocketAddr, opening: Opening) -> Result<Self> {
+        let Opening {
+            source,
+            mask,
+            stamped,
+            slow,
+        } = opening;
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, Some(Protocol::TCP)).context("socket")?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
+        if slow {
+            socket.set_recv_buffer_size(SLOW_BUFFER_BYTES)?;
+        }
         if stamped {
             sys::enable_arrival_stamps(socket.as_fd()).context("arrival stamps")?;
         }
@@ -96,6 +119,10 @@ impl Connection {
         })
     }
 
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
     }
@@ -103,11 +130,6 @@ impl Connection {
     /// How the connection ended, if it did.
     pub(crate) fn end(&self) -> Option<&End> {
         self.end.as_ref()
-    }
-
-    /// Whether the server agreed to speak WebSocket.
-    pub(crate) fn is_upgraded(&self) -> bool {
-        self.upgraded
     }
 
     /// Queues bytes that are already in their final form.
@@ -125,85 +147,126 @@ impl Connection {
         frame::append_masked(&mut self.outbox, Opcode::Text, text.as_bytes(), self.mask);
     }
 
-    /// Says good-bye and sends what fits; the socket is closed on drop.
-    pub(crate) fn say_goodbye(&mut self) {
+    /// Queues a Close frame.
+    pub(crate) fn queue_goodbye(&mut self) {
         frame::append_masked(&mut self.outbox, Opcode::Close, &1000u16.to_be_bytes(), self.mask);
-        self.flush();
     }
 
-    /// Sends until everything is sent or the socket is full; the rest goes when it reports "writable".
-    pub(crate) fn flush(&mut self) {
-        while self.end.is_none() && self.written < self.outbox.len() {
-            match self.stream.write(&self.outbox[self.written..]) {
-                Ok(sent) => self.written += sent,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // A socket that is still connecting answers one of these; it will report "writable".
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => return,
-                Err(error) => self.fail(format!("sending failed: {error}")),
-            }
+    /// Bytes that wait to be sent.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        if self.end.is_some() {
+            &[]
+        } else {
+            &self.outbox[self.written..]
+        }
+    }
+
+    /// Notes what a send of [`Connection::unsent`] brought; tells whether the socket took all.
+    pub(crate) fn sent(&mut self, result: io::Result<usize>) -> bool {
+        match result {
+            Ok(bytes) => self.written += bytes,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // A socket that is still connecting answers one of these.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {}
+            Err(error) => self.fail(format!("sending failed: {error}")),
+        }
+        if self.end.is_none() && self.written < self.outbox.len() {
+            return false;
         }
         self.outbox.clear();
         self.written = 0;
         if self.outbox.capacity() > KEPT_BUFFER_BYTES {
             self.outbox = Vec::new();
         }
+        true
     }
 
-    /// Reads until the socket is empty and hands over whole messages.
-    pub(crate) fn receive(&mut self, scratch: &mut Vec<u8>, sink: &mut impl Sink) {
-        while self.end.is_none() {
-            let held = self.tail.len();
-            scratch[..held].copy_from_slice(&self.tail);
-            let room = scratch.len() - held;
-            let (read, stamp_ns) = match sys::receive_stamped(self.stream.as_fd(), &mut scratch[held..]) {
-                Ok((0, _)) => return self.fail("the server ended the stream without a close frame".to_owned()),
-                Ok(read_and_stamp) => read_and_stamp,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return self.fail(format!("receiving failed: {error}")),
-            };
-            sink.arrived(stamp_ns);
-            let filled = held + read;
-            let (consumed, wanted) = self.consume(&scratch[..filled], sink);
-            self.keep_tail(&scratch[consumed..filled]);
-            if wanted > scratch.len() {
-                scratch.resize(wanted.next_power_of_two(), 0);
-            }
-            // A stream socket that gave less than was asked for is empty; later bytes are a new edge.
-            if read < room {
+    /// Sends until everything is sent or the socket is full; the rest goes when it is writable.
+    pub(crate) fn flush(&mut self) {
+        while !self.unsent().is_empty() {
+            let result = self.stream.write(&self.outbox[self.written..]);
+            let full = result
+                .as_ref()
+                .is_err_and(|error| error.kind() != ErrorKind::Interrupted);
+            if self.sent(result) || full {
                 return;
             }
         }
     }
 
-    fn keep_tail(&mut self, rest: &[u8]) {
-        self.tail.clear();
-        if rest.is_empty() && self.tail.capacity() > KEPT_BUFFER_BYTES {
-            self.tail = Vec::new();
-        }
-        self.tail.extend_from_slice(rest);
+    /// Reads until the socket is empty and hands over whole messages. `scratch` grows to the largest frame.
+    pub(crate) fn receive(&mut self, scratch: &mut [u8], sink: &mut impl Sink) {
+        while self.end.is_none() && self.receive_once(scratch, sink) {}
     }
 
-    /// Hands over the whole frames in `bytes`; returns how many bytes those were, and how long the next frame is (0 when
-    /// that is not known).
-    fn consume(&mut self, bytes: &[u8], sink: &mut impl Sink) -> (usize, usize) {
+    /// Reads once, at most as much as `scratch` holds; tells whether there may be more.
+    pub(crate) fn receive_once(&mut self, scratch: &mut [u8], sink: &mut impl Sink) -> bool {
+        match sys::receive_stamped(self.stream.as_fd(), scratch) {
+            Ok((read, stamp_ns)) => {
+                self.take(Ok(read), &scratch[..read], stamp_ns, sink);
+                // A stream socket that gave less than was asked for is empty; later bytes are a new edge.
+                read == scratch.len()
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(error) if error.kind() == ErrorKind::Interrupted => true,
+            Err(error) => {
+                self.take(Err(error), &[], None, sink);
+                false
+            }
+        }
+    }
+
+    /// Takes what a read brought: `bytes`, or the end of the stream when there are none, or an error.
+    pub(crate) fn take(
+        &mut self,
+        result: io::Result<usize>,
+        bytes: &[u8],
+        stamp_ns: Option<u64>,
+        sink: &mut impl Sink,
+    ) {
+        if self.end.is_some() {
+            return;
+        }
+        match result {
+            Ok(0) => return self.fail("the server ended the stream without a close frame".to_owned()),
+            Ok(_) => {}
+            Err(error) => return self.fail(format!("receiving failed: {error}")),
+        }
+        sink.arrived(stamp_ns);
+        if self.tail.is_empty() {
+            let used = self.consume(bytes, sink);
+            self.tail.extend_from_slice(&bytes[used..]);
+            return;
+        }
+        let mut tail = std::mem::take(&mut self.tail);
+        tail.extend_from_slice(bytes);
+        let used = self.consume(&tail, sink);
+        tail.drain(..used);
+        if !tail.is_empty() || tail.capacity() <= KEPT_BUFFER_BYTES {
+            self.tail = tail;
+        }
+    }
+
+    /// Hands over the whole frames in `bytes`; returns how many bytes those were.
+    fn consume(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
         let mut at = 0;
         if !self.upgraded {
             match handshake::upgrade_answer(bytes) {
                 Ok(Some(head)) => {
                     self.upgraded = true;
+                    sink.upgraded();
                     at = head;
                 }
-                Ok(None) => return (0, 0),
+                Ok(None) => return 0,
                 Err(error) => {
                     self.fail(error.to_string());
-                    return (0, 0);
+                    return 0;
                 }
             }
         }
         while self.end.is_none() {
             match frame::parse(&bytes[at..]) {
-                Ok(Parsed::Incomplete { total }) => return (at, total.unwrap_or(0)),
+                Ok(Parsed::Incomplete) => return at,
                 Ok(Parsed::Frame {
                     finished,
                     opcode,
@@ -216,7 +279,7 @@ impl Connection {
                 Err(violation) => self.fail(violation.to_owned()),
             }
         }
-        (at, 0)
+        at
     }
 
     fn take_frame(&mut self, finished: bool, opcode: Opcode, payload: &[u8], sink: &mut impl Sink) {
@@ -238,7 +301,6 @@ impl Connection {
             }
             (Opcode::Ping, _) => {
                 frame::append_masked(&mut self.outbox, Opcode::Pong, payload, self.mask);
-                self.flush();
             }
             (Opcode::Pong, _) => {}
             (Opcode::Close, _) => {

@@ -48,11 +48,8 @@ impl Opcode {
 /// A frame of the server, found at the start of the received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Parsed<'a> {
-    /// The frame has not arrived completely; when its header has, `total` is its whole length.
-    Incomplete {
-        /// Bytes from the first of the header to the last of the payload.
-        total: Option<usize>,
-    },
+    /// The frame has not arrived completely.
+    Incomplete,
     /// A whole frame of `length` bytes including its header.
     Frame {
         finished: bool,
@@ -65,7 +62,7 @@ pub(crate) enum Parsed<'a> {
 /// Reads the frame at the start of `bytes`. An error names what the server did wrong; the stream cannot be read on.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, &'static str> {
     let [first, second, ..] = *bytes else {
-        return Ok(Parsed::Incomplete { total: None });
+        return Ok(Parsed::Incomplete);
     };
     if first & 0x70 != 0 {
         return Err("the server set reserved bits without an extension");
@@ -78,11 +75,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, &'static str> {
     let (header, payload) = match second {
         126 => match bytes.get(2..4) {
             Some(&[a, b]) => (4, usize::from(u16::from_be_bytes([a, b]))),
-            _ => return Ok(Parsed::Incomplete { total: None }),
+            _ => return Ok(Parsed::Incomplete),
         },
         127 => match bytes.get(2..).and_then(|rest| rest.first_chunk()) {
             Some(length) => (10, u64::from_be_bytes(*length) as usize),
-            None => return Ok(Parsed::Incomplete { total: None }),
+            None => return Ok(Parsed::Incomplete),
         },
         short => (2, usize::from(short)),
     };
@@ -100,7 +97,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, &'static str> {
             payload,
             length,
         },
-        None => Parsed::Incomplete { total: Some(length) },
+        None => Parsed::Incomplete,
     })
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::client::envelope::PlayerId;
-use crate::scenario::Scenario;
+use crate::scenario::{Encoding, Scenario};
 
 // A constant key needs no SHA-1 to check the answer: this pair is the example of RFC 6455. Nothing rests on its secrecy.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -46,26 +46,36 @@ pub(crate) fn upgrade_answer(bytes: &[u8]) -> Result<Option<usize>> {
 }
 
 /// The `Authenticate` message.
-pub(crate) fn authenticate(scenario: &Scenario) -> String {
+pub(crate) fn authenticate(scenario: &Scenario, encoding: Encoding) -> String {
     json!({"type": "Authenticate", "data": {
         "app_id": scenario.app_id,
-        "game_data_format": scenario.encoding.token(),
+        "game_data_format": encoding.token(),
         "protocol_version": 2,
     }})
     .to_string()
 }
 
 /// The `JoinRoom` message: without a code it creates the room.
-pub(crate) fn join_room(game_name: &str, player: u32, players: u32, room_code: Option<&str>) -> String {
+pub(crate) fn join_room(game_name: &str, player_name: &str, max_players: u32, room_code: Option<&str>) -> String {
     let mut data = json!({
         "game_name": game_name,
-        "player_name": format!("p{player}"),
-        "max_players": players,
+        "player_name": player_name,
+        "max_players": max_players,
     });
     if let Some(code) = room_code {
         data["room_code"] = code.into();
     }
     json!({"type": "JoinRoom", "data": data}).to_string()
+}
+
+/// The `JoinAsSpectator` message.
+pub(crate) fn join_as_spectator(game_name: &str, spectator_name: &str, room_code: &str) -> String {
+    json!({"type": "JoinAsSpectator", "data": {
+        "game_name": game_name,
+        "spectator_name": spectator_name,
+        "room_code": room_code,
+    }})
+    .to_string()
 }
 
 /// The answers that move the opening exchange on.
@@ -76,11 +86,13 @@ pub(crate) enum Answer {
     ProtocolInfo {
         offers_format: bool,
     },
+    /// As a player or as a spectator.
     RoomJoined {
         room_code: String,
-        player: PlayerId,
+        member: PlayerId,
     },
-    /// `AuthenticationError`, `RoomJoinFailed` or `Error`, in words.
+    RoomLeft,
+    /// `AuthenticationError`, `RoomJoinFailed`, `SpectatorJoinFailed` or `Error`, in words.
     Refused(String),
     /// Roster and lobby notices.
     Other,
@@ -98,12 +110,20 @@ pub(crate) fn read_answer(message: &[u8], wanted_format: &str) -> Result<Answer>
                 .as_array()
                 .is_some_and(|formats| formats.iter().any(|format| format == wanted_format)),
         },
-        "RoomJoined" => Answer::RoomJoined {
+        kind @ ("RoomJoined" | "SpectatorJoined") => Answer::RoomJoined {
             room_code: text("room_code"),
-            player: PlayerId::parse(&text("player_id")).context("RoomJoined without a usable player_id")?,
+            member: PlayerId::parse(&text(if kind == "RoomJoined" {
+                "player_id"
+            } else {
+                "spectator_id"
+            }))
+            .with_context(|| format!("{kind} without a usable id"))?,
         },
+        "RoomLeft" => Answer::RoomLeft,
         "AuthenticationError" => Answer::Refused(format!("{} ({})", text("error_code"), text("error"))),
-        "RoomJoinFailed" => Answer::Refused(format!("{} ({})", text("error_code"), text("reason"))),
+        "RoomJoinFailed" | "SpectatorJoinFailed" => {
+            Answer::Refused(format!("{} ({})", text("error_code"), text("reason")))
+        }
         "Error" => Answer::Refused(format!("{} ({})", text("error_code"), text("message"))),
         _ => Answer::Other,
     })

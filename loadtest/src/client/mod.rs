@@ -4,3 +4,5 @@ pub(crate) mod connection;
 pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;
+mod ring_port;
+pub(crate) mod sockets;

@@ -4,8 +4,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cli::CompareArguments;
 use crate::command::run;
+use crate::plan::Plan;
 use crate::report::{self, CompareReport, RunReport, Verdict};
-use crate::scenario::{Scenario, Traffic};
+use crate::scenario::Scenario;
 use crate::server_counters::Counters;
 use crate::server_figures::ServerProcess;
 
@@ -20,11 +21,11 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
             server.name
         );
     }
-    let traffic = Traffic::of(&arguments.load)?;
+    let plan = Plan::of(&arguments.load)?;
     let mut runs: Vec<Vec<RunReport>> = servers.iter().map(|_| Vec::new()).collect();
     for round in 1..=arguments.rounds {
         for (at, server) in servers.iter().enumerate() {
-            let report = measure(arguments, at, &traffic).with_context(|| format!("measuring {:?}", server.name))?;
+            let report = measure(arguments, at, &plan).with_context(|| format!("measuring {:?}", server.name))?;
             eprintln!(
                 "round {round}/{}  {}  {}",
                 arguments.rounds,
@@ -38,23 +39,16 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
     report::publish(&CompareReport::new(names.zip(runs).collect()), arguments.generator.json)
 }
 
-fn measure(arguments: &CompareArguments, at: usize, traffic: &Traffic) -> Result<RunReport> {
-    let load = &arguments.load;
+fn measure(arguments: &CompareArguments, at: usize, plan: &Plan) -> Result<RunReport> {
     let opponent = arguments.servers[at].bring_up(arguments.server_cpus.as_ref())?;
-    let scenario = Scenario::new(
-        &opponent.url,
-        &arguments.generator,
-        load.encoding,
-        load.rooms,
-        load.players,
-    )?;
+    let scenario = Scenario::new(&opponent.url, &arguments.generator, plan.groups.clone())?;
     let process = ServerProcess::find(opponent.pid, scenario.server.address)?;
     // Servers without such a page are measured without it.
     let page = opponent
         .counters
         .as_deref()
         .filter(|page| Counters::fetch(page).is_ok());
-    let report = run::measure(&scenario, traffic, process, page)?;
+    let report = run::measure(&scenario, &plan.traffic, process, page)?;
     opponent.dismiss()?;
     Ok(report)
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::cli::{IdleArguments, Phase};
 use crate::fleet::Fleet;
 use crate::report::{self, IdleReport, LedgerReport, Verdict};
-use crate::scenario::{self, Pace, Scenario, Traffic};
+use crate::scenario::{self, Group, Load, Pace, Scenario, Traffic};
 use crate::server_figures::ServerProcess;
 
 const SMALL_BYTES: usize = 64;
@@ -23,14 +23,12 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
     let scenario = Scenario::new(
         &arguments.target.url,
         &arguments.generator,
-        arguments.encoding,
-        rooms,
-        arguments.players,
+        vec![Group::plain(arguments.encoding, rooms, arguments.players)],
     )?;
     let settle = scenario::seconds("--settle-seconds", arguments.settle_seconds)?;
     let steps = [small(arguments), large(arguments)?];
     for traffic in steps.iter().flatten() {
-        traffic.check(scenario.encoding)?;
+        traffic.check(&scenario.groups)?;
     }
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?
         .context("the server's process cannot be read; name it with --server-pid, on this machine and as its user")?;
@@ -40,7 +38,7 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
     let mut fleet = Fleet::assemble(&scenario)?;
     let joined = resident()?;
     for traffic in steps.into_iter().flatten() {
-        fleet.carry(traffic, |_| Ok(()))?;
+        fleet.carry(&traffic, |_| Ok(()))?;
     }
     let busy = resident()?;
     fleet.rest(settle);
@@ -58,11 +56,13 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
 /// One message a second from each player.
 fn small(arguments: &IdleArguments) -> Option<Traffic> {
     (arguments.small_messages > 0).then(|| Traffic {
-        size_bytes: SMALL_BYTES,
-        pace: Pace::OpenLoop {
-            period_ns: 1e9,
-            phase: Phase::Random,
-        },
+        loads: vec![Load {
+            size_bytes: SMALL_BYTES,
+            pace: Pace::OpenLoop {
+                period_ns: 1e9,
+                phase: Phase::Random,
+            },
+        }],
         warmup: Duration::ZERO,
         measured: Duration::from_secs(u64::from(arguments.small_messages)),
     })
@@ -79,11 +79,13 @@ fn large(arguments: &IdleArguments) -> Result<Option<Traffic>> {
         f64::from(arguments.connections) / arguments.large_rate,
     )?;
     Ok(Some(Traffic {
-        size_bytes: arguments.message_bytes,
-        pace: Pace::OpenLoop {
-            period_ns: spread.as_nanos() as f64,
-            phase: Phase::Random,
-        },
+        loads: vec![Load {
+            size_bytes: arguments.message_bytes,
+            pace: Pace::OpenLoop {
+                period_ns: spread.as_nanos() as f64,
+                phase: Phase::Random,
+            },
+        }],
         warmup: Duration::ZERO,
         measured: spread,
     }))

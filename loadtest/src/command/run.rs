@@ -4,29 +4,23 @@ use anyhow::Result;
 
 use crate::cli::RunArguments;
 use crate::fleet::{Edge, Fleet};
-use crate::report::{self, LedgerReport, RunReport, TrafficReport, Verdict};
+use crate::plan::Plan;
+use crate::report::{self, LedgerReport, RunReport, Setting, TrafficReport, Verdict};
 use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::Counters;
 use crate::server_figures::ServerProcess;
 
 /// Runs the test and prints its report.
 pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
-    let load = &arguments.load;
-    let scenario = Scenario::new(
-        &arguments.target.url,
-        &arguments.generator,
-        load.encoding,
-        load.rooms,
-        load.players,
-    )?;
-    let traffic = Traffic::of(load)?;
+    let plan = Plan::of(&arguments.load)?;
+    let scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups)?;
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     let page = arguments.target.server_counters.as_deref();
     if let Some(page) = page {
         // A page that was asked for must be there; later on it may fail with its server.
         Counters::fetch(page)?;
     }
-    let report = measure(&scenario, &traffic, process, page)?;
+    let report = measure(&scenario, &plan.traffic, process, page)?;
     report::publish(&report, arguments.generator.json)
 }
 
@@ -41,7 +35,7 @@ pub(crate) fn measure(
     let mut samples = Vec::new();
     let mut counters = Vec::new();
     let mut fetch = || counters.push(counters_page.and_then(|page| Counters::fetch(page).ok()));
-    let findings = fleet.carry(*traffic, |edge| {
+    let findings = fleet.carry(traffic, |edge| {
         // The page is fetched outside the sampled stretch: rendering it is not relay work.
         if edge == Edge::Start {
             fetch();
@@ -64,5 +58,9 @@ pub(crate) fn measure(
         _ => Default::default(),
     };
     let traffic_report = TrafficReport::new(scenario, traffic, &findings, usage, kernel);
-    Ok(RunReport::new(scenario, traffic_report, LedgerReport::new(account)))
+    Ok(RunReport::new(
+        Setting::of_traffic(scenario, traffic),
+        traffic_report,
+        LedgerReport::new(account),
+    ))
 }

@@ -23,18 +23,27 @@ pub(crate) struct LedgerReport {
     connections_lost: usize,
     /// How the first of them ended.
     ends: Vec<String>,
+    /// How connections of slow players ended.
+    slow_ends: BTreeMap<String, u64>,
+    /// How often players came back.
+    returns: u64,
     server_errors: BTreeMap<String, u64>,
 }
 
 impl LedgerReport {
     pub(crate) fn new(account: Account) -> Self {
-        let describe = |(player, end): &(u32, _)| format!("player {player}: {end}");
+        let describe = |(player, end): &(u32, String)| match *player {
+            u32::MAX => end.clone(),
+            player => format!("player {player}: {end}"),
+        };
         Self {
             balanced: account.totals.balanced(),
             totals: account.totals,
             faults: account.examples,
             connections_lost: account.ends.len(),
             ends: account.ends.iter().take(MAX_ENDS).map(describe).collect(),
+            slow_ends: account.slow_ends,
+            returns: account.returns,
             server_errors: account.server_errors,
         }
     }
@@ -64,6 +73,21 @@ impl LedgerReport {
                 totals.lost, totals.duplicated, totals.reordered, totals.misrouted, totals.corrupted
             ),
         );
+        if totals.excused > 0 {
+            out.row(
+                "",
+                format!(
+                    "{} excused: on their way to connections that ended by plan",
+                    totals.excused
+                ),
+            );
+        }
+        if self.returns > 0 {
+            out.row("returns", format!("{} players came back", self.returns));
+        }
+        for (how, count) in &self.slow_ends {
+            out.row("slow players", format!("{count} × {how}"));
+        }
         for fault in &self.faults {
             out.row("  fault", fault);
         }

@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::report::table::{Table, or_na};
 use crate::report::traffic::Warning;
 use crate::report::{LedgerReport, Report, Setting, TrafficReport, Verdict};
-use crate::scenario::Scenario;
 
 /// The report of `run`.
 #[derive(Debug, Serialize)]
@@ -17,10 +16,10 @@ pub(crate) struct RunReport {
 }
 
 impl RunReport {
-    pub(crate) fn new(scenario: &Scenario, traffic: TrafficReport, ledger: LedgerReport) -> Self {
+    pub(crate) fn new(setting: Setting, traffic: TrafficReport, ledger: LedgerReport) -> Self {
         Self {
             command: "run",
-            setting: Setting::new(scenario),
+            setting,
             ledger,
             traffic,
         }

@@ -11,15 +11,14 @@ impl Table {
     pub(super) fn for_setting(setting: &Setting) -> Self {
         let mut table = Self(String::new());
         table.row("server", &setting.server);
-        table.row(
-            "players",
-            format!(
-                "{} rooms × {}, {}",
-                setting.rooms,
-                setting.players,
-                setting.encoding.token()
-            ),
-        );
+        for group in &setting.groups {
+            let label = if setting.groups.len() == 1 {
+                "players"
+            } else {
+                &group.name
+            };
+            table.row(label, group.line());
+        }
         table
     }
 

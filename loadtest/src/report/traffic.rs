@@ -5,9 +5,10 @@ use serde::Serialize;
 use crate::fleet::Findings;
 use crate::report::percentiles::Percentiles;
 use crate::report::table::{Table, mebibytes, or_na, ratio, round};
-use crate::scenario::{Pace, Scenario, Traffic};
+use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::PerDelivery;
 use crate::server_figures::Usage;
+use crate::timeline::Point;
 
 /// A generator thread above this share of its core may be what was measured.
 const BUSY_SHARE: f64 = 0.9;
@@ -33,8 +34,6 @@ impl From<Warning> for String {
 /// Figures of the measured window of one stretch of traffic.
 #[derive(Debug, Serialize)]
 pub(crate) struct TrafficReport {
-    size_bytes: usize,
-    pace: String,
     warmup_seconds: f64,
     seconds: f64,
     sent_per_second: f64,
@@ -51,6 +50,9 @@ pub(crate) struct TrafficReport {
     deliveries_per_read: Option<f64>,
     /// Time that generator threads were ready to run and got no CPU.
     generator_cpu_wait_ms: f64,
+    /// What served the generator's sockets.
+    generator_io: &'static str,
+    pub(super) timeline: Vec<Point>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -68,13 +70,6 @@ impl TrafficReport {
         let busy_ns: u64 = findings.busy_ns.iter().sum();
         let busiest_ns = findings.busy_ns.iter().copied().max().unwrap_or(0);
         let mut report = Self {
-            size_bytes: traffic.size_bytes,
-            pace: match traffic.pace {
-                Pace::OpenLoop { period_ns, phase } => format!("{} Hz, {phase:?} phase", round(1e9 / period_ns, 3))
-                    .to_lowercase()
-                    .replace("hz", "Hz"),
-                Pace::ClosedLoop { in_flight } => format!("closed loop, {in_flight} in flight"),
-            },
             warmup_seconds: traffic.warmup.as_secs_f64(),
             seconds,
             sent_per_second: round(findings.sent as f64 / seconds, 1),
@@ -89,6 +84,8 @@ impl TrafficReport {
             generator_busiest_share: round(busiest_ns as f64 / 1e9 / seconds, 3),
             deliveries_per_read: ratio(findings.delivered as f64, findings.reads as f64).map(|value| round(value, 2)),
             generator_cpu_wait_ms: round(findings.cpu_wait_ns as f64 / 1e6, 1),
+            generator_io: findings.port,
+            timeline: findings.timeline.points(),
             warnings: Vec::new(),
         };
         report.warnings = report.doubts(scenario, traffic, busy_ns);
@@ -134,7 +131,7 @@ impl TrafficReport {
                 );
             }
         }
-        if matches!(traffic.pace, Pace::OpenLoop { .. }) && self.send_lag_us.p99 > LATE_SEND_US {
+        if !traffic.is_closed_loop() && self.send_lag_us.p99 > LATE_SEND_US {
             doubt(
                 "late sends",
                 format!(
@@ -147,10 +144,7 @@ impl TrafficReport {
     }
 
     pub(super) fn table(&self, out: &mut Table) {
-        out.row(
-            "traffic",
-            format!("{} bytes, {}, {} s", self.size_bytes, self.pace, self.seconds),
-        );
+        out.row("window", format!("{} s after {} s", self.seconds, self.warmup_seconds));
         out.row(
             "rate",
             format!(
@@ -207,10 +201,11 @@ impl TrafficReport {
         out.row(
             "generator",
             format!(
-                "{} µs per delivery, busiest thread {:.1} % of a core, {} deliveries per read",
+                "{} µs per delivery, busiest thread {:.1} % of a core, {} deliveries per read, {}",
                 or_na(self.generator_cpu_us_per_delivery),
                 self.generator_busiest_share * 100.0,
-                or_na(self.deliveries_per_read)
+                or_na(self.deliveries_per_read),
+                self.generator_io
             ),
         );
         for warning in &self.warnings {

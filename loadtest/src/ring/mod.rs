@@ -59,6 +59,18 @@ impl Ring {
         Ok(())
     }
 
+    /// Submits what is queued and runs deferred work, without waiting; no system call when there is nothing of either.
+    pub(crate) fn poll(&mut self) -> io::Result<()> {
+        let submission = self.inner.submission();
+        let needed = !submission.is_empty() || submission.taskrun() || submission.cq_overflow();
+        drop(submission);
+        if !needed {
+            return Ok(());
+        }
+        self.entries += 1;
+        Self::tolerate(self.inner.submit())
+    }
+
     /// Submits what is queued and waits for `want` completions or the timeout. With `gather`, completions are gathered for
     /// that long first; after it, the first one ends the wait (Linux 6.12 or newer).
     pub(crate) fn submit_and_wait(

@@ -1,4 +1,4 @@
-//! What happens to every message that a thread's players receive: recognise, check, enter into the ledger, time.
+//! What happens to every message that members of a room receive: recognise, check, enter into the ledger, time.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +12,23 @@ use crate::clock::Clock;
 use crate::closed_loop::Flights;
 use crate::ledger::{Entry, Ledger, Stray};
 use crate::payload;
+use crate::seating::Seating;
 use crate::sys;
+use crate::timeline::Timeline;
 
 /// Different error codes of the server that are counted by name.
 const MAX_ERROR_CODES: usize = 64;
 
 /// What a server may tell players who only relay game data.
-const NOTICES: [&str; 6] = [
+const NOTICES: [&str; 8] = [
     "PlayerJoined",
     "PlayerLeft",
     "LobbyStateChanged",
     "AuthorityChanged",
     "GameStarting",
     "PlayerReconnected",
+    "NewSpectatorJoined",
+    "SpectatorDisconnected",
 ];
 
 /// An empty latency histogram: 1 ns to an hour, three digits.
@@ -36,10 +40,12 @@ pub(crate) fn latency_histogram() -> Histogram<u64> {
 pub(crate) struct Stretch {
     /// The measured window, ns on the test's clock.
     pub(crate) window_ns: std::ops::Range<u64>,
-    /// Length of every body in this traffic.
-    pub(crate) body_chars: usize,
+    /// Length of every body, by group.
+    pub(crate) body_chars: Vec<usize>,
     /// From the scheduled send to receipt, of messages scheduled within the window.
     pub(crate) latency_ns: Histogram<u64>,
+    /// The same over time.
+    pub(crate) timeline: Timeline,
     /// Deliveries received within the window.
     pub(crate) delivered: u64,
     /// Reads of sockets within the window.
@@ -50,15 +56,32 @@ pub(crate) struct Stretch {
     pub(crate) released: Vec<(u32, u32)>,
 }
 
-/// Takes the messages of all players of one thread.
+impl Stretch {
+    /// A stretch that measures this window, given on the test's clock.
+    pub(crate) fn new(window_ns: std::ops::Range<u64>, body_chars: Vec<usize>) -> Self {
+        Self {
+            timeline: Timeline::new(window_ns.clone()),
+            window_ns,
+            body_chars,
+            latency_ns: latency_histogram(),
+            delivered: 0,
+            reads: 0,
+            flights: None,
+            released: Vec::new(),
+        }
+    }
+}
+
+/// Takes the messages of everybody who is in a room.
 pub(crate) struct Intake {
     clock: Clock,
     pub(crate) ledger: Ledger,
     pub(crate) stretch: Stretch,
-    /// Ids by player of this thread.
+    seating: Seating,
+    /// Ids by member of this thread.
     roster: Vec<PlayerId>,
-    players: u32,
-    first_player: u32,
+    /// Ids that members had before they came back.
+    former: Vec<(u32, PlayerId)>,
     receiver: u32,
     /// The same instant on the test's clock and on the wall clock, renewed before every round of reading.
     instant_ns: (u64, u64),
@@ -70,23 +93,15 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(clock: Clock, ledger: Ledger, roster: Vec<PlayerId>, players: u32, first_player: u32) -> Self {
-        let stretch = Stretch {
-            window_ns: 0..0,
-            body_chars: 0,
-            latency_ns: latency_histogram(),
-            delivered: 0,
-            reads: 0,
-            flights: None,
-            released: Vec::new(),
-        };
+    pub(crate) fn new(clock: Clock, seating: Seating) -> Self {
+        let groups = seating.rooms.iter().map(|room| room.group + 1).max().unwrap_or(0);
         Self {
             clock,
-            ledger,
-            stretch,
-            roster,
-            players,
-            first_player,
+            ledger: Ledger::new(seating.clone()),
+            stretch: Stretch::new(0..0, vec![0; groups]),
+            seating,
+            roster: Vec::new(),
+            former: Vec::new(),
             receiver: 0,
             instant_ns: (0, 0),
             now_ns: 0,
@@ -96,13 +111,25 @@ impl Intake {
         }
     }
 
+    /// Everybody is in.
+    pub(crate) fn set_roster(&mut self, roster: Vec<PlayerId>) {
+        self.roster = roster;
+    }
+
+    /// A member is back under another id; what it sent before may still be on its way under the old one.
+    pub(crate) fn came_back(&mut self, member: u32, id: PlayerId) {
+        let before = std::mem::replace(&mut self.roster[member as usize], id);
+        self.former.push((member, before));
+        self.ledger.arrive(member);
+    }
+
     /// Relates the kernel's stamps to the test's clock; wanted before every round of reading, since the wall clock may be
     /// set at any time.
     pub(crate) fn relate_clocks(&mut self) {
         self.instant_ns = (self.clock.now_ns(), sys::wall_clock_ns());
     }
 
-    /// The player whose messages come next.
+    /// The member whose messages come next.
     pub(crate) fn for_receiver(&mut self, receiver: usize) -> &mut Self {
         self.receiver = receiver as u32;
         self
@@ -110,21 +137,22 @@ impl Intake {
 
     fn game_data(&mut self, from: &[u8], body: &[u8]) {
         let receiver = self.receiver;
-        let Some(stamp) = payload::open(body, self.stretch.body_chars) else {
+        let room = self.seating.room_of(receiver);
+        let Some(stamp) = payload::open(body, self.stretch.body_chars[room.group]) else {
             return self
                 .ledger
                 .stray(receiver, Stray::Corrupted, "game data that is not as it was sent");
         };
-        let sender = stamp.sender.wrapping_sub(self.first_player);
-        let room = receiver - receiver % self.players;
-        if sender.wrapping_sub(room) >= self.players {
+        let sender = stamp.sender.wrapping_sub(self.seating.first_member);
+        if !room.speakers().contains(&sender) {
             let detail = format!("game data of player {}, who is in another room", stamp.sender);
             return self.ledger.stray(receiver, Stray::Misrouted, &detail);
         }
         if sender == receiver {
             return self.ledger.stray(receiver, Stray::Misrouted, "its own game data");
         }
-        if !self.roster[sender as usize].is(from) {
+        let was_known = |&(member, id): &(u32, PlayerId)| member == sender && id.is(from);
+        if !self.roster[sender as usize].is(from) && !self.former.iter().any(was_known) {
             let detail = format!("game data of player {} under another from_player", stamp.sender);
             return self.ledger.stray(receiver, Stray::Corrupted, &detail);
         }
@@ -132,11 +160,11 @@ impl Intake {
         if entry == Entry::Fault {
             return;
         }
+        let latency_ns = self.now_ns.saturating_sub(stamp.scheduled_ns);
         self.stretch.delivered += u64::from(self.in_window);
+        self.stretch.timeline.delivered(self.now_ns, latency_ns);
         if self.stretch.window_ns.contains(&stamp.scheduled_ns) {
-            self.stretch
-                .latency_ns
-                .saturating_record(self.now_ns.saturating_sub(stamp.scheduled_ns));
+            self.stretch.latency_ns.saturating_record(latency_ns);
         }
         if let (Some(flights), Entry::Fresh { expected }) = (&mut self.stretch.flights, entry) {
             let landed = flights.moved(&self.ledger, sender, expected);
@@ -172,6 +200,8 @@ impl Sink for Intake {
         self.stretch.reads += u64::from(self.in_window);
     }
 
+    fn upgraded(&mut self) {}
+
     fn message(&mut self, opcode: Opcode, message: &[u8]) {
         match envelope::read(opcode, message) {
             Inbound::Game { from, body } => self.game_data(&from, &body),
@@ -190,6 +220,7 @@ mod tests {
     use crate::ledger::Totals;
     use crate::payload::Stamp;
     use crate::scenario::Encoding;
+    use crate::seating::tests::plain;
 
     const SIZE: usize = 64;
 
@@ -199,14 +230,14 @@ mod tests {
 
     /// Two rooms of two, numbered from 100; player 100 has sent one message.
     fn intake() -> Intake {
-        let mut ledger = Ledger::new(2, 2, 100);
-        ledger.send(0);
-        let roster = (100..104)
-            .map(|player| PlayerId::parse(&id(player)).expect("an id"))
-            .collect();
-        let mut intake = Intake::new(Clock::start(), ledger, roster, 2, 100);
-        intake.stretch.body_chars = payload::body_chars(Encoding::Json, SIZE);
-        intake.stretch.window_ns = 0..u64::MAX;
+        let mut intake = Intake::new(Clock::start(), plain(2, 2, 100));
+        intake.ledger.send(0);
+        intake.set_roster(
+            (100..104)
+                .map(|player| PlayerId::parse(&id(player)).expect("an id"))
+                .collect(),
+        );
+        intake.stretch = Stretch::new(0..u64::MAX, vec![payload::body_chars(Encoding::Json, SIZE)]);
         intake
     }
 

@@ -3,26 +3,33 @@
 //! Threads share nothing but the clock, the scenario and a few counters for the display. Between orders the players stay
 //! alive: what arrives is read and pings are answered.
 
+mod entrance;
+mod front;
 pub(crate) mod intake;
 mod outgoing;
 mod setup;
 mod traffic;
+mod unsteady;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::client::connection::{Connection, End, SCRATCH_BYTES};
+use crate::client::sockets::{Sockets, Wait};
 use crate::clock::Clock;
-use crate::ledger::{Ledger, Totals};
-use crate::poller::Poller;
+use crate::ledger::Totals;
 use crate::progress::Progress;
+use crate::random::Random;
 use crate::scenario::{Scenario, Traffic};
+use crate::seating::Seating;
+use crate::worker::entrance::Entrance;
+use crate::worker::front::Front;
 use crate::worker::intake::Intake;
 pub(crate) use crate::worker::traffic::Outcome;
+use crate::worker::unsteady::Unsteady;
 
 /// How soon a waiting thread notices an order.
 const ORDER_POLL: Duration = Duration::from_millis(10);
@@ -53,7 +60,11 @@ pub(crate) struct Account {
     pub(crate) totals: Totals,
     pub(crate) examples: Vec<String>,
     /// Connections that did not last to the end: player and how it ended.
-    pub(crate) ends: Vec<(u32, End)>,
+    pub(crate) ends: Vec<(u32, String)>,
+    /// How connections of slow players ended.
+    pub(crate) slow_ends: BTreeMap<String, u64>,
+    /// How often players came back.
+    pub(crate) returns: u64,
     /// `Error` messages of the server, by code.
     pub(crate) server_errors: BTreeMap<String, u64>,
 }
@@ -62,11 +73,11 @@ pub(crate) struct Account {
 struct Worker {
     scenario: Arc<Scenario>,
     clock: Clock,
-    poller: Poller,
-    scratch: Vec<u8>,
-    connections: Vec<Connection>,
-    intake: Intake,
-    first_player: u32,
+    seating: Seating,
+    sockets: Sockets,
+    front: Front,
+    unsteady: Unsteady,
+    random: Random,
     progress: Arc<Progress>,
 }
 
@@ -96,24 +107,19 @@ fn work(
     replies: &Sender<Reply>,
 ) -> Result<Option<Account>> {
     crate::sys::tighten_timer_slack();
-    let mut poller = Poller::new().context("cannot create an epoll set")?;
-    let mut scratch = vec![0; SCRATCH_BYTES];
-    let party = setup::join_all(&scenario, thread, &mut poller, &mut scratch, clock, &progress)?;
-    let (first_room, rooms) = scenario.share(thread);
-    let first_player = first_room * scenario.players;
-    let ledger = Ledger::new(rooms, scenario.players, first_player);
-    let intake = Intake::new(clock, ledger, party.roster, scenario.players, first_player);
-    let connections = party.connections;
+    let seating = Seating::new(&scenario, thread);
+    let entrance = Entrance::new(Arc::clone(&scenario), seating.clone());
     let mut worker = Worker {
-        scenario,
         clock,
-        poller,
-        scratch,
-        connections,
-        intake,
-        first_player,
+        sockets: Sockets::new(scenario.io, scenario.gathers())?,
+        front: Front::new(Intake::new(clock, seating.clone()), entrance),
+        unsteady: Unsteady::new(&scenario, &seating),
+        random: Random::seeded(scenario.seed ^ u64::from(thread) << 32),
         progress,
+        seating,
+        scenario,
     };
+    worker.bring_all_in()?;
 
     let _ = replies.send(Reply::Ready);
     loop {
@@ -125,49 +131,37 @@ fn work(
             Ok(Order::Finish) => return Ok(Some(worker.finish())),
             Err(TryRecvError::Disconnected) => return Ok(None),
             Err(TryRecvError::Empty) => {
-                worker.serve(ORDER_POLL)?;
+                worker.turn(Wait::For(ORDER_POLL))?;
             }
         }
     }
 }
 
 impl Worker {
-    /// Waits up to `timeout` for sockets and serves those that are ready; tells whether there were any.
-    fn serve(&mut self, timeout: Duration) -> Result<bool> {
-        let count = self
-            .poller
-            .wait(timeout)
-            .context("epoll_pwait2 (Linux 5.11 or newer is needed)")?;
-        if count > 0 {
-            self.intake.relate_clocks();
+    /// Flushes, waits, and deals with what has come; tells whether anything has.
+    fn turn(&mut self, wait: Wait) -> Result<bool> {
+        let served = self.sockets.turn(wait, &mut self.front)?;
+        self.read_slow_players();
+        for (member, text) in self.front.entrance.outgoing.drain(..) {
+            self.sockets.queue_text(member, &text);
         }
-        for index in 0..count {
-            let ready = self.poller.ready(index);
-            let connection = &mut self.connections[ready.token];
-            if ready.writable {
-                connection.flush();
-            }
-            if ready.readable {
-                connection.receive(&mut self.scratch, self.intake.for_receiver(ready.token));
-            }
-        }
-        Ok(count > 0)
+        Ok(served)
     }
 
     fn finish(mut self) -> Account {
-        let ends = (self.first_player..)
-            .zip(&self.connections)
-            .filter_map(|(player, connection)| connection.end().map(|end| (player, end.clone())))
-            .collect();
-        for connection in &mut self.connections {
-            connection.say_goodbye();
-        }
-        let (totals, examples) = self.intake.ledger.close();
+        self.note_who_is_missing();
+        self.sockets.say_goodbye();
+        let Intake {
+            ledger, server_errors, ..
+        } = self.front.intake;
+        let (totals, examples) = ledger.close();
         Account {
             totals,
             examples,
-            ends,
-            server_errors: self.intake.server_errors,
+            ends: self.unsteady.mishaps,
+            slow_ends: self.unsteady.slow_ends,
+            returns: self.unsteady.returns,
+            server_errors,
         }
     }
 }

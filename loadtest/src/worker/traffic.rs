@@ -5,14 +5,18 @@ use std::time::Duration;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
+use crate::client::sockets::Wait;
 use crate::closed_loop::Flights;
 use crate::payload;
 use crate::random::Random;
 use crate::scenario::{Pace, Traffic};
 use crate::schedule::{Due, Schedule};
+use crate::seating::Part;
 use crate::server_figures;
 use crate::sys;
+use crate::timeline::Timeline;
 use crate::worker::Worker;
+use crate::worker::entrance::Stage;
 use crate::worker::intake::{self, Stretch};
 use crate::worker::outgoing::Outgoing;
 
@@ -24,6 +28,10 @@ const QUIET_NS: u64 = 100_000_000;
 const DRAIN_FACTOR: u64 = 6;
 /// Longest sleep, so that window edges and the display are not missed by much.
 const MAX_SLEEP_NS: u64 = 5_000_000;
+/// How often the display is told.
+const NEWS_NS: u64 = 50_000_000;
+/// A poll in vain costs less than this.
+const LONGEST_IDLE_POLL_NS: u64 = 2_000;
 
 /// What one thread measured in one stretch of traffic. Counts are those of the measured window.
 pub(crate) struct Outcome {
@@ -39,16 +47,20 @@ pub(crate) struct Outcome {
     pub(crate) idle_poll_ns: u64,
     /// Time that the thread was ready to run and got no CPU.
     pub(crate) cpu_wait_ns: u64,
+    pub(crate) timeline: Timeline,
+    /// What served the sockets.
+    pub(crate) port: &'static str,
 }
 
 /// The sending side of one stretch.
 struct Sending {
-    schedule: Option<Schedule>,
+    /// One for each group with an open loop.
+    schedules: Vec<Schedule>,
     end_ns: u64,
-    size_bytes: usize,
-    frames: Vec<Outgoing>,
-    /// Players with something to flush.
-    dirty: Vec<u32>,
+    /// By group.
+    sizes: Vec<usize>,
+    /// By member; large ones are built when they are sent.
+    frames: Vec<Option<Outgoing>>,
     /// Messages sent within the window.
     sent: u64,
     lag_ns: Histogram<u64>,
@@ -69,62 +81,74 @@ impl Worker {
     pub(super) fn carry(&mut self, traffic: &Traffic, start_ns: u64) -> Result<Outcome> {
         let window_start = start_ns + traffic.warmup.as_nanos() as u64;
         let end_ns = window_start + traffic.measured.as_nanos() as u64;
-        let players = self.connections.len() as u32;
         let mut sending = self.prepare(traffic, start_ns, end_ns);
-        self.intake.stretch = Stretch {
-            window_ns: window_start..end_ns,
-            body_chars: payload::body_chars(self.scenario.encoding, traffic.size_bytes),
-            latency_ns: intake::latency_histogram(),
-            delivered: 0,
-            reads: 0,
-            flights: None,
-            released: Vec::new(),
-        };
+        let body_chars = traffic
+            .loads
+            .iter()
+            .zip(&self.scenario.groups)
+            .map(|(load, group)| payload::body_chars(group.encoding, load.size_bytes));
+        self.front.intake.stretch = Stretch::new(window_start..end_ns, body_chars.collect());
         while self.clock.now_ns() < start_ns {
             let wait = Duration::from_nanos(start_ns - self.clock.now_ns().min(start_ns));
-            self.serve(wait.min(Duration::from_millis(1)))?;
+            self.turn(Wait::For(wait.min(Duration::from_millis(1))))?;
         }
-        if let Pace::ClosedLoop { in_flight } = traffic.pace {
-            self.intake.stretch.flights = Some(Flights::new(&self.intake.ledger, players));
-            self.intake.stretch.released = (0..players).map(|player| (player, in_flight)).collect();
+        if traffic.is_closed_loop() {
+            self.release_first(traffic);
         }
+        self.begin_unsteadiness(start_ns, end_ns);
 
         // In a closed loop what arrives decides what is sent, so it is read at once.
-        let gathers = self.scenario.gathers() && sending.schedule.is_some();
+        let gather_ns = if traffic.is_closed_loop() {
+            0
+        } else {
+            self.scenario.gather.as_nanos() as u64
+        };
         let mut served = false;
+        let mut next_reading_ns = 0;
+        let mut next_news_ns = 0;
         let mut meter = CpuMeter::default();
         let mut now_ns = self.clock.now_ns();
         loop {
             meter.pass(now_ns, window_start, end_ns);
             let sent = self.send_due(&mut sending, now_ns);
-            let totals = self.intake.ledger.progress();
-            self.progress.publish(totals.sent, totals.received, totals.faults());
+            self.tend(now_ns, end_ns)?;
+            if now_ns >= next_news_ns {
+                next_news_ns = now_ns + NEWS_NS;
+                self.progress.publish(&mut self.front.intake);
+            }
+            if now_ns >= end_ns {
+                self.end_unsteadiness();
+            }
             if self.finished(&sending, now_ns) {
                 break;
             }
-            if gathers && served {
-                let nap_ns = sending.sleep_ns(now_ns).min(self.scenario.gather.as_nanos() as u64);
-                std::thread::sleep(Duration::from_nanos(nap_ns));
-                served = self.serve(Duration::ZERO)?;
-            } else {
-                let timeout_ns = if self.scenario.spin {
-                    0
+            if !self.scenario.spin {
+                let sleep = Duration::from_nanos(sending.sleep_ns(now_ns));
+                served = self.turn(if gather_ns > 0 && served {
+                    Wait::Gather(sleep.min(self.scenario.gather))
                 } else {
-                    sending.sleep_ns(now_ns)
-                };
-                served = self.serve(Duration::from_nanos(timeout_ns))?;
+                    Wait::For(sleep)
+                })?;
+            } else if sent || now_ns >= next_reading_ns {
+                next_reading_ns = now_ns + gather_ns;
+                served = self.turn(Wait::Poll)?;
+            } else {
+                served = false;
             }
             let after_ns = self.clock.now_ns();
             if self.scenario.spin && !served && !sent && (window_start..end_ns).contains(&now_ns) {
-                meter.idle_poll_ns += after_ns - now_ns;
+                // Longer ones were interrupted, and what interrupted them is not on our CPU clock.
+                meter.idle_poll_ns += (after_ns - now_ns).min(LONGEST_IDLE_POLL_NS);
             }
             now_ns = after_ns;
         }
-        let stretch = &mut self.intake.stretch;
+        self.progress.publish(&mut self.front.intake);
+        let stretch = &mut self.front.intake.stretch;
         stretch.flights = None;
         let (cpu_spent_ns, cpu_wait_ns) = meter.spent_ns.unwrap_or_default();
         Ok(Outcome {
             latency_ns: stretch.latency_ns.clone(),
+            timeline: stretch.timeline.clone(),
             send_lag_ns: sending.lag_ns,
             sent: sending.sent,
             delivered: stretch.delivered,
@@ -132,112 +156,124 @@ impl Worker {
             cpu_ns: cpu_spent_ns,
             idle_poll_ns: meter.idle_poll_ns,
             cpu_wait_ns,
+            port: self.sockets.port_name(),
         })
     }
 
+    /// In a closed loop everybody begins with all messages in flight that it may have.
+    fn release_first(&mut self, traffic: &Traffic) {
+        let stretch = &mut self.front.intake.stretch;
+        stretch.flights = Some(Flights::new(&self.front.intake.ledger, self.seating.members()));
+        for (group, load) in traffic.loads.iter().enumerate() {
+            if let Pace::ClosedLoop { in_flight } = load.pace {
+                let senders = self.seating.senders_of(group).into_iter();
+                stretch.released.extend(senders.map(|sender| (sender, in_flight)));
+            }
+        }
+    }
+
     fn prepare(&self, traffic: &Traffic, start_ns: u64, end_ns: u64) -> Sending {
-        let players = self.connections.len() as u32;
-        let schedule = match traffic.pace {
-            Pace::OpenLoop { period_ns, phase } => {
-                let mut random = Random::seeded(self.scenario.seed.wrapping_add(u64::from(self.first_player)));
-                Some(Schedule::new(
-                    players,
+        let mut random = Random::seeded(self.scenario.seed.wrapping_add(u64::from(self.seating.first_member)));
+        let mut schedules = Vec::new();
+        let mut frames: Vec<Option<Outgoing>> = (0..self.seating.members()).map(|_| None).collect();
+        for (group, load) in traffic.loads.iter().enumerate() {
+            let senders = self.seating.senders_of(group);
+            if load.size_bytes <= KEPT_FRAME_BYTES {
+                for &sender in &senders {
+                    frames[sender as usize] = Some(self.frame(sender, load.size_bytes));
+                }
+            }
+            if let Pace::OpenLoop { period_ns, phase } = load.pace {
+                schedules.push(Schedule::new(
+                    senders,
                     phase,
                     period_ns,
                     start_ns,
                     end_ns - start_ns,
                     &mut random,
-                ))
+                ));
             }
-            Pace::ClosedLoop { .. } => None,
-        };
-        let kept = if traffic.size_bytes <= KEPT_FRAME_BYTES {
-            players
-        } else {
-            0
-        };
+        }
         Sending {
-            schedule,
+            schedules,
             end_ns,
-            size_bytes: traffic.size_bytes,
-            frames: (0..kept).map(|player| self.frame(player, traffic.size_bytes)).collect(),
-            dirty: Vec::with_capacity(players as usize),
+            sizes: traffic.loads.iter().map(|load| load.size_bytes).collect(),
+            frames,
             sent: 0,
             lag_ns: intake::latency_histogram(),
         }
     }
 
     fn frame(&self, player: u32, size_bytes: usize) -> Outgoing {
-        let mask = self.connections[player as usize].mask;
-        Outgoing::build(self.scenario.encoding, size_bytes, self.first_player + player, mask)
+        let mask = self.sockets.get(player as usize).mask;
+        let encoding = self.scenario.groups[self.seating.room_of(player).group].encoding;
+        Outgoing::build(encoding, size_bytes, self.seating.first_member + player, mask)
     }
 
-    /// Sends everything that may go now; tells whether there was anything.
+    /// Queues everything that may go now; tells whether there was anything.
     fn send_due(&mut self, sending: &mut Sending, now_ns: u64) -> bool {
-        while let Some(due) = sending.schedule.as_mut().and_then(|schedule| schedule.pop(now_ns)) {
-            self.enqueue(sending, due, now_ns);
+        let mut any = false;
+        for at in 0..sending.schedules.len() {
+            while let Some(due) = sending.schedules[at].pop(now_ns) {
+                any |= self.enqueue(sending, due, now_ns);
+            }
         }
-        if !self.intake.stretch.released.is_empty() {
-            let mut released = std::mem::take(&mut self.intake.stretch.released);
+        if !self.front.intake.stretch.released.is_empty() {
+            let mut released = std::mem::take(&mut self.front.intake.stretch.released);
             let open = now_ns < sending.end_ns;
             for (player, count) in released.drain(..).filter(|_| open) {
                 for _ in 0..count {
-                    self.enqueue(
-                        sending,
-                        Due {
-                            player,
-                            scheduled_ns: now_ns,
-                        },
-                        now_ns,
-                    );
+                    let scheduled_ns = now_ns;
+                    any |= self.enqueue(sending, Due { player, scheduled_ns }, now_ns);
                 }
             }
-            self.intake.stretch.released = released;
+            self.front.intake.stretch.released = released;
         }
-        let sent = !sending.dirty.is_empty();
-        for player in sending.dirty.drain(..) {
-            self.connections[player as usize].flush();
-        }
-        sent
+        any
     }
 
-    fn enqueue(&mut self, sending: &mut Sending, due: Due, now_ns: u64) {
-        let sequence = self.intake.ledger.send(due.player);
-        match sending.frames.get_mut(due.player as usize) {
-            Some(frame) => self.connections[due.player as usize].queue(frame.stamped(sequence, due.scheduled_ns)),
+    fn enqueue(&mut self, sending: &mut Sending, due: Due, now_ns: u64) -> bool {
+        // Who is away sends nothing; what falls into that time is not made up for.
+        if self.seating.part(due.player) == Part::Returning && self.front.entrance.stage(due.player) != Stage::Joined {
+            return false;
+        }
+        let sequence = self.front.intake.ledger.send(due.player);
+        let player = due.player as usize;
+        match &mut sending.frames[player] {
+            Some(frame) => self.sockets.queue(player, frame.stamped(sequence, due.scheduled_ns)),
             None => {
-                let mut frame = self.frame(due.player, sending.size_bytes);
-                self.connections[due.player as usize].queue(frame.stamped(sequence, due.scheduled_ns));
+                let mut frame = self.frame(due.player, sending.sizes[self.seating.room_of(due.player).group]);
+                self.sockets.queue(player, frame.stamped(sequence, due.scheduled_ns));
             }
         }
-        if sending.dirty.last() != Some(&due.player) {
-            sending.dirty.push(due.player);
-        }
-        if self.intake.stretch.window_ns.contains(&due.scheduled_ns) {
+        if self.front.intake.stretch.window_ns.contains(&due.scheduled_ns) {
             sending.sent += 1;
             sending.lag_ns.saturating_record(now_ns - due.scheduled_ns);
         }
+        true
     }
 
     fn finished(&self, sending: &Sending, now_ns: u64) -> bool {
-        let sends_left = sending
-            .schedule
-            .as_ref()
-            .is_some_and(|schedule| schedule.next_ns().is_some());
-        if sends_left || now_ns < sending.end_ns {
+        if sending.next_ns().is_some() || now_ns < sending.end_ns {
             return false;
         }
-        let last_news_ns = self.intake.last_arrival_ns.max(sending.end_ns);
+        let last_news_ns = self.front.intake.last_arrival_ns.max(sending.end_ns);
         let drain_ns = self.scenario.drain.as_nanos() as u64;
-        let settled = self.intake.ledger.settled() && now_ns - last_news_ns.min(now_ns) >= QUIET_NS;
+        let settled = self.front.intake.ledger.settled()
+            && !self.somebody_moves()
+            && now_ns - last_news_ns.min(now_ns) >= QUIET_NS;
         settled || now_ns >= last_news_ns + drain_ns || now_ns >= sending.end_ns + drain_ns * DRAIN_FACTOR
     }
 }
 
 impl Sending {
+    fn next_ns(&self) -> Option<u64> {
+        self.schedules.iter().filter_map(Schedule::next_ns).min()
+    }
+
     fn sleep_ns(&self, now_ns: u64) -> u64 {
-        let next_ns = self.schedule.as_ref().and_then(Schedule::next_ns);
-        next_ns.map_or(MAX_SLEEP_NS, |next_ns| next_ns.saturating_sub(now_ns).min(MAX_SLEEP_NS))
+        self.next_ns()
+            .map_or(MAX_SLEEP_NS, |next_ns| next_ns.saturating_sub(now_ns).min(MAX_SLEEP_NS))
     }
 }
 

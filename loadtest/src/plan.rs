@@ -1,0 +1,220 @@
+//! Who does what in a test: from the command line, or from a scenario file with several groups of rooms.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::cli::{LoadArguments, Phase};
+use crate::scenario::{Encoding, Group, Load, Pace, Traffic, seconds};
+
+/// Groups of rooms and the traffic in them, not yet tied to a server.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) traffic: Traffic,
+}
+
+/// A scenario file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default = "ten")]
+    seconds: f64,
+    #[serde(default = "one")]
+    warmup_seconds: f64,
+    groups: Vec<GroupOfFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupOfFile {
+    name: Option<String>,
+    rooms: u32,
+    players: u32,
+    #[serde(default)]
+    returning_players: u32,
+    return_every_seconds: Option<f64>,
+    #[serde(default)]
+    slow_players: u32,
+    slow_bytes_per_second: Option<u32>,
+    #[serde(default)]
+    spectators: u32,
+    #[serde(default = "json")]
+    encoding: Encoding,
+    #[serde(default = "sixty_four")]
+    size: usize,
+    rate: Option<f64>,
+    phase: Option<Phase>,
+    closed_loop: Option<u32>,
+}
+
+fn ten() -> f64 {
+    10.0
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn json() -> Encoding {
+    Encoding::Json
+}
+
+fn sixty_four() -> usize {
+    64
+}
+
+impl Plan {
+    /// What the command line asks for.
+    pub(crate) fn of(load: &LoadArguments) -> Result<Self> {
+        if let Some(file) = &load.scenario {
+            return Self::read(file).with_context(|| format!("--scenario {}", file.display()));
+        }
+        let group = Group::plain(load.encoding, load.rooms, load.players);
+        let plan = Self {
+            traffic: Traffic {
+                loads: vec![Load {
+                    size_bytes: load.size,
+                    pace: Pace::of(load.rate, load.phase, load.closed_loop)?,
+                }],
+                warmup: seconds("--warmup-seconds", load.warmup_seconds)?,
+                measured: seconds("--seconds", load.seconds)?,
+            },
+            groups: vec![group],
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).context("cannot be read")?;
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let file: File = serde_json::from_str(text).context("is not a scenario")?;
+        ensure!(!file.groups.is_empty(), "has no groups");
+        let mut groups = Vec::new();
+        let mut loads = Vec::new();
+        for (at, group) in file.groups.into_iter().enumerate() {
+            let (ours, load) = group.read(at).with_context(|| format!("group {}", at + 1))?;
+            groups.push(ours);
+            loads.push(load);
+        }
+        let closed = loads
+            .iter()
+            .filter(|load| matches!(load.pace, Pace::ClosedLoop { .. }))
+            .count();
+        ensure!(
+            closed == 0 || closed == loads.len(),
+            "either all groups have a closed loop or none"
+        );
+        let plan = Self {
+            groups,
+            traffic: Traffic {
+                loads,
+                warmup: seconds("warmup_seconds", file.warmup_seconds)?,
+                measured: seconds("seconds", file.seconds)?,
+            },
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.traffic.check(&self.groups)
+    }
+}
+
+impl GroupOfFile {
+    fn read(self, at: usize) -> Result<(Group, Load)> {
+        ensure!(
+            self.closed_loop.is_none() || (self.rate.is_none() && self.phase.is_none()),
+            "a closed loop has no rate and no phase"
+        );
+        ensure!(
+            (self.returning_players > 0) == self.return_every_seconds.is_some(),
+            "returning_players and return_every_seconds go together"
+        );
+        ensure!(
+            (self.slow_players > 0) == self.slow_bytes_per_second.is_some(),
+            "slow_players and slow_bytes_per_second go together"
+        );
+        let return_every = match self.return_every_seconds {
+            Some(value) => seconds("return_every_seconds", value)?,
+            None => Duration::ZERO,
+        };
+        let group = Group {
+            name: self.name.unwrap_or_else(|| format!("group {}", at + 1)),
+            encoding: self.encoding,
+            rooms: self.rooms,
+            players: self.players,
+            returning: self.returning_players,
+            return_every,
+            slow: self.slow_players,
+            slow_bytes_per_second: self.slow_bytes_per_second.unwrap_or(0),
+            spectators: self.spectators,
+        };
+        let load = Load {
+            size_bytes: self.size,
+            pace: Pace::of(
+                self.rate.unwrap_or(60.0),
+                self.phase.unwrap_or(Phase::Random),
+                self.closed_loop,
+            )?,
+        };
+        Ok((group, load))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_with_a_mixture_is_read() {
+        let plan = Plan::parse(
+            r#"{"seconds": 5, "groups": [
+                {"name": "duels", "rooms": 40, "players": 2, "rate": 60},
+                {"rooms": 2, "players": 8, "returning_players": 1, "return_every_seconds": 2, "slow_players": 1,
+                 "slow_bytes_per_second": 2000, "spectators": 10, "encoding": "message_pack", "size": 200, "rate": 20,
+                 "phase": "aligned"}]}"#,
+        )
+        .expect("a plan");
+        assert_eq!(plan.traffic.measured, Duration::from_secs(5));
+        assert_eq!((plan.groups[0].members(), plan.groups[1].members()), (2, 20));
+        assert_eq!(plan.groups[1].name, "group 2");
+        assert!(matches!(
+            plan.traffic.loads[1].pace,
+            Pace::OpenLoop {
+                phase: Phase::Aligned,
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (bad, why) in [
+            (r#"{"groups": []}"#, "no groups"),
+            (r#"{"groups": [{"rooms": 1, "players": 2, "colour": 1}]}"#, "colour"),
+            (
+                r#"{"groups": [{"rooms": 1, "players": 2, "slow_players": 1}]}"#,
+                "go together",
+            ),
+            (
+                r#"{"groups": [{"rooms": 1, "players": 2, "closed_loop": 4, "rate": 3}]}"#,
+                "no rate",
+            ),
+            (
+                r#"{"groups": [{"rooms": 1, "players": 2, "closed_loop": 4}, {"rooms": 1, "players": 2}]}"#,
+                "all groups",
+            ),
+        ] {
+            let error = Plan::parse(bad).expect_err(bad);
+            assert!(format!("{error:#}").contains(why), "{error:#}");
+        }
+    }
+}

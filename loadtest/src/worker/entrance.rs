@@ -1,0 +1,202 @@
+//! Brings members into their rooms: upgrade, authenticate, create, join or watch. Messages in, messages out; no sockets.
+//!
+//! Each connection creates or joins exactly once, so budgets per connection are never touched. The first player of a room
+//! creates it; the others wait for its code. Members that come back take the same way with a fresh connection.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use crate::client::envelope::PlayerId;
+use crate::client::handshake::{self, Answer};
+use crate::scenario::Scenario;
+use crate::seating::{Part, Seating};
+
+/// How far a member has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not begun, or gone.
+    Outside,
+    Upgrading,
+    Authenticating,
+    AwaitingInfo,
+    AwaitingCode,
+    Joining,
+    Joined,
+    /// It has sent its Close frame and reads what is still to come.
+    Leaving,
+}
+
+/// The way in of all members of a thread.
+pub(super) struct Entrance {
+    scenario: Arc<Scenario>,
+    seating: Seating,
+    stages: Vec<Stage>,
+    ids: Vec<Option<PlayerId>>,
+    room_codes: Vec<Option<String>>,
+    /// How often each member has come in, for a name of its own each time.
+    visits: Vec<u32>,
+    pub(super) joined: usize,
+    /// Members that wait for the code of their room.
+    pub(super) parked: usize,
+    /// Steps made by anybody, to see a standstill.
+    pub(super) steps: u64,
+    /// Messages to send.
+    pub(super) outgoing: Vec<(usize, String)>,
+    /// Members that have just joined.
+    pub(super) arrived: Vec<(u32, PlayerId)>,
+    /// What went wrong, and for whom.
+    pub(super) failures: Vec<(u32, anyhow::Error)>,
+}
+
+impl Entrance {
+    pub(super) fn new(scenario: Arc<Scenario>, seating: Seating) -> Self {
+        let members = seating.members() as usize;
+        Self {
+            room_codes: vec![None; seating.rooms.len()],
+            scenario,
+            seating,
+            stages: vec![Stage::Outside; members],
+            ids: vec![None; members],
+            visits: vec![0; members],
+            joined: 0,
+            parked: 0,
+            steps: 0,
+            outgoing: Vec::new(),
+            arrived: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    pub(super) fn stage(&self, member: u32) -> Stage {
+        self.stages[member as usize]
+    }
+
+    pub(super) fn is_inside(&self, member: usize) -> bool {
+        matches!(self.stages[member], Stage::Joined | Stage::Leaving)
+    }
+
+    /// The ids of all members; everybody must have joined.
+    pub(super) fn roster(&self) -> Vec<PlayerId> {
+        let ids = self.ids.iter().copied();
+        ids.map(|id| id.expect("everybody has joined and so has an id"))
+            .collect()
+    }
+
+    pub(super) fn advance(&mut self, member: usize, stage: Stage) {
+        let before = std::mem::replace(&mut self.stages[member], stage);
+        self.parked -= usize::from(before == Stage::AwaitingCode);
+        self.parked += usize::from(stage == Stage::AwaitingCode);
+        self.joined -= usize::from(before == Stage::Joined);
+        self.joined += usize::from(stage == Stage::Joined);
+        self.steps += 1;
+    }
+
+    /// The server speaks WebSocket with this member.
+    pub(super) fn upgraded(&mut self, member: usize) {
+        let text = handshake::authenticate(&self.scenario, self.group(member).encoding);
+        self.outgoing.push((member, text));
+        self.advance(member, Stage::Authenticating);
+    }
+
+    /// A message to somebody who has not joined yet.
+    pub(super) fn message(&mut self, member: usize, message: &[u8]) {
+        if let Err(error) = self.take(member, message) {
+            self.fail(member, error);
+        }
+    }
+
+    pub(super) fn fail(&mut self, member: usize, error: anyhow::Error) {
+        self.advance(member, Stage::Outside);
+        self.failures.push((member as u32, error));
+    }
+
+    fn take(&mut self, member: usize, message: &[u8]) -> Result<()> {
+        let encoding = self.group(member).encoding;
+        let answer = handshake::read_answer(message, encoding.token())?;
+        let room = self.seating.room_index(member as u32);
+        match (self.stages[member], answer) {
+            (_, Answer::Refused(why)) if why.starts_with("TOO_MANY_CONNECTIONS") => {
+                bail!("the server refused: {why}; raise its connection caps or give a larger --source-addresses")
+            }
+            (_, Answer::Refused(why)) => bail!("the server refused: {why}"),
+            (Stage::Authenticating, Answer::Authenticated) => self.advance(member, Stage::AwaitingInfo),
+            (Stage::AwaitingInfo, Answer::ProtocolInfo { offers_format: false }) => {
+                bail!("the server does not offer the format {}", encoding.token())
+            }
+            (Stage::AwaitingInfo, Answer::ProtocolInfo { offers_format: true }) => {
+                let creates = member as u32 == self.seating.rooms[room].first;
+                if creates || self.room_codes[room].is_some() {
+                    self.join(member);
+                } else {
+                    self.advance(member, Stage::AwaitingCode);
+                }
+            }
+            (Stage::Joining, Answer::RoomJoined { room_code, member: id }) => {
+                self.ids[member] = Some(id);
+                self.arrived.push((member as u32, id));
+                self.advance(member, Stage::Joined);
+                if self.room_codes[room].is_none() {
+                    self.room_codes[room] = Some(room_code);
+                    for waiting in self.seating.rooms[room].everybody() {
+                        if self.stages[waiting as usize] == Stage::AwaitingCode {
+                            self.join(waiting as usize);
+                        }
+                    }
+                }
+            }
+            (_, Answer::Other) => {}
+            (stage, answer) => bail!("unexpected answer while {stage:?}: {answer:?}"),
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, member: usize) {
+        let room = self.seating.room_index(member as u32);
+        let game = self.scenario.game_name(self.seating.rooms[room].number);
+        let number = self.seating.first_member + member as u32;
+        let name = match self.visits[member] {
+            0 => format!("p{number}"),
+            visit => format!("p{number}-{visit}"),
+        };
+        self.visits[member] += 1;
+        let code = self.room_codes[room].as_deref();
+        let group = self.group(member);
+        let text = match (self.seating.part(member as u32), code) {
+            (Part::Spectator, Some(code)) => handshake::join_as_spectator(&game, &name, code),
+            _ => {
+                // A returning player may be back before the server has cleared its old seat.
+                let seats = group.seats() + u32::from(group.returning > 0);
+                handshake::join_room(&game, &name, seats, code)
+            }
+        };
+        self.outgoing.push((member, text));
+        self.advance(member, Stage::Joining);
+    }
+
+    fn group(&self, member: usize) -> &crate::scenario::Group {
+        &self.scenario.groups[self.seating.room_of(member as u32).group]
+    }
+
+    /// What is known of the first member that is not inside.
+    pub(super) fn standstill(&self) -> String {
+        match self.stages.iter().position(|&stage| stage != Stage::Joined) {
+            Some(member) => format!("{} is still {:?}", self.name(member as u32), self.stages[member]),
+            None => "connections do not open".to_owned(),
+        }
+    }
+
+    pub(super) fn name(&self, member: u32) -> String {
+        format!(
+            "player {} at {}",
+            self.seating.first_member + member,
+            self.scenario.server.address
+        )
+    }
+
+    /// What a member's failure was, in words.
+    pub(super) fn take_failure(&mut self) -> Option<anyhow::Error> {
+        let (member, error) = (!self.failures.is_empty()).then(|| self.failures.remove(0))?;
+        Some(error.context(self.name(member)))
+    }
+}
