@@ -24,6 +24,8 @@ Examples:
     signal-fish-loadtest run --rooms 50 --players 4 --size 64 --rate 60 --seconds 10
   The most that the server can carry with 4 messages of each player on the way:
     signal-fish-loadtest run --rooms 50 --closed-loop 4 --encoding message-pack
+  The largest rate with p99 under 10 ms:
+    signal-fish-loadtest search --rooms 200 --rate 60 --seconds 3 --spin
   Two servers with the same load, one of them started for each run:
     signal-fish-loadtest compare --spin --server-cpus 0 --server 'floor=signal-fish-loadtest floor --port {port}' \
       --server 'ours=ws://127.0.0.1:3536/v2/ws'
@@ -39,6 +41,10 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Memory of idle players: all join, carry some traffic and one large message, then rest
     Idle(IdleArguments),
+    /// Find the largest load at which latency stays under a bound
+    Search(SearchArguments),
+    /// Many create, join and leave rooms at once: cost of a cycle, time of each request
+    Storm(StormArguments),
     /// Measure two or more servers in turn with the same load, and give ratios with their spread
     Compare(CompareArguments),
     /// The yardstick: serve as the least that a relay can cost, to compare other servers with
@@ -141,6 +147,57 @@ pub(crate) struct RunArguments {
     pub(crate) generator: GeneratorArguments,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
+}
+
+/// `search`
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// A step passes while 99 of 100 deliveries are faster than this
+    #[arg(long, default_value_t = 10.0, value_name = "MILLISECONDS")]
+    pub(crate) p99_ms: f64,
+    /// What is made larger and smaller
+    #[arg(long, value_enum, default_value_t = Searched::Rate)]
+    pub(crate) vary: Searched,
+    /// The search begins at so many times the load that is given
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    pub(crate) start: f64,
+    /// The search ends when the gap between pass and fail is this share of the load
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+    pub(crate) precision: f64,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
+    #[command(flatten)]
+    pub(crate) load: LoadArguments,
+}
+
+/// What a search varies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Searched {
+    /// Messages per second and player
+    Rate,
+    /// Rooms
+    Rooms,
+}
+
+/// `storm`
+#[derive(Debug, Args)]
+pub(crate) struct StormArguments {
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    /// Parties of four connections, all at once
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) parties: u32,
+    /// How often each party creates a room, joins it and leaves it; the default is what a connection's usual budget of 20
+    /// joins and 5 creations a minute allows
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) cycles: u32,
+    /// Cycles per second of all parties together; without it each begins the next when the last is over
+    #[arg(long, value_name = "HZ")]
+    pub(crate) rate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
 }
 
 /// `compare`

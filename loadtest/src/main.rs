@@ -40,6 +40,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => command::run::execute(&arguments),
         Command::Idle(arguments) => command::idle::execute(&arguments),
         Command::Compare(arguments) => command::compare::execute(&arguments),
+        Command::Search(arguments) => command::search::execute(&arguments),
+        Command::Storm(arguments) => command::storm::execute(&arguments),
         Command::Floor(arguments) => floor::execute(&arguments),
     };
     match outcome {

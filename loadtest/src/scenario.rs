@@ -171,8 +171,8 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
-    /// Checks the arguments against each other.
-    pub(crate) fn new(url: &str, common: &GeneratorArguments, groups: Vec<Group>) -> Result<Self> {
+    /// Checks the arguments against each other. With `prompt`, what arrives is read at once, for it decides what is sent.
+    pub(crate) fn new(url: &str, common: &GeneratorArguments, groups: Vec<Group>, prompt: bool) -> Result<Self> {
         let server = Server::parse(url)?;
         let mut connections = 0u32;
         for group in &groups {
@@ -207,7 +207,7 @@ impl Scenario {
             threads: common.threads,
             io: common.io,
             spin: common.spin,
-            gather: Duration::from_micros(common.gather_us),
+            gather: Duration::from_micros(if prompt { 0 } else { common.gather_us }),
             seed: common.seed,
             source_addresses,
             setup_concurrency: common.setup_concurrency,

@@ -17,8 +17,8 @@ use crate::sys;
 
 const SUBMISSIONS: u32 = 1024;
 const GROUP: u16 = 0;
-const BUFFERS: u16 = 512;
-const BUFFER_BYTES: usize = 4096;
+const BUFFERS: u16 = 128;
+const BUFFER_BYTES: usize = 16 * 1024;
 /// Room for one arrival stamp with its header.
 const CONTROL_BYTES: usize = 64;
 /// While gathering, fewer completions than this do not end the wait early.

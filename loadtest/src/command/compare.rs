@@ -41,7 +41,8 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
 
 fn measure(arguments: &CompareArguments, at: usize, plan: &Plan) -> Result<RunReport> {
     let opponent = arguments.servers[at].bring_up(arguments.server_cpus.as_ref())?;
-    let scenario = Scenario::new(&opponent.url, &arguments.generator, plan.groups.clone())?;
+    let prompt = plan.traffic.is_closed_loop();
+    let scenario = Scenario::new(&opponent.url, &arguments.generator, plan.groups.clone(), prompt)?;
     let process = ServerProcess::find(opponent.pid, scenario.server.address)?;
     // Servers without such a page are measured without it.
     let page = opponent

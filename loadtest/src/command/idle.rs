@@ -24,6 +24,7 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
         &arguments.target.url,
         &arguments.generator,
         vec![Group::plain(arguments.encoding, rooms, arguments.players)],
+        false,
     )?;
     let settle = scenario::seconds("--settle-seconds", arguments.settle_seconds)?;
     let steps = [small(arguments), large(arguments)?];

@@ -3,3 +3,5 @@
 pub(crate) mod compare;
 pub(crate) mod idle;
 pub(crate) mod run;
+pub(crate) mod search;
+pub(crate) mod storm;

@@ -13,7 +13,8 @@ use crate::server_figures::ServerProcess;
 /// Runs the test and prints its report.
 pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
     let plan = Plan::of(&arguments.load)?;
-    let scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups)?;
+    let prompt = plan.traffic.is_closed_loop();
+    let scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups, prompt)?;
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     let page = arguments.target.server_counters.as_deref();
     if let Some(page) = page {

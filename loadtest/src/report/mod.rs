@@ -5,6 +5,8 @@ mod idle;
 mod ledger;
 mod percentiles;
 mod run;
+mod search;
+mod storm;
 mod table;
 mod traffic;
 
@@ -18,6 +20,8 @@ pub(crate) use compare::CompareReport;
 pub(crate) use idle::IdleReport;
 pub(crate) use ledger::LedgerReport;
 pub(crate) use run::RunReport;
+pub(crate) use search::{SearchReport, Step};
+pub(crate) use storm::{StormFindings, StormReport};
 pub(crate) use traffic::TrafficReport;
 
 /// Whether the server did what it must.

@@ -1,0 +1,167 @@
+//! `search`: the most that a server delivers while its latency stays under a bound.
+//!
+//! The load grows by factors until a step fails, then the gap is halved until it is narrow enough. Every step is a run of
+//! its own with new connections, and its ledger has to balance.
+
+use anyhow::{Result, ensure};
+
+use crate::cli::{SearchArguments, Searched};
+use crate::command::run;
+use crate::plan::Plan;
+use crate::report::{self, RunReport, SearchReport, Step, Verdict};
+use crate::scenario::{Pace, Scenario};
+use crate::server_counters::Counters;
+use crate::server_figures::ServerProcess;
+
+/// Between steps while no step has failed.
+const GROWTH: f64 = 2.0;
+/// Delivered over owed by schedule; below it the server, or the generator, has not kept up.
+const KEPT_UP: f64 = 0.98;
+const MAX_STEPS: usize = 40;
+
+/// Runs the steps and prints what they lead to.
+pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
+    ensure!(
+        arguments.load.closed_loop.is_none(),
+        "a closed loop has no rate to search for; its own rate is the answer"
+    );
+    ensure!(
+        arguments.p99_ms > 0.0 && arguments.precision > 0.0 && arguments.precision < 1.0,
+        "--p99-ms must be above 0, --precision between 0 and 1"
+    );
+    let plan = Plan::of(&arguments.load)?;
+    ensure!(arguments.start > 0.0, "--start must be above 0");
+    let mut search = Search {
+        good: None,
+        bad: None,
+        factor: arguments.start,
+    };
+    let mut steps: Vec<Step> = Vec::new();
+    while steps.len() < MAX_STEPS && !search.is_over(arguments.precision) {
+        let factor = search.factor;
+        let step = match scaled(&plan, arguments.vary, factor) {
+            Some(plan) => measure(arguments, &plan, factor),
+            None => break,
+        };
+        eprintln!("step {}  {}", steps.len() + 1, step.line());
+        search.learn(step.passed());
+        steps.push(step);
+    }
+    report::publish(
+        &SearchReport::new(arguments.p99_ms, arguments.vary, steps),
+        arguments.generator.json,
+    )
+}
+
+/// What is known about the limit.
+struct Search {
+    /// The largest factor that passed.
+    good: Option<f64>,
+    /// The smallest that did not.
+    bad: Option<f64>,
+    /// The next to try.
+    factor: f64,
+}
+
+impl Search {
+    fn learn(&mut self, passed: bool) {
+        if passed {
+            self.good = Some(self.factor);
+        } else {
+            self.bad = Some(self.factor);
+        }
+        self.factor = match (self.good, self.bad) {
+            (Some(good), Some(bad)) => f64::midpoint(good, bad),
+            (Some(good), None) => good * GROWTH,
+            (None, Some(bad)) => bad / GROWTH,
+            (None, None) => self.factor,
+        };
+    }
+
+    fn is_over(&self, precision: f64) -> bool {
+        matches!((self.good, self.bad), (Some(good), Some(bad)) if bad - good <= precision * bad)
+    }
+}
+
+/// The plan with its rates, or its numbers of rooms, times `factor`; `None` when that is no plan any more.
+fn scaled(plan: &Plan, vary: Searched, factor: f64) -> Option<Plan> {
+    let mut plan = plan.clone();
+    match vary {
+        Searched::Rate => {
+            for load in &mut plan.traffic.loads {
+                if let Pace::OpenLoop { period_ns, .. } = &mut load.pace {
+                    *period_ns /= factor;
+                }
+            }
+        }
+        Searched::Rooms => {
+            for group in &mut plan.groups {
+                group.rooms = (f64::from(group.rooms) * factor).round() as u32;
+            }
+        }
+    }
+    let sensible = plan.traffic.check(&plan.groups).is_ok() && plan.groups.iter().all(|group| group.rooms > 0);
+    sensible.then_some(plan)
+}
+
+fn measure(arguments: &SearchArguments, plan: &Plan, factor: f64) -> Step {
+    let outcome = run_step(arguments, plan);
+    let owed_per_second = plan
+        .groups
+        .iter()
+        .zip(&plan.traffic.loads)
+        .map(|(group, load)| match load.pace {
+            Pace::OpenLoop { period_ns, .. } => {
+                f64::from(group.rooms * group.senders() * (group.members() - 1)) * 1e9 / period_ns
+            }
+            Pace::ClosedLoop { .. } => 0.0,
+        });
+    Step::new(
+        factor,
+        plan.groups.iter().map(|group| group.rooms).sum(),
+        owed_per_second.sum(),
+        KEPT_UP,
+        arguments.p99_ms * 1e3,
+        outcome,
+    )
+}
+
+fn run_step(arguments: &SearchArguments, plan: &Plan) -> Result<RunReport> {
+    let scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)?;
+    let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
+    let page = arguments.target.server_counters.as_deref();
+    if let Some(page) = page {
+        Counters::fetch(page)?;
+    }
+    run::measure(&scenario, &plan.traffic, process, page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a search finds when everything up to `limit` passes.
+    fn found(limit: f64, start: f64) -> (f64, u32) {
+        let mut search = Search {
+            good: None,
+            bad: None,
+            factor: start,
+        };
+        let mut steps = 0;
+        while !search.is_over(0.05) {
+            let passed = search.factor <= limit;
+            search.learn(passed);
+            steps += 1;
+        }
+        (search.good.expect("something passed"), steps)
+    }
+
+    #[test]
+    fn the_limit_is_found_from_either_side_within_the_precision() {
+        for limit in [0.07, 0.9, 1.0, 3.3, 37.0] {
+            let (good, steps) = found(limit, 1.0);
+            assert!(good <= limit && good >= limit * 0.94, "{limit}: {good}");
+            assert!(steps < 14, "{limit}: {steps}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The report of `storm`: what a cycle costs, and how long requests take.
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::report::percentiles::Percentiles;
+use crate::report::table::{or_na, ratio, round};
+use crate::report::{Report, Verdict};
+use crate::server_figures::Usage;
+
+/// Joins slower than this are counted.
+const SLOW_JOIN_NS: u64 = 5_000_000;
+
+/// What a storm brought.
+pub(crate) struct StormFindings {
+    pub(crate) parties: u32,
+    pub(crate) cycles: u64,
+    pub(crate) seconds: f64,
+    pub(crate) create_ns: Histogram<u64>,
+    pub(crate) join_ns: Histogram<u64>,
+    pub(crate) leave_ns: Histogram<u64>,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) generator_cpu_ns: u64,
+    pub(crate) spin: bool,
+}
+
+/// The report of `storm`.
+#[derive(Debug, Serialize)]
+pub(crate) struct StormReport {
+    command: &'static str,
+    server: String,
+    connections: u32,
+    cycles: u64,
+    seconds: f64,
+    cycles_per_second: f64,
+    create_us: Percentiles,
+    join_us: Percentiles,
+    leave_us: Percentiles,
+    creates_over_5_ms: u64,
+    joins_over_5_ms: u64,
+    server_cpu_us_per_cycle: Option<f64>,
+    /// With `--spin` it includes polling in vain.
+    generator_cpu_us_per_cycle: Option<f64>,
+    usage: Option<Usage>,
+    warnings: Vec<String>,
+}
+
+impl StormReport {
+    pub(crate) fn new(url: &str, findings: StormFindings) -> Self {
+        let per_cycle = |ns: u64| ratio(ns as f64 / 1e3, findings.cycles as f64).map(|value| round(value, 1));
+        let slow = |histogram: &Histogram<u64>| {
+            histogram.len()
+                - histogram
+                    .count_between(0, SLOW_JOIN_NS.saturating_sub(1))
+                    .min(histogram.len())
+        };
+        let mut warnings = Vec::new();
+        if let Some(usage) = &findings.usage {
+            if !findings.spin && findings.generator_cpu_ns > usage.cpu_ns {
+                warnings.push("the generator used more CPU than the server".to_owned());
+            }
+            let waited = usage.cpu_wait_ns as f64 / 1e9;
+            if waited > 0.05 * findings.seconds {
+                warnings.push(format!(
+                    "threads of the server waited {waited:.2} s for a CPU; the latency includes that"
+                ));
+            }
+        }
+        Self {
+            command: "storm",
+            server: url.to_owned(),
+            connections: findings.parties * 4,
+            cycles: findings.cycles,
+            seconds: round(findings.seconds, 3),
+            cycles_per_second: round(findings.cycles as f64 / findings.seconds, 1),
+            create_us: Percentiles::of_ns(&findings.create_ns),
+            join_us: Percentiles::of_ns(&findings.join_ns),
+            leave_us: Percentiles::of_ns(&findings.leave_ns),
+            creates_over_5_ms: slow(&findings.create_ns),
+            joins_over_5_ms: slow(&findings.join_ns),
+            server_cpu_us_per_cycle: findings.usage.as_ref().and_then(|usage| per_cycle(usage.cpu_ns)),
+            generator_cpu_us_per_cycle: per_cycle(findings.generator_cpu_ns),
+            usage: findings.usage,
+            warnings,
+        }
+    }
+}
+
+impl Report for StormReport {
+    /// Whatever goes wrong in a storm ends it with an error.
+    fn verdict(&self) -> Verdict {
+        Verdict::Balanced
+    }
+
+    fn table(&self) -> String {
+        let mut lines = vec![
+            ("server", self.server.clone()),
+            (
+                "storm",
+                format!(
+                    "{} connections in parties of 4, {} cycles in {} s, {} a second",
+                    self.connections, self.cycles, self.seconds, self.cycles_per_second
+                ),
+            ),
+            ("create", self.create_us.line()),
+            ("join", self.join_us.line()),
+            ("leave", self.leave_us.line()),
+            (
+                "over 5 ms",
+                format!("{} creates, {} joins", self.creates_over_5_ms, self.joins_over_5_ms),
+            ),
+            (
+                "server CPU",
+                format!(
+                    "{} µs per cycle of 1 create, 3 joins, 4 leaves",
+                    or_na(self.server_cpu_us_per_cycle)
+                ),
+            ),
+            (
+                "generator",
+                format!("{} µs per cycle", or_na(self.generator_cpu_us_per_cycle)),
+            ),
+        ];
+        lines.extend(self.warnings.iter().map(|warning| ("WARNING", warning.clone())));
+        lines
+            .iter()
+            .map(|(label, value)| format!("{label:<18}{value}\n"))
+            .collect()
+    }
+}

@@ -1,0 +1,76 @@
+//! `search` finds a limit from both sides, and `storm` counts cycles and says what a budget refuses.
+
+mod program;
+
+use std::process::{Command, Output};
+
+use program::Floor;
+use serde_json::Value;
+
+fn run(arguments: &[&str]) -> (Output, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
+        .args(arguments)
+        .arg("--json")
+        .output()
+        .expect("the program starts");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output, report)
+}
+
+#[test]
+fn a_search_ends_at_a_passed_step_below_a_failed_one() {
+    let floor = Floor::start(&["--backend", "epoll"]);
+    let url = floor.url();
+    // 300 kB messages can be relayed a few times a second, and not in time at some rate above.
+    let (output, report) = run(&[
+        "search",
+        "--url",
+        &url,
+        "--rooms",
+        "1",
+        "--players",
+        "2",
+        "--size",
+        "300000",
+        "--rate",
+        "4",
+        "--start",
+        "1",
+        "--seconds",
+        "0.2",
+        "--warmup-seconds",
+        "0",
+        "--drain-seconds",
+        "0.5",
+        "--precision",
+        "0.5",
+        "--p99-ms",
+        "500",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let steps = report["steps"].as_array().expect("steps");
+    let factors = |passed: bool| {
+        let chosen = steps.iter().filter(move |step| step["passed"] == passed);
+        chosen
+            .map(|step| step["factor"].as_f64().expect("a number"))
+            .collect::<Vec<_>>()
+    };
+    let best = report["best_factor"].as_f64().expect("something passed");
+    assert!(factors(true).contains(&best), "{report}");
+    assert!(factors(false).iter().all(|&failed| failed > best), "{report}");
+    assert!(!factors(false).is_empty(), "{report}");
+    floor.stop();
+}
+
+#[test]
+fn a_storm_counts_every_cycle_and_request() {
+    let floor = Floor::start(&["--backend", "ring"]);
+    let (output, report) = run(&["storm", "--url", &floor.url(), "--parties", "3", "--cycles", "8"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(report["cycles"], 24);
+    assert!(report["join_us"]["max"].as_f64() > Some(0.0), "{report}");
+    assert!(report["server_cpu_us_per_cycle"].as_f64() > Some(0.0), "{report}");
+    assert_eq!(floor.backend, "(ring)");
+    assert!(floor.pid() > 0);
+    floor.stop();
+}
