@@ -141,6 +141,9 @@ pub(crate) struct LoadArguments {
 /// `run`
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
+    /// Also write the report, with plots, to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     #[command(flatten)]

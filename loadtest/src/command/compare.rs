@@ -49,7 +49,7 @@ fn measure(arguments: &CompareArguments, at: usize, plan: &Plan) -> Result<RunRe
         .counters
         .as_deref()
         .filter(|page| Counters::fetch(page).is_ok());
-    let report = run::measure(&scenario, &plan.traffic, process, page)?;
+    let (report, _) = run::measure(&scenario, &plan.traffic, process, page)?;
     opponent.dismiss()?;
     Ok(report)
 }

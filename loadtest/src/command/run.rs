@@ -1,11 +1,12 @@
 //! `run`: relay traffic in many rooms.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
 
 use crate::cli::RunArguments;
 use crate::fleet::{Edge, Fleet};
 use crate::plan::Plan;
-use crate::report::{self, LedgerReport, RunReport, Setting, TrafficReport, Verdict};
+use crate::report::{self, LedgerReport, RunReport, Setting, TrafficReport, Verdict, html};
 use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::Counters;
 use crate::server_figures::ServerProcess;
@@ -21,7 +22,11 @@ pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
         // A page that was asked for must be there; later on it may fail with its server.
         Counters::fetch(page)?;
     }
-    let report = measure(&scenario, &plan.traffic, process, page)?;
+    let (report, latency_ns) = measure(&scenario, &plan.traffic, process, page)?;
+    if let Some(path) = &arguments.html {
+        std::fs::write(path, html::page(&report, &latency_ns))
+            .with_context(|| format!("--html {}: cannot be written", path.display()))?;
+    }
     report::publish(&report, arguments.generator.json)
 }
 
@@ -31,7 +36,7 @@ pub(crate) fn measure(
     traffic: &Traffic,
     process: Option<ServerProcess>,
     counters_page: Option<&str>,
-) -> Result<RunReport> {
+) -> Result<(RunReport, Histogram<u64>)> {
     let mut fleet = Fleet::assemble(scenario)?;
     let mut samples = Vec::new();
     let mut counters = Vec::new();
@@ -59,9 +64,10 @@ pub(crate) fn measure(
         _ => Default::default(),
     };
     let traffic_report = TrafficReport::new(scenario, traffic, &findings, usage, kernel);
-    Ok(RunReport::new(
+    let report = RunReport::new(
         Setting::of_traffic(scenario, traffic),
         traffic_report,
         LedgerReport::new(account),
-    ))
+    );
+    Ok((report, findings.latency_ns))
 }

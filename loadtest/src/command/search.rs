@@ -133,7 +133,7 @@ fn run_step(arguments: &SearchArguments, plan: &Plan) -> Result<RunReport> {
     if let Some(page) = page {
         Counters::fetch(page)?;
     }
-    run::measure(&scenario, &plan.traffic, process, page)
+    Ok(run::measure(&scenario, &plan.traffic, process, page)?.0)
 }
 
 #[cfg(test)]

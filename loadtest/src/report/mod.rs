@@ -1,12 +1,14 @@
 //! What a test found: one structure per command, printed as a table for people and as one line of JSON for programs.
 
 mod compare;
+pub(crate) mod html;
 mod idle;
 mod ledger;
 mod percentiles;
 mod run;
 mod search;
 mod storm;
+mod svg;
 mod table;
 mod traffic;
 

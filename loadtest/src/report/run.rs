@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::report::table::{Table, or_na};
 use crate::report::traffic::Warning;
-use crate::report::{LedgerReport, Report, Setting, TrafficReport, Verdict};
+use crate::report::{GroupSetting, LedgerReport, Report, Setting, TrafficReport, Verdict};
 
 /// The report of `run`.
 #[derive(Debug, Serialize)]
@@ -37,6 +37,18 @@ impl RunReport {
                 Verdict::Balanced => "balanced",
                 Verdict::Faulty => "NOT BALANCED",
             }
+        )
+    }
+
+    /// Where, who and how long.
+    pub(super) fn headline(&self) -> String {
+        let groups: Vec<String> = self.setting.groups.iter().map(GroupSetting::line).collect();
+        format!(
+            "{} · {} connections · {} · {} s measured",
+            self.setting.server,
+            self.setting.connections,
+            groups.join(" · "),
+            self.traffic.seconds
         )
     }
 

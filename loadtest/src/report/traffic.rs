@@ -35,7 +35,7 @@ impl From<Warning> for String {
 #[derive(Debug, Serialize)]
 pub(crate) struct TrafficReport {
     warmup_seconds: f64,
-    seconds: f64,
+    pub(super) seconds: f64,
     sent_per_second: f64,
     pub(super) delivered_per_second: f64,
     pub(super) latency_us: Percentiles,

@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::closed_loop::Flights;
 use crate::ledger::{Entry, Ledger, Stray};
 use crate::payload;
-use crate::seating::Seating;
+use crate::seating::{Part, Seating};
 use crate::sys;
 use crate::timeline::Timeline;
 
@@ -162,6 +162,10 @@ impl Intake {
         }
         let latency_ns = self.now_ns.saturating_sub(stamp.scheduled_ns);
         self.stretch.delivered += u64::from(self.in_window);
+        if self.seating.part(receiver) == Part::Slow {
+            // Its latency is of its own making.
+            return;
+        }
         self.stretch.timeline.delivered(self.now_ns, latency_ns);
         if self.stretch.window_ns.contains(&stamp.scheduled_ns) {
             self.stretch.latency_ns.saturating_record(latency_ns);
