@@ -283,7 +283,7 @@ pub(crate) enum Backend {
 pub(crate) enum Io {
     /// io_uring where it is available, else epoll
     Auto,
-    /// io_uring: multishot receives, batched sends (Linux 6.12 or newer)
+    /// io_uring: multishot receives, batched sends (Linux 6.1 or newer)
     Ring,
     /// Edge-triggered epoll
     Epoll,

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use hdrhistogram::Histogram;
@@ -192,6 +192,7 @@ struct Display {
     progress: Vec<Arc<Progress>>,
     enabled: bool,
     before: Reading,
+    shown_at: Instant,
 }
 
 impl Display {
@@ -200,6 +201,7 @@ impl Display {
             progress,
             enabled: std::io::stderr().is_terminal(),
             before: Reading::default(),
+            shown_at: Instant::now(),
         }
     }
 
@@ -221,6 +223,9 @@ impl Display {
         }
         let mut now = Reading::default();
         self.progress.iter().for_each(|thread| thread.add_to(&mut now));
+        let seconds = self.shown_at.elapsed().as_secs_f64().max(1e-3);
+        self.shown_at = Instant::now();
+        let per_second = |count: u64| (count as f64 / seconds).round();
         let recent = now.recent_us.take();
         let latency = recent
             .filter(|recent| !recent.is_empty())
@@ -236,8 +241,8 @@ impl Display {
             std::io::stderr(),
             "\r\x1b[K{} players  {} sent/s  {} delivered/s{latency}  {} on the way  {}",
             now.joined,
-            now.sent - self.before.sent,
-            now.received - self.before.received,
+            per_second(now.sent - self.before.sent),
+            per_second(now.received - self.before.received),
             now.outstanding,
             if now.faults == 0 {
                 "no faults".to_owned()
