@@ -35,9 +35,10 @@ pub(crate) struct Point {
     /// From the start of the window to the middle of the slot.
     pub(crate) seconds: f64,
     pub(crate) delivered_per_second: f64,
-    pub(crate) p50_us: f64,
-    pub(crate) p99_us: f64,
-    pub(crate) max_us: f64,
+    /// Missing where nothing arrived.
+    pub(crate) p50_us: Option<f64>,
+    pub(crate) p99_us: Option<f64>,
+    pub(crate) max_us: Option<f64>,
 }
 
 impl Timeline {
@@ -100,12 +101,13 @@ impl Timeline {
                 let start_ns = at as u64 * self.slot_ns;
                 // The last slot may be shorter.
                 let length_ns = self.slot_ns.min(self.end_ns - self.start_ns - start_ns);
+                let latency = |us: u64| (slot.delivered > 0).then_some(us as f64);
                 Point {
                     seconds: seconds(start_ns + length_ns / 2),
                     delivered_per_second: slot.delivered as f64 / seconds(length_ns),
-                    p50_us: slot.latency_us.value_at_quantile(0.5) as f64,
-                    p99_us: slot.latency_us.value_at_quantile(0.99) as f64,
-                    max_us: slot.latency_us.max() as f64,
+                    p50_us: latency(slot.latency_us.value_at_quantile(0.5)),
+                    p99_us: latency(slot.latency_us.value_at_quantile(0.99)),
+                    max_us: latency(slot.latency_us.max()),
                 }
             })
             .collect()
@@ -139,9 +141,17 @@ mod tests {
         let points = timeline.points();
         let rates: Vec<f64> = points.iter().map(|point| point.delivered_per_second).collect();
         assert_eq!(rates, [20.0, 10.0, 20.0], "the last slot is half as long");
-        assert_eq!((points[0].max_us, points[2].p50_us), (7.0, 90.0));
+        assert_eq!((points[0].max_us, points[2].p50_us), (Some(7.0), Some(90.0)));
         let mut recent = recent_histogram();
         timeline.drain_recent(&mut recent);
         assert_eq!(recent.len(), 5, "the display sees warm-up and drain too");
+    }
+
+    #[test]
+    fn a_slot_without_deliveries_has_no_latency() {
+        let mut timeline = Timeline::new(0..300_000_000);
+        timeline.delivered(250_000_000, 1_000);
+        let points = timeline.points();
+        assert_eq!((points[0].delivered_per_second, points[0].p99_us), (0.0, None));
     }
 }

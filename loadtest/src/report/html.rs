@@ -84,8 +84,9 @@ pub(crate) fn page(run: &RunReport, latency_ns: &Histogram<u64>) -> String {
 
 fn plots(run: &RunReport, latency_ns: &Histogram<u64>) -> Vec<Plot> {
     let points = &run.traffic.timeline;
-    let over_time =
-        |value: fn(&crate::timeline::Point) -> f64| points.iter().map(|point| (point.seconds, value(point))).collect();
+    let over_time = |value: fn(&crate::timeline::Point) -> Option<f64>| {
+        points.iter().map(|point| (point.seconds, value(point))).collect()
+    };
     vec![
         Plot {
             title: "Latency by percentile, from the scheduled send to receipt",
@@ -94,7 +95,10 @@ fn plots(run: &RunReport, latency_ns: &Histogram<u64>) -> Vec<Plot> {
             series: vec![Series {
                 name: "latency",
                 class: "a",
-                points: percentile_curve(latency_ns),
+                points: percentile_curve(latency_ns)
+                    .into_iter()
+                    .map(|(nines, us)| (nines, Some(us)))
+                    .collect(),
             }],
         },
         Plot {
@@ -126,7 +130,7 @@ fn plots(run: &RunReport, latency_ns: &Histogram<u64>) -> Vec<Plot> {
             series: vec![Series {
                 name: "delivered",
                 class: "a",
-                points: over_time(|point| point.delivered_per_second),
+                points: over_time(|point| Some(point.delivered_per_second)),
             }],
         },
     ]

@@ -31,7 +31,8 @@ pub(super) struct Series {
     pub(super) name: &'static str,
     /// The colour's class.
     pub(super) class: &'static str,
-    pub(super) points: Vec<(f64, f64)>,
+    /// Where there is no value the line is interrupted.
+    pub(super) points: Vec<(f64, Option<f64>)>,
 }
 
 /// A plot with its title.
@@ -133,7 +134,7 @@ impl Plot {
             return out;
         }
         let x = Scale::new(self.x, points().map(|point| point.0));
-        let y = Scale::new(self.y, points().map(|point| point.1));
+        let y = Scale::new(self.y, points().filter_map(|point| point.1));
         let at_x = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
         let at_y = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
         write!(
@@ -158,8 +159,13 @@ impl Plot {
         }
         for (at, series) in self.series.iter().enumerate() {
             write!(out, "<path class=\"curve {}\" d=\"", series.class).expect("writing to a string cannot fail");
-            for (number_of, &(value_x, value_y)) in series.points.iter().enumerate() {
-                out.push(if number_of == 0 { 'M' } else { 'L' });
+            let mut pen = 'M';
+            for &(value_x, value_y) in &series.points {
+                let Some(value_y) = value_y else {
+                    pen = 'M';
+                    continue;
+                };
+                out.push(std::mem::replace(&mut pen, 'L'));
                 number(&mut out, at_x(value_x));
                 out.push(' ');
                 number(&mut out, at_y(value_y));
@@ -171,14 +177,6 @@ impl Plot {
             }
         }
         out.push_str("</svg>");
-        if let [only] = &self.series[..] {
-            write!(
-                out,
-                "<p class=\"sub\" style=\"margin:6px 0 0\">{}</p>",
-                escaped(only.name)
-            )
-            .expect("writing to a string cannot fail");
-        }
         out
     }
 }
