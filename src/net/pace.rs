@@ -52,7 +52,8 @@ impl Pace {
     pub(super) fn end_turn(&mut self, now: Instant) -> Option<Duration> {
         let took = now.saturating_duration_since(self.turn_began);
         self.worked += took;
-        let gather = self.window.checked_sub(took)?;
+        // A whole window behind a short turn; behind a long one less, for what came during it has gathered already.
+        let gather = self.window.min((self.window * 2).saturating_sub(took * 2));
         (gather >= SHORTEST).then_some(gather)
     }
 
