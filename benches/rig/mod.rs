@@ -1,0 +1,83 @@
+//! Shards without sockets, for the benches of single steps.
+
+#![allow(dead_code, reason = "each bench uses its own part")]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use signal_fish_relay::config::Config;
+use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
+use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::server::{admission_limits, shard_settings};
+use signal_fish_relay::session::Arrival;
+use signal_fish_relay::shard::{Flow, Now, SendOutcome, Shard, ShardId, SlotKey, World};
+
+pub const NOW: Now = Now {
+    mono_ms: 1_000,
+    wall: WallTime {
+        unix_nanos: 1_795_397_463_000_000_000,
+    },
+};
+
+/// A world of so many shards in which nothing runs out.
+pub fn world(shards: u16) -> Arc<World> {
+    let mut config = Config::default();
+    config.rate_limit.max_join_attempts = u32::MAX;
+    config.rate_limit.max_room_creations = u32::MAX;
+    config.rate_limit.max_relay_bytes = u64::MAX;
+    config.rate_limit.max_room_relay_bytes = u64::MAX;
+    let settings = shard_settings(&config).expect("a valid configuration");
+    World::new(settings, admission_limits(&config), shards, SlotKey::new([7; 16]))
+}
+
+pub fn shard(world: &Arc<World>, number: u16) -> Shard<()> {
+    Shard::new(ShardId(number), Arc::clone(world), [number as u8; 32], NOW)
+}
+
+/// A connection on the path of a version, not yet in a room.
+pub fn connect(shard: &mut Shard<()>, endpoint: ProtocolVersion) -> MemberRef {
+    let arrival = Arrival {
+        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        endpoint,
+        binding: None,
+    };
+    shard.admit((), arrival, None, NOW)
+}
+
+pub fn join_request(player: usize, code: &str) -> String {
+    format!(
+        r#"{{"type":"JoinRoom","data":{{"game_name":"bench","player_name":"Player{player}","room_code":"{code}","max_players":100}}}}"#
+    )
+}
+
+/// A room of so many, each on its version; everything that they were told is sent.
+pub fn room_of(shard: &mut Shard<()>, members: usize, endpoint: ProtocolVersion) -> Vec<MemberRef> {
+    let seats = (0..members)
+        .map(|number| {
+            let at = connect(shard, endpoint);
+            assert_eq!(
+                shard.on_text(at, &join_request(number, "BENCH2"), NOW),
+                Flow::Continue,
+                "one shard, no hop"
+            );
+            at
+        })
+        .collect();
+    flush(shard);
+    seats
+}
+
+/// Sends what is queued, to sockets that take everything. Returns how many bytes that were.
+pub fn flush(shard: &mut Shard<()>) -> usize {
+    let mut dirty = Vec::new();
+    let mut sent = 0;
+    shard.take_dirty(&mut dirty);
+    for at in dirty {
+        if let Some((_, bytes)) = shard.unsent(at, NOW) {
+            let count = bytes.len();
+            sent += count;
+            shard.sent(at, SendOutcome::Sent(count), NOW);
+        }
+    }
+    sent
+}
