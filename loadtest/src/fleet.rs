@@ -33,7 +33,10 @@ pub(crate) struct Fleet {
 
 /// What all threads measured in one stretch of traffic. Counts are those of the measured window.
 pub(crate) struct Findings {
+    /// Of all groups together.
     pub(crate) latency_ns: Histogram<u64>,
+    /// Of each.
+    pub(crate) latency_by_group_ns: Vec<Histogram<u64>>,
     pub(crate) send_lag_ns: Histogram<u64>,
     pub(crate) sent: u64,
     pub(crate) delivered: u64,
@@ -163,6 +166,7 @@ impl Findings {
     fn of(outcomes: Vec<Outcome>, window_ns: Range<u64>) -> Self {
         let mut all = Self {
             latency_ns: latency_histogram(),
+            latency_by_group_ns: Vec::new(),
             send_lag_ns: latency_histogram(),
             sent: 0,
             delivered: 0,
@@ -173,7 +177,14 @@ impl Findings {
             port: "",
         };
         for outcome in outcomes {
-            all.latency_ns += outcome.latency_ns;
+            all.latency_by_group_ns.resize_with(
+                outcome.latency_ns.len().max(all.latency_by_group_ns.len()),
+                latency_histogram,
+            );
+            for (of_all, of_thread) in all.latency_by_group_ns.iter_mut().zip(outcome.latency_ns) {
+                all.latency_ns += &of_thread;
+                *of_all += of_thread;
+            }
             all.send_lag_ns += outcome.send_lag_ns;
             all.sent += outcome.sent;
             all.delivered += outcome.delivered;

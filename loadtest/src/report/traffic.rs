@@ -31,6 +31,14 @@ impl From<Warning> for String {
     }
 }
 
+/// How long the messages of one group took.
+#[derive(Debug, Serialize)]
+struct GroupLatency {
+    name: String,
+    #[serde(flatten)]
+    latency_us: Percentiles,
+}
+
 /// Figures of the measured window of one stretch of traffic.
 #[derive(Debug, Serialize)]
 pub(crate) struct TrafficReport {
@@ -39,6 +47,9 @@ pub(crate) struct TrafficReport {
     sent_per_second: f64,
     pub(super) delivered_per_second: f64,
     pub(super) latency_us: Percentiles,
+    /// Of each group, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    latency_by_group_us: Vec<GroupLatency>,
     send_lag_us: Percentiles,
     pub(super) server: Option<Usage>,
     pub(super) server_cpu_us_per_delivery: Option<f64>,
@@ -75,6 +86,7 @@ impl TrafficReport {
             sent_per_second: round(findings.sent as f64 / seconds, 1),
             delivered_per_second: round(findings.delivered as f64 / seconds, 1),
             latency_us: Percentiles::of_ns(&findings.latency_ns),
+            latency_by_group_us: latency_by_group(scenario, findings),
             send_lag_us: Percentiles::of_ns(&findings.send_lag_ns),
             server_cpu_us_per_delivery: server.as_ref().and_then(|usage| per_delivery(usage.cpu_ns)),
             server,
@@ -153,6 +165,9 @@ impl TrafficReport {
             ),
         );
         out.row("latency", self.latency_us.line());
+        for group in &self.latency_by_group_us {
+            out.row(&format!("  {}", group.name), group.latency_us.line());
+        }
         out.row("send lag", self.send_lag_us.line());
         match &self.server {
             Some(usage) => {
@@ -212,4 +227,17 @@ impl TrafficReport {
             out.row("WARNING", &warning.text);
         }
     }
+}
+
+fn latency_by_group(scenario: &Scenario, findings: &Findings) -> Vec<GroupLatency> {
+    if scenario.groups.len() < 2 {
+        return Vec::new(); // it would be said twice
+    }
+    let groups = scenario.groups.iter().zip(&findings.latency_by_group_ns);
+    groups
+        .map(|(group, latency_ns)| GroupLatency {
+            name: group.name.clone(),
+            latency_us: Percentiles::of_ns(latency_ns),
+        })
+        .collect()
 }

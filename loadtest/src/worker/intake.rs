@@ -42,8 +42,8 @@ pub(crate) struct Stretch {
     pub(crate) window_ns: std::ops::Range<u64>,
     /// Length of every body, by group.
     pub(crate) body_chars: Vec<usize>,
-    /// From the scheduled send to receipt, of messages scheduled within the window.
-    pub(crate) latency_ns: Histogram<u64>,
+    /// From the scheduled send to receipt, of messages scheduled within the window, by group.
+    pub(crate) latency_ns: Vec<Histogram<u64>>,
     /// The same over time.
     pub(crate) timeline: Timeline,
     /// Deliveries received within the window.
@@ -62,8 +62,8 @@ impl Stretch {
         Self {
             timeline: Timeline::new(window_ns.clone()),
             window_ns,
+            latency_ns: body_chars.iter().map(|_| latency_histogram()).collect(),
             body_chars,
-            latency_ns: latency_histogram(),
             delivered: 0,
             reads: 0,
             flights: None,
@@ -168,7 +168,7 @@ impl Intake {
         }
         self.stretch.timeline.delivered(self.now_ns, latency_ns);
         if self.stretch.window_ns.contains(&stamp.scheduled_ns) {
-            self.stretch.latency_ns.saturating_record(latency_ns);
+            self.stretch.latency_ns[room.group].saturating_record(latency_ns);
         }
         if let (Some(flights), Entry::Fresh { expected }) = (&mut self.stretch.flights, entry) {
             let landed = flights.moved(&self.ledger, sender, expected);
@@ -283,7 +283,7 @@ mod tests {
             (
                 intake.stretch.delivered,
                 intake.stretch.reads,
-                intake.stretch.latency_ns.len()
+                intake.stretch.latency_ns[0].len()
             ),
             (1, 1, 1)
         );

@@ -37,7 +37,8 @@ const LONGEST_IDLE_POLL_NS: u64 = 2_000;
 
 /// What one thread measured in one stretch of traffic. Counts are those of the measured window.
 pub(crate) struct Outcome {
-    pub(crate) latency_ns: Histogram<u64>,
+    /// By group.
+    pub(crate) latency_ns: Vec<Histogram<u64>>,
     /// How late messages left, against their schedule.
     pub(crate) send_lag_ns: Histogram<u64>,
     pub(crate) sent: u64,
