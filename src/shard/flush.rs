@@ -56,7 +56,7 @@ impl<L> Shard<L> {
         if connection.outbox.has_holes() {
             self.post.report_gaps(at, now.mono_ms);
         }
-        let connection = self.post.connections.get(at)?;
+        let connection = self.post.connections.get_mut(at)?;
         let bytes = connection.outbox.unsent();
         (!bytes.is_empty()).then_some((&connection.link, bytes))
     }

@@ -47,12 +47,16 @@ impl Holes {
 
     /// A frame that was not queued is missing behind all fences.
     pub(super) fn add_last(&mut self, origin: &FrameOrigin, reason: GapReason) {
-        self.add_before(0, origin, reason);
+        self.add(self.fences, origin, reason);
     }
 
-    /// A frame is missing that had so many fences behind it.
-    pub(super) fn add_before(&mut self, fences_behind: u64, origin: &FrameOrigin, reason: GapReason) {
-        let fences_before = self.fences - fences_behind;
+    /// Fences queued since the queue was last empty.
+    pub(super) const fn fences(&self) -> u64 {
+        self.fences
+    }
+
+    /// A frame is missing that had so many fences before it.
+    pub(super) fn add(&mut self, fences_before: u64, origin: &FrameOrigin, reason: GapReason) {
         let seq = origin.seq;
         let begin = self.holes.partition_point(|hole| hole.fences_before < fences_before);
         let end = self.holes.partition_point(|hole| hole.fences_before <= fences_before);
@@ -159,7 +163,7 @@ mod tests {
         holes.add_last(&origin(1, 1), GapReason::VolatileDropped);
         holes.note_queued(&FrameMark::in_order(0));
         holes.add_last(&origin(2, 1), GapReason::VolatileDropped);
-        holes.add_before(1, &origin(1, 2), GapReason::VolatileDropped);
+        holes.add(0, &origin(1, 2), GapReason::VolatileDropped);
         assert_eq!(holes.fences_behind_first(), Some(1));
         assert_eq!(ranges(&holes.take_due(1, 9)), [(1, 1, 2)]);
         assert_eq!(holes.fences_behind_first(), Some(0));

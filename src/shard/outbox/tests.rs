@@ -180,6 +180,35 @@ fn what_was_all_sent_before_a_report_is_not_over() {
     assert!(outbox.is_empty());
 }
 
+#[test]
+fn taking_back_moves_nothing_until_as_much_is_dead_as_is_alive() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    for seq in 1..=10 {
+        outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, seq), b"12345678");
+    }
+    let held = |outbox: &Outbox| outbox.storage.as_ref().map_or(0, |storage| storage.bytes.len());
+    for left in (6..10).rev() {
+        assert!(outbox.evict_oldest_volatile());
+        assert_eq!((outbox.unsent_frames(), outbox.unsent_bytes()), (left, left * 8));
+        assert!(held(&outbox) == 80 && outbox.is_coherent());
+    }
+    assert!(outbox.evict_oldest_volatile());
+    assert!(held(&outbox) == 40 && outbox.is_coherent());
+    outbox.push(&mut pool, data(DeliveryClass::Latest, 1, 11), b"old");
+    assert!(outbox.supersede(&newer(1)) && outbox.is_coherent());
+    assert_eq!(outbox.take_due_gaps(9).len(), 2);
+    assert_eq!(outbox.unsent().len(), 40, "nobody sees what is dead");
+}
+
+#[test]
+fn a_queue_is_not_printed() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    outbox.push(&mut pool, FrameMark::in_order(0), b"hunter2");
+    let printed = format!("{outbox:?}");
+    let bytes = format!("{:?}", b"hunter2");
+    assert!(!printed.contains("hunter2") && !printed.contains(&bytes), "{printed}");
+}
+
 /// One thing that may happen to an outbox.
 #[derive(Debug, Clone)]
 enum Step {
@@ -226,10 +255,11 @@ proptest! {
                 }
                 Step::Control(length) => {
                     let frame = vec![number as u8; length];
-                    outbox.push(&mut pool, CONTROL, &frame);
+                    let mark = FrameMark::ahead(number as u64);
+                    outbox.push(&mut pool, mark, &frame);
                     let ahead = model[first_whole.min(model.len())..]
                         .iter().take_while(|(mark, _)| mark.lane == Lane::Control).count();
-                    model.insert(first_whole.min(model.len()) + ahead, (CONTROL, frame));
+                    model.insert(first_whole.min(model.len()) + ahead, (mark, frame));
                 }
                 Step::Send(wish) => {
                     let mut count = wish.min(outbox.unsent_bytes());
@@ -268,6 +298,13 @@ proptest! {
             prop_assert_eq!(outbox.unsent_bytes(), total - cut);
             prop_assert_eq!(outbox.unsent_frames(), model.len());
             prop_assert_eq!(outbox.is_empty(), model.is_empty());
+            prop_assert!(outbox.is_coherent());
+            let oldest = |may_be_spared: bool| {
+                let counts = |mark: &&FrameMark| !may_be_spared || mark.must_arrive();
+                model.iter().map(|(mark, _)| mark).filter(counts).map(|mark| mark.queued_at_ms).min()
+            };
+            prop_assert_eq!(outbox.oldest_queued_at_ms(true), oldest(true));
+            prop_assert_eq!(outbox.oldest_queued_at_ms(false), oldest(false));
         }
     }
 }
