@@ -179,6 +179,30 @@ fn a_flood_in_one_room_does_not_keep_another_waiting() {
 }
 
 #[test]
+fn what_a_room_is_told_by_the_server_counts_too() {
+    let mut rig = Rig::new();
+    let busy = busy_room(&mut rig);
+    let (mira, otto) = (rig.join("Mira", "CALM22"), rig.join("Otto", "CALM22"));
+    rig.flush(otto);
+    // Some hundred bytes to each member for each of these.
+    let toggles = text(r#"{"type":"PlayerReady"}"#).repeat(1_000);
+    rig.shard.begin_turn();
+    assert_eq!(rig.feed(busy[0], &toggles), Flow::Suspend);
+    let hello = text(r#"{"type":"GameData","data":{"data":"000001"}}"#);
+    assert_eq!(rig.feed(mira, &hello), Flow::Continue);
+    assert!(!rig.shard.may_go_on(), "another room was served: it is sent to first");
+    assert_eq!(numbers(&rig.flush(otto)), [1]);
+    let mut turns = 1;
+    while !rig.suspended.is_empty() {
+        rig.shard.begin_turn();
+        turns += 1;
+        rig.resume();
+        rig.flush(otto);
+    }
+    assert!(turns > 5, "{turns} turns");
+}
+
+#[test]
 fn one_senders_messages_stay_in_order_across_turns() {
     let mut rig = Rig::new();
     let busy = busy_room(&mut rig);

@@ -1,7 +1,7 @@
 //! A message from a client, on its way to the handler of its subject.
 
-use super::connection::State;
-use super::{Now, Shard};
+use super::connection::{Place, State};
+use super::{Now, RoomRef, Shard};
 use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ProtocolVersion, ServerMessage, parse};
 use crate::room::MemberRef;
 use crate::session::Stage;
@@ -47,7 +47,7 @@ impl<L> Shard<L> {
                 }
                 Ok(ClientMessage::GameData(_)) => {}
                 Ok(ClientMessage::Authenticate(request)) => self.authenticate(at, &request, now),
-                Ok(message) if self.may_proceed(at, now) => self.serve(at, message, now),
+                Ok(message) if self.may_proceed(at, now) => self.serve_in_turn(at, message, now),
                 Ok(_) => {}
                 Err(_) => self.refuse_input(
                     at,
@@ -176,6 +176,26 @@ impl<L> Shard<L> {
         connection.session.skip_handshake();
         self.tell_of_drain(at, now);
         true
+    }
+
+    /// Serves a request. What it makes the room say counts against the room's share, as game data does: readiness alone,
+    /// toggled by one, is told to everybody.
+    fn serve_in_turn(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
+        let room_before = self.room_of(at);
+        let bytes_before = self.post.queued_bytes;
+        self.serve(at, message, now);
+        let bytes = self.post.queued_bytes - bytes_before;
+        if bytes > 0
+            && let Some(room_ref) = room_before.or_else(|| self.room_of(at))
+        {
+            self.rooms.charge_turn(room_ref, &mut self.turn, bytes as usize);
+        }
+    }
+
+    fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
+        match self.post.connections.get(at)?.place? {
+            Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
+        }
     }
 
     fn serve(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {

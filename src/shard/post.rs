@@ -22,6 +22,8 @@ pub(super) struct Post<L> {
     pub(super) dirty: Vec<MemberRef>,
     /// Connections that could not take a frame and must be closed before the turn ends.
     pub(super) doomed: Vec<(MemberRef, CloseCode)>,
+    /// Bytes put into outboxes so far.
+    pub(super) queued_bytes: u64,
     pub(super) counters: Counters,
 }
 
@@ -33,6 +35,7 @@ impl<L> Default for Post<L> {
             pool: OutboxPool::default(),
             dirty: Vec::new(),
             doomed: Vec::new(),
+            queued_bytes: 0,
             counters: Counters::default(),
         }
     }
@@ -70,6 +73,7 @@ impl<L> Post<L> {
             return false;
         }
         connection.outbox.push(&mut self.pool, mark, bytes);
+        self.queued_bytes += bytes.len() as u64;
         if is_accountable {
             connection.account.note_queued(mark.origin.as_ref());
         }
