@@ -13,6 +13,10 @@ use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::RoomSnapshot;
 use crate::protocol::{Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret};
 
+/// The most absent players of whom a room keeps records; the oldest is forgotten for a newer one. More than the seats of
+/// the largest room, so that only who comes and goes on purpose pushes others out.
+const MAX_ABSENT: usize = 256;
+
 /// A player whose connection was lost.
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub(super) struct Absence {
@@ -144,6 +148,15 @@ impl RedeemRefusal {
     }
 }
 
+/// What a lost connection leaves behind.
+#[derive(Debug)]
+pub struct Loss {
+    /// What it means to those who stay.
+    pub departure: Departure,
+    /// Whose record was the oldest of too many.
+    pub forgotten: Option<PlayerId>,
+}
+
 /// What a player who came back finds.
 #[derive(Debug)]
 pub struct Return {
@@ -161,8 +174,10 @@ pub struct Return {
 
 impl Room {
     /// Frees the seat of a member whose connection was lost, and keeps a record of it for `window_ms`.
-    pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Departure> {
+    pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Loss> {
         let (seat, departure) = self.free_seat(link, now_ms)?;
+        let is_full = self.absences.records.len() >= MAX_ABSENT;
+        let forgotten = is_full.then(|| self.absences.records.remove(0).seat.player());
         let first_missed = self.absences.next_event();
         self.absences.records.push(Absence {
             seat,
@@ -172,7 +187,7 @@ impl Room {
             is_disowned: false,
             first_missed,
         });
-        Some(departure)
+        Some(Loss { departure, forgotten })
     }
 
     /// Whether somebody may still come back. Such a room is not deleted, and its events are kept.

@@ -12,7 +12,7 @@ mod moderation;
 mod peer_session;
 mod roster;
 
-pub use absence::{Claim, MissedEvent, RedeemRefusal, Return, Telling};
+pub use absence::{Claim, Loss, MissedEvent, RedeemRefusal, Return, Telling};
 pub use authority::AuthorityRefusal;
 pub use gallery::{Gallery, Visitor, WatchRefusal};
 pub use lobby::{ReadyRefusal, StartRefusal};

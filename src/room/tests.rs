@@ -334,10 +334,10 @@ mod absence {
         join(&mut room, newcomer(2, "Otto")).expect("a free seat");
         room.toggle_ready(link(1), NOW_MS).expect("not started");
         room.stamp(link(1), NOW_MS);
-        let departure = room
+        let loss = room
             .lose(link(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
             .expect("seated");
-        assert!(departure.held_authority);
+        assert!(loss.departure.held_authority && loss.forgotten.is_none());
         room
     }
 

@@ -12,7 +12,7 @@ use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
 use crate::protocol::{
     ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
 };
-use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings};
+use crate::room::{JoinRefusal, Loss, Member, MemberRef, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
 
 /// How often a code is drawn anew because a room has it already.
@@ -319,15 +319,19 @@ impl<L> Shard<L> {
         let departure = match self.post.connections.get(at).filter(|_| keep_seat) {
             Some(connection) => {
                 let allowance = connection.session.allowance.clone();
-                room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms)
+                let lost = room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms);
+                lost.map(|Loss { departure, forgotten }| {
+                    self.rooms.remember_absent(departure.player, room_ref);
+                    forgotten
+                        .into_iter()
+                        .for_each(|player| self.rooms.forget_absent(player));
+                    departure
+                })
             }
             None => room.leave(at, now.mono_ms),
         };
         let Some(departure) = departure else { return };
         world.presence.rise(departure.player);
-        if keep_seat {
-            self.rooms.remember_absent(departure.player, room_ref);
-        }
         self.count_member(false);
         if self.drain.leaves_untold {
             return;

@@ -137,7 +137,9 @@ impl Rooms {
     pub(super) fn delete(&mut self, at: RoomRef) {
         if let Some(Home { room, permit, .. }) = self.homes.remove(at.0) {
             self.by_name.remove(&(room.game_name().into(), room.code().clone()));
-            self.absent.retain(|_, room| *room != at);
+            for player in room.absent_players() {
+                self.absent.remove(&player);
+            }
             drop(permit);
         }
     }
