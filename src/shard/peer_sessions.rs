@@ -6,7 +6,7 @@
 use super::connection::RoomRef;
 use super::{Now, Shard};
 use crate::protocol::{PlanId, PlayerId, ProtocolVersion, ServerMessage, Topology, Transport};
-use crate::room::MemberRef;
+use crate::room::{MemberRef, Room};
 
 impl<L> Shard<L> {
     /// Plans the session of a game that has just started; everybody was told of the start.
@@ -36,56 +36,43 @@ impl<L> Shard<L> {
 
     /// A seat was taken or taken back, and everybody was told: a started game goes on by a new plan.
     pub(super) fn plan_with_newcomer(&mut self, room_ref: RoomRef, now: Now) {
-        if !self.has_session(room_ref) {
-            return;
-        }
-        let generation = self.draw_generation();
-        if self
-            .rooms
-            .get_mut(room_ref)
-            .is_some_and(|room| room.plan_anew(generation))
-        {
+        if self.replan(room_ref, Room::plan_anew, now) {
             self.post.counters.late_plans.add(1);
-            self.send_plans(room_ref, now);
         }
     }
 
     /// A seat is free, and everybody was told: if its player hosted the session, somebody else must.
     pub(super) fn plan_without(&mut self, player: PlayerId, room_ref: RoomRef, now: Now) {
-        if !self.has_session(room_ref) {
-            return;
-        }
-        let generation = self.draw_generation();
-        if self
-            .rooms
-            .get_mut(room_ref)
-            .is_some_and(|room| room.replace_host(player, generation))
-        {
+        if self.replan(room_ref, |room, generation| room.replace_host(player, generation), now) {
             self.post.counters.session_replans.add(1);
-            self.send_plans(room_ref, now);
         }
     }
 
     /// A member has said how it is reached: if it hosts the session, the others must know.
     pub(super) fn plan_with_endpoint(&mut self, at: MemberRef, room_ref: RoomRef, now: Now) {
-        if !self.has_session(room_ref) {
-            return;
-        }
-        let generation = self.draw_generation();
-        if self
-            .rooms
-            .get_mut(room_ref)
-            .is_some_and(|room| room.follow_endpoint(at, generation))
-        {
+        if self.replan(room_ref, |room, generation| room.follow_endpoint(at, generation), now) {
             self.post.counters.session_replans.add(1);
-            self.send_plans(room_ref, now);
         }
     }
 
-    fn has_session(&self, room_ref: RoomRef) -> bool {
-        self.rooms
+    /// Sends a new plan if a change of a started game demands one; says whether it did.
+    fn replan(&mut self, room_ref: RoomRef, change: impl FnOnce(&mut Room, PlanId) -> bool, now: Now) -> bool {
+        if self
+            .rooms
             .get(room_ref)
-            .is_some_and(|room| room.peer_session().is_some())
+            .is_none_or(|room| room.peer_session().is_none())
+        {
+            return false;
+        }
+        let generation = self.draw_generation();
+        let is_new = self
+            .rooms
+            .get_mut(room_ref)
+            .is_some_and(|room| change(room, generation));
+        if is_new {
+            self.send_plans(room_ref, now);
+        }
+        is_new
     }
 
     fn draw_generation(&mut self) -> PlanId {
