@@ -1,6 +1,7 @@
 //! Sockets that have not been upgraded: bounded in number, in bytes and in time.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::net::IpAddr;
 
 use super::socket::Socket;
@@ -8,7 +9,6 @@ use crate::room::MemberRef;
 use crate::shard::Table;
 
 /// A socket from which a request is expected, or which has been answered and is about to end.
-#[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) socket: Socket,
     pub(super) address: IpAddr,
@@ -16,6 +16,17 @@ pub(super) struct Greeting {
     pub(super) received: Vec<u8>,
     /// Whether all that is still awaited is the end.
     pub(super) is_answered: bool,
+}
+
+/// A request may hold credentials: only its measure is shown.
+impl fmt::Debug for Greeting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Greeting")
+            .field("address", &self.address)
+            .field("received_bytes", &self.received.len())
+            .field("is_answered", &self.is_answered)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The greetings of one shard, and when each has lasted long enough.

@@ -3,6 +3,7 @@
 //! Server frames carry no mask, so one encoding serves every receiver. A [`FrameBuffer`] is a reused scratch in which a
 //! frame is written once, in place, with room for its header kept in front of the payload.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::CloseCode;
@@ -39,9 +40,16 @@ impl FrameSpan {
 }
 
 /// A scratch that frames are encoded into, one behind the other, and read from until it is cleared.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FrameBuffer {
     bytes: Vec<u8>,
+}
+
+/// Frames may hold tokens and credentials: only their measure is shown.
+impl fmt::Debug for FrameBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameBuffer({} bytes)", self.bytes.len())
+    }
 }
 
 impl FrameBuffer {

@@ -1,5 +1,7 @@
 //! From bytes to messages, across any cuts.
 
+use std::fmt;
+
 use super::header::{FrameHeader, FrameKind, Violation};
 use crate::shard::Flow;
 
@@ -28,7 +30,7 @@ pub struct InboundLimits {
 }
 
 /// What a connection keeps of what it received: nothing between messages.
-#[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Inbound {
     partial: Option<Box<Partial>>,
     /// Whether anything that still comes is to be ignored.
@@ -36,7 +38,7 @@ pub struct Inbound {
 }
 
 /// The beginnings that are kept.
-#[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct Partial {
     /// Bytes as they came, from the start of a frame that is not yet complete or not yet served.
     carry: Vec<u8>,
@@ -44,11 +46,24 @@ struct Partial {
 }
 
 /// A message of which some pieces have come.
-#[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct Assembly {
     is_text: bool,
     bytes: Vec<u8>,
     fragments: u32,
+}
+
+/// What clients send may hold passwords and tokens: only its measure is shown.
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept_bytes = self.partial.as_ref().map_or(0, |partial| {
+            partial.carry.len() + partial.message.as_ref().map_or(0, |message| message.bytes.len())
+        });
+        f.debug_struct("Inbound")
+            .field("kept_bytes", &kept_bytes)
+            .field("is_over", &self.is_over)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Inbound {

@@ -70,6 +70,16 @@ fn a_connection_between_messages_keeps_nothing() {
 }
 
 #[test]
+fn what_is_kept_is_not_printed() {
+    let mut inbound = Inbound::default();
+    let mut seen = Vec::new();
+    let piece = frame(0x01, b"hunter2");
+    feed(&mut inbound, &piece, &mut seen).expect("no violation");
+    let printed = format!("{inbound:?}");
+    assert_eq!(printed, "Inbound { kept_bytes: 7, is_over: false, .. }");
+}
+
+#[test]
 fn control_frames_between_pieces_are_served_at_once() {
     let bytes = [
         frame(0x01, b"hel"),
