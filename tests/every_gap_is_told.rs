@@ -1,6 +1,7 @@
 //! Whatever happens, a receiver on version 3 has received and been told of exactly what was sent, per sender and epoch.
 //!
-//! Actors say things of every class, stop reading, come and go, lose their connections and return. Each room has a
+//! Actors say things of every class, stop reading, come and go as players and as spectators, lose their connections and
+//! return. Each room has a
 //! witness that never leaves: how far every stream came is what it heard or was told of. Everybody's books are kept by an
 //! [`Audit`], which refuses any hole that was not reported before it.
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use audit::{Audit, Stamp};
 use harness::{Client, Game, Schedule, Setup};
 use serde_json::{Value, json};
+use signal_fish_relay::shard::InboxLimits;
 
 const ROOMS: [&str; 2] = ["ROOM22", "ROOM33"];
 const ACTORS: usize = 7;
@@ -48,7 +50,7 @@ impl Actor {
     }
 
     fn act(&mut self, game: &Game, random: &mut Schedule) {
-        match random.below(24) {
+        match random.below(28) {
             0..=13 => {
                 for _ in 0..=random.below(6) {
                     self.say(random);
@@ -64,6 +66,14 @@ impl Actor {
             17 => drop(self.client.says("LeaveRoom").id),
             18..=19 => drop(self.client.reads(false).id),
             20..=22 => drop(self.client.reads(true).id),
+            23..=25 => drop(
+                self.client
+                    .sends(json!({"type": "JoinAsSpectator", "data": {
+                "game_name": "tide-pool", "spectator_name": format!("Actor{}", self.number),
+                "room_code": ROOMS[random.below(ROOMS.len())]}}))
+                    .id,
+            ),
+            26 => drop(self.client.says("LeaveSpectator").id),
             _ => self.drop_and_return(game, random),
         }
     }
@@ -116,6 +126,9 @@ struct Weather {
     pipe_bytes: usize,
     outbox_bytes: usize,
     droppable_frames: usize,
+    /// Members above which spectators watch from outposts.
+    outpost_members: Option<usize>,
+    inbox: InboxLimits,
 }
 
 /// What happened in some runs.
@@ -128,6 +141,10 @@ struct Tally {
     returns: u64,
     superseded: u64,
     undeliverable: u64,
+    outpost_places: u64,
+    thinned: u64,
+    cut: u64,
+    letters_refused: u64,
 }
 
 fn run(seed: u64, weather: Weather, tally: &mut Tally) {
@@ -135,11 +152,13 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
         seed,
         shards: weather.shards,
         pipe_bytes: weather.pipe_bytes,
+        inbox: weather.inbox,
         ..Setup::default()
     };
     setup.settings.budgets.joins = 10_000;
     setup.settings.outbox.max_bytes = weather.outbox_bytes;
     setup.settings.delivery.droppable_frames = weather.droppable_frames;
+    setup.settings.rooms.outpost_members = weather.outpost_members;
     let game = Game::new(setup);
     let mut witnesses: Vec<_> = ROOMS
         .iter()
@@ -202,6 +221,10 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
     tally.returns += game.count("reconnection_completions_total");
     tally.superseded += game.count("latest_superseded_total");
     tally.undeliverable += game.count("undeliverable_total");
+    tally.outpost_places += game.count("outpost_places_total");
+    tally.thinned += game.count("outpost_bulletins_thinned_total");
+    tally.cut += game.count("outpost_cuts_total");
+    tally.letters_refused += game.count("letters_refused_total");
 }
 
 fn in_weather(seeds: std::ops::Range<u64>, weather: Weather) -> Tally {
@@ -221,6 +244,8 @@ const CALM: Weather = Weather {
     pipe_bytes: 1 << 20,
     outbox_bytes: 1 << 20,
     droppable_frames: 1_024,
+    outpost_members: None,
+    inbox: InboxLimits { bulk: 64, reserve: 8 },
 };
 
 #[test]
@@ -268,4 +293,55 @@ fn with_one_shard_and_eight() {
         let tally = in_weather(seeds, weather);
         assert!(tally.reported > 300, "{tally:?}");
     }
+}
+
+#[test]
+fn with_outposts_on_one_shard_and_eight() {
+    for (seeds, shards) in [(400..430, 1), (430..460, 2), (460..490, 8)] {
+        let weather = Weather {
+            shards,
+            outpost_members: Some(2),
+            ..CALM
+        };
+        let tally = in_weather(seeds, weather);
+        assert!(tally.outpost_places > 100 && tally.undeliverable > 100, "{tally:?}");
+        assert_eq!(tally.slow_readers, 0, "{tally:?}");
+    }
+}
+
+#[test]
+fn with_outposts_and_slow_readers() {
+    let weather = Weather {
+        pipe_bytes: 300,
+        droppable_frames: 4,
+        outpost_members: Some(1),
+        ..CALM
+    };
+    let tally = in_weather(500..540, weather);
+    assert!(tally.outpost_places > 200 && tally.superseded > 100, "{tally:?}");
+}
+
+#[test]
+fn with_outposts_and_full_inboxes() {
+    let weather = Weather {
+        shards: 4,
+        outpost_members: Some(1),
+        inbox: InboxLimits { bulk: 1, reserve: 1 },
+        ..CALM
+    };
+    let tally = in_weather(600..640, weather);
+    assert!(tally.outpost_places > 100 && tally.letters_refused > 500, "{tally:?}");
+}
+
+#[test]
+fn with_outposts_that_are_overrun() {
+    let weather = Weather {
+        shards: 3,
+        outbox_bytes: 3_000,
+        outpost_members: Some(1),
+        inbox: InboxLimits { bulk: 1, reserve: 2 },
+        ..CALM
+    };
+    let tally = in_weather(700..760, weather);
+    assert!(tally.thinned > 20 && tally.cut > 5, "{tally:?}");
 }

@@ -12,6 +12,7 @@ mod harness;
 mod observer;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use actor::{Actor, Gossip};
 use harness::{Game, Schedule, Setup};
@@ -33,6 +34,8 @@ struct Weather {
     outbox_bytes: usize,
     topology: Topology,
     drains: bool,
+    /// Members above which spectators watch from outposts.
+    outpost_members: Option<usize>,
 }
 
 /// What happened in some runs.
@@ -83,6 +86,7 @@ fn setup(seed: u64, weather: Weather) -> Setup {
     settings.reconnection.event_limit = [0, 3, 100][seed as usize % 3];
     settings.rooms.empty_timeout_ms = 30_000;
     settings.rooms.default_spectators = Some(4);
+    settings.rooms.outpost_members = weather.outpost_members;
     settings.peer_sessions.topology = weather.topology;
     settings.peer_sessions.allows_webrtc = !seed.is_multiple_of(5);
     settings.peer_sessions.allows_direct = true;
@@ -108,7 +112,11 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
         for _ in 0..random.below(40) {
             game.machine().step();
         }
-        actors.iter_mut().for_each(|actor| actor.read(&mut gossip));
+        let has_outposts = weather.outpost_members.is_some();
+        for actor in &mut actors {
+            actor.observer.has_outposts = has_outposts;
+            actor.read(&mut gossip);
+        }
         if random.once_in(20) {
             game.advance_ms(random.below(8_000) as u64);
         }
@@ -139,14 +147,21 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
 
 /// Everybody who is in a room has the same picture of it, and nobody waits for an answer.
 fn agree(actors: &[Actor]) {
-    let mut rooms: BTreeMap<&str, &RoomView> = BTreeMap::new();
-    for actor in actors {
+    let mut rooms: BTreeMap<String, RoomView> = BTreeMap::new();
+    let (knowing, others): (Vec<_>, Vec<_>) = actors.iter().partition(|actor| actor.observer.hears_everything());
+    for actor in knowing.into_iter().chain(others) {
         if !actor.client.is_connected() || actor.observer.closed.is_some() {
             continue;
         }
         actor.observer.settle();
         if let Some(room) = actor.observer.room() {
-            let known = rooms.entry(&room.id).or_insert(room);
+            let mut room = room.clone();
+            let known = rooms.entry(room.id.clone());
+            if !actor.observer.hears_everything() {
+                let Entry::Occupied(known) = &known else { continue };
+                room.spectators.clone_from(&known.get().spectators);
+            }
+            let known = known.or_insert_with(|| room.clone());
             assert_eq!(*known, room, "actor{} knows another room", actor.number);
         }
     }
@@ -213,6 +228,7 @@ const CALM: Weather = Weather {
     outbox_bytes: 1 << 20,
     topology: Topology::Mesh,
     drains: false,
+    outpost_members: None,
 };
 
 #[test]
@@ -234,7 +250,7 @@ fn with_one_shard_and_hosts() {
         topology: Topology::Host,
         ..CALM
     };
-    let tally = in_weather(100..120, weather);
+    let tally = in_weather(100..130, weather);
     assert!(!tally.closes.contains_key(&4002), "nobody is slow here: {tally:?}");
 }
 
@@ -256,7 +272,7 @@ fn with_small_outboxes() {
         topology: Topology::Host,
         ..CALM
     };
-    let tally = in_weather(300..320, weather);
+    let tally = in_weather(300..330, weather);
     assert!(tally.closes.contains_key(&4002), "{tally:?}");
 }
 
@@ -284,4 +300,27 @@ fn while_the_server_drains() {
         tally.has(&["GoingAway"]) && tally.codes.contains_key("SERVER_DRAINING"),
         "{tally:?}"
     );
+}
+
+#[test]
+fn with_outposts() {
+    let weather = Weather {
+        outpost_members: Some(1),
+        pipe_bytes: 2_000,
+        ..CALM
+    };
+    in_weather(600..640, weather);
+}
+
+#[test]
+fn with_outposts_and_full_inboxes_while_the_server_drains() {
+    let weather = Weather {
+        shards: 4,
+        inbox: 1,
+        outpost_members: Some(1),
+        drains: true,
+        ..CALM
+    };
+    let tally = in_weather(700..740, weather);
+    assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
 }

@@ -106,6 +106,36 @@ fn a_partly_sent_head_frame_goes_on_at_its_next_byte() {
 }
 
 #[test]
+fn spectators_at_outposts_go_on_at_home() {
+    let mut settings = settings();
+    settings.rooms.outpost_members = Some(1);
+    settings.rooms.empty_timeout_ms = 60_000;
+    let watch = |name: &str| {
+        let data = format!(r#"{{"game_name":"reef","room_code":"ABC234","spectator_name":"{name}"}}"#);
+        text(&format!(r#"{{"type":"JoinAsSpectator","data":{data}}}"#))
+    };
+    let mut script = vec![
+        Step::Connect(0),
+        Step::Connect(1),
+        Step::Connect(2),
+        Step::Send(0, join("reef", Some("ABC234"), "Mira")),
+        Step::Send(1, watch("Kite")),
+        Step::Send(0, game_data("1")),
+    ];
+    script.extend((0..6).map(|_| Step::Wait(200))); // so that no news of the gallery is put off
+    script.push(Step::Send(2, watch("Rook")));
+    script.push(Step::Send(0, game_data("2")));
+    script.extend((0..6).map(|_| Step::Wait(200)));
+    script.push(Step::Send(1, text(r#"{"type":"LeaveSpectator"}"#)));
+    script.push(Step::Send(0, game_data("3")));
+    let whole = survives_every_cut(&script, &settings);
+    let seen = |client| [1, 2, 3].map(|number| count(&whole, client, &format!("\"data\":{number}")));
+    assert_eq!((seen(1), seen(2)), ([1, 1, 0], [0, 1, 1]));
+    assert_eq!(count(&whole, 1, "voluntary_leave"), 1);
+    assert_eq!((whole.rooms, whole.members), (1, 2));
+}
+
+#[test]
 fn a_closing_handshake_is_finished_by_either_side() {
     let bye = frame(CLOSE, &[0x03, 0xe8, b'b', b'y', b'e']);
     let mut by_peer = pair();

@@ -120,7 +120,9 @@ fn a_refused_transfer_is_answered_and_the_connection_goes_on() {
             {"game_name": "tide-pool", "room_code": seat.room_code, "spectator_name": "Guest"}}));
         guest.expects(json!({"type": "SpectatorJoinFailed", "data":
             {"reason": "$text", "error_code": "SERVICE_UNAVAILABLE"}}));
-        assert_eq!(game.count("hops_refused_total"), 3);
+        // Who wants to watch asks before it moves.
+        assert_eq!(game.count("hops_refused_total"), 2);
+        assert_eq!(game.count("letters_refused_total"), 1);
 
         game.machine().holds_transfers = false;
         blocker.expects_seat();

@@ -82,12 +82,15 @@ fn the_id_moves_with_the_connection() {
 #[test]
 fn a_refused_transfer_is_answered_under_the_id() {
     for seed in 0..40 {
-        let game = Game::new(Setup {
-            seed,
-            shards: 3,
-            inbox: InboxLimits { bulk: 1, reserve: 1 },
-            ..Setup::default()
-        });
+        let game = Game::new(
+            Setup {
+                seed,
+                shards: 3,
+                inbox: InboxLimits { bulk: 1, reserve: 1 },
+                ..Setup::default()
+            }
+            .with(|settings| settings.rooms.outpost_members = None),
+        );
         let (host, seat, guest) = host_and_operator(&game);
         let home = game.machine().shard_of(host.id).expect("the host is at home");
         let blocker = operator(&game, "blocker", Some((home + 2) % 3));

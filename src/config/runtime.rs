@@ -13,10 +13,13 @@ pub struct RuntimeConfig {
     /// The most, in microseconds, that a busy shard lets messages gather before it serves and sends them together.
     /// Default 1000; 0 … 10000; 0 = never.
     pub turn_window_us: u64,
-    /// Connections that may be on their way to one shard. Default 4096; 16 … 1048576.
+    /// Connections, questions and bulletins that may be on their way to one shard. Default 4096; 16 … 1048576.
     pub inbox_capacity: usize,
     /// Further places in a shard's inbox, kept for control messages. Default 1024; 16 … 1048576.
     pub inbox_reserve: usize,
+    /// Players and spectators that a room has on its own shard before further spectators are served by the shards that
+    /// accepted them. Default 256; 0 … 1048576; 0 = never.
+    pub outpost_members: usize,
     /// Connections that the kernel holds per listener until they are accepted. Default 1024; at least 1.
     pub listen_backlog: u32,
     /// Milliseconds all shards have to come up. Default 5000; 100 … 600000.
@@ -46,6 +49,7 @@ impl Default for RuntimeConfig {
             turn_window_us: 1000,
             inbox_capacity: 4096,
             inbox_reserve: 1024,
+            outpost_members: 256,
             listen_backlog: 1024,
             start_timeout_ms: 5000,
             drain_spread_ms: 5000,

@@ -25,7 +25,7 @@ pub fn inbound_limits(settings: &Settings) -> InboundLimits {
 /// Serves bytes that arrived on a connection. They are unmasked where they lie. After a suspension the rest is kept, and
 /// nothing more must be fed before it was [resumed](resume).
 pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limits: InboundLimits, now: Now) -> Flow {
-    if shard.is_departing(at) {
+    if shard.awaits_shard(at) {
         if let Some(link) = shard.link_mut(at) {
             link.inbound().keep(bytes);
         }
@@ -34,9 +34,9 @@ pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limi
     with_inbound(shard, at, now, |inbound, serve| inbound.feed(bytes, limits, serve))
 }
 
-/// Serves what was kept while a connection moved, or while its room had to wait.
+/// Serves what was kept while a connection moved, waited for another shard, or its room had to wait.
 pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimits, now: Now) -> Flow {
-    if shard.is_departing(at) {
+    if shard.awaits_shard(at) {
         return Flow::Suspend;
     }
     with_inbound(shard, at, now, |inbound, serve| inbound.resume(limits, serve))

@@ -39,6 +39,17 @@ pub enum Content<'a> {
     },
 }
 
+impl Content<'_> {
+    /// The encoding of binary data; `None` for JSON.
+    #[must_use]
+    pub const fn format(&self) -> Option<GameDataFormat> {
+        match self {
+            Self::Json { .. } => None,
+            Self::Binary { format, .. } => Some(*format),
+        }
+    }
+}
+
 /// The form in which a receiver gets a message. Receivers of one shape share one encoding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -53,6 +64,18 @@ pub enum Shape {
 impl Shape {
     /// How many shapes there are.
     pub const COUNT: usize = 5;
+
+    /// The form in which a reader of `dialect` gets game data; `format` is the encoding of binary data, `None` for JSON.
+    #[must_use]
+    pub fn of(format: Option<GameDataFormat>, dialect: Dialect) -> Self {
+        if format != Some(dialect.format) {
+            Self::Text(dialect.version)
+        } else if dialect.reads_archives {
+            Self::Archive
+        } else {
+            Self::Binary(dialect.version)
+        }
+    }
 
     /// The shape's place in a table of all shapes.
     #[must_use]
@@ -82,11 +105,7 @@ impl OutgoingGameData<'_> {
     /// The form in which a receiver of `dialect` gets this message.
     #[must_use]
     pub fn shape_for(&self, dialect: Dialect) -> Shape {
-        match self.content {
-            Content::Binary { format, .. } if format == dialect.format && dialect.reads_archives => Shape::Archive,
-            Content::Binary { format, .. } if format == dialect.format => Shape::Binary(dialect.version),
-            Content::Binary { .. } | Content::Json { .. } => Shape::Text(dialect.version),
-        }
+        Shape::of(self.content.format(), dialect)
     }
 
     /// Encodes the frame of one shape.

@@ -14,7 +14,7 @@ mod roster;
 
 pub use absence::{Claim, Loss, MissedEvent, RedeemRefusal, Return, Telling};
 pub use authority::AuthorityRefusal;
-pub use gallery::{Gallery, Visitor, WatchRefusal};
+pub use gallery::{Gallery, Spot, Visitor, WatchRefusal, Watcher};
 pub use lobby::{ReadyRefusal, StartRefusal};
 pub use moderation::{ModerationRefusal, Removed};
 pub use peer_session::{Briefing, PeerSession, SessionRules};
@@ -220,7 +220,7 @@ impl Room {
         &self.roster
     }
 
-    /// Everybody whom the room's events and data reach: those who sit, and those who watch.
+    /// Everybody here whom the room's events and data reach: those who sit, and those who watch and are not at an outpost.
     #[must_use]
     pub fn audience(&self) -> [&[Member]; 2] {
         [self.roster.members(), self.gallery.members()]

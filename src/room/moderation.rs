@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use thiserror::Error;
 
-use super::{MemberRef, Room};
+use super::{MemberRef, Room, Watcher};
 use crate::protocol::{ErrorCode, PlayerId, RoomCode, Secret, fold_name};
 
 /// The most bans that a room keeps; the oldest is forgotten for a newer one.
@@ -49,7 +49,7 @@ pub enum Removed {
     /// Somebody with a seat: end the connection, which frees the seat.
     Seated(MemberRef),
     /// Somebody who watches: take it out of the gallery.
-    Watching(MemberRef),
+    Watching(Watcher),
     /// Somebody who was absent: nothing, its record opens nothing any more.
     Absent,
 }
@@ -130,8 +130,8 @@ impl Room {
         }
         let removed = if let Some((member, seat)) = self.roster.member_of(target) {
             (Removed::Seated(member.link), seat.folded_name().into())
-        } else if let Some((link, name)) = self.gallery.find(target) {
-            (Removed::Watching(link), fold_name(name).into())
+        } else if let Some((watcher, name)) = self.gallery.find(target) {
+            (Removed::Watching(watcher), fold_name(name).into())
         } else if let Some(folded_name) = self.disown_absent(target) {
             (Removed::Absent, folded_name)
         } else {

@@ -253,10 +253,10 @@ fn spectators_take_no_seat_and_need_no_name_of_their_own() {
     let mut room = room_led_by_mira();
     let visitor = |number| Visitor {
         player: id(number),
-        member: Member {
+        spot: Spot::Here(Member {
             link: link(number),
             dialect: Dialect::FLOOR,
-        },
+        }),
         app: None,
         name: "Mira",
         password: None,
@@ -278,8 +278,8 @@ fn spectators_take_no_seat_and_need_no_name_of_their_own() {
     );
     join(&mut room, newcomer(2, "Otto")).expect("the gallery takes no seat");
     assert_eq!(room.audience().concat().len(), 3);
-    assert_eq!(room.stop_watching(link(7), NOW_MS), Some(id(7)));
-    assert_eq!(room.stop_watching(link(7), NOW_MS), None);
+    assert_eq!(room.stop_watching(Watcher::Here(link(7)), NOW_MS), Some(id(7)));
+    assert_eq!(room.stop_watching(Watcher::Here(link(7)), NOW_MS), None);
 }
 
 #[test]
@@ -287,10 +287,10 @@ fn a_room_with_a_spectator_is_not_empty() {
     let mut room = room_led_by_mira();
     let visitor = Visitor {
         player: id(7),
-        member: Member {
+        spot: Spot::Here(Member {
             link: link(7),
             dialect: Dialect::FLOOR,
-        },
+        }),
         app: None,
         name: "Kite",
         password: None,
@@ -298,7 +298,7 @@ fn a_room_with_a_spectator_is_not_empty() {
     room.watch(visitor, NOW_MS, WallTime::default()).expect("a free place");
     room.leave(link(1), NOW_MS);
     assert!(!room.is_empty());
-    room.stop_watching(link(7), NOW_MS);
+    room.stop_watching(Watcher::Here(link(7)), NOW_MS);
     assert!(room.is_empty());
 }
 

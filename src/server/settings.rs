@@ -53,6 +53,7 @@ pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
             max_players: config.protocol.max_players_limit,
             default_players: config.server.default_max_players,
             default_spectators: config.server.default_max_spectators,
+            outpost_members: Some(config.runtime.outpost_members).filter(|members| *members > 0),
             empty_timeout_ms: millis(config.server.empty_room_timeout),
             inactive_timeout_ms: millis(config.server.inactive_room_timeout),
             sweep_interval_ms: millis(config.server.room_cleanup_interval),

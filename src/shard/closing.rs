@@ -27,7 +27,7 @@ impl<L> Shard<L> {
     fn close_with(&mut self, at: MemberRef, code: Option<CloseCode>, farewell: Option<(&str, ErrorCode)>, now: Now) {
         match self.post.connections.get(at).map(|connection| &connection.state) {
             None | Some(State::Closing { .. }) => return,
-            Some(State::Open | State::Departing { .. }) => {}
+            Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
         }
         self.vacate(at, self.keeps_seat(code), now);
         let gives_up_at_ms = now.mono_ms + self.world.settings.close_timeout_ms;

@@ -3,9 +3,9 @@
 use super::account::DeliveryAccount;
 use super::admission::ConnectionPermit;
 use super::outbox::Outbox;
-use super::transfer::Errand;
+use super::transfer::{Errand, WatchErrand};
 use super::{ShardId, Table};
-use crate::protocol::OperationId;
+use crate::protocol::{OperationId, RoomId};
 use crate::room::MemberRef;
 use crate::session::Session;
 
@@ -61,6 +61,8 @@ pub(super) enum Place {
     Seated(RoomRef),
     /// It watches.
     Watching(RoomRef),
+    /// It watches at the outpost that a room has here.
+    Posted(RoomId),
 }
 
 /// A WebSocket ping that the server sent. Any sign of life answers it.
@@ -76,8 +78,19 @@ pub(super) enum State {
     Open,
     /// About to move to another shard; messages wait.
     Departing { target: ShardId, errand: Box<Errand> },
+    /// A room's home was asked something; messages wait.
+    Asking(Box<Ask>),
     /// A close frame is queued or sent; messages are ignored.
     Closing { gives_up_at_ms: u64, peer_has_closed: bool },
+}
+
+/// What a room's home was asked.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// Where there is a place to watch from.
+    Watch(WatchErrand),
+    /// To let the connection leave its outpost.
+    Leave,
 }
 
 impl<L> Connection<L> {

@@ -77,6 +77,12 @@ counters! {
     inbox_wakes, "inbox_wakes_total", "Times that another thread had to wake the shard.";
     inbox_refused_transfers, "inbox_refused_transfers_total", "Transfers that came back because this shard's inbox was full.";
     inbox_refused_control, "inbox_refused_control_total", "Control messages that not even the inbox's reserve could hold.";
+    outpost_places, "outpost_places_total", "Spectators who were given a place at an outpost of a room.";
+    bulletins_posted, "outpost_bulletins_total", "What a room said in a turn, sent to one outpost.";
+    bulletins_thinned, "outpost_bulletins_thinned_total", "Bulletins without what may be left out, for an outpost that is behind.";
+    outposts_cut, "outpost_cuts_total", "Outposts whose spectators were closed because they were too far behind.";
+    roster_notices_replaced, "outpost_roster_notices_replaced_total", "News of a gallery that newer news replaced before outposts were told.";
+    letters_refused, "letters_refused_total", "Letters that waited, or questions that were refused, because the other shard's inbox was full.";
     session_plans, "transport_session_plans_emitted_total", "Sessions planned at the start of a game.";
     session_replans, "transport_session_replans_emitted_total", "Sessions planned anew because the host left or moved.";
     late_plans, "transport_session_plans_late_join_total", "Sessions planned anew because a seat was taken or taken back.";

@@ -12,8 +12,8 @@ use crate::session::Stage;
 pub enum Flow {
     /// Go on.
     Continue,
-    /// Keep the bytes. The connection is about to move, and they are served where it arrives; or its room has used up its
-    /// share of the turn, and they are served in the next one.
+    /// Keep the bytes. The connection is about to move, and they are served where it arrives; or it waits for another shard,
+    /// and they are served after the answer; or its room has used up its share of the turn, and they are served in the next.
     Suspend,
 }
 
@@ -111,8 +111,16 @@ impl<L> Shard<L> {
         matches!(state, Some(State::Departing { .. }))
     }
 
+    /// Whether the connection waits for its move to another shard, or for an answer of another shard. What arrives for it is
+    /// kept.
+    #[must_use]
+    pub fn awaits_shard(&self, at: MemberRef) -> bool {
+        let state = self.post.connections.get(at).map(|connection| &connection.state);
+        matches!(state, Some(State::Departing { .. } | State::Asking(_)))
+    }
+
     fn flow(&mut self, at: MemberRef) -> Flow {
-        if self.turn.take_used_up() || self.is_departing(at) {
+        if self.turn.take_used_up() || self.awaits_shard(at) {
             Flow::Suspend
         } else {
             Flow::Continue
@@ -195,6 +203,7 @@ impl<L> Shard<L> {
     fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
         match self.post.connections.get(at)?.place? {
             Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
+            Place::Posted(_) => None,
         }
     }
 

@@ -60,12 +60,13 @@ impl<L> Shard<L> {
     pub fn dismiss_within(&mut self, span_ms: u64, now: Now) {
         self.world.begin_drain();
         self.drain.last_close_ms = Some(now.mono_ms + span_ms);
-        let mut moments = AHashMap::new();
+        let (mut moments, mut moments_afar) = (AHashMap::new(), AHashMap::new());
         for at in self.everybody() {
             let place = self.post.connections.get(at).and_then(|connection| connection.place);
             let drawn_ms = self.draw_dismissal_ms(now);
             let leaves_at_ms = match place {
                 Some(Place::Seated(room) | Place::Watching(room)) => *moments.entry(room).or_insert(drawn_ms),
+                Some(Place::Posted(room)) => *moments_afar.entry(room).or_insert(drawn_ms),
                 None => drawn_ms,
             };
             self.dismiss_at(at, leaves_at_ms);

@@ -4,15 +4,21 @@ use super::connection::{Place, RoomRef};
 use super::{Now, Shard};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, ServerMessage};
-use crate::room::{Member, MemberRef};
+use crate::room::{Member, MemberRef, Watcher};
 
 impl<L> Shard<L> {
     /// Looks over all rooms and deletes those whose time is over.
     pub(super) fn sweep_rooms(&mut self, now: Now) {
         let rules = &self.world.settings.rooms;
         let (empty_ms, inactive_ms) = (rules.empty_timeout_ms, rules.inactive_timeout_ms);
+        let sweep_ms = rules.sweep_interval_ms;
         for room_ref in self.rooms.quiet(empty_ms.min(inactive_ms), now.mono_ms) {
             let Some(room) = self.rooms.get(room_ref) else { continue };
+            // What outposts have heard is up to two of their sweeps old.
+            let inactive_ms = match self.post.branches.heard_ms(room.id()) {
+                Some(_) => inactive_ms + 2 * sweep_ms,
+                None => inactive_ms,
+            };
             let quiet_ms = now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_ref));
             if room.awaits_somebody() {
                 continue; // somebody may still come back to it
@@ -44,17 +50,18 @@ impl<L> Shard<L> {
                 .map_or(0, |known| known.last_inbound_ms)
         };
         let newest = room.audience().into_iter().flatten().map(heard).max().unwrap_or(0);
-        newest.max(room.last_activity_ms())
+        let afar = self.post.branches.heard_ms(room.id()).unwrap_or(0);
+        newest.max(room.last_activity_ms()).max(afar)
     }
 
-    /// Players are closed; spectators stay connected and are told that the room is gone.
+    /// Players are closed; spectators stay connected and are told that the room is gone, those at outposts there.
     fn evict_everybody(&mut self, room_ref: RoomRef, now: Now) {
         let Some(room) = self.rooms.get(room_ref) else { return };
         let room_id = room.id();
         let [players, spectators] = room.audience().map(links);
         for at in spectators {
             if let Some(room) = self.rooms.get_mut(room_ref) {
-                room.stop_watching(at, now.mono_ms);
+                room.stop_watching(Watcher::Here(at), now.mono_ms);
             }
             self.count_member(false);
             if let Some(connection) = self.post.connections.get_mut(at) {
@@ -68,6 +75,10 @@ impl<L> Shard<L> {
             };
             self.tell(at, &gone, now);
         }
+        let counters = std::sync::Arc::clone(&self.post.counters);
+        self.post
+            .branches
+            .close_room(room_id, &mut self.post.couriers, &counters, now.mono_ms);
         for at in players {
             debug_assert_eq!(
                 self.post.connections.get(at).and_then(|known| known.place),

@@ -4,6 +4,10 @@ use super::connection::State;
 use super::{Now, Shard, post};
 use crate::room::MemberRef;
 
+/// Sends to those who only watch that one turn makes at most, so that players wait at most a fraction of a millisecond for
+/// a gallery of any size.
+const GALLERY_SENDS_PER_TURN: usize = 64;
+
 /// What a socket said to a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
@@ -32,21 +36,33 @@ pub enum AfterSend {
 }
 
 impl<L> Shard<L> {
-    /// Takes the list of connections that have something to send, each once. Every one of them must be sent to, or
-    /// asked about with [`unsent`](Self::unsent), and its outcome [reported](Self::sent).
+    /// Takes a list of connections that have something to send, each once: everybody but those who only watch, and behind
+    /// them some of the latter. Every one of them must be sent to, or asked about with [`unsent`](Self::unsent), and its
+    /// outcome [reported](Self::sent).
     pub fn take_dirty(&mut self, into: &mut Vec<MemberRef>) {
         debug_assert!(
             self.post.doomed.is_empty(),
             "whoever could not take a frame is closed in the same event"
         );
         into.clear();
-        std::mem::swap(into, &mut self.post.dirty);
+        std::mem::swap(into, &mut self.post.dirty.first);
+        let gallery = &mut self.post.dirty.gallery;
+        into.extend(gallery.drain(..gallery.len().min(GALLERY_SENDS_PER_TURN)));
     }
 
-    /// Whether some connection has something to send, has to move, or is over: the caller must not wait.
+    /// Whether some connection has something to send, has to move, or is over, or a letter or an outpost waits: the caller
+    /// must not wait.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        !self.post.dirty.is_empty() || !self.departing.is_empty() || !self.ended.is_empty()
+        let post = &self.post;
+        !post.dirty.first.is_empty()
+            || !post.dirty.gallery.is_empty()
+            || !self.departing.is_empty()
+            || !self.ended.is_empty()
+            || !self.resumed.is_empty()
+            || self.outposts.has_mail()
+            || post.branches.is_open()
+            || post.couriers.has_fresh()
     }
 
     /// A connection's link and the bytes to send over it. `None` when it is gone or has nothing to say.
@@ -85,7 +101,7 @@ impl<L> Shard<L> {
             return match connection.state {
                 State::Closing { peer_has_closed, .. } if peer_has_closed => AfterSend::Remove,
                 State::Closing { .. } => AfterSend::FinishSending,
-                State::Open | State::Departing { .. } => AfterSend::Nothing,
+                State::Open | State::Departing { .. } | State::Asking(_) => AfterSend::Nothing,
             };
         }
         if progress && connection.outbox.awaits_report() {
@@ -108,7 +124,7 @@ impl<L> Shard<L> {
         if !connection.is_dirty && !connection.outbox.is_empty() {
             // `stalled_since_ms` stays until bytes really move: a socket that says so and takes nothing is still stalled.
             connection.is_dirty = true;
-            self.post.dirty.push(at);
+            self.post.dirty.push(at, connection);
         }
     }
 

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use super::connection::{Place, RoomRef};
 use super::entry::{Failure, check_password, draining, no_such_room};
+use super::outposts::Asker;
 use super::transfer::WatchErrand;
-use super::{Errand, Now, Shard};
+use super::{Now, Shard, ShardId};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{ErrorCode, JoinAsSpectator, ServerMessage};
-use crate::room::{Member, MemberRef, Visitor};
+use crate::room::{Member, MemberRef, Spot, Visitor, Watcher};
 
 impl<L> Shard<L> {
     /// Serves `JoinAsSpectator`.
     pub(super) fn join_as_spectator(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) {
         match self.check_watch(at, request, now) {
-            Ok(errand) => self.go(at, Errand::Watch(errand), now),
+            Ok(errand) => self.go_watching(at, errand, now),
             Err((reason, error_code)) => {
                 let reason = &reason;
                 self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
@@ -42,7 +43,7 @@ impl<L> Shard<L> {
                     ErrorCode::SpectatorNotAllowed,
                 ));
             }
-            Some(Place::Watching(_)) => {
+            Some(Place::Watching(_) | Place::Posted(_)) => {
                 return Err(("you are watching a room already".into(), ErrorCode::SpectatorJoinFailed));
             }
             None => {}
@@ -65,6 +66,9 @@ impl<L> Shard<L> {
             .rooms
             .find(&errand.game_name, &errand.room_code)
             .ok_or_else(no_such_room)?;
+        if self.is_crowded(room_ref) {
+            return self.watch_from_own_outpost(at, room_ref, errand, now);
+        }
         let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
         let connection = self
             .post
@@ -72,12 +76,13 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         let session = &connection.session;
+        let player = session.player();
         let visitor = Visitor {
-            player: session.player(),
-            member: Member {
+            player,
+            spot: Spot::Here(Member {
                 link: at,
                 dialect: session.dialect(),
-            },
+            }),
             app: session.app(),
             name: &errand.spectator_name,
             password: errand.password.as_ref(),
@@ -87,80 +92,108 @@ impl<L> Shard<L> {
         connection.place = Some(Place::Watching(room_ref));
         self.count_member(true);
         let room = self.rooms.get(room_ref).expect("found a moment ago");
-        let spectator = room.gallery().info(at).expect("let in a moment ago");
+        let spectator = room.gallery().info(player).expect("let in a moment ago");
         let settings = &self.world.settings;
         let snapshot = room.spectator_snapshot(spectator.id);
         self.post
             .answer(at, &ServerMessage::SpectatorJoined(snapshot), now.mono_ms, settings);
-        let about = Some(spectator.id);
         let joined = ServerMessage::NewSpectatorJoined {
             spectator,
             current_spectators: room.gallery().infos(),
         };
         let event = self
             .post
-            .announce(room, Some(at), about, &joined, now.mono_ms, settings);
+            .announce_gallery(room, Some(at), player, &joined, now.mono_ms, settings);
         self.keep_event(room_ref, event);
         Ok(())
     }
 
     /// Serves `LeaveSpectator`.
     pub(super) fn leave_spectator(&mut self, at: MemberRef, now: Now) {
-        let Some(Place::Watching(room_ref)) = self.post.connections.get(at).and_then(|connection| connection.place)
-        else {
-            return self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
-        };
-        self.vacate_gallery(at, room_ref, SpectatorReason::VoluntaryLeave, now);
-        if let Some(connection) = self.post.connections.get_mut(at) {
-            connection.place = None;
+        match self.post.connections.get(at).and_then(|connection| connection.place) {
+            Some(Place::Watching(room_ref)) => {
+                let watcher = Watcher::Here(at);
+                self.end_watching(room_ref, watcher, SpectatorReason::VoluntaryLeave, None, now);
+                if let Some(connection) = self.post.connections.get_mut(at) {
+                    connection.place = None;
+                }
+            }
+            Some(Place::Posted(room)) => self.ask_to_leave(at, room),
+            Some(Place::Seated(_)) | None => {
+                self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+            }
         }
     }
 
-    /// Takes a spectator out of the gallery and tells those who stay; one that stays connected is told first.
-    pub(super) fn vacate_gallery(&mut self, at: MemberRef, room_ref: RoomRef, reason: SpectatorReason, now: Now) {
+    /// Takes a spectator out of the gallery and tells those who stay; one that stays connected is told first, one at an
+    /// outpost there. `leaver` waits at an outpost for the answer to its request. Returns whether it was watching.
+    pub(super) fn end_watching(
+        &mut self,
+        room_ref: RoomRef,
+        watcher: Watcher,
+        reason: SpectatorReason,
+        leaver: Option<Asker>,
+        now: Now,
+    ) -> bool {
         let Some(room) = self.rooms.get_mut(room_ref) else {
-            return;
+            return false;
         };
-        let Some(spectator_id) = room.stop_watching(at, now.mono_ms) else {
-            return;
+        let Some(spectator_id) = room.stop_watching(watcher, now.mono_ms) else {
+            return false;
         };
-        self.count_member(false);
-        let Some(room) = self.rooms.get(room_ref) else { return };
+        let room = self.rooms.get(room_ref).expect("looked up above");
         let settings = &self.world.settings;
-        match reason {
-            SpectatorReason::VoluntaryLeave => {
-                let left = ServerMessage::SpectatorLeft {
-                    room_id: Some(room.id()),
-                    room_code: Some(room.code()),
-                    reason,
-                    current_spectators: room.gallery().infos(),
-                };
+        let left = match reason {
+            SpectatorReason::VoluntaryLeave => Some(ServerMessage::SpectatorLeft {
+                room_id: Some(room.id()),
+                room_code: Some(room.code()),
+                reason,
+                current_spectators: room.gallery().infos(),
+            }),
+            SpectatorReason::Removed => Some(ServerMessage::SpectatorLeft {
+                room_id: Some(room.id()),
+                // The code may have been changed to keep this very spectator out.
+                room_code: None,
+                reason,
+                current_spectators: Vec::new(),
+            }),
+            SpectatorReason::Joined | SpectatorReason::Disconnected | SpectatorReason::RoomClosed => None,
+        };
+        match (watcher, left) {
+            (Watcher::Here(at), Some(left)) if reason == SpectatorReason::VoluntaryLeave => {
                 self.post.answer(at, &left, now.mono_ms, settings);
             }
-            SpectatorReason::Removed => {
-                let left = ServerMessage::SpectatorLeft {
-                    room_id: Some(room.id()),
-                    // The code may have been changed to keep this very spectator out.
-                    room_code: None,
-                    reason,
-                    current_spectators: Vec::new(),
-                };
-                self.post.tell(at, &left, now.mono_ms, settings);
+            (Watcher::Here(at), Some(left)) => self.post.tell(at, &left, now.mono_ms, settings),
+            (Watcher::Here(_), None) => {}
+            (Watcher::Outpost { number, player }, left) => {
+                self.post.part_from_outpost(
+                    room.id(),
+                    ShardId(number),
+                    player,
+                    leaver,
+                    left.as_ref(),
+                    settings,
+                    now.mono_ms,
+                );
             }
-            SpectatorReason::Joined | SpectatorReason::Disconnected | SpectatorReason::RoomClosed => {}
+        }
+        if let Watcher::Here(_) = watcher {
+            self.count_member(false);
         }
         if self.drain.leaves_untold {
-            return; // everybody leaves; nobody needs to be told
+            return true; // everybody leaves; nobody needs to be told
         }
-        let current_spectators = room.gallery().infos();
+        let room = self.rooms.get(room_ref).expect("looked up above");
         let gone = ServerMessage::SpectatorDisconnected {
             spectator_id,
             reason,
-            current_spectators,
+            current_spectators: room.gallery().infos(),
         };
+        let settings = &self.world.settings;
         let event = self
             .post
-            .announce(room, None, Some(spectator_id), &gone, now.mono_ms, settings);
+            .announce_gallery(room, None, spectator_id, &gone, now.mono_ms, settings);
         self.keep_event(room_ref, event);
+        true
     }
 }

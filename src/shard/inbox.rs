@@ -1,8 +1,8 @@
 //! A shard's inbox: how other threads reach it.
 //!
-//! One bounded channel per shard. Transfers of connections may fill it up to its capacity; control messages have a
-//! reserve of their own beyond that, so that a storm of joins cannot keep a leave or a stop from arriving. Sending never
-//! blocks: what does not fit comes back to the sender, who says what happens then. At most one wake per sleep.
+//! One bounded channel per shard. Transfers, questions and bulletins may fill it up to its capacity; answers and farewells
+//! between shards may use half of a reserve beyond that, and orders to the shard all of it: so a storm of joins cannot keep
+//! a leave from arriving, and neither can keep out a stop. Sending never blocks: what does not fit comes back to the sender, who says what happens then. At most one wake per sleep.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -22,17 +22,42 @@ pub trait Wake: Send + Sync {
 pub struct InboxLimits {
     /// Messages of the bulk kind.
     pub bulk: usize,
-    /// Messages beyond that, for control only.
+    /// Messages beyond that: half of it for answers, all of it for orders.
     pub reserve: usize,
 }
+
+impl InboxLimits {
+    fn of(self, kind: usize) -> usize {
+        match kind {
+            BULK => self.bulk,
+            _ => (self.reserve / 2).max(1),
+        }
+    }
+}
+
+/// The kinds of messages that are counted, by their place in a table.
+const BULK: usize = 0;
+const ANSWERS: usize = 1;
 
 /// Which part of the inbox a message may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
-    /// Transfers: refused when the bulk part is full.
+    /// Transfers, questions and bulletins: refused when the bulk part is full.
     Bulk,
-    /// Control: may use the reserve.
+    /// Answers and farewells between shards: may use half of the reserve.
+    Answer,
+    /// Orders to the shard: may use the whole reserve.
     Control,
+}
+
+impl Priority {
+    const fn counted(self) -> Option<usize> {
+        match self {
+            Self::Bulk => Some(BULK),
+            Self::Answer => Some(ANSWERS),
+            Self::Control => None,
+        }
+    }
 }
 
 /// Counts of what happened at an inbox since the start. Read by anyone at any time.
@@ -42,14 +67,14 @@ pub struct InboxCounters {
     pub wakes: AtomicU64,
     /// Bulk messages that came back because the bulk part was full.
     pub refused_bulk: AtomicU64,
-    /// Control messages that came back because even the reserve was full.
+    /// Answers and orders that came back because the reserve was full.
     pub refused_control: AtomicU64,
 }
 
 struct Shared {
     doorbell: Doorbell,
     wake: Box<dyn Wake>,
-    bulk_waiting: AtomicUsize,
+    waiting: [AtomicUsize; 2],
     limits: InboxLimits,
     counters: InboxCounters,
 }
@@ -72,7 +97,7 @@ pub fn inbox<M>(limits: InboxLimits, wake: Box<dyn Wake>) -> (InboxSender<M>, In
     let shared = Arc::new(Shared {
         doorbell: Doorbell::new(),
         wake,
-        bulk_waiting: AtomicUsize::new(0),
+        waiting: [AtomicUsize::new(0), AtomicUsize::new(0)],
         limits,
         counters: InboxCounters::default(),
     });
@@ -85,6 +110,19 @@ pub fn inbox<M>(limits: InboxLimits, wake: Box<dyn Wake>) -> (InboxSender<M>, In
     )
 }
 
+impl Shared {
+    fn refuse(&self, priority: Priority) {
+        if let Some(kind) = priority.counted() {
+            self.waiting[kind].fetch_sub(1, Ordering::Relaxed);
+        }
+        let refused = match priority {
+            Priority::Bulk => &self.counters.refused_bulk,
+            Priority::Answer | Priority::Control => &self.counters.refused_control,
+        };
+        refused.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 impl<M> InboxSender<M> {
     /// Puts a message into the shard's inbox without waiting.
     ///
@@ -94,9 +132,10 @@ impl<M> InboxSender<M> {
     /// answer for it.
     pub fn try_send(&self, priority: Priority, message: M) -> Result<(), M> {
         let shared = &*self.shared;
-        if priority == Priority::Bulk && shared.bulk_waiting.fetch_add(1, Ordering::Relaxed) >= shared.limits.bulk {
-            shared.bulk_waiting.fetch_sub(1, Ordering::Relaxed);
-            shared.counters.refused_bulk.fetch_add(1, Ordering::Relaxed);
+        if let Some(kind) = priority.counted()
+            && shared.waiting[kind].fetch_add(1, Ordering::Relaxed) >= shared.limits.of(kind)
+        {
+            shared.refuse(priority);
             return Err(message);
         }
         match self.sender.try_send((priority, message)) {
@@ -108,14 +147,7 @@ impl<M> InboxSender<M> {
                 Ok(())
             }
             Err(TrySendError::Full((_, message)) | TrySendError::Disconnected((_, message))) => {
-                let refused = match priority {
-                    Priority::Bulk => {
-                        shared.bulk_waiting.fetch_sub(1, Ordering::Relaxed);
-                        &shared.counters.refused_bulk
-                    }
-                    Priority::Control => &shared.counters.refused_control,
-                };
-                refused.fetch_add(1, Ordering::Relaxed);
+                shared.refuse(priority);
                 Err(message)
             }
         }
@@ -138,8 +170,8 @@ impl<M> Inbox<M> {
     /// The next message, if one waits.
     pub fn try_recv(&self) -> Option<M> {
         let (priority, message) = self.receiver.try_recv().ok()?;
-        if priority == Priority::Bulk {
-            self.shared.bulk_waiting.fetch_sub(1, Ordering::Relaxed);
+        if let Some(kind) = priority.counted() {
+            self.shared.waiting[kind].fetch_sub(1, Ordering::Relaxed);
         }
         Some(message)
     }
@@ -219,6 +251,21 @@ mod tests {
         assert_eq!(sender.try_send(Priority::Bulk, 6), Ok(()));
         let rest: Vec<_> = std::iter::from_fn(|| inbox.try_recv()).collect();
         assert_eq!(rest, [2, 4, 6]);
+    }
+
+    #[test]
+    fn a_storm_of_answers_leaves_room_for_orders() {
+        let (sender, inbox, _) = inbox_of(1, 4);
+        for answer in 0..2 {
+            assert_eq!(sender.try_send(Priority::Answer, answer), Ok(()));
+        }
+        assert_eq!(sender.try_send(Priority::Answer, 3), Err(3));
+        assert_eq!(sender.try_send(Priority::Bulk, 4), Ok(()));
+        for order in 5..7 {
+            assert_eq!(sender.try_send(Priority::Control, order), Ok(()));
+        }
+        assert_eq!(inbox.try_recv(), Some(0));
+        assert_eq!(sender.try_send(Priority::Answer, 7), Ok(()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ impl<L> Shard<L> {
         let connection = self.post.connections.get(at)?;
         match connection.place? {
             Place::Seated(room_ref) => Some((room_ref, connection.session.player())),
-            Place::Watching(_) => None,
+            Place::Watching(_) | Place::Posted(_) => None,
         }
     }
 
@@ -56,8 +56,7 @@ impl<L> Shard<L> {
         let settings = &self.world.settings;
         let peers = room.peers(settings.rooms.relay_type_of(room.game_name()));
         let starting = ServerMessage::GameStarting { peers };
-        self.post
-            .tell_all(room.audience(), None, &starting, now.mono_ms, settings);
+        self.post.tell_room(room, None, &starting, now.mono_ms, settings);
         self.begin_peer_session(room_ref, now);
     }
 
@@ -128,6 +127,14 @@ impl<L> Shard<L> {
                 you_are_authority,
             };
             self.post.tell(member.link, &message, now.mono_ms, &self.world.settings);
+        }
+        if room.gallery().has_outposts() {
+            let message = ServerMessage::AuthorityChanged {
+                authority_player,
+                you_are_authority: false,
+            };
+            self.post.frames.clear();
+            self.post.tell_outposts(room, &message, [None, None]);
         }
         let telling = Telling::Authority(authority_player);
         let event = room.awaits_somebody().then_some(MissedEvent { about: None, telling });

@@ -12,7 +12,7 @@ use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
 use crate::protocol::{
     ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
 };
-use crate::room::{JoinRefusal, Loss, Member, MemberRef, Newcomer, Room, RoomSettings};
+use crate::room::{JoinRefusal, Loss, Member, MemberRef, Newcomer, Room, RoomSettings, Watcher};
 use crate::session::{AccessPolicy, Session};
 
 /// How often a code is drawn anew because a room has it already.
@@ -305,8 +305,9 @@ impl<L> Shard<L> {
         {
             Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, keep_seat, now),
             Some(Place::Watching(room_ref)) => {
-                self.vacate_gallery(at, room_ref, SpectatorReason::Disconnected, now);
+                self.end_watching(room_ref, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
             }
+            Some(Place::Posted(room)) => self.vacate_outpost(at, room),
             None => {}
         }
     }

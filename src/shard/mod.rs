@@ -37,6 +37,7 @@ mod membership;
 mod moderation;
 mod operation;
 mod outbox;
+mod outposts;
 mod peer_sessions;
 mod post;
 pub mod presence;
@@ -63,6 +64,7 @@ pub use ice::{IceRules, ListedIceServer, TurnRules};
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
+pub use outposts::Letter;
 pub use settings::{
     DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, PeerSessionRules, ReconnectionRules, RoomRules, Settings,
 };
@@ -79,6 +81,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use self::admission::ConnectionPermit;
 use self::deadlines::Deadlines;
 use self::drain::Drain;
+use self::outposts::Outposts;
 use self::post::Post;
 use self::rooms::Rooms;
 use self::share::Turn;
@@ -113,6 +116,10 @@ pub struct Shard<L> {
     access: Arc<AccessPolicy>,
     access_revision: u64,
     departing: Vec<MemberRef>,
+    /// The outposts here, of rooms that live anywhere.
+    outposts: Outposts,
+    /// Connections whose question to another shard was answered.
+    resumed: Vec<MemberRef>,
     ended: Vec<MemberRef>,
     next_sweep_ms: u64,
     drain: Drain,
@@ -139,6 +146,8 @@ impl<L> Shard<L> {
             access,
             access_revision,
             departing: Vec::new(),
+            outposts: Outposts::default(),
+            resumed: Vec::new(),
             ended: Vec::new(),
             next_sweep_ms,
             drain: Drain::default(),
@@ -227,8 +236,10 @@ impl<L> Shard<L> {
     pub fn tick(&mut self, now: Now) {
         self.renew_access();
         self.check_deadlines(now);
+        self.post.branches.tell_waiting_rosters(now.mono_ms);
         if now.mono_ms >= self.next_sweep_ms {
             self.next_sweep_ms = now.mono_ms + self.world.settings.rooms.sweep_interval_ms;
+            self.report_signs_of_life();
             self.sweep_absent(now);
             self.sweep_rooms(now);
         }
@@ -250,9 +261,12 @@ impl<L> Shard<L> {
     /// When [`tick`](Self::tick) next has something to do.
     #[must_use]
     pub fn next_deadline_ms(&self) -> u64 {
-        self.deadlines
-            .next_ms()
-            .map_or(self.next_sweep_ms, |at_ms| at_ms.min(self.next_sweep_ms))
+        let planned = [
+            self.deadlines.next_ms(),
+            self.post.branches.next_roster_ms(),
+            self.outposts.next_pass_ms(),
+        ];
+        planned.into_iter().flatten().fold(self.next_sweep_ms, u64::min)
     }
 
     /// Sixteen random bytes, for the caller's own ids.

@@ -5,7 +5,7 @@ use super::entry::check_password;
 use super::{Now, Shard};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
-use crate::room::{MemberRef, ModerationRefusal, Removed};
+use crate::room::{MemberRef, ModerationRefusal, Removed, Watcher};
 
 impl<L> Shard<L> {
     /// Serves `KickPlayer`.
@@ -49,9 +49,11 @@ impl<L> Shard<L> {
                 let farewell = ("the room's authority removed you", ErrorCode::Kicked);
                 self.close(link, CloseCode::Kicked, Some(farewell), now);
             }
-            Ok(Removed::Watching(link)) => {
-                self.vacate_gallery(link, room_ref, SpectatorReason::Removed, now);
-                if let Some(connection) = self.post.connections.get_mut(link) {
+            Ok(Removed::Watching(watcher)) => {
+                self.end_watching(room_ref, watcher, SpectatorReason::Removed, None, now);
+                if let Watcher::Here(link) = watcher
+                    && let Some(connection) = self.post.connections.get_mut(link)
+                {
                     connection.place = None;
                 }
             }

@@ -8,7 +8,8 @@ use super::connection::State;
 use super::post::Post;
 use super::{Now, Settings, Shard};
 use crate::protocol::{
-    ErrorCode, OperationAnswer, OperationResult, ProtocolVersion, RoomOperation, RoomRequest, ServerMessage,
+    ErrorCode, OperationAnswer, OperationId, OperationResult, ProtocolVersion, RoomOperation, RoomRequest,
+    ServerMessage,
 };
 use crate::room::MemberRef;
 
@@ -82,14 +83,18 @@ impl<L> Post<L> {
         let Some(operation_id) = operation else {
             return self.tell(to, message, now_ms, settings);
         };
-        let result = match *message {
-            ServerMessage::Error { message, error_code } => OperationAnswer::Own(OperationResult::OperationFailed {
-                reason: message,
-                error_code,
-            }),
-            _ => OperationAnswer::Plain(message),
-        };
-        let wrapped = ServerMessage::RoomOperationResult { operation_id, result };
-        self.tell(to, &wrapped, now_ms, settings);
+        self.tell(to, &under(operation_id, message), now_ms, settings);
     }
+}
+
+/// An answer under the id of its request.
+pub(super) fn under<'a>(operation_id: OperationId, message: &'a ServerMessage<'a>) -> ServerMessage<'a> {
+    let result = match *message {
+        ServerMessage::Error { message, error_code } => OperationAnswer::Own(OperationResult::OperationFailed {
+            reason: message,
+            error_code,
+        }),
+        _ => OperationAnswer::Plain(message),
+    };
+    ServerMessage::RoomOperationResult { operation_id, result }
 }

@@ -4,13 +4,17 @@
 //! receive it, that a receiver which cannot take a frame is noted and never skipped in silence, and that nobody waits for
 //! anybody.
 
-use super::connection::{Connection, Connections};
+use std::collections::VecDeque;
+
+use super::connection::{Connection, Connections, Place};
 use super::outbox::{FrameMark, FrameOrigin, Outbox, OutboxPool};
+use super::outposts::branches::Branches;
+use super::outposts::couriers::Couriers;
 use super::slow_reader::{self, Way};
 use super::{Counters, Settings};
 use crate::protocol::delivery::{Gap, GapReason};
-use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, PlayerId, ProtocolVersion, ServerMessage};
-use crate::room::{Member, MemberRef, MissedEvent, Room, Telling};
+use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion, ServerMessage};
+use crate::room::{Member, MemberRef, Telling};
 
 /// The connections of a shard, and what is needed to send to them.
 #[derive(Debug)]
@@ -18,13 +22,34 @@ pub(super) struct Post<L> {
     pub(super) connections: Connections<L>,
     pub(super) frames: FrameBuffer,
     pub(super) pool: OutboxPool,
-    /// Connections with something to send, each once.
-    pub(super) dirty: Vec<MemberRef>,
+    pub(super) dirty: Dirty,
     /// Connections that could not take a frame and must be closed before the turn ends.
     pub(super) doomed: Vec<(MemberRef, CloseCode)>,
     /// Bytes put into outboxes so far.
     pub(super) queued_bytes: u64,
     pub(super) counters: Counters,
+    /// The outposts of the rooms that live here.
+    pub(super) branches: Branches,
+    /// Letters to other shards.
+    pub(super) couriers: Couriers,
+}
+
+/// Connections with something to send, each once.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    /// All but those who only watch.
+    pub(super) first: Vec<MemberRef>,
+    /// Those who only watch: as many per turn as delay nobody for long.
+    pub(super) gallery: VecDeque<MemberRef>,
+}
+
+impl Dirty {
+    pub(super) fn push<L>(&mut self, at: MemberRef, connection: &Connection<L>) {
+        match connection.place {
+            Some(Place::Watching(_) | Place::Posted(_)) => self.gallery.push_back(at),
+            Some(Place::Seated(_)) | None => self.first.push(at),
+        }
+    }
 }
 
 impl<L> Default for Post<L> {
@@ -33,10 +58,12 @@ impl<L> Default for Post<L> {
             connections: Connections::default(),
             frames: FrameBuffer::default(),
             pool: OutboxPool::default(),
-            dirty: Vec::new(),
+            dirty: Dirty::default(),
             doomed: Vec::new(),
             queued_bytes: 0,
             counters: Counters::default(),
+            branches: Branches::default(),
+            couriers: Couriers::default(),
         }
     }
 }
@@ -45,7 +72,14 @@ impl<L> Post<L> {
     /// Queues an encoded frame for one connection; says whether it was queued. If not, the connection is closing or is
     /// doomed to.
     pub(super) fn deliver(&mut self, to: MemberRef, frame: &FrameSpan, mark: FrameMark, settings: &Settings) -> bool {
-        let bytes = self.frames.bytes(frame);
+        let frames = std::mem::take(&mut self.frames);
+        let was_queued = self.deliver_bytes(to, frames.bytes(frame), mark, settings);
+        self.frames = frames;
+        was_queued
+    }
+
+    /// The same for a frame that lies elsewhere.
+    pub(super) fn deliver_bytes(&mut self, to: MemberRef, bytes: &[u8], mark: FrameMark, settings: &Settings) -> bool {
         let Some(connection) = self.connections.get_mut(to) else {
             return false;
         };
@@ -97,6 +131,22 @@ impl<L> Post<L> {
         }
         mark_dirty(connection, to, &mut self.dirty);
         false
+    }
+
+    /// Whether a receiver may be told in words that something is missing. On version 3 once for each report of gaps.
+    pub(super) fn may_advise(&mut self, at: MemberRef) -> bool {
+        self.connections.get_mut(at).is_some_and(|connection| {
+            connection.session.dialect().version < ProtocolVersion::V3 || connection.account.may_advise()
+        })
+    }
+
+    /// Sees to it that a connection is closed before the turn ends.
+    pub(super) fn doom(&mut self, at: MemberRef, code: CloseCode) {
+        if let Some(connection) = self.connections.get_mut(at)
+            && !connection.is_closing()
+        {
+            doom(connection, at, code, &mut self.doomed);
+        }
     }
 
     /// Queues the reports of all gaps that a receiver must be told of before what is sent to it next.
@@ -165,7 +215,7 @@ impl<L> Post<L> {
         self.deliver(to, &frame, FrameMark::in_order(now_ms), settings);
     }
 
-    /// Sends a control message to everybody in an audience but one, encoded once per version.
+    /// Sends a control message to everybody in an audience but one, encoded once per version. Returns the frames.
     pub(super) fn tell_all(
         &mut self,
         audience: [&[Member]; 2],
@@ -173,7 +223,7 @@ impl<L> Post<L> {
         message: &ServerMessage<'_>,
         now_ms: u64,
         settings: &Settings,
-    ) {
+    ) -> [Option<FrameSpan>; 2] {
         debug_assert!(!message.is_personal(), "each receiver reads another text");
         self.frames.clear();
         let mut encoded: [Option<FrameSpan>; 2] = [None, None];
@@ -188,29 +238,12 @@ impl<L> Post<L> {
                 .clone();
             self.deliver(member.link, &frame, FrameMark::in_order(now_ms), settings);
         }
-    }
-
-    /// Sends an event of a room to everybody in it but one. The event is returned if somebody is absent who must be told
-    /// of it later.
-    pub(super) fn announce(
-        &mut self,
-        room: &Room,
-        except: Option<MemberRef>,
-        about: Option<PlayerId>,
-        message: &ServerMessage<'_>,
-        now_ms: u64,
-        settings: &Settings,
-    ) -> Option<MissedEvent> {
-        self.tell_all(room.audience(), except, message, now_ms, settings);
-        room.awaits_somebody().then(|| MissedEvent {
-            about,
-            telling: verbatim(message),
-        })
+        encoded
     }
 }
 
 /// A message in the form of either version, to be told later.
-fn verbatim(message: &ServerMessage<'_>) -> Telling {
+pub(super) fn verbatim(message: &ServerMessage<'_>) -> Telling {
     let text = |version| {
         let mut json = Vec::new();
         message.write_json(version, &mut json);
@@ -240,9 +273,9 @@ pub(super) fn is_full(outbox: &Outbox, bytes: usize, settings: &Settings) -> boo
 }
 
 /// Puts a connection on the list of those to flush, unless it is there or its socket is full.
-pub(super) fn mark_dirty<L>(connection: &mut Connection<L>, at: MemberRef, dirty: &mut Vec<MemberRef>) {
+pub(super) fn mark_dirty<L>(connection: &mut Connection<L>, at: MemberRef, dirty: &mut Dirty) {
     if !connection.is_dirty && connection.stalled_since_ms.is_none() {
         connection.is_dirty = true;
-        dirty.push(at);
+        dirty.push(at, connection);
     }
 }

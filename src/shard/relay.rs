@@ -134,6 +134,20 @@ impl<L> Shard<L> {
                 }
             }
         }
+        if room.gallery().has_outposts() {
+            for (dialect, _) in room.gallery().read_afar() {
+                let shape = message.shape_for(dialect);
+                let encoded = encoded[shape.index()].get_or_insert_with(|| message.encode(shape, &mut post.frames));
+                if let Err(why) = encoded {
+                    undeliverable.get_or_insert((*why, 0));
+                }
+            }
+            let frames = encoded.each_ref().map(|frame| match frame {
+                Some(Ok(span)) => Some(post.frames.bytes(span)),
+                None | Some(Err(_)) => None,
+            });
+            post.branches.say(room.id(), origin, content.format(), frames);
+        }
         post.counters.game_data_messages.add(1);
         post.counters.relay_bytes.add(bytes as u64);
         post.counters.deliveries.add(delivered);
@@ -176,9 +190,16 @@ impl<L> Shard<L> {
             .filter(|member| member.link != at && matches!(message.shape_for(member.dialect), Shape::Text(_)))
             .map(|member| member.link)
             .collect();
+        let is_passed_over = |(dialect, _): &(_, usize)| matches!(message.shape_for(*dialect), Shape::Text(_));
+        let afar: usize = room
+            .gallery()
+            .read_afar()
+            .filter(is_passed_over)
+            .map(|(_, count)| count)
+            .sum();
         let own = format!(
             "your game data did not reach {} of the room: {why}{more}",
-            passed_over.len()
+            passed_over.len() + afar
         );
         // On version 3 the code is kept for receivers: published clients demand a report of a gap before it.
         let code = match self.version_of(at) {
@@ -190,19 +211,17 @@ impl<L> Shard<L> {
             message: &text,
             error_code: ErrorCode::UnsupportedGameDataFormat,
         };
+        if afar > 0
+            && let Some(room) = self.rooms.get(room_ref)
+        {
+            self.post.advise_outposts(room, &notice, message.content.format());
+        }
         for receiver in passed_over {
-            if !self.may_advise(receiver) {
+            if !self.post.may_advise(receiver) {
                 continue;
             }
             // Not charged to its budget of refusals: it asked for nothing, and others must not be able to close it.
             self.tell(receiver, &notice, now);
         }
-    }
-
-    /// Whether a receiver may be told in words that something is missing. On version 3 once for each report of gaps.
-    fn may_advise(&mut self, at: MemberRef) -> bool {
-        self.post.connections.get_mut(at).is_some_and(|connection| {
-            connection.session.dialect().version < ProtocolVersion::V3 || connection.account.may_advise()
-        })
     }
 }

@@ -112,6 +112,8 @@ pub struct RoomRules {
     pub default_players: u8,
     /// Spectators of a room; `None`: twice its seats, `Some(0)`: any number.
     pub default_spectators: Option<u8>,
+    /// Members that a room has at its home before further spectators stay where they were accepted; `None`: they never do.
+    pub outpost_members: Option<usize>,
     /// How long an empty room is kept after its last activity, in milliseconds.
     pub empty_timeout_ms: u64,
     /// How long an occupied room is kept after the last sign of life of anybody in it, in milliseconds.

@@ -97,12 +97,21 @@ impl ReturnErrand {
     }
 }
 
+impl WatchErrand {
+    /// The shard on which the room lives, if there is one.
+    pub(super) fn home(&self, world: &World) -> ShardId {
+        world
+            .slots
+            .owner(world.slot_key.slot_of(&self.game_name, &self.room_code))
+    }
+}
+
 impl Errand {
     /// The shard that must run the errand; `None` if any may: a room without a code is made where there is room.
     pub(super) fn home(&self, world: &World) -> Option<ShardId> {
         let slot = match self {
             Self::Join(join) => world.slot_key.slot_of(&join.game_name, join.room_code.as_ref()?),
-            Self::Watch(watch) => world.slot_key.slot_of(&watch.game_name, &watch.room_code),
+            Self::Watch(watch) => return Some(watch.home(world)),
             Self::Return(back) => back.slot(),
         };
         Some(world.slots.owner(slot))

@@ -263,9 +263,28 @@ impl Rig {
         let _ = conversation::resume(&mut self.shards[shard], at, INBOUND, now);
     }
 
-    /// What happens at the end of a turn: hops, sends, ends.
+    /// Lets the shards tell each other all that they have to say.
+    fn exchange_letters(&mut self) {
+        let now = self.now();
+        while self.shards.iter().any(|shard| shard.has_letters()) {
+            for from in 0..self.shards.len() {
+                while let Some(letter) = self.shards[from].next_letter(now) {
+                    self.shards[letter.target().index()].read_letter(letter, now);
+                }
+            }
+            for number in 0..self.shards.len() {
+                self.shards[number].serve_outposts(now);
+                for at in self.shards[number].take_resumed() {
+                    self.resume(number, at);
+                }
+            }
+        }
+    }
+
+    /// What happens at the end of a turn: letters, hops, sends, ends.
     fn turn(&mut self) {
         let now = self.now();
+        self.exchange_letters();
         while let Some((from, at)) = self.next_departing() {
             let Some(transfer) = self.shards[from].extract(at) else {
                 continue;
@@ -274,6 +293,7 @@ impl Rig {
             let at = self.shards[to].receive(transfer, now);
             self.clients[client].place = Some((to, at));
             self.resume(to, at);
+            self.exchange_letters();
         }
         let mut dirty = Vec::new();
         let mut is_quiet = false;
@@ -290,6 +310,8 @@ impl Rig {
                     self.end(number, at, now);
                 }
             }
+            is_quiet &= !self.shards.iter().any(|shard| shard.has_letters());
+            self.exchange_letters();
         }
     }
 
@@ -356,6 +378,10 @@ impl Rig {
     /// Freezes everything, and goes on in a process whose clock has begun anew.
     pub fn change_process(&mut self, shards: u16) {
         let now = self.now();
+        for shard in &mut self.shards {
+            shard.hurry_letters();
+        }
+        self.exchange_letters();
         let world_bytes = self.world.freeze(now.mono_ms).to_bytes().expect("archived");
         let archives = self.freeze();
         let nothing = Admitted {

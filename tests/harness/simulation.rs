@@ -9,7 +9,7 @@ use signal_fish_relay::protocol::{ErrorCode, ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
 use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::{
-    AfterSend, Flow, Inbox, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Transfer, Wake, World, inbox,
+    AfterSend, Flow, Inbox, InboxSender, Letter, Now, Priority, Shard, ShardId, SlotKey, Transfer, Wake, World, inbox,
 };
 
 use super::frames::Frame;
@@ -29,10 +29,16 @@ impl Wake for NoSleep {
     fn wake(&self) {}
 }
 
+/// What shards send each other.
+enum Mail {
+    Transfer(Box<Transfer<Link>>),
+    Letter(Letter),
+}
+
 /// A shard with what its pump would hold.
 struct Core {
     shard: Shard<Link>,
-    inbox: Inbox<Transfer<Link>>,
+    inbox: Inbox<Mail>,
     /// Connections that are watched here.
     watched: Vec<MemberRef>,
     /// Those that wait for room to write.
@@ -49,14 +55,17 @@ pub struct Simulation {
     pub schedule: Schedule,
     pub world: Arc<World>,
     cores: Vec<Core>,
-    senders: Vec<InboxSender<Transfer<Link>>>,
+    senders: Vec<InboxSender<Mail>>,
     in_flight: usize,
+    letters_in_flight: usize,
     pub peers: Vec<Peer>,
     limits: InboundLimits,
     pipe_bytes: usize,
     mono_ms: u64,
     /// While set, no inbox is emptied: who hops stays between two shards.
     pub holds_transfers: bool,
+    /// A shard that gets no turn.
+    pub pauses: Option<u16>,
     /// How often a connection's bytes had to wait for another turn.
     pub suspensions: u64,
     said: Vec<String>,
@@ -76,11 +85,13 @@ impl Simulation {
             cores: Vec::new(),
             senders: Vec::new(),
             in_flight: 0,
+            letters_in_flight: 0,
             peers: Vec::new(),
             limits,
             pipe_bytes: setup.pipe_bytes,
             mono_ms: 1_000,
             holds_transfers: false,
+            pauses: None,
             suspensions: 0,
             said: Vec::new(),
             schedule: Schedule::new(setup.seed.rotate_left(17)),
@@ -228,6 +239,13 @@ impl Simulation {
         }
     }
 
+    /// Lets everybody who gets turns do something, not everything.
+    pub fn run_a_while(&mut self) {
+        for _ in 0..8 * (self.cores.len() * 2 + self.peers.len()) {
+            self.step();
+        }
+    }
+
     /// Steps until nothing is left to do at this moment.
     pub fn run_until_quiet(&mut self) {
         for steps in 0.. {
@@ -268,12 +286,13 @@ impl Simulation {
         };
         let full_is_quiet =
             |core: &Core, at: &MemberRef| core.shard.link(*at).is_none_or(|link| link.pipe.borrow().space() == 0);
-        (self.in_flight == 0 || self.holds_transfers)
+        (self.in_flight + self.letters_in_flight == 0 || self.holds_transfers)
             && !self.peers.iter().any(Peer::has_work)
             && self.cores.iter().all(|core| {
                 !core.is_touched
                     && core.suspended.is_empty()
                     && !core.shard.has_work()
+                    && (!core.shard.has_letters() || self.holds_transfers)
                     && core.watched.iter().all(|at| pipe_is_quiet(core, at))
                     && core.full.iter().all(|at| full_is_quiet(core, at))
             })
@@ -293,8 +312,11 @@ impl Simulation {
         }
     }
 
-    /// One turn of one shard, in the pump's order: read, take in, tick, hand over, send, end.
+    /// One turn of one shard, in the pump's order: read, take in, serve outposts, tick, hand over, post, send, end.
     fn turn(&mut self, index: usize) {
+        if self.pauses == Some(index as u16) {
+            return;
+        }
         let now = self.now();
         self.cores[index].is_touched = false;
         self.cores[index].shard.begin_turn();
@@ -302,11 +324,14 @@ impl Simulation {
         self.resume_suspended(index, now);
         self.read_pipes(index, now);
         self.read_inbox(index, now);
+        self.cores[index].shard.serve_outposts(now);
+        self.resume_answered(index, now);
         while !self.cores[index].suspended.is_empty() && self.cores[index].shard.may_go_on() {
             self.resume_suspended(index, now);
         }
         self.cores[index].shard.tick(now);
         self.hand_over(index, now);
+        self.post_letters(index, now);
         self.flush(index, now);
         let core = &mut self.cores[index];
         for at in core.shard.take_ended() {
@@ -338,7 +363,7 @@ impl Simulation {
     fn note_flow(&mut self, index: usize, at: MemberRef, flow: Flow) {
         let core = &mut self.cores[index];
         core.is_touched = true;
-        if flow == Flow::Suspend && !core.shard.is_departing(at) {
+        if flow == Flow::Suspend && !core.shard.awaits_shard(at) {
             self.suspensions += 1;
             core.suspended.push(at);
         }
@@ -351,7 +376,7 @@ impl Simulation {
             if core.suspended.contains(&at) {
                 continue; // what arrived before comes first
             }
-            if core.shard.is_departing(at) && !self.schedule.once_in(3) {
+            if core.shard.awaits_shard(at) && !self.schedule.once_in(3) {
                 continue; // otherwise: bytes that were received before it was known
             }
             let Some(link) = core.shard.link(at) else { continue };
@@ -363,11 +388,11 @@ impl Simulation {
             let mut bytes: Vec<u8> = pipe.borrow_mut().to_server.drain(..count).collect();
             if !bytes.is_empty() {
                 let flow = conversation::feed(&mut core.shard, at, &mut bytes, self.limits, now);
-                if flow == Flow::Suspend && !core.shard.is_departing(at) {
+                if flow == Flow::Suspend && !core.shard.awaits_shard(at) {
                     self.suspensions += 1;
                     core.suspended.push(at);
                 }
-            } else if pipe.borrow().client_end != ClientEnd::Open && !core.shard.is_departing(at) {
+            } else if pipe.borrow().client_end != ClientEnd::Open && !core.shard.awaits_shard(at) {
                 core.shard.end(at, now);
             }
             core.is_touched = true;
@@ -376,11 +401,19 @@ impl Simulation {
 
     fn read_inbox(&mut self, index: usize, now: Now) {
         while !self.holds_transfers && !self.schedule.once_in(3) {
-            let Some(transfer) = self.cores[index].inbox.try_recv() else {
-                return;
-            };
-            self.in_flight -= 1;
-            self.take_in(index, transfer, true, now);
+            match self.cores[index].inbox.try_recv() {
+                None => return,
+                Some(Mail::Transfer(transfer)) => {
+                    self.in_flight -= 1;
+                    self.take_in(index, *transfer, true, now);
+                }
+                Some(Mail::Letter(letter)) => {
+                    self.letters_in_flight -= 1;
+                    let core = &mut self.cores[index];
+                    core.shard.read_letter(letter, now);
+                    core.is_touched = true;
+                }
+            }
         }
     }
 
@@ -404,10 +437,31 @@ impl Simulation {
                 continue;
             };
             let target = &self.senders[transfer.target().index()];
-            match target.try_send(Priority::Bulk, transfer) {
+            match target.try_send(Priority::Bulk, Mail::Transfer(Box::new(transfer))) {
                 Ok(()) => self.in_flight += 1,
-                Err(transfer) => self.take_in(index, transfer, false, now),
+                Err(Mail::Transfer(transfer)) => self.take_in(index, *transfer, false, now),
+                Err(Mail::Letter(_)) => unreachable!("a transfer was sent"),
             }
+        }
+    }
+
+    fn post_letters(&mut self, index: usize, now: Now) {
+        while let Some(letter) = self.cores[index].shard.next_letter(now) {
+            self.cores[index].is_touched = true;
+            let target = &self.senders[letter.target().index()];
+            let priority = letter.priority();
+            match target.try_send(priority, Mail::Letter(letter)) {
+                Ok(()) => self.letters_in_flight += 1,
+                Err(Mail::Letter(letter)) => self.cores[index].shard.take_back_letter(letter, now),
+                Err(Mail::Transfer(_)) => unreachable!("a letter was sent"),
+            }
+        }
+    }
+
+    fn resume_answered(&mut self, index: usize, now: Now) {
+        for at in self.cores[index].shard.take_resumed() {
+            let flow = conversation::resume(&mut self.cores[index].shard, at, self.limits, now);
+            self.note_flow(index, at, flow);
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Membership {
     generations: BTreeSet<String>,
     host: Option<String>,
     pub(super) awaits_plan: bool,
+    /// Whether it is told of the newest change of the gallery only, and not of every one: it may watch from an outpost.
+    pub(super) hears_newest: bool,
     /// Who is ready, as far as it was told.
     pub(super) ready: BTreeSet<String>,
 }
@@ -68,6 +70,7 @@ impl Membership {
             max_players,
             generations: BTreeSet::new(),
             host: None,
+            hears_newest: false,
             awaits_plan: is_finalized && role == Role::Player && version == 3,
             ready,
             room: RoomView {
@@ -152,12 +155,14 @@ impl Membership {
             "NewSpectatorJoined" => {
                 let id = text(&data["spectator"]["id"]);
                 assert_ne!(id, self.me, "{name}: told of itself");
-                assert!(room.spectators.insert(id), "{name}: {data} watches already");
+                let is_new = room.spectators.insert(id);
+                assert!(is_new || self.hears_newest, "{name}: {data} watches already");
                 self.agrees_on_spectators(name, version, data);
             }
             "SpectatorDisconnected" => {
                 let id = text(&data["spectator_id"]);
-                assert!(room.spectators.remove(&id), "{name}: {data} did not watch");
+                let was_known = room.spectators.remove(&id);
+                assert!(was_known || self.hears_newest, "{name}: {data} did not watch");
                 self.agrees_on_spectators(name, version, data);
             }
             "GameData" => {
@@ -189,9 +194,17 @@ impl Membership {
         }
     }
 
-    fn agrees_on_spectators(&self, name: &str, version: u16, data: &Value) {
+    fn agrees_on_spectators(&mut self, name: &str, version: u16, data: &Value) {
         let told = ids(data["current_spectators"].as_array().expect("a list"));
-        if version == 3 {
+        if self.hears_newest {
+            // What it is told is true; what it knows besides may be old.
+            if version == 3 {
+                assert!(told.is_empty() && data["spectator_count"].is_u64(), "{name}: {data}");
+            } else {
+                assert!(told.contains(&self.me), "{name}: {data}");
+                self.room.spectators = told;
+            }
+        } else if version == 3 {
             assert!(told.is_empty(), "{name}: {data}");
             assert_eq!(
                 data["spectator_count"].as_u64(),

@@ -58,6 +58,8 @@ pub struct Observer {
     pub audit: Audit,
     pub closed: Option<Option<u16>>,
     pub was_told_of_drain: bool,
+    /// Whether spectators may watch from outposts.
+    pub has_outposts: bool,
     /// The room and the token of the newest seat.
     pub seat: Option<(String, String, Option<String>)>,
     /// What was read, by tag.
@@ -90,6 +92,7 @@ impl Observer {
             audit: Audit::of(name),
             closed: None,
             was_told_of_drain: false,
+            has_outposts: false,
             seat: None,
             tags: BTreeMap::new(),
             codes: BTreeMap::new(),
@@ -117,6 +120,13 @@ impl Observer {
     /// The room as this client knows it, unless it is in none.
     pub fn room(&self) -> Option<&RoomView> {
         self.membership.as_ref().map(|membership| &membership.room)
+    }
+
+    /// Whether it is told of every change of its room.
+    pub fn hears_everything(&self) -> bool {
+        self.membership
+            .as_ref()
+            .is_none_or(|membership| !membership.hears_newest)
     }
 
     /// Nothing is owed to the client any more.
@@ -345,7 +355,9 @@ impl Observer {
             }
             self.seat = Some((text(&data["player_id"]), text(&data["room_id"]), token));
         }
-        self.membership = Some(Membership::begin(&self.name, self.version, role, data));
+        let mut membership = Membership::begin(&self.name, self.version, role, data);
+        membership.hears_newest = self.has_outposts && role == Role::Spectator;
+        self.membership = Some(membership);
     }
 }
 

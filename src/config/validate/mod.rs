@@ -309,6 +309,7 @@ fn runtime(config: &Config, check: &mut Check) {
     check.range("runtime.turn_window_us", runtime.turn_window_us, 0..=10_000);
     check.range("runtime.inbox_capacity", runtime.inbox_capacity, 16..=1_048_576);
     check.range("runtime.inbox_reserve", runtime.inbox_reserve, 16..=1_048_576);
+    check.range("runtime.outpost_members", runtime.outpost_members, 0..=1_048_576);
     check.range("runtime.listen_backlog", runtime.listen_backlog, 1..=i32::MAX as u64);
     check.range("runtime.start_timeout_ms", runtime.start_timeout_ms, 100..=600_000);
     check.range("runtime.drain_spread_ms", runtime.drain_spread_ms, 0..=600_000);

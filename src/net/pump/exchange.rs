@@ -18,6 +18,7 @@ impl Pump {
             match self.inbox.try_recv() {
                 None => return,
                 Some(Mail::Transfer(transfer)) => self.take_in(*transfer, true, now),
+                Some(Mail::Letter(letter)) => self.shard.read_letter(letter, now),
                 Some(Mail::Drain { grace }) => self.drain(grace, now),
             }
         }
@@ -96,6 +97,26 @@ impl Pump {
             if let Err(refused) = target.try_send(Priority::Bulk, Mail::Transfer(Box::new(transfer))) {
                 let Mail::Transfer(transfer) = refused else { continue };
                 self.take_in(*transfer, false, now);
+            }
+        }
+    }
+
+    /// Sends other shards what there is to say about rooms with outposts.
+    pub(super) fn post_letters(&mut self, now: Now) {
+        while let Some(letter) = self.shard.next_letter(now) {
+            let (target, priority) = (&self.peers[letter.target().index()], letter.priority());
+            if let Err(Mail::Letter(letter)) = target.try_send(priority, Mail::Letter(letter)) {
+                self.shard.take_back_letter(letter, now);
+            }
+        }
+    }
+
+    /// Goes on with connections that have waited for another shard's answer.
+    pub(super) fn resume_answered(&mut self, now: Now) {
+        for at in self.shard.take_resumed() {
+            let flow = conversation::resume(&mut self.shard, at, self.limits, now);
+            if !self.note_flow(at, flow) {
+                self.backlog.push(at); // its socket was not read meanwhile, and no further edge may come
             }
         }
     }

@@ -27,13 +27,15 @@ use super::poller::{Interest, Poller, Readiness, Token, Wakeup};
 use super::socket::Received;
 use super::websocket::InboundLimits;
 use crate::room::MemberRef;
-use crate::shard::{AfterSend, Flow, Inbox, InboxSender, Now, Shard, Transfer};
+use crate::shard::{AfterSend, Flow, Inbox, InboxSender, Letter, Now, Shard, Transfer};
 
 /// What reaches a shard from other threads.
 #[derive(Debug)]
 pub enum Mail {
     /// A connection whose room lives here.
     Transfer(Box<Transfer<Link>>),
+    /// What another shard has to say about a room with outposts.
+    Letter(Letter),
     /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end.
     Drain {
         /// How long those who are here may go on.
@@ -190,11 +192,14 @@ impl Pump {
                 self.serve(self.poller.ready(index), now);
             }
             self.read_mail(now);
+            self.shard.serve_outposts(now);
+            self.resume_answered(now);
             while !self.suspended.is_empty() && self.shard.may_go_on() {
                 self.resume_suspended(now);
             }
             let ticked = self.tick(now);
             self.hand_over(now);
+            self.post_letters(now);
             self.flush(now);
             self.end_connections(now);
             if self.may_end(now) {
@@ -244,8 +249,8 @@ impl Pump {
     /// Reads a connection once. Nothing is left behind unseen: a read that filled the scratch, or a peer that has finished,
     /// means another read in the next turn, because no further edge will come.
     fn read(&mut self, at: MemberRef, hung_up: bool, now: Now) {
-        if self.shard.is_departing(at) {
-            return; // what arrives stays in the socket and is reported where the connection goes
+        if self.shard.awaits_shard(at) {
+            return; // what arrives stays in the socket, and is reported where the connection goes or read when it resumes
         }
         let Some(link) = self.shard.link(at) else { return };
         if link.is_suspended {
@@ -268,7 +273,7 @@ impl Pump {
     /// Remembers a connection whose bytes have to wait for another turn; says whether some wait, for that or for a move.
     fn note_flow(&mut self, at: MemberRef, flow: Flow) -> bool {
         if flow == Flow::Suspend
-            && !self.shard.is_departing(at)
+            && !self.shard.awaits_shard(at)
             && let Some(link) = self.shard.link_mut(at)
         {
             link.is_suspended = true;

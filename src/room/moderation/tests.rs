@@ -2,7 +2,7 @@ use super::super::tests::{NOW_MS, id, join, link, newcomer, room_led_by_mira, se
 use super::*;
 use crate::budget::Allowance;
 use crate::protocol::{Abilities, Dialect, RoomId, WallTime};
-use crate::room::{Claim, JoinRefusal, Member, RedeemRefusal, RoomSettings, Visitor, WatchRefusal};
+use crate::room::{Claim, JoinRefusal, Member, RedeemRefusal, RoomSettings, Spot, Visitor, WatchRefusal};
 
 const MIRA: u8 = 1;
 const OTTO: u8 = 2;
@@ -12,10 +12,10 @@ const WINDOW_MS: u64 = 300_000;
 fn visitor(number: u8, name: &str) -> Visitor<'_> {
     Visitor {
         player: id(number),
-        member: Member {
+        spot: Spot::Here(Member {
             link: link(number),
             dialect: Dialect::FLOOR,
-        },
+        }),
         app: None,
         name,
         password: None,
@@ -113,7 +113,10 @@ fn a_removal_meets_those_who_sit_and_those_who_watch_and_keeps_nobody_out() {
         Err(ModerationRefusal::TargetNotFound)
     );
     join(&mut room, newcomer(3, "Otto")).expect("a kicked person may come again");
-    assert_eq!(room.kick(id(MIRA), id(KITE), NOW_MS), Ok(Removed::Watching(link(KITE))));
+    assert_eq!(
+        room.kick(id(MIRA), id(KITE), NOW_MS),
+        Ok(Removed::Watching(Watcher::Here(link(KITE))))
+    );
 }
 
 #[test]
@@ -160,7 +163,7 @@ fn a_ban_holds_against_the_id_and_the_name_of_the_banned_until_it_is_lifted() {
         Err(JoinRefusal::Banned),
         "another connection under the same name"
     );
-    room.stop_watching(link(KITE), NOW_MS);
+    room.stop_watching(Watcher::Here(link(KITE)), NOW_MS);
     assert_eq!(watch(&mut room, 3, "oTTo"), Err(WatchRefusal::Banned));
     assert_eq!(watch(&mut room, OTTO, "Rook"), Err(WatchRefusal::Banned));
     room.unban(id(MIRA), id(3), NOW_MS).expect("always succeeds");
@@ -181,8 +184,11 @@ fn a_ban_of_an_absent_player_holds_against_its_record_and_its_name() {
 fn a_banned_spectator_cannot_drag_a_player_of_its_name_along() {
     let mut room = room_led_by_mira();
     watch(&mut room, KITE, "Mira").expect("names of spectators need not be unique");
-    assert_eq!(room.ban(id(MIRA), id(KITE), NOW_MS), Ok(Removed::Watching(link(KITE))));
-    room.stop_watching(link(KITE), NOW_MS);
+    assert_eq!(
+        room.ban(id(MIRA), id(KITE), NOW_MS),
+        Ok(Removed::Watching(Watcher::Here(link(KITE))))
+    );
+    room.stop_watching(Watcher::Here(link(KITE)), NOW_MS);
     assert_eq!(watch(&mut room, KITE, "Kite"), Err(WatchRefusal::Banned));
     room.leave(link(MIRA), NOW_MS).expect("seated");
     join(&mut room, newcomer(MIRA, "Mira")).expect("she was never banned");

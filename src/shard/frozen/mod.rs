@@ -21,7 +21,7 @@ use ahash::AHashMap;
 
 use super::account::DeliveryAccount;
 use super::admission::FrozenHandshakes;
-use super::connection::{Connection, Place, RoomRef, State};
+use super::connection::{Ask, Connection, Place, RoomRef, State};
 use super::outbox::Outbox;
 use super::{Errand, Now, Shard, SlotKey, Transfer};
 use crate::clock::{ClockChange, Moments};
@@ -92,15 +92,22 @@ impl FrozenPlace {
 enum FrozenState {
     Open,
     Departing(Box<Errand>),
-    Closing { gives_up_at_ms: u64, peer_has_closed: bool },
+    /// It asked to leave the gallery that it is in.
+    LeavingGallery,
+    Closing {
+        gives_up_at_ms: u64,
+        peer_has_closed: bool,
+    },
 }
 
 impl<L> Shard<L> {
     /// Takes the shard apart. `freeze_link` says what remains of each link.
     ///
     /// Call it between two events, when no transfer is left in the shard's inbox: [receive](Self::receive) those first,
-    /// or [add](FrozenShard::add_transfer) them. Connections that were [over](Self::take_ended) end here.
+    /// or [add](FrozenShard::add_transfer) them, and no [letter](Self::has_letters) either, here or on the way: [write](Self::hurry_letters)
+    /// and deliver them until none is left. Connections that were [over](Self::take_ended) end here; those at outposts thaw at home.
     pub fn freeze<R>(mut self, now: Now, mut freeze_link: impl FnMut(L) -> R) -> FrozenShard<R> {
+        self.serve_outposts_wholly(now);
         self.settle(now);
         for at in self.take_ended() {
             self.remove(at, now);
@@ -141,6 +148,7 @@ impl<L> Shard<L> {
             let frozen_place = |place| match place {
                 Place::Seated(at) => ids.get(&at).copied().map(FrozenPlace::Seated),
                 Place::Watching(at) => ids.get(&at).copied().map(FrozenPlace::Watching),
+                Place::Posted(id) => Some(FrozenPlace::Watching(id)),
             };
             frozen.connections.push(FrozenConnection {
                 link: freeze_link(link),
@@ -152,6 +160,10 @@ impl<L> Shard<L> {
                 state: match state {
                     State::Open => FrozenState::Open,
                     State::Departing { target: _, errand } => FrozenState::Departing(errand),
+                    State::Asking(ask) => match *ask {
+                        Ask::Watch(errand) => FrozenState::Departing(Box::new(Errand::Watch(errand))),
+                        Ask::Leave => FrozenState::LeavingGallery,
+                    },
                     State::Closing {
                         gives_up_at_ms,
                         peer_has_closed,
@@ -261,7 +273,7 @@ impl<R> Moments for FrozenConnection<R> {
         session.change_clock(change);
         outbox.change_clock(change);
         match state {
-            FrozenState::Open | FrozenState::Departing(_) => {}
+            FrozenState::Open | FrozenState::Departing(_) | FrozenState::LeavingGallery => {}
             FrozenState::Closing {
                 gives_up_at_ms,
                 peer_has_closed: _,

@@ -6,7 +6,7 @@ use super::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState,
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{PlayerId, RoomId};
-use crate::room::MemberRef;
+use crate::room::{MemberRef, Watcher};
 use crate::shard::connection::{Connection, Place, Probe, RoomRef, State};
 use crate::shard::{Errand, Now, Shard};
 
@@ -15,6 +15,7 @@ enum Next {
     Nothing,
     End,
     Pursue(Box<Errand>),
+    Leave,
 }
 
 impl<L> Shard<L> {
@@ -60,7 +61,7 @@ impl<L> Shard<L> {
         self.world.publish_load(self.id, self.rooms.members());
         for (at, room) in vacant {
             self.vacate_seat(at, room, false, now);
-            self.vacate_gallery(at, room, SpectatorReason::Disconnected, now);
+            self.end_watching(room, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
         }
         let mut taken_in = Vec::with_capacity(thawed.len());
         for (at, next) in thawed {
@@ -71,6 +72,7 @@ impl<L> Shard<L> {
                 Next::Nothing => {}
                 Next::End => self.ended.push(at),
                 Next::Pursue(errand) => self.go(at, *errand, now),
+                Next::Leave => self.leave_spectator(at, now),
             }
             taken_in.push(at);
         }
@@ -118,6 +120,7 @@ impl<L> Shard<L> {
         let (state, next) = match state {
             FrozenState::Open => (State::Open, Next::Nothing),
             FrozenState::Departing(errand) => (State::Open, Next::Pursue(errand)),
+            FrozenState::LeavingGallery => (State::Open, Next::Leave),
             FrozenState::Closing {
                 gives_up_at_ms,
                 peer_has_closed,
