@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use harness::{Opcode, client_frame, settings};
 use serde_json::json;
-use signal_fish_relay::net::conversation::{self, Wire, inbound_limits};
+use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
@@ -21,18 +21,9 @@ const READ_BYTES: usize = 60_000;
 /// The most bytes that a room may put into outboxes in a turn, and one message more.
 const SHARE_BYTES: u64 = 256 * 1024 + 4 * 1024;
 
-#[derive(Default)]
-struct Link(Inbound);
-
-impl Wire for Link {
-    fn inbound(&mut self) -> &mut Inbound {
-        &mut self.0
-    }
-}
-
 /// A shard, and what a pump would do with it.
 struct Rig {
-    shard: Shard<Link>,
+    shard: Shard<Inbound>,
     /// Connections whose bytes wait for another turn.
     suspended: Vec<MemberRef>,
 }
@@ -58,7 +49,7 @@ impl Rig {
             endpoint: ProtocolVersion::V2,
             binding: None,
         };
-        let at = self.shard.admit(Link::default(), arrival, None, NOW);
+        let at = self.shard.admit(Inbound::default(), arrival, None, NOW);
         let join = json!({"type": "JoinRoom", "data": {"game_name": "tide-pool", "player_name": name,
             "room_code": code, "max_players": 32}});
         assert_eq!(self.feed(at, &text(&join.to_string())), Flow::Continue);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::conversation::{self, Wire, inbound_limits};
+use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::{PlayerId, ProtocolVersion, RoomCode, WallTime};
 use signal_fish_relay::room::MemberRef;
@@ -23,19 +23,10 @@ const NOW: Now = Now {
     wall: WallTime { unix_nanos: 0 },
 };
 
-#[derive(Default)]
-struct Link(Inbound);
-
-impl Wire for Link {
-    fn inbound(&mut self) -> &mut Inbound {
-        &mut self.0
-    }
-}
-
 /// Two shards, of which nobody flushes an outbox: every reader is slow.
 struct Rig {
     world: Arc<World>,
-    shards: [Shard<Link>; 2],
+    shards: [Shard<Inbound>; 2],
 }
 
 impl Rig {
@@ -60,7 +51,7 @@ impl Rig {
             endpoint: ProtocolVersion::V2,
             binding: None,
         };
-        self.shards[shard].admit(Link::default(), arrival, Some(permit), NOW)
+        self.shards[shard].admit(Inbound::default(), arrival, Some(permit), NOW)
     }
 
     fn send(&mut self, shard: usize, from: MemberRef, message: &str) {

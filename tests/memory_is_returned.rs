@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::conversation::{self, Wire, inbound_limits};
+use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::MemberRef;
@@ -38,17 +38,8 @@ static ALLOCATOR: Counting = Counting;
 
 const PAIRS: usize = 300;
 
-#[derive(Default)]
-struct Link(Inbound);
-
-impl Wire for Link {
-    fn inbound(&mut self) -> &mut Inbound {
-        &mut self.0
-    }
-}
-
 struct Rig {
-    shard: Shard<Link>,
+    shard: Shard<Inbound>,
     now_ms: u64,
 }
 
@@ -90,7 +81,7 @@ impl Rig {
             endpoint: ProtocolVersion::V2,
             binding: None,
         };
-        self.shard.admit(Link::default(), arrival, Some(permit), now)
+        self.shard.admit(Inbound::default(), arrival, Some(permit), now)
     }
 
     fn send(&mut self, from: MemberRef, frame: &[u8]) {

@@ -12,6 +12,13 @@ pub trait Wire {
     fn inbound(&mut self) -> &mut Inbound;
 }
 
+/// The barest link: for callers without a socket.
+impl Wire for Inbound {
+    fn inbound(&mut self) -> &mut Inbound {
+        self
+    }
+}
+
 /// How much of a message that is not yet complete is kept: twice what is served, so that the lower half can be refused
 /// politely.
 #[must_use]

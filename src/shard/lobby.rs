@@ -118,23 +118,16 @@ impl<L> Shard<L> {
     pub(super) fn announce_authority(&mut self, room_ref: RoomRef, now: Now) {
         let Some(room) = self.rooms.get(room_ref) else { return };
         let authority_player = room.authority();
-        let of_players = room.roster().members().iter().zip(room.roster().seats().map(Some));
-        let of_spectators = room.gallery().members().iter().map(|member| (member, None));
-        for (member, seat) in of_players.chain(of_spectators) {
-            let you_are_authority = seat.is_some_and(|seat| authority_player == Some(seat.player()));
-            let message = ServerMessage::AuthorityChanged {
-                authority_player,
-                you_are_authority,
-            };
-            self.post.tell(member.link, &message, now.mono_ms, &self.world.settings);
-        }
-        if room.gallery().has_outposts() {
-            let message = ServerMessage::AuthorityChanged {
-                authority_player,
-                you_are_authority: false,
-            };
-            self.post.frames.clear();
-            self.post.tell_outposts(room, &message, [None, None]);
+        let leader = authority_player.and_then(|player| room.roster().member_of(player));
+        let leader = leader.map(|(member, _)| member.link);
+        let news = |you_are_authority| ServerMessage::AuthorityChanged {
+            authority_player,
+            you_are_authority,
+        };
+        let settings = &self.world.settings;
+        self.post.tell_room(room, leader, &news(false), now.mono_ms, settings);
+        if let Some(leader) = leader {
+            self.post.tell(leader, &news(true), now.mono_ms, settings);
         }
         let telling = Telling::Authority(authority_player);
         let event = room.awaits_somebody().then_some(MissedEvent { about: None, telling });

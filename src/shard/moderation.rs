@@ -5,32 +5,36 @@ use super::entry::check_password;
 use super::{Now, Shard};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
-use crate::room::{MemberRef, ModerationRefusal, Removed, Watcher};
+use crate::room::{MemberRef, ModerationRefusal, Removed, Room, Watcher};
 
 impl<L> Shard<L> {
     /// Serves `KickPlayer`.
     pub(super) fn kick_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
-        let Some((room_ref, player)) = self.require_seat(at, now) else {
-            return;
-        };
-        let Some(room) = self.rooms.get_mut(room_ref) else {
-            return;
-        };
-        let removed = room.kick(player, target, now.mono_ms);
         let answer = OperationResult::PlayerKicked { player_id: target };
-        self.finish_removal(at, room_ref, removed, answer, now);
+        self.remove_player(at, target, Room::kick, answer, now);
     }
 
     /// Serves `BanPlayer`.
     pub(super) fn ban_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+        let answer = OperationResult::PlayerBanned { player_id: target };
+        self.remove_player(at, target, Room::ban, answer, now);
+    }
+
+    fn remove_player(
+        &mut self,
+        at: MemberRef,
+        target: PlayerId,
+        removal: fn(&mut Room, PlayerId, PlayerId, u64) -> Result<Removed, ModerationRefusal>,
+        answer: OperationResult<'_>,
+        now: Now,
+    ) {
         let Some((room_ref, player)) = self.require_seat(at, now) else {
             return;
         };
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
         };
-        let removed = room.ban(player, target, now.mono_ms);
-        let answer = OperationResult::PlayerBanned { player_id: target };
+        let removed = removal(room, player, target, now.mono_ms);
         self.finish_removal(at, room_ref, removed, answer, now);
     }
 

@@ -3,7 +3,8 @@
 //! Owns the order of frames and knows which of them may still be taken back: an unsent frame can be superseded, evicted
 //! or preceded by another, a head frame that is partly on the wire cannot. What was taken back, or never queued, leaves a
 //! hole, and nothing that comes after a hole is handed out before the hole has been told of, see [`holes`]. Taking one back
-//! costs nothing that grows with what waits, see [`storage`]: a sender pays for it, and readers decide how much waits. An outbox with
+//! moves no bytes and searches only what may be taken back, see [`storage`]: a sender pays for it, and readers decide how much
+//! waits. An outbox with
 //! nothing to say owns no memory; its storage comes from the shard's [`OutboxPool`] and goes back there the moment it has
 //! drained.
 //!

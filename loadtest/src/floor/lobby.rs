@@ -132,11 +132,7 @@ impl Hall {
             }
         }
         let here = self.room(room);
-        let roster: Vec<String> = self
-            .players(room)
-            .into_iter()
-            .map(|member| self.player(member))
-            .collect();
+        let roster = self.roster(room);
         let answer = format!(
             r#"{{"type":"RoomJoined","data":{{"room_id":"{}","room_code":"{}","player_id":"{}","game_name":{},"max_players":{},"supports_authority":{},"current_players":[{}],"is_authority":{},"lobby_state":"{}","ready_players":[],"relay_type":"matchbox","current_spectators":[{}]}}}}"#,
             here.id,
@@ -145,7 +141,7 @@ impl Hall {
             quoted(&here.key.0),
             here.max_players,
             here.supports_authority,
-            roster.join(","),
+            roster,
             here.authority == Some(from),
             if existing.is_none() { "waiting" } else { "lobby" },
             self.spectators(room),
@@ -206,18 +202,14 @@ impl Hall {
             self.tell(member, &news);
         }
         let here = self.room(room);
-        let roster: Vec<String> = self
-            .players(room)
-            .into_iter()
-            .map(|member| self.player(member))
-            .collect();
+        let roster = self.roster(room);
         let answer = format!(
             r#"{{"type":"SpectatorJoined","data":{{"room_id":"{}","room_code":"{}","spectator_id":"{}","game_name":{},"current_players":[{}],"current_spectators":[{gallery}],"lobby_state":"lobby","reason":"joined"}}}}"#,
             here.id,
             here.key.1,
             self.connections[from].id,
             quoted(&here.key.0),
-            roster.join(","),
+            roster,
         );
         self.tell(from, &answer);
     }
@@ -287,6 +279,11 @@ impl Hall {
             r#"{{"id":"{}","name":{},"connected_at":"{JOINED_AT}"}}"#,
             connection.id, connection.name
         )
+    }
+
+    fn roster(&self, room: usize) -> String {
+        let players = self.players(room).into_iter();
+        players.map(|member| self.player(member)).collect::<Vec<_>>().join(",")
     }
 
     fn spectators(&self, room: usize) -> String {

@@ -49,13 +49,15 @@ impl ServerMessage<'_> {
         )
     }
 
-    /// Whether every receiver of one version sees the same text, so that one encoding serves a whole room.
+    /// Whether the text is for one receiver alone. Of anything else one encoding for each version serves a whole room.
     #[must_use]
     pub const fn is_personal(&self) -> bool {
         matches!(
             self,
-            Self::AuthorityChanged { .. }
-                | Self::RoomJoined(_)
+            Self::AuthorityChanged {
+                you_are_authority: true,
+                ..
+            } | Self::RoomJoined(_)
                 | Self::Reconnected(_)
                 | Self::SessionPlan(_)
                 | Self::RoomOperationResult { .. }

@@ -1,7 +1,7 @@
 //! The memory of an outbox: the bytes of its frames, one behind the other, and the index of them.
 //!
 //! A frame that is taken back is only marked: its bytes go when the next ones are sent, or when as much is dead as is alive,
-//! so that taking back costs the same however much waits. What can be taken back at all is in a list of its own. Nobody
+//! so that taking back moves no bytes. What can be taken back at all is in a list of its own, and only that is searched. Nobody
 //! outside ever sees a dead frame.
 
 use std::collections::VecDeque;

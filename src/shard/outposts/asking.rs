@@ -92,16 +92,9 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        let session = &connection.session;
         let application = Application {
-            asker: Asker {
-                shard: self.id,
-                at,
-                player: session.player(),
-                dialect: session.dialect(),
-                operation: connection.operation,
-            },
-            app: session.app().cloned(),
+            asker: Asker::of(self.id, at, connection),
+            app: connection.session.app().cloned(),
             errand: errand.clone(),
         };
         connection.state = State::Asking(Box::new(Ask::Watch(errand)));
@@ -178,15 +171,8 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return Ok(());
         };
-        let session = &connection.session;
-        let asker = Asker {
-            shard: self.id,
-            at,
-            player: session.player(),
-            dialect: session.dialect(),
-            operation: connection.operation,
-        };
-        let app = session.app().cloned();
+        let asker = Asker::of(self.id, at, connection);
+        let app = connection.session.app().cloned();
         self.admit_to_outpost(room_ref, asker, app.as_ref(), errand, now)?;
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.state = State::Asking(Box::new(Ask::Watch(errand.clone())));
@@ -260,14 +246,7 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        let session = &connection.session;
-        let leaver = Asker {
-            shard: self.id,
-            at,
-            player: session.player(),
-            dialect: session.dialect(),
-            operation: connection.operation,
-        };
+        let leaver = Asker::of(self.id, at, connection);
         connection.state = State::Asking(Box::new(Ask::Leave));
         let body = Body::Leave { room, leaver };
         self.post.couriers.send(Letter { target, body });

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::bulletin::Bulletin;
 use crate::protocol::{AppId, Dialect, ErrorCode, OperationId, PlayerId, RoomId};
 use crate::room::MemberRef;
+use crate::shard::connection::Connection;
 use crate::shard::transfer::WatchErrand;
 use crate::shard::{Priority, ShardId};
 
@@ -74,6 +75,19 @@ pub(in crate::shard) struct Asker {
     pub(super) dialect: Dialect,
     /// The id under which the request is answered, if it came with one.
     pub(super) operation: Option<OperationId>,
+}
+
+impl Asker {
+    /// A connection of a shard.
+    pub(super) fn of<L>(shard: ShardId, at: MemberRef, connection: &Connection<L>) -> Self {
+        Self {
+            shard,
+            at,
+            player: connection.session.player(),
+            dialect: connection.session.dialect(),
+            operation: connection.operation,
+        }
+    }
 }
 
 /// A wish to watch.
