@@ -13,6 +13,9 @@ const FULL_AT_PERCENT: u32 = 20;
 /// cost a fifth more CPU (`docs/adr/007-stretched-turns.md`).
 const PAYS_AT_DOUBLED: u128 = 3;
 
+/// A turn that takes longer holds up everybody on the shard for longer than a frame of a fast game may wait.
+const SLOW_TURN: Duration = Duration::from_millis(5);
+
 /// Windows shorter than this are not worth a timer.
 const SHORTEST: Duration = Duration::from_micros(50);
 
@@ -24,6 +27,9 @@ pub(super) struct Pace {
     turn_began: Instant,
     /// Work since the last look.
     worked: Duration,
+    /// Work since the beginning.
+    busy: Duration,
+    slow_turns: u64,
     /// Things that arrived since the last look.
     arrivals: u128,
     looked: Instant,
@@ -37,6 +43,8 @@ impl Pace {
             window: Duration::ZERO,
             turn_began: now,
             worked: Duration::ZERO,
+            busy: Duration::ZERO,
+            slow_turns: 0,
             arrivals: 0,
             looked: now,
         }
@@ -52,9 +60,20 @@ impl Pace {
     pub(super) fn end_turn(&mut self, now: Instant) -> Option<Duration> {
         let took = now.saturating_duration_since(self.turn_began);
         self.worked += took;
+        self.slow_turns += u64::from(took > SLOW_TURN);
         // A whole window behind a short turn; behind a long one less, for what came during it has gathered already.
         let gather = self.window.min((self.window * 2).saturating_sub(took * 2));
         (gather >= SHORTEST).then_some(gather)
+    }
+
+    /// Time spent in turns, up to the last look.
+    pub(super) const fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// Turns that took more than 5 ms.
+    pub(super) const fn slow_turns(&self) -> u64 {
+        self.slow_turns
     }
 
     /// Works the window out anew from how busy the shard has been since the last time.
@@ -70,7 +89,7 @@ impl Pace {
         // Half-way each time: stretching makes the shard less busy, and a window that followed at once would swing.
         self.window = (self.window + wanted) / 2;
         self.arrivals = 0;
-        self.worked = Duration::ZERO;
+        self.busy += std::mem::take(&mut self.worked);
         self.looked = now;
     }
 }
@@ -123,6 +142,20 @@ mod tests {
             gathered_after(5_000, 20, LONGEST).is_some(),
             "two arrivals in a millisecond"
         );
+    }
+
+    #[test]
+    fn time_in_turns_adds_up_and_the_long_ones_are_counted() {
+        let mut now = Instant::now();
+        let mut pace = Pace::new(LONGEST, now);
+        for turn in [5, 6, 1] {
+            pace.begin_turn(1, now);
+            now += Duration::from_millis(turn);
+            pace.end_turn(now);
+            now += TICK;
+            pace.adapt(now);
+        }
+        assert_eq!((pace.busy(), pace.slow_turns()), (Duration::from_millis(12), 1));
     }
 
     #[test]

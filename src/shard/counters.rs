@@ -103,6 +103,8 @@ counters! {
     slow_consumers, "websocket_slow_consumer_disconnects_total", "Closes with 4002.";
     refusals, "refusals_total", "Requests that were answered with an error.";
     turns, "shard_turns_total", "Times the shard woke and worked.";
+    slow_turns, "shard_slow_turns_total", "Turns that took more than 5 ms, in which the shard looked at no socket.";
+    busy_us, "shard_busy_microseconds_total", "Time spent in turns, whether working or waiting for a CPU.";
 }
 
 impl CounterSet {

@@ -1,42 +1,99 @@
 //! When rooms end: empty ones soon, occupied ones when nobody in them has shown life for long.
 
+//!
+//! The rooms are looked over a stretch at a time, one with every tick. All in one turn would hold up everybody: deleting
+//! the 4,000 rooms that a storm of joins had left took 2.8 ms (`signal-fish-loadtest storm --rate 4000`).
+
 use super::connection::{Place, RoomRef};
 use super::{Now, Shard};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, ServerMessage};
 use crate::room::{Member, MemberRef, Watcher};
 
-impl<L> Shard<L> {
-    /// Looks over all rooms and deletes those whose time is over.
-    pub(super) fn sweep_rooms(&mut self, now: Now) {
-        let rules = &self.world.settings.rooms;
-        let (empty_ms, inactive_ms) = (rules.empty_timeout_ms, rules.inactive_timeout_ms);
-        let sweep_ms = rules.sweep_interval_ms;
-        for room_ref in self.rooms.quiet(empty_ms.min(inactive_ms), now.mono_ms) {
-            let Some(room) = self.rooms.get(room_ref) else { continue };
-            // What outposts have heard is up to two of their sweeps old.
-            let inactive_ms = match self.post.branches.heard_ms(room.id()) {
-                Some(_) => inactive_ms + 2 * sweep_ms,
-                None => inactive_ms,
-            };
-            let quiet_ms = now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_ref));
-            if room.awaits_somebody() {
-                continue; // somebody may still come back to it
-            }
-            if room.is_empty() {
-                if quiet_ms >= empty_ms {
-                    self.delete_room(room_ref);
-                }
-            } else if quiet_ms >= inactive_ms {
-                self.evict_everybody(room_ref, now);
-                self.delete_room(room_ref);
-            }
+/// Places for rooms that are looked at in one tick: 51,200 rooms a second. Deleting as many takes a fifth of a millisecond.
+const PLACES_PER_TICK: usize = 512;
+
+/// Members after whose eviction a tick looks no further.
+const EVICTIONS_PER_TICK: usize = 64;
+
+/// When the rooms are looked over, and how far that is.
+#[derive(Debug)]
+pub(super) struct Sweep {
+    next_ms: u64,
+    /// Where to go on.
+    place: Option<usize>,
+}
+
+impl Sweep {
+    /// The first sweep begins at `first_ms`.
+    pub(super) const fn planned(first_ms: u64) -> Self {
+        Self {
+            next_ms: first_ms,
+            place: None,
         }
     }
 
-    fn delete_room(&mut self, room_ref: RoomRef) {
+    /// When there is something to do next; 0 in the middle of a sweep.
+    pub(super) const fn next_ms(&self) -> u64 {
+        match self.place {
+            Some(_) => 0,
+            None => self.next_ms,
+        }
+    }
+
+    /// Begins no later than that.
+    pub(super) fn hasten(&mut self, at_ms: u64) {
+        self.next_ms = self.next_ms.min(at_ms);
+    }
+}
+
+impl<L> Shard<L> {
+    /// Looks over the next of the rooms, if it is time to, and deletes those whose time is over.
+    pub(super) fn sweep(&mut self, now: Now) {
+        if self.sweep.place.is_none() && now.mono_ms >= self.sweep.next_ms {
+            self.sweep = Sweep {
+                next_ms: now.mono_ms + self.world.settings.rooms.sweep_interval_ms,
+                place: Some(0),
+            };
+            self.report_signs_of_life();
+        }
+        let Some(from) = self.sweep.place else { return };
+        let end = self.rooms.places();
+        let mut place = from;
+        let mut evicted = 0;
+        while place < end.min(from + PLACES_PER_TICK) && evicted < EVICTIONS_PER_TICK {
+            if let Some(room_ref) = self.rooms.in_place(place) {
+                self.forget_expired_absences(room_ref, now);
+                evicted += self.end_if_over(room_ref, now);
+            }
+            place += 1;
+        }
+        self.sweep.place = (place < end).then_some(place);
+    }
+
+    /// Deletes a room if its time is over. Returns how many had to leave it.
+    fn end_if_over(&mut self, room_ref: RoomRef, now: Now) -> usize {
+        let rules = &self.world.settings.rooms;
+        let (empty_ms, inactive_ms) = (rules.empty_timeout_ms, rules.inactive_timeout_ms);
+        let Some(room) = self.rooms.get(room_ref) else { return 0 };
+        let told_ms = now.mono_ms.saturating_sub(room.last_activity_ms());
+        if told_ms < empty_ms.min(inactive_ms) || room.awaits_somebody() {
+            return 0; // too young, as far as it knows itself; or somebody may still come back to it
+        }
+        // What outposts have heard is up to two of their sweeps old.
+        let inactive_ms = match self.post.branches.heard_ms(room.id()) {
+            Some(_) => inactive_ms + 2 * rules.sweep_interval_ms,
+            None => inactive_ms,
+        };
+        let limit_ms = if room.is_empty() { empty_ms } else { inactive_ms };
+        let members = room.audience().map(<[Member]>::len).iter().sum();
+        if now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_ref)) < limit_ms {
+            return 0;
+        }
+        self.evict_everybody(room_ref, now);
         self.rooms.delete(room_ref);
         self.post.counters.rooms_deleted.add(1);
+        members
     }
 
     /// When something last happened in a room or came from anybody in it. Worked out here, so that a message costs the

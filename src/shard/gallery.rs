@@ -63,8 +63,7 @@ impl<L> Shard<L> {
     /// Gives a connection its place in the gallery of a room whose home is here.
     pub(super) fn watch(&mut self, at: MemberRef, errand: &WatchErrand, now: Now) -> Result<(), Failure> {
         let room_ref = self
-            .rooms
-            .find(&errand.game_name, &errand.room_code)
+            .room_named(&errand.game_name, &errand.room_code)
             .ok_or_else(no_such_room)?;
         if self.is_crowded(room_ref) {
             return self.watch_from_own_outpost(at, room_ref, errand, now);

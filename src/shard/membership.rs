@@ -120,12 +120,18 @@ impl<L> Shard<L> {
         }
     }
 
+    /// The room of that name, if it lives here.
+    pub(super) fn room_named(&self, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
+        let name = self.world.slot_key.hash(game_name, code);
+        self.rooms.find(name, game_name, code)
+    }
+
     /// Joins or creates the errand's room.
     fn join(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
         let found = errand
             .room_code
             .as_ref()
-            .and_then(|code| self.rooms.find(&errand.game_name, code));
+            .and_then(|code| self.room_named(&errand.game_name, code));
         match found {
             Some(room) => self.enter(at, room, errand, now),
             None if errand.join_only => Err(no_such_room()),
@@ -200,9 +206,9 @@ impl<L> Shard<L> {
                 )
             })?,
         };
-        let slot = world.slot_key.slot_of(&errand.game_name, &code);
+        let name = world.slot_key.hash(&errand.game_name, &code);
         let settings = RoomSettings {
-            id: self.draw_room_id(slot),
+            id: self.draw_room_id(name.slot()),
             game_name: errand.game_name.clone(),
             code,
             owner: app,
@@ -211,12 +217,12 @@ impl<L> Shard<L> {
             password: errand.password.clone(),
             max_spectators: world.settings.rooms.max_spectators(errand.max_players),
         };
-        let token = ReconnectToken::in_slot(slot.number(), self.random_bytes());
+        let token = ReconnectToken::in_slot(name.slot().number(), self.random_bytes());
         let mut room = Room::new(settings, now.mono_ms);
         let connection = self.post.connections.get(at).expect("the connection is being served");
         let newcomer = newcomer(at, &connection.session, errand, &self.access, token);
         room.seat_creator(newcomer, now.mono_ms, now.wall);
-        let room_ref = self.rooms.insert(room, permit);
+        let room_ref = self.rooms.insert(room, name, permit);
         self.take_seat(at, room_ref);
         self.post.counters.rooms_created.add(1);
         let room = self.rooms.get(room_ref).expect("inserted a moment ago");
@@ -256,10 +262,11 @@ impl<L> Shard<L> {
             let code = RoomCode::draw(rules.code_length, rules.code_prefix.as_deref(), &mut || {
                 self.random.next_u64()
             });
-            if !fits(world.slot_key.slot_of(game_name, &code)) {
+            let name = world.slot_key.hash(game_name, &code);
+            if !fits(name.slot()) {
                 continue;
             }
-            if self.rooms.find(game_name, &code).is_none() {
+            if self.rooms.find(name, game_name, &code).is_none() {
                 return Some(code);
             }
             taken += 1;

@@ -81,6 +81,7 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 use self::admission::ConnectionPermit;
 use self::deadlines::Deadlines;
 use self::drain::Drain;
+use self::expiry::Sweep;
 use self::outposts::Outposts;
 use self::post::Post;
 use self::rooms::Rooms;
@@ -121,7 +122,7 @@ pub struct Shard<L> {
     /// Connections whose question to another shard was answered.
     resumed: Vec<MemberRef>,
     ended: Vec<MemberRef>,
-    next_sweep_ms: u64,
+    sweep: Sweep,
     drain: Drain,
     random: ChaCha12Rng,
 }
@@ -130,7 +131,7 @@ impl<L> Shard<L> {
     /// A shard without connections. `seed` is where all its randomness comes from.
     #[must_use]
     pub fn new(id: ShardId, world: Arc<World>, seed: [u8; 32], now: Now) -> Self {
-        let next_sweep_ms = now.mono_ms + world.settings.rooms.sweep_interval_ms;
+        let sweep = Sweep::planned(now.mono_ms + world.settings.rooms.sweep_interval_ms);
         let (access_revision, access) = world.access.newest();
         let post = Post {
             counters: Arc::clone(world.counters(id)),
@@ -149,7 +150,7 @@ impl<L> Shard<L> {
             outposts: Outposts::default(),
             resumed: Vec::new(),
             ended: Vec::new(),
-            next_sweep_ms,
+            sweep,
             drain: Drain::default(),
             random: ChaCha12Rng::from_seed(seed),
         }
@@ -237,12 +238,7 @@ impl<L> Shard<L> {
         self.renew_access();
         self.check_deadlines(now);
         self.post.branches.tell_waiting_rosters(now.mono_ms);
-        if now.mono_ms >= self.next_sweep_ms {
-            self.next_sweep_ms = now.mono_ms + self.world.settings.rooms.sweep_interval_ms;
-            self.report_signs_of_life();
-            self.sweep_absent(now);
-            self.sweep_rooms(now);
-        }
+        self.sweep(now);
         self.settle(now);
     }
 
@@ -266,7 +262,7 @@ impl<L> Shard<L> {
             self.post.branches.next_roster_ms(),
             self.outposts.next_pass_ms(),
         ];
-        planned.into_iter().flatten().fold(self.next_sweep_ms, u64::min)
+        planned.into_iter().flatten().fold(self.sweep.next_ms(), u64::min)
     }
 
     /// Sixteen random bytes, for the caller's own ids.

@@ -128,7 +128,10 @@ impl<L> Shard<L> {
             let advice = "no free room code was found; try again, or open another room";
             return self.refuse(at, advice, ErrorCode::InternalError, now);
         };
-        self.rooms.rename(room_ref, code.clone(), now.mono_ms);
+        if let Some(room) = self.rooms.get(room_ref) {
+            let name = self.world.slot_key.hash(room.game_name(), &code);
+            self.rooms.rename(room_ref, code.clone(), name, now.mono_ms);
+        }
         self.answer_operation(at, OperationResult::RoomCodeRegenerated { room_code: &code }, now);
     }
 

@@ -192,16 +192,14 @@ impl<L> Shard<L> {
             && !matches!(code, Some(CloseCode::RoomInactive | CloseCode::Kicked))
     }
 
-    /// Forgets the players who stayed away for too long.
-    pub(super) fn sweep_absent(&mut self, now: Now) {
-        for room_ref in self.rooms.with_absent() {
-            let forgotten = self
-                .rooms
-                .get_mut(room_ref)
-                .map(|room| room.forget_expired(now.mono_ms));
-            for player in forgotten.into_iter().flatten() {
-                self.rooms.forget_absent(player);
-            }
+    /// Forgets the players who stayed away from a room for too long.
+    pub(super) fn forget_expired_absences(&mut self, room_ref: RoomRef, now: Now) {
+        let forgotten = self
+            .rooms
+            .get_mut(room_ref)
+            .map(|room| room.forget_expired(now.mono_ms));
+        for player in forgotten.into_iter().flatten() {
+            self.rooms.forget_absent(player);
         }
     }
 }

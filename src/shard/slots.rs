@@ -47,12 +47,28 @@ impl SlotKey {
     /// The slot of a room.
     #[must_use]
     pub fn slot_of(&self, game_name: &str, room_code: &RoomCode) -> Slot {
+        self.hash(game_name, room_code).slot()
+    }
+
+    /// The hash of a room's name.
+    pub(super) fn hash(&self, game_name: &str, room_code: &RoomCode) -> NameHash {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(game_name.as_bytes());
         // No name and no code holds this byte, so the pair cannot be split in two ways.
         hasher.write(&[0xff]);
         hasher.write(room_code.as_str().as_bytes());
-        Slot::new((hasher.finish() >> 52) as u16)
+        NameHash(hasher.finish())
+    }
+}
+
+/// The hash of a room's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NameHash(u64);
+
+impl NameHash {
+    /// The slot of the room.
+    pub(super) const fn slot(self) -> Slot {
+        Slot::new((self.0 >> 52) as u16)
     }
 }
 

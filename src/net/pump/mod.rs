@@ -320,6 +320,8 @@ impl Pump {
     fn publish_counts(&self, expired_greetings: u64) {
         let (shown, inbox) = (self.shard.counters(), self.inbox.counters());
         shown.greetings_expired.add(expired_greetings);
+        shown.slow_turns.set(self.pace.slow_turns());
+        shown.busy_us.set(self.pace.busy().as_micros() as u64);
         shown.inbox_wakes.set(inbox.wakes.load(Ordering::Relaxed));
         shown
             .inbox_refused_transfers

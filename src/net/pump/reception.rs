@@ -15,7 +15,7 @@ use crate::session::Arrival;
 use crate::shard::{Now, SendOutcome};
 
 /// The most connections that are accepted from one listener in one turn.
-const ACCEPTS_PER_TURN: usize = 64;
+const ACCEPTS_PER_TURN: usize = 32;
 
 /// The most bytes after an answer that are read away in one turn.
 const MAX_IGNORED_BYTES: usize = 256 * 1024;

@@ -122,7 +122,7 @@ fn memlock_needed(shards: NonZeroU16, memlock_per_shard_bytes: u64, freely: bool
     locked_bytes.max(MEMLOCK_TO_START_BYTES)
 }
 
-fn files_needed(shards: NonZeroU16, files_per_shard: u64, max_connections: u64) -> u64 {
+pub(super) fn files_needed(shards: NonZeroU16, files_per_shard: u64, max_connections: u64) -> u64 {
     let of_shards = u64::from(shards.get()).saturating_mul(files_per_shard.saturating_add(FILES_PER_EXECUTOR));
     max_connections
         .saturating_add(of_shards)

@@ -1,9 +1,10 @@
 //! The checks before the first executor: can this machine, container or service unit carry the server?
 //!
-//! Owns the raising of the soft limits. Promises that whatever is missing is told in one sentence that names the cure,
-//! all of it at once, and never as a panic. Must run before any executor exists: glommio panics where io_uring is
-//! refused, and its memory and descriptors would count against the limits judged here.
+//! Owns the raising of the soft limits and the size of the table of open files. Promises that whatever is missing is told
+//! in one sentence that names the cure, all of it at once, and never as a panic. Must run before any executor exists:
+//! glommio panics where io_uring is refused, and its memory and descriptors would count against the limits judged here.
 
+mod descriptors;
 mod limits;
 mod listening;
 mod ring;
@@ -138,6 +139,8 @@ pub fn run(demands: &Demands<'_>) -> Result<Report, Vec<PreflightError>> {
     }
     match (memlock_limit, file_limit) {
         (Some(memlock_limit), Some(file_limit)) if errors.is_empty() => {
+            let files = limits::files_needed(demands.shards, demands.files_per_shard, demands.max_connections);
+            descriptors::grow_table(files);
             let warnings = listening::backlog_warning(demands.backlog, sysctl)
                 .into_iter()
                 .collect();

@@ -117,7 +117,7 @@ impl<L> Shard<L> {
         let mut frozen = FrozenShard {
             rooms: Vec::with_capacity(self.rooms.len()),
             connections: Vec::with_capacity(self.post.connections.len()),
-            next_sweep_ms: self.next_sweep_ms,
+            next_sweep_ms: self.sweep.next_ms(),
         };
         for (at, room, counted_for) in self.rooms.into_rooms() {
             ids.insert(at, room.id());

@@ -42,7 +42,7 @@ impl<L> Shard<L> {
             connections,
             next_sweep_ms,
         } = frozen;
-        self.next_sweep_ms = self.next_sweep_ms.min(next_sweep_ms);
+        self.sweep.hasten(next_sweep_ms);
         let rooms = self.thaw_rooms(rooms);
         let mut places = AHashMap::with_capacity(connections.len());
         let mut thawed = Vec::with_capacity(connections.len());
@@ -85,7 +85,8 @@ impl<L> Shard<L> {
         for FrozenRoom { room, counted_for } in rooms {
             let permit = self.world.ledger.restore_room(room.game_name(), counted_for);
             let (id, absent) = (room.id(), room.absent_players().collect::<Vec<_>>());
-            let at = self.rooms.insert(room, permit);
+            let name = self.world.slot_key.hash(room.game_name(), room.code());
+            let at = self.rooms.insert(room, name, permit);
             for player in absent {
                 self.rooms.remember_absent(player, at);
             }

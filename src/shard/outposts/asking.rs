@@ -132,7 +132,7 @@ impl<L> Shard<L> {
     /// Answers somebody on another shard who wants to watch a room that lives here.
     fn answer_application(&mut self, application: Application, now: Now) {
         let Application { asker, app, errand } = application;
-        let found = self.rooms.find(&errand.game_name, &errand.room_code);
+        let found = self.room_named(&errand.game_name, &errand.room_code);
         let answer = match found {
             None => {
                 let (reason, error_code) = no_such_room();
