@@ -1,0 +1,165 @@
+//! What time does holds up nobody: however many rooms have to be deleted and however many connections have fallen silent, a
+//! tick takes only so many, and the next ones go on where it stopped.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use signal_fish_relay::config::Config;
+use signal_fish_relay::net::conversation::{self, inbound_limits};
+use signal_fish_relay::net::websocket::Inbound;
+use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
+use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::server::{admission_limits, shard_settings};
+use signal_fish_relay::session::Arrival;
+use signal_fish_relay::shard::{Now, SendOutcome, Shard, ShardId, SlotKey, World};
+
+/// The most places for rooms that a tick may look at.
+const PLACES_PER_TICK: u64 = 512;
+/// The most connections whose deadlines a tick may look at.
+const LOOKS_PER_TICK: usize = 128;
+/// The most members that a tick may evict, and those of the room in which it reached the bound.
+const EVICTIONS_PER_TICK: u64 = 64 + 3;
+
+fn at_ms(mono_ms: u64) -> Now {
+    Now {
+        mono_ms,
+        wall: WallTime { unix_nanos: 0 },
+    }
+}
+
+struct Rig {
+    shard: Shard<Inbound>,
+    now: Now,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let mut config = Config::default();
+        config.rate_limit.max_room_creations = 1_000_000;
+        config.rate_limit.max_join_attempts = 1_000_000;
+        config.server.max_rooms_per_game = 10_000;
+        config.server.enable_reconnection = false;
+        config.server.inactive_room_timeout = 40;
+        config.server.heartbeat_throttle_secs = 1;
+        config.server.ping_timeout = 0;
+        config.websocket.server_ping_interval_secs = 0;
+        let settings = shard_settings(&config).expect("a valid configuration");
+        let world = World::new(settings, admission_limits(&config), 1, SlotKey::new([7; 16]));
+        let now = at_ms(1_000);
+        Self {
+            shard: Shard::new(ShardId(0), world, [1; 32], now),
+            now,
+        }
+    }
+
+    fn connect(&mut self) -> MemberRef {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let permit = Arc::clone(self.shard.world())
+            .ledger
+            .admit_connection(address)
+            .expect("below the limits");
+        let arrival = Arrival {
+            address,
+            endpoint: ProtocolVersion::V2,
+            binding: None,
+        };
+        self.shard.admit(Inbound::default(), arrival, Some(permit), self.now)
+    }
+
+    fn send(&mut self, from: MemberRef, message: &str) {
+        let limits = inbound_limits(&self.shard.world().settings);
+        let length = u8::try_from(message.len()).expect("short enough for the shortest head");
+        let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
+        frame.extend_from_slice(message.as_bytes());
+        let _ = conversation::feed(&mut self.shard, from, &mut frame, limits, self.now);
+        while let Some((_, bytes)) = self.shard.unsent(from, self.now) {
+            let sent = SendOutcome::Sent(bytes.len());
+            self.shard.sent(from, sent, self.now);
+        }
+    }
+
+    fn creates_a_room(&mut self, by: MemberRef) {
+        self.send(
+            by,
+            r#"{"type":"JoinRoom","data":{"game_name":"tide","player_name":"A","max_players":2}}"#,
+        );
+    }
+
+    fn count(&self, of: fn(&signal_fish_relay::shard::CounterSet) -> u64) -> u64 {
+        of(self.shard.counters())
+    }
+
+    fn passes(&mut self, ms: u64) {
+        self.now = at_ms(self.now.mono_ms + ms);
+    }
+
+    /// What one tick adds to a count.
+    fn tick_adds(&mut self, of: fn(&signal_fish_relay::shard::CounterSet) -> u64) -> u64 {
+        self.passes(10);
+        let before = self.count(of);
+        self.shard.tick(self.now);
+        self.count(of) - before
+    }
+}
+
+#[test]
+fn empty_rooms_are_deleted_a_stretch_at_a_time() {
+    const ROOMS: u64 = 3 * PLACES_PER_TICK + 100;
+    let mut rig = Rig::new();
+    let founder = rig.connect();
+    for _ in 0..ROOMS {
+        rig.creates_a_room(founder);
+        rig.send(founder, r#"{"type":"LeaveRoom"}"#);
+    }
+    assert_eq!(rig.count(|shown| shown.rooms_created.get()), ROOMS);
+    rig.passes(400_000); // empty for longer than they may be
+    let deleted: Vec<_> = (0..4)
+        .map(|_| rig.tick_adds(|shown| shown.rooms_deleted.get()))
+        .collect();
+    assert_eq!(
+        deleted,
+        [PLACES_PER_TICK, PLACES_PER_TICK, PLACES_PER_TICK, 100],
+        "each tick its stretch, and none forgotten"
+    );
+    assert!(rig.shard.next_deadline_ms() > rig.now.mono_ms, "the sweep is over");
+}
+
+#[test]
+fn the_members_of_rooms_in_which_nothing_happens_are_closed_a_few_at_a_time() {
+    const ROOMS: u64 = 200;
+    let mut rig = Rig::new();
+    for _ in 0..ROOMS {
+        let founder = rig.connect();
+        rig.creates_a_room(founder);
+    }
+    assert_eq!(rig.count(|shown| shown.rooms_created.get()), ROOMS);
+    rig.passes(62_000);
+    let mut ticks = 0;
+    while rig.count(|shown| shown.rooms_deleted.get()) < ROOMS {
+        let deleted = rig.tick_adds(|shown| shown.rooms_deleted.get());
+        assert!(
+            deleted <= EVICTIONS_PER_TICK,
+            "{deleted} rooms with one member each in one tick"
+        );
+        ticks += 1;
+        assert!(ticks < 100, "the sweep does not end");
+    }
+}
+
+#[test]
+fn silent_connections_are_looked_at_a_few_at_a_time() {
+    let mut rig = Rig::new();
+    for _ in 0..3 * LOOKS_PER_TICK {
+        rig.connect();
+    }
+    rig.passes(10_000_000); // nobody has shown the least sign of life
+    let mut closed = Vec::new();
+    for _ in 0..3 {
+        rig.passes(10);
+        rig.shard.tick(rig.now);
+        let mut dirty = Vec::new();
+        rig.shard.take_dirty(&mut dirty);
+        closed.push(dirty.len());
+    }
+    assert_eq!(closed, [LOOKS_PER_TICK; 3], "each tick its few, and none forgotten");
+}
