@@ -13,6 +13,9 @@ pub struct RuntimeConfig {
     /// The most, in microseconds, that a busy shard lets messages gather before it serves and sends them together.
     /// Default 1000; 0 … 10000; 0 = never.
     pub turn_window_us: u64,
+    /// Microseconds that a shard may hold its CPU at a stretch while another thread wants it; the shorter, the sooner it
+    /// gets it back after a sleep. Default 500; 0, or 100 … 100000; 0 = as the system does it.
+    pub cpu_slice_us: u64,
     /// Connections, questions and bulletins that may be on their way to one shard. Default 4096; 16 … 1048576.
     pub inbox_capacity: usize,
     /// Further places in a shard's inbox, kept for control messages. Default 1024; 16 … 1048576.
@@ -47,6 +50,7 @@ impl Default for RuntimeConfig {
             shards: 0,
             tick_ms: 10,
             turn_window_us: 1000,
+            cpu_slice_us: 500,
             inbox_capacity: 4096,
             inbox_reserve: 1024,
             outpost_members: 256,

@@ -12,6 +12,7 @@ mod locked_memory;
 mod panic_hook;
 pub mod preflight;
 pub mod signals;
+pub mod slice;
 mod spare_memory;
 pub mod supervisor;
 mod tick;

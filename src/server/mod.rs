@@ -20,6 +20,7 @@ use crate::runtime::SpareMemory;
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
 use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, RingFeatures};
+use crate::runtime::slice;
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
@@ -179,7 +180,9 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         let (Mailbox { inbox, wakeup }, listener) = parts.next().expect("one mailbox and one listener per shard");
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
         let settings = pump_settings.clone();
+        let slice_us = config.runtime.cpu_slice_us;
         move |_tick| {
+            ask_for_slices(id, slice_us);
             let shard = Shard::new(id, world, os_random()?, clock.now());
             let listeners = vec![listener];
             let pump = Pump::new(PumpParts {
@@ -261,6 +264,20 @@ fn mailboxes(config: &Config, shards: u16) -> io::Result<(Peers, Vec<Mailbox>)> 
 }
 
 /// Random bytes of the system's: the one door through which randomness enters.
+/// Has the shard's thread scheduled in slices of that length; 0: as the system does it. It runs without, too.
+fn ask_for_slices(shard: ShardId, slice_us: u64) {
+    if slice_us == 0 {
+        return;
+    }
+    match slice::ask_for(Duration::from_micros(slice_us)) {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::debug!(%shard, "this kernel has no slices of single threads, or the thread is none of its")
+        }
+        Err(error) => tracing::debug!(%shard, %error, "the thread of a shard got no slices of its own"),
+    }
+}
+
 fn os_random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;

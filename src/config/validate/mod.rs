@@ -307,6 +307,13 @@ fn runtime(config: &Config, check: &mut Check) {
     check.range("runtime.shards", runtime.shards, 0..=1024);
     check.range("runtime.tick_ms", runtime.tick_ms, 1..=100);
     check.range("runtime.turn_window_us", runtime.turn_window_us, 0..=10_000);
+    check.rule(
+        "runtime.cpu_slice_us",
+        runtime.cpu_slice_us,
+        runtime.cpu_slice_us == 0 || (100..=100_000).contains(&runtime.cpu_slice_us),
+        "must be 0 (as the system does it) or between 100 and 100000",
+        "500 does well; set 0 to leave it to the system",
+    );
     check.range("runtime.inbox_capacity", runtime.inbox_capacity, 16..=1_048_576);
     check.range("runtime.inbox_reserve", runtime.inbox_reserve, 16..=1_048_576);
     check.range("runtime.outpost_members", runtime.outpost_members, 0..=1_048_576);

@@ -28,7 +28,7 @@ fn the_defaults_are_valid() {
 
 #[test]
 fn every_range_has_two_ends() {
-    let ranges: [(&str, Option<u64>, Option<u64>); 43] = [
+    let ranges: [(&str, Option<u64>, Option<u64>); 44] = [
         ("server.default_max_players", Some(0), Some(101)),
         ("server.room_cleanup_interval", Some(0), None),
         ("server.max_rooms_per_game", Some(0), None),
@@ -74,6 +74,7 @@ fn every_range_has_two_ends() {
         ("runtime.shards", None, Some(1025)),
         ("runtime.tick_ms", Some(0), Some(101)),
         ("runtime.turn_window_us", None, Some(10_001)),
+        ("runtime.cpu_slice_us", Some(99), Some(100_001)),
         ("runtime.inbox_capacity", Some(15), Some(1_048_577)),
         ("runtime.outbox_max_bytes", Some(65_536 + 255), None),
     ];
