@@ -148,6 +148,9 @@ pub fn check_game_name(name: &str, max_bytes: usize) -> Result<(), NameRefusal> 
 /// It is Unicode's canonical caseless matching: decomposed, case-folded, decomposed again.
 #[must_use]
 pub fn fold_name(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase(); // which is all that the rules below do to it, at a tenth of the cost of a join
+    }
     name.nfd().default_case_fold().nfd().collect()
 }
 

@@ -210,7 +210,7 @@ impl<L> Shard<L> {
     fn serve(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
         match message {
             ClientMessage::GameData(_) | ClientMessage::Authenticate(_) => unreachable!("served by the caller"),
-            ClientMessage::JoinRoom(request) => self.join_room(at, &request, now),
+            ClientMessage::JoinRoom(request) => self.join_room(at, request, now),
             ClientMessage::LeaveRoom => self.leave_room(at, now),
             ClientMessage::PlayerReady => self.player_ready(at, now),
             ClientMessage::StartGame => self.start_game(at, now),

@@ -27,7 +27,7 @@ const DRAWS_PER_SLOT: usize = 16 * SLOT_COUNT;
 
 impl<L> Shard<L> {
     /// Serves `JoinRoom`.
-    pub(super) fn join_room(&mut self, at: MemberRef, request: &JoinRoom, now: Now) {
+    pub(super) fn join_room(&mut self, at: MemberRef, request: JoinRoom, now: Now) {
         match self.check_join(at, request, now) {
             Ok(errand) => self.go(at, Errand::Join(errand), now),
             Err((reason, error_code)) => {
@@ -52,7 +52,7 @@ impl<L> Shard<L> {
     }
 
     /// Everything about a join that can be checked without the room, in the protocol's order.
-    fn check_join(&mut self, at: MemberRef, request: &JoinRoom, now: Now) -> Result<JoinErrand, Failure> {
+    fn check_join(&mut self, at: MemberRef, request: JoinRoom, now: Now) -> Result<JoinErrand, Failure> {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
         let connection = self
@@ -88,12 +88,12 @@ impl<L> Shard<L> {
             .map(|code| settings.read_code(code))
             .transpose()?;
         Ok(JoinErrand {
-            game_name: request.game_name.as_str().into(),
-            player_name: request.player_name.as_str().into(),
+            game_name: request.game_name.into(),
+            player_name: request.player_name.into(),
             room_code,
             max_players,
             supports_authority: request.supports_authority,
-            password: request.password.clone(),
+            password: request.password,
             join_only: request.join_only,
         })
     }

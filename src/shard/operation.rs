@@ -31,7 +31,7 @@ impl<L> Shard<L> {
         }
         connection.operation = Some(operation.operation_id);
         match operation.request {
-            RoomRequest::JoinRoom(request) => self.join_room(at, &request, now),
+            RoomRequest::JoinRoom(request) => self.join_room(at, request, now),
             // Without a seat the plain request has no answer; an operation always has.
             RoomRequest::LeaveRoom if self.require_seat(at, now).is_none() => {}
             RoomRequest::LeaveRoom => self.leave_room(at, now),

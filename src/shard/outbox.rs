@@ -91,27 +91,34 @@ pub struct Outbox {
     storage: Option<Box<Storage>>,
 }
 
-/// Storage that drained outboxes gave back. Bounded in number and in size, so that a burst does not stay resident.
+/// Storage that drained outboxes gave back. Bounded in size, each and together, so that a burst does not stay resident.
 #[derive(Debug, Default)]
 pub struct OutboxPool {
     #[expect(clippy::vec_box, reason = "the box itself is what is handed to and fro")]
     spare: Vec<Box<Storage>>,
+    spare_bytes: usize,
 }
 
 impl OutboxPool {
-    /// Storages kept for reuse.
-    const MAX_SPARE: usize = 256;
+    /// What all together may hold: a turn of the busiest shard, some thousand connections with a kilobyte each.
+    const MAX_SPARE_BYTES: usize = 4 * 1024 * 1024;
     /// The largest storage worth keeping: a few turns of small frames.
-    const MAX_SPARE_BYTES: usize = 16 * 1024;
+    const MAX_BYTES_OF_ONE: usize = 16 * 1024;
 
     fn take(&mut self) -> Box<Storage> {
-        self.spare.pop().unwrap_or_default()
+        let Some(storage) = self.spare.pop() else {
+            return Box::default();
+        };
+        self.spare_bytes -= storage.capacity_bytes();
+        storage
     }
 
     fn give_back(&mut self, mut storage: Box<Storage>) {
-        if self.spare.len() < Self::MAX_SPARE && storage.capacity_bytes() <= Self::MAX_SPARE_BYTES {
+        let bytes = storage.capacity_bytes();
+        if bytes <= Self::MAX_BYTES_OF_ONE && self.spare_bytes + bytes <= Self::MAX_SPARE_BYTES {
             storage.clear();
             storage.holes.reset();
+            self.spare_bytes += bytes;
             self.spare.push(storage);
         }
     }

@@ -49,9 +49,9 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    /// Memory that outboxes hold and can be used again.
+    /// Memory that is held and can be used again.
     pub(super) fn capacity_bytes(&self) -> usize {
-        self.bytes.capacity()
+        size_of::<Self>() + self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Forgets all frames.

@@ -127,10 +127,35 @@ fn an_idle_outbox_is_one_pointer_and_its_storage_is_reused() {
     outbox.push(&mut pool, FrameMark::in_order(0), b"x");
     outbox.advance(&mut pool, 1);
     assert_eq!(pool.spare.len(), 1);
-    outbox.push(&mut pool, FrameMark::in_order(0), &[0; OutboxPool::MAX_SPARE_BYTES + 1]);
-    assert_eq!(pool.spare.len(), 0);
-    outbox.advance(&mut pool, OutboxPool::MAX_SPARE_BYTES + 1);
+    outbox.push(
+        &mut pool,
+        FrameMark::in_order(0),
+        &[0; OutboxPool::MAX_BYTES_OF_ONE + 1],
+    );
+    assert_eq!((pool.spare.len(), pool.spare_bytes), (0, 0));
+    outbox.advance(&mut pool, OutboxPool::MAX_BYTES_OF_ONE + 1);
     assert_eq!(pool.spare.len(), 0, "a blown-up storage is freed, not kept");
+}
+
+#[test]
+fn what_drained_outboxes_leave_is_kept_up_to_a_bound() {
+    let mut pool = OutboxPool::default();
+    let frame = [0; OutboxPool::MAX_BYTES_OF_ONE / 2];
+    let mut outboxes: Vec<_> = (0..2 * OutboxPool::MAX_SPARE_BYTES / frame.len())
+        .map(|_| Outbox::default())
+        .collect();
+    for outbox in &mut outboxes {
+        outbox.push(&mut pool, FrameMark::in_order(0), &frame);
+    }
+    for outbox in &mut outboxes {
+        outbox.advance(&mut pool, frame.len());
+    }
+    let held: usize = pool.spare.iter().map(|storage| storage.capacity_bytes()).sum();
+    assert_eq!(pool.spare_bytes, held);
+    assert!(
+        held <= OutboxPool::MAX_SPARE_BYTES && held > OutboxPool::MAX_SPARE_BYTES * 9 / 10,
+        "{held}"
+    );
 }
 
 #[test]
