@@ -58,6 +58,7 @@ counters! {
     rooms_deleted, "rooms_deleted_total", "Rooms deleted.";
     hops_sent, "hops_sent_total", "Connections handed to another shard.";
     hops_received, "hops_received_total", "Connections taken over from another shard.";
+    hops_transit_us, "hops_transit_microseconds_total", "Time that connections spent on their way between shards.";
     hops_refused, "hops_refused_total", "Connections that came back because the other shard's inbox was full.";
     game_data_messages, "game_data_messages_total", "Accepted game-data messages.";
     relay_bytes, "relay_bytes_total", "Payload bytes of accepted game data.";

@@ -57,6 +57,8 @@ pub struct Report {
     pub messages: u64,
     /// Joins that moved between shards: `JoinRoom` sent to `RoomJoined` received.
     pub hopping_joins: Vec<Duration>,
+    /// Time on the way between shards, all moves together.
+    pub transit: Duration,
     /// Joins that did not.
     pub staying_joins: Vec<Duration>,
 }
@@ -113,6 +115,7 @@ pub fn run(plan: Plan) -> Report {
             .expect("every commuter gets its first seat");
     }
     let before = server.count(|counters| &counters.hops_sent);
+    let transit_before_us = server.count(|counters| &counters.hops_transit_us);
     for start in &starts {
         start.send(()).expect("the commuter waits");
     }
@@ -120,6 +123,7 @@ pub fn run(plan: Plan) -> Report {
     let mut report = Report {
         hops: 0,
         messages: 0,
+        transit: Duration::ZERO,
         hopping_joins: Vec::new(),
         staying_joins: Vec::new(),
     };
@@ -136,6 +140,8 @@ pub fn run(plan: Plan) -> Report {
         report.messages += host.join().expect("a host found a fault");
     }
     report.hops = server.count(|counters| &counters.hops_sent) - before;
+    let transit_us = server.count(|counters| &counters.hops_transit_us) - transit_before_us;
+    report.transit = Duration::from_micros(transit_us);
     assert_eq!(server.count(|counters| &counters.hops_refused), 0);
     assert_eq!(
         server.count(|counters| &counters.hops_received),

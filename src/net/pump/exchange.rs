@@ -1,7 +1,7 @@
 //! What shards send each other, and how a shard comes to its end.
 
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::super::conversation;
 use super::super::link::Link;
@@ -17,7 +17,11 @@ impl Pump {
         for _ in 0..MAIL_PER_TURN {
             match self.inbox.try_recv() {
                 None => return,
-                Some(Mail::Transfer(transfer)) => self.take_in(*transfer, true, now),
+                Some(Mail::Transfer(transfer, set_out)) => {
+                    let took_us = set_out.elapsed().as_micros() as u64;
+                    self.shard.counters().hops_transit_us.add(took_us);
+                    self.take_in(*transfer, true, now);
+                }
                 Some(Mail::Letter(letter)) => self.shard.read_letter(letter, now),
                 Some(Mail::Drain { grace }) => self.drain(grace, now),
             }
@@ -94,8 +98,9 @@ impl Pump {
                 continue;
             }
             let target = &self.peers[transfer.target().index()];
-            if let Err(refused) = target.try_send(Priority::Bulk, Mail::Transfer(Box::new(transfer))) {
-                let Mail::Transfer(transfer) = refused else { continue };
+            let mail = Mail::Transfer(Box::new(transfer), Instant::now());
+            if let Err(refused) = target.try_send(Priority::Bulk, mail) {
+                let Mail::Transfer(transfer, _) = refused else { continue };
                 self.take_in(*transfer, false, now);
             }
         }

@@ -32,8 +32,8 @@ use crate::shard::{AfterSend, Flow, Inbox, InboxSender, Letter, Now, Shard, Tran
 /// What reaches a shard from other threads.
 #[derive(Debug)]
 pub enum Mail {
-    /// A connection whose room lives here.
-    Transfer(Box<Transfer<Link>>),
+    /// A connection whose room lives here, and when it set out.
+    Transfer(Box<Transfer<Link>>, Instant),
     /// What another shard has to say about a room with outposts.
     Letter(Letter),
     /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end.
