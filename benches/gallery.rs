@@ -4,6 +4,9 @@
 //! `cargo bench --bench gallery -- --spectators 0,500,2000 --outpost-members 256`. Server and generator share this process
 //! and the CPUs of the machine, so latencies tell galleries apart rather than what an idle server can do; CPU time is of
 //! the shards' threads alone. Players and spectators read version 3. Fails when a delivery is missing.
+//!
+//! A wait ends when the kernel puts the message into the player's socket, by its own stamp, and begins when it was sent: the
+//! generator, which shares the CPUs with the shards, often gets none for milliseconds, and would count them in.
 
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -11,8 +14,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use serde_json::{Value, json};
@@ -149,6 +153,7 @@ fn run(flags: &Flags, spectators: usize) -> Report {
         thread::sleep(Duration::from_millis(20));
     }
     players.iter_mut().for_each(Client::drain);
+    players.iter().for_each(|player| stamp_arrivals(&player.stream));
     let joins_ns = cpu_ns_of_shards().iter().sum::<u64>() - before_joins;
 
     let count = |counter: fn(&CounterSet) -> &Counter| server.count(counter);
@@ -205,20 +210,20 @@ fn play(players: &mut [Client], gallery: &mut [Client], flags: &Flags) -> (u64, 
         let now = Instant::now();
         for (number, due) in due.iter_mut().enumerate() {
             if *due <= now && *due < end {
-                let at_us = due.duration_since(began).as_micros() as u64;
-                let text = format!(r#"{{"type":"GameData","data":{{"data":"{at_us:012}{:0>50}"}}}}"#, 0);
+                let at_us = wall_us();
+                let text = format!(r#"{{"type":"GameData","data":{{"data":"{at_us:020}{:0>42}"}}}}"#, 0);
                 players[number].send_text(&text);
                 sent += 1;
                 *due += interval;
             }
         }
         for player in &mut *players {
-            player.read(|text| {
+            player.read_stamped(|text, arrived_us| {
                 let marker = br#""data":""#;
                 if let Some(at) = text.windows(marker.len()).position(|bytes| bytes == marker) {
-                    let digits = std::str::from_utf8(&text[at + marker.len()..][..12]).expect("digits");
-                    let at_us: u64 = digits.parse().expect("digits");
-                    waits_us.push((began.elapsed().as_micros() as u64).saturating_sub(at_us));
+                    let digits = std::str::from_utf8(&text[at + marker.len()..][..20]).expect("digits");
+                    let sent_us: u64 = digits.parse().expect("digits");
+                    waits_us.push(arrived_us.saturating_sub(sent_us));
                 }
             });
         }
@@ -348,20 +353,31 @@ impl Client {
         }
     }
 
-    /// Reads what is there, message by message.
-    fn read(&mut self, mut each: impl FnMut(&[u8])) {
-        self.stream.set_nonblocking(true).expect("an option of every socket");
-        let mut bytes = [0; 16 * 1024];
-        while let Ok(count) = self.stream.read(&mut bytes) {
+    /// Reads what is there, message by message, each with the moment at which the kernel had all of it. Only as much is asked
+    /// for as belongs to one message: the kernel stamps what it gives with the moment of its last byte.
+    fn read_stamped(&mut self, mut each: impl FnMut(&[u8], u64)) {
+        let mut bytes = [0; 64 * 1024];
+        while let Some((count, arrived_us)) = receive_stamped(&self.stream, &mut bytes[..self.missing_bytes()]) {
             assert!(count > 0, "the server closed");
             self.unread.extend_from_slice(&bytes[..count]);
-            if count < bytes.len() {
-                break;
+            if let Some(payload) = take_frame(&mut self.unread) {
+                each(&payload, arrived_us);
             }
         }
-        while let Some(payload) = take_frame(&mut self.unread) {
-            each(&payload);
-        }
+    }
+
+    /// How many bytes the frame at the front lacks, as far as it can be told.
+    fn missing_bytes(&self) -> usize {
+        let known = &self.unread;
+        let whole = match known.get(1) {
+            None => 2,
+            Some(126) => known
+                .get(2..4)
+                .map_or(4, |length| 4 + usize::from(u16::from_be_bytes([length[0], length[1]]))),
+            Some(127) => panic!("a message of this size is none of a player's"),
+            Some(length) => 2 + usize::from(*length),
+        };
+        whole - known.len()
     }
 
     /// Reads what is there and looks at nothing.
@@ -379,6 +395,54 @@ impl Client {
             return;
         }
     }
+}
+
+/// Microseconds of the clock that the kernel stamps with.
+fn wall_us() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.expect("a clock after 1970").as_micros() as u64
+}
+
+/// Has the kernel stamp what arrives at a socket.
+fn stamp_arrivals(stream: &TcpStream) {
+    let on: libc::c_int = 1;
+    // SAFETY: the kernel reads one integer, which is there.
+    let refused = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            (&raw const on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
+    };
+    assert_eq!(refused, 0, "an option of every socket");
+}
+
+/// Receives without waiting: how many bytes, and when the last of them arrived. `None`: nothing is there.
+fn receive_stamped(stream: &TcpStream, bytes: &mut [u8]) -> Option<(usize, u64)> {
+    let mut part = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
+    let mut control = [0_u64; 8]; // aligned for what the kernel writes
+    // SAFETY: all zeroes is an empty message header.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = control.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: the header's pointers are to this frame and to `bytes`, with their true lengths.
+    let count = unsafe { libc::recvmsg(stream.as_raw_fd(), &raw mut message, libc::MSG_DONTWAIT) };
+    let count = usize::try_from(count).ok()?;
+    // SAFETY: the kernel has filled in the header and as much of the buffer as it says.
+    let stamp = unsafe { libc::CMSG_FIRSTHDR(&raw const message).as_ref() };
+    let Some(stamp) = stamp.filter(|stamp| stamp.cmsg_type == libc::SCM_TIMESTAMPNS) else {
+        return Some((count, wall_us())); // it came before stamps were asked for
+    };
+    // SAFETY: a message of this kind holds one timespec, perhaps unaligned.
+    let at = unsafe { libc::CMSG_DATA(stamp).cast::<libc::timespec>().read_unaligned() };
+    Some((count, at.tv_sec as u64 * 1_000_000 + at.tv_nsec as u64 / 1_000))
 }
 
 /// Takes a whole unmasked frame from the front.
