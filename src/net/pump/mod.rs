@@ -22,7 +22,7 @@ use super::greeting::Greetings;
 use super::http::Site;
 use super::link::Link;
 use super::listener::Listener;
-use super::pace::Pace;
+use super::pace::{Load, Pace};
 use super::poller::{Interest, Poller, Readiness, Token, Wakeup};
 use super::socket::Received;
 use super::websocket::InboundLimits;
@@ -310,7 +310,11 @@ impl Pump {
         self.next_tick = moment + self.settings.tick;
         self.shard.tick(now);
         let expired = self.greetings.expire(now.mono_ms);
-        self.pace.adapt(moment);
+        let load = Load {
+            deliveries: self.shard.counters().deliveries.get(),
+            connections: self.shard.connections(),
+        };
+        self.pace.adapt(load, moment);
         self.publish_counts(expired as u64);
         self.resume_accepting();
         true
