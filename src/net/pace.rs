@@ -126,7 +126,7 @@ impl Pace {
         self.slow_turns
     }
 
-    /// Works the window out anew from how busy the shard has been since the last time.
+    /// Works the window out anew from what the shard has had to do of late.
     pub(super) fn adapt(&mut self, load: Load, now: Instant) {
         let elapsed = now.saturating_duration_since(self.looked);
         if elapsed.is_zero() {

@@ -6,6 +6,7 @@ use rand_chacha::rand_core::RngCore;
 
 use super::connection::{Place, RoomRef, State};
 use super::entry::{Failure, check_password, draining, no_such_room};
+use super::slots::NameHash;
 use super::transfer::JoinErrand;
 use super::{CounterSet, Errand, Now, SLOT_COUNT, Settings, Shard, ShardId, Slot};
 use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
@@ -197,8 +198,8 @@ impl<L> Shard<L> {
                 app.as_ref().map(|app| (app, terms.and_then(|terms| terms.max_rooms))),
             )
             .map_err(|refusal| (refusal.to_string(), ErrorCode::MaxRoomsPerGameExceeded))?;
-        let code = match &errand.room_code {
-            Some(code) => code.clone(),
+        let (code, name) = match &errand.room_code {
+            Some(code) => (code.clone(), world.slot_key.hash(&errand.game_name, code)),
             None => self.draw_free_code(&errand.game_name).ok_or_else(|| {
                 (
                     "no free room code was found; try again".into(),
@@ -206,7 +207,6 @@ impl<L> Shard<L> {
                 )
             })?,
         };
-        let name = world.slot_key.hash(&errand.game_name, &code);
         let settings = RoomSettings {
             id: self.draw_room_id(name.slot()),
             game_name: errand.game_name.clone(),
@@ -238,7 +238,7 @@ impl<L> Shard<L> {
     }
 
     /// A code that leads to this shard and that no room has.
-    fn draw_free_code(&mut self, game_name: &str) -> Option<RoomCode> {
+    fn draw_free_code(&mut self, game_name: &str) -> Option<(RoomCode, NameHash)> {
         let world = Arc::clone(&self.world);
         let draws = DRAWS_PER_SHARD * usize::from(world.shards()) * CODE_ATTEMPTS;
         let home = self.id;
@@ -247,14 +247,19 @@ impl<L> Shard<L> {
 
     /// A code for a room that has one already. It leads to the room's own slot: whatever else leads to the room goes on
     /// to do so, here and in every later process.
-    pub(super) fn draw_code_for(&mut self, room_ref: RoomRef) -> Option<RoomCode> {
+    pub(super) fn draw_code_for(&mut self, room_ref: RoomRef) -> Option<(RoomCode, NameHash)> {
         let room = self.rooms.get(room_ref)?;
         let (slot, game_name) = (Slot::new(room.id().slot()), Box::<str>::from(room.game_name()));
         self.draw_code(&game_name, DRAWS_PER_SLOT, |drawn| drawn == slot)
     }
 
-    /// The first of so many drawn codes that leads to a fitting slot and that no room has.
-    fn draw_code(&mut self, game_name: &str, draws: usize, fits: impl Fn(Slot) -> bool) -> Option<RoomCode> {
+    /// The first of so many drawn codes that leads to a fitting slot and that no room has, with the hash of the name.
+    fn draw_code(
+        &mut self,
+        game_name: &str,
+        draws: usize,
+        fits: impl Fn(Slot) -> bool,
+    ) -> Option<(RoomCode, NameHash)> {
         let world = Arc::clone(&self.world);
         let rules = &world.settings.rooms;
         let mut taken = 0;
@@ -267,7 +272,7 @@ impl<L> Shard<L> {
                 continue;
             }
             if self.rooms.find(name, game_name, &code).is_none() {
-                return Some(code);
+                return Some((code, name));
             }
             taken += 1;
             if taken == CODE_ATTEMPTS {

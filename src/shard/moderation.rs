@@ -124,14 +124,11 @@ impl<L> Shard<L> {
         if let Err((reason, error_code)) = charged {
             return self.refuse(at, &reason, error_code, now);
         }
-        let Some(code) = self.draw_code_for(room_ref) else {
+        let Some((code, name)) = self.draw_code_for(room_ref) else {
             let advice = "no free room code was found; try again, or open another room";
             return self.refuse(at, advice, ErrorCode::InternalError, now);
         };
-        if let Some(room) = self.rooms.get(room_ref) {
-            let name = self.world.slot_key.hash(room.game_name(), &code);
-            self.rooms.rename(room_ref, code.clone(), name, now.mono_ms);
-        }
+        self.rooms.rename(room_ref, code.clone(), name, now.mono_ms);
         self.answer_operation(at, OperationResult::RoomCodeRegenerated { room_code: &code }, now);
     }
 

@@ -31,6 +31,11 @@ impl Holes {
         self.holes.is_empty()
     }
 
+    /// Memory that is held and can be used again.
+    pub(super) const fn capacity_bytes(&self) -> usize {
+        self.holes.capacity() * size_of::<Hole>()
+    }
+
     pub(super) const fn outstanding(&self) -> usize {
         self.holes.len() + self.told
     }

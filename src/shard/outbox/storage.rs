@@ -51,7 +51,11 @@ pub(super) struct Storage {
 impl Storage {
     /// Memory that is held and can be used again.
     pub(super) fn capacity_bytes(&self) -> usize {
-        size_of::<Self>() + self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
+        size_of::<Self>()
+            + self.bytes.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.droppable.capacity() * size_of::<Droppable>()
+            + self.holes.capacity_bytes()
     }
 
     /// Forgets all frames.
