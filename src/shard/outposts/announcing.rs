@@ -1,7 +1,7 @@
 //! What a room says, on its way to everybody in it: into outboxes here, into the bulletin for its outposts.
 
 use super::letter::{Asker, OutpostMail};
-use crate::protocol::{FrameSpan, Opcode, OperationId, PlayerId, ProtocolVersion, RoomId, ServerMessage};
+use crate::protocol::{FrameBuffer, FrameSpan, Opcode, OperationId, PlayerId, ProtocolVersion, RoomId, ServerMessage};
 use crate::room::{MemberRef, MissedEvent, Room};
 use crate::shard::operation::under;
 use crate::shard::post::{Post, verbatim};
@@ -33,9 +33,7 @@ impl<L> Post<L> {
         encoded: [Option<FrameSpan>; 2],
     ) {
         let encoded = self.encode_afar(room, message, encoded);
-        let frames = encoded
-            .each_ref()
-            .map(|span| span.as_ref().map(|span| self.frames.bytes(span)));
+        let frames = bytes_of(&encoded, &self.frames);
         self.branches.notify(room.id(), frames, None);
     }
 
@@ -68,9 +66,7 @@ impl<L> Post<L> {
         let encoded = self.tell_all(room.audience(), except, message, now_ms, settings);
         if room.gallery().has_outposts() {
             let encoded = self.encode_afar(room, message, encoded);
-            let frames = encoded
-                .each_ref()
-                .map(|span| span.as_ref().map(|span| self.frames.bytes(span)));
+            let frames = bytes_of(&encoded, &self.frames);
             self.branches
                 .tell_roster(room.id(), frames, Some(about), &self.counters, now_ms);
         }
@@ -175,11 +171,16 @@ impl<L> Post<L> {
     ) {
         self.frames.clear();
         let encoded = self.encode_afar(room, notice, [None, None]);
-        let frames = encoded
-            .each_ref()
-            .map(|span| span.as_ref().map(|span| self.frames.bytes(span)));
+        let frames = bytes_of(&encoded, &self.frames);
         self.branches.advise(room.id(), frames, format);
     }
+}
+
+/// The frames of both versions.
+fn bytes_of<'a>(encoded: &[Option<FrameSpan>; 2], frames: &'a FrameBuffer) -> [Option<&'a [u8]>; 2] {
+    encoded
+        .each_ref()
+        .map(|span| span.as_ref().map(|span| frames.bytes(span)))
 }
 
 fn missed(room: &Room, about: Option<PlayerId>, message: &ServerMessage<'_>) -> Option<MissedEvent> {
