@@ -191,6 +191,11 @@ impl Branches {
         let roster = &mut branch.roster;
         if now_ms >= roster.next_ms {
             roster.next_ms = now_ms + ROSTER_INTERVAL_MS;
+            // What waited for this moment is older: told after this, it would take it back.
+            if roster.waiting.take().is_some() {
+                counters.roster_notices_replaced.add(1);
+                self.awaiting_roster.retain(|waiting| *waiting != id);
+            }
             return self.notify(id, forms, except);
         }
         let notice = RosterNotice {
@@ -294,5 +299,34 @@ pub(super) const fn to_outpost(target: ShardId, room: RoomId, mail: OutpostMail)
     Letter {
         target,
         body: Body::ToOutpost { room, mail },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::MemberRef;
+
+    #[test]
+    fn older_news_of_a_gallery_are_not_told_after_newer_ones() {
+        let (mut branches, counters) = (Branches::default(), CounterSet::default());
+        let id = RoomId::in_slot(0, [7; 16]);
+        let room = RoomRef(MemberRef {
+            index: 0,
+            generation: 0,
+        });
+        branches.add_watcher(id, room, ShardId(1));
+        let mut tell = |news: &[u8], now_ms| {
+            branches.tell_roster(id, [None, Some(news)], None, &counters, now_ms);
+        };
+        tell(b"first", 0);
+        tell(b"second, which waits", ROSTER_INTERVAL_MS / 2);
+        // Before the tick that would tell the second.
+        tell(b"third", ROSTER_INTERVAL_MS);
+        assert_eq!(counters.roster_notices_replaced.get(), 1);
+        assert_eq!(branches.next_roster_ms(), None, "nothing waits any more");
+        branches.post_all(&mut Couriers::default(), &counters, usize::MAX, ROSTER_INTERVAL_MS);
+        branches.tell_waiting_rosters(10 * ROSTER_INTERVAL_MS);
+        assert!(!branches.is_open(), "and nothing is told later");
     }
 }
