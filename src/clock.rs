@@ -37,6 +37,15 @@ impl ClockChange {
         }
     }
 
+    /// Between two readings of one clock that are so far apart because the process stood still: nobody is blamed for that time.
+    #[must_use]
+    pub const fn standstill(span_ms: u64) -> Self {
+        Self {
+            from_ms: 0,
+            to_ms: span_ms,
+        }
+    }
+
     /// Rewrites one moment.
     pub const fn apply(self, moment_ms: &mut u64) {
         *moment_ms = if self.to_ms >= self.from_ms {

@@ -35,6 +35,11 @@ pub struct WebSocketConfig {
     /// Milliseconds the oldest frame of an outbox may wait before the client is closed. Default 15000; at least 1, more
     /// than `batch_interval_ms` when batching.
     pub max_sojourn_ms: u64,
+    /// Bytes a second that every sender may say, whoever is slow to read them; also what a reader must acknowledge to be
+    /// waited for when a sender says more. Default 131072; 1024 … 1000000000.
+    pub pacing_free_rate_bytes: u64,
+    /// Bytes beyond that rate that a sender may say at once. Default 262144; 0 … 1000000000.
+    pub pacing_burst_bytes: u64,
     /// Seconds between two delivery statistics. Default 0 (off) … 3600.
     pub delivery_stats_interval_secs: u64,
 }
@@ -55,6 +60,8 @@ impl Default for WebSocketConfig {
             control_queue_capacity: 128,
             slow_consumer_timeout_ms: 5000,
             max_sojourn_ms: 15_000,
+            pacing_free_rate_bytes: 131_072,
+            pacing_burst_bytes: 262_144,
             delivery_stats_interval_secs: 0,
         }
     }

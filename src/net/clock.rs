@@ -1,6 +1,6 @@
 //! The one door through which time enters.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::clock::ARCHIVE_MS;
 use crate::protocol::WallTime;
@@ -17,6 +17,12 @@ impl Clock {
     #[must_use]
     pub fn start() -> Self {
         Self { origin: Instant::now() }
+    }
+
+    /// Time since the start.
+    #[must_use]
+    pub fn moment(&self) -> Duration {
+        self.origin.elapsed()
     }
 
     /// This moment.

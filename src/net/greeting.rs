@@ -4,22 +4,23 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 
-use super::socket::Socket;
 use crate::room::MemberRef;
 use crate::shard::Table;
 
 /// A socket from which a request is expected, or which has been answered and is about to end.
-pub(super) struct Greeting {
-    pub(super) socket: Socket,
+pub(super) struct Greeting<S> {
+    pub(super) socket: S,
     pub(super) address: IpAddr,
     /// The bytes of a request that is not yet complete.
     pub(super) received: Vec<u8>,
     /// Whether all that is still awaited is the end.
     pub(super) is_answered: bool,
+    /// Whether it stands in the line of those that are to be read.
+    pub(super) is_in_line: bool,
 }
 
 /// A request may hold credentials: only its measure is shown.
-impl fmt::Debug for Greeting {
+impl<S> fmt::Debug for Greeting<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Greeting")
             .field("address", &self.address)
@@ -31,15 +32,15 @@ impl fmt::Debug for Greeting {
 
 /// The greetings of one shard, and when each has lasted long enough.
 #[derive(Debug)]
-pub(super) struct Greetings {
-    table: Table<Greeting>,
+pub(super) struct Greetings<S> {
+    table: Table<Greeting<S>>,
     /// Oldest first: all have the same time.
     deadlines: VecDeque<(u64, MemberRef)>,
     timeout_ms: u64,
     limit: usize,
 }
 
-impl Greetings {
+impl<S> Greetings<S> {
     pub(super) fn new(timeout_ms: u64, limit: usize) -> Self {
         Self {
             table: Table::default(),
@@ -54,23 +55,24 @@ impl Greetings {
         self.table.len() >= self.limit
     }
 
-    pub(super) fn insert(&mut self, socket: Socket, address: IpAddr, now_ms: u64) -> MemberRef {
+    pub(super) fn insert(&mut self, socket: S, address: IpAddr, now_ms: u64) -> MemberRef {
         let greeting = Greeting {
             socket,
             address,
             received: Vec::new(),
             is_answered: false,
+            is_in_line: false,
         };
         let at = self.table.insert(greeting);
         self.deadlines.push_back((now_ms + self.timeout_ms, at));
         at
     }
 
-    pub(super) fn get_mut(&mut self, at: MemberRef) -> Option<&mut Greeting> {
+    pub(super) fn get_mut(&mut self, at: MemberRef) -> Option<&mut Greeting<S>> {
         self.table.get_mut(at)
     }
 
-    pub(super) fn remove(&mut self, at: MemberRef) -> Option<Greeting> {
+    pub(super) fn remove(&mut self, at: MemberRef) -> Option<Greeting<S>> {
         self.table.remove(at)
     }
 
@@ -84,6 +86,18 @@ impl Greetings {
             expired += usize::from(self.table.remove(at).is_some());
         }
         expired
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Notes that the process stood still for so long: that time does not count.
+    pub(super) fn forgive(&mut self, span_ms: u64) {
+        for (deadline_ms, _) in &mut self.deadlines {
+            *deadline_ms = deadline_ms.saturating_add(span_ms);
+        }
     }
 
     /// Drops all of them.
@@ -106,7 +120,7 @@ mod tests {
         let (mut ours, theirs) = UnixStream::pair().expect("a pair");
         let mut greetings = Greetings::new(10, 1);
         let local = std::net::Ipv4Addr::LOCALHOST.into();
-        let at = greetings.insert(Socket::from(OwnedFd::from(theirs)), local, 100);
+        let at = greetings.insert(OwnedFd::from(theirs), local, 100);
         assert!(greetings.is_full());
         assert_eq!(greetings.expire(109), 0);
         assert!(greetings.get_mut(at).is_some());

@@ -5,7 +5,7 @@
 //! window that gathers nothing is a wake-up more, not less. A shard that is busy all the time never sleeps: its turns are
 //! longer than any window.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The share of time spent working at which the window is fully open.
 const FULL_AT_PERCENT: u32 = 20;
@@ -30,13 +30,13 @@ const SHORTEST: Duration = Duration::from_micros(50);
 pub(super) struct Pace {
     longest: Duration,
     window: Duration,
-    turn_began: Instant,
+    turn_began: Duration,
     /// Work since the beginning.
     busy: Duration,
     slow_turns: u64,
     /// Frames queued for receivers until the last look.
     deliveries: u64,
-    looked: Instant,
+    looked: Duration,
     recent: Recent,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Load {
 
 impl Pace {
     /// A pace whose turns are stretched to at most `longest`; zero: never.
-    pub(super) fn new(longest: Duration, now: Instant) -> Self {
+    pub(super) fn new(longest: Duration, now: Duration) -> Self {
         Self {
             longest,
             window: Duration::ZERO,
@@ -100,14 +100,14 @@ impl Pace {
     }
 
     /// A turn begins, with so many things to serve.
-    pub(super) fn begin_turn(&mut self, arrivals: usize, now: Instant) {
+    pub(super) fn begin_turn(&mut self, arrivals: usize, now: Duration) {
         self.recent.arrivals += arrivals as f64;
         self.turn_began = now;
     }
 
     /// A turn ends. Returns for how long to let arrivals gather before the next one.
-    pub(super) fn end_turn(&mut self, now: Instant) -> Option<Duration> {
-        let took = now.saturating_duration_since(self.turn_began);
+    pub(super) fn end_turn(&mut self, now: Duration) -> Option<Duration> {
+        let took = now.saturating_sub(self.turn_began);
         self.recent.worked += took;
         self.busy += took;
         self.slow_turns += u64::from(took > SLOW_TURN);
@@ -127,8 +127,8 @@ impl Pace {
     }
 
     /// Works the window out anew from what the shard has had to do of late.
-    pub(super) fn adapt(&mut self, load: Load, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.looked);
+    pub(super) fn adapt(&mut self, load: Load, now: Duration) {
+        let elapsed = now.saturating_sub(self.looked);
         if elapsed.is_zero() {
             return;
         }
@@ -162,7 +162,7 @@ mod tests {
 
     /// Ticks of so many microseconds of work and so many arrivals each; what the next turn of 10 µs then gathers.
     fn gathered_after(work_us: u64, arrivals: usize, longest: Duration) -> Option<Duration> {
-        let mut now = Instant::now();
+        let mut now = Duration::ZERO;
         let mut pace = Pace::new(longest, now);
         for _ in 0..40 {
             pace.begin_turn(arrivals, now);
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_shard_that_works_all_the_time_never_sleeps() {
-        let mut now = Instant::now();
+        let mut now = Duration::ZERO;
         let mut pace = Pace::new(LONGEST, now);
         for _ in 0..10 {
             pace.begin_turn(100, now);
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn time_in_turns_adds_up_and_the_long_ones_are_counted() {
-        let mut now = Instant::now();
+        let mut now = Duration::ZERO;
         let mut pace = Pace::new(LONGEST, now);
         for turn in [5, 6, 1] {
             pace.begin_turn(1, now);
@@ -219,7 +219,7 @@ mod tests {
 
     /// What is gathered after ticks of 5 ms of work, with one arrival a millisecond, and so many frames for so many receivers.
     fn gathered_in_rooms(deliveries_per_tick: u64, connections: usize) -> Option<Duration> {
-        let mut now = Instant::now();
+        let mut now = Duration::ZERO;
         let mut pace = Pace::new(LONGEST, now);
         let mut deliveries = 0;
         for _ in 0..40 {

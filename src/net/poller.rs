@@ -7,21 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kernel::{Interest, Readiness, Token, Waited};
 use crate::room::MemberRef;
 use crate::shard::Wake;
-
-/// What a descriptor in the set stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
-    /// The listener of that number.
-    Listener(u32),
-    /// Other threads want attention.
-    Wakeup,
-    /// A socket that has not been upgraded.
-    Greeting(MemberRef),
-    /// A connection of the shard.
-    Connection(MemberRef),
-}
 
 const GREETING: u64 = 1 << 62;
 const LISTENER: u64 = 2 << 62;
@@ -52,27 +40,6 @@ impl Token {
             _ => Self::Connection(at),
         }
     }
-}
-
-/// What became ready.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Readiness {
-    pub(super) token: Token,
-    /// There are bytes, or an end of stream, or an error: a read will tell.
-    pub(super) readable: bool,
-    /// There is room to write.
-    pub(super) writable: bool,
-    /// The peer has finished sending, or the socket failed: read until it says so, no further edge will come.
-    pub(super) hung_up: bool,
-}
-
-/// For what a socket is watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Interest {
-    /// Bytes to read.
-    Read,
-    /// Bytes to read, and room to write.
-    ReadAndWrite,
 }
 
 /// The epoll set of one shard.
@@ -138,20 +105,29 @@ impl Poller {
         Ok(())
     }
 
-    /// Waits until something is ready or the time is over. Returns how many things are.
-    pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<usize> {
+    /// Waits until something is ready or the time is over. The kernel keeps what is ready in the order in which it became so.
+    pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<Waited> {
         // Rounded up: a wait that ends just before its deadline would come back at once and spin.
         let timeout_ms = i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
         self.events.clear();
         let (events, capacity) = (self.events.as_mut_ptr(), EVENTS_PER_WAIT as i32);
         // SAFETY: `events` has room for `capacity` entries; the kernel writes at most so many and says how many.
         let count = match checked(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events, capacity, timeout_ms) }) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+            // Nothing was looked at: a process that was stopped and goes on comes back from its wait like this.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return Ok(Waited {
+                    ready: 0,
+                    has_more: true,
+                });
+            }
             other => other? as usize,
         };
         // SAFETY: the kernel has initialised the first `count` entries, and `count` is at most the capacity.
         unsafe { self.events.set_len(count) };
-        Ok(count)
+        Ok(Waited {
+            ready: count,
+            has_more: count == EVENTS_PER_WAIT,
+        })
     }
 
     /// The thing at `index` that the last wait found ready.
@@ -254,13 +230,13 @@ mod tests {
     fn a_wake_up_is_heard_once() {
         let wakeup = Wakeup::new().expect("a descriptor");
         let mut poller = Poller::new(Arc::clone(&wakeup)).expect("an epoll set");
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 0);
+        assert_eq!(poller.wait(NO_TIME).expect("waits").ready, 0);
         wakeup.wake();
         wakeup.wake();
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 1);
+        assert_eq!(poller.wait(NO_TIME).expect("waits").ready, 1);
         assert_eq!(poller.ready(0).token, Token::Wakeup);
         poller.hush();
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 0);
+        assert_eq!(poller.wait(NO_TIME).expect("waits").ready, 0);
     }
 
     #[test]
@@ -271,19 +247,23 @@ mod tests {
             .watch(theirs.as_fd(), Token::Connection(AT), Interest::Read)
             .expect("watched");
         ours.write_all(b"x").expect("written");
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 1);
+        assert_eq!(poller.wait(NO_TIME).expect("waits").ready, 1);
         let ready = poller.ready(0);
         assert!(ready.readable && !ready.writable && !ready.hung_up);
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 0, "an edge is reported once");
+        assert_eq!(
+            poller.wait(NO_TIME).expect("waits").ready,
+            0,
+            "an edge is reported once"
+        );
         poller
             .rewatch(theirs.as_fd(), Token::Connection(AT), Interest::ReadAndWrite)
             .expect("watched");
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 1);
+        assert_eq!(poller.wait(NO_TIME).expect("waits").ready, 1);
         assert!(poller.ready(0).readable && poller.ready(0).writable);
         drop(ours);
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 1);
+        assert_eq!(poller.wait(NO_TIME).expect("waits").ready, 1);
         assert!(poller.ready(0).hung_up);
         poller.forget(theirs.as_fd()).expect("forgotten");
-        assert_eq!(poller.wait(NO_TIME).expect("waits"), 0);
+        assert_eq!(poller.wait(NO_TIME).expect("waits").ready, 0);
     }
 }

@@ -4,23 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use super::kernel::{Received, Stream};
 use super::poller::checked;
 use crate::shard::SendOutcome;
 
 /// A connected, non-blocking TCP socket. Dropping it closes it.
 #[derive(Debug)]
 pub struct Socket(OwnedFd);
-
-/// What a read found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Received {
-    /// So many bytes.
-    Bytes(usize),
-    /// Nothing yet.
-    Nothing,
-    /// The peer has finished, or the connection failed: there will never be more.
-    End,
-}
 
 impl Socket {
     /// Takes a connection from a listener, with the peer's address. `None`: none waits.
@@ -56,9 +46,10 @@ impl Socket {
             tracing::debug!(%error, "a socket could not be tuned");
         }
     }
+}
 
-    /// Reads what has arrived into `buffer`.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> Received {
+impl Stream for Socket {
+    fn receive(&self, buffer: &mut [u8]) -> Received {
         // SAFETY: `buffer` has room for as many bytes as it is said to have.
         let count = unsafe {
             libc::recv(
@@ -78,8 +69,7 @@ impl Socket {
         }
     }
 
-    /// Writes as much of `bytes` as the socket takes.
-    pub(super) fn send(&self, bytes: &[u8]) -> SendOutcome {
+    fn send(&self, bytes: &[u8]) -> SendOutcome {
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
         // SAFETY: `bytes` holds as many bytes as it is said to hold.
         let count = unsafe { libc::send(self.0.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
@@ -92,10 +82,16 @@ impl Socket {
         }
     }
 
-    /// Says that nothing more will be sent; the peer can still finish.
-    pub(super) fn finish_sending(&self) {
+    fn finish_sending(&self) {
         // A peer that is already gone needs no goodbye.
         let _ = socket2::SockRef::from(&self.0).shutdown(std::net::Shutdown::Write);
+    }
+
+    fn unacknowledged_bytes(&self) -> Option<u64> {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: `bytes` has room for the integer that this request writes.
+        checked(unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) }).ok()?;
+        u64::try_from(bytes).ok()
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::{Config, TokenKeyError};
-use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, Wakeup};
+use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, System, Wakeup};
 use crate::runtime::SpareMemory;
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
@@ -181,20 +181,19 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
         let settings = pump_settings.clone();
         let slice_us = config.runtime.cpu_slice_us;
+        let send_buffer_bytes = settings::send_buffer_bytes(config);
         move |_tick| {
             ask_for_slices(id, slice_us);
             let shard = Shard::new(id, world, os_random()?, clock.now());
-            let listeners = vec![listener];
+            let kernel = System::new(clock, vec![listener], wakeup, send_buffer_bytes)?;
             let pump = Pump::new(PumpParts {
                 shard,
-                clock,
-                listeners,
+                kernel,
                 site,
                 inbox,
-                wakeup,
                 peers,
                 settings,
-            })?;
+            });
             Ok(run(id, pump))
         }
     })?;
@@ -216,7 +215,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     })
 }
 
-async fn run(id: ShardId, pump: Pump) {
+async fn run(id: ShardId, pump: Pump<System>) {
     if let Err(error) = pump.run().await {
         tracing::error!(shard = %id, %error, "the shard cannot wait for its sockets");
     }

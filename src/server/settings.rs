@@ -13,12 +13,15 @@ use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret,
 use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
 use crate::shard::{
-    DeliveryRules, IceRules, ListedIceServer, LivenessRules, MessageLimits, OutboxLimits, PeerSessionRules,
-    ReconnectionRules, RoomRules, Settings, TurnRules, World,
+    DeliveryRules, IceRules, ListedIceServer, LivenessRules, MessageLimits, OutboxLimits, PacingRules,
+    PeerSessionRules, ReconnectionRules, RoomRules, Settings, TurnRules, World,
 };
 
 /// How long the peer may take for its half of a closing handshake.
 const CLOSE_TIMEOUT_MS: u64 = 4_000;
+
+/// A shard looks at its clock every few milliseconds. After such a gap it did not get to.
+const STANDSTILL: Duration = Duration::from_millis(100);
 
 /// Sockets of one shard that may be on their way to an upgrade.
 const MAX_GREETINGS: usize = 4_096;
@@ -72,6 +75,10 @@ pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
             max_bytes: config.outbox_max_bytes(),
             max_age_ms: config.websocket.max_sojourn_ms,
             stall_timeout_ms: config.websocket.slow_consumer_timeout_ms,
+        },
+        pacing: PacingRules {
+            free_rate_bytes: config.websocket.pacing_free_rate_bytes,
+            burst_bytes: config.websocket.pacing_burst_bytes,
         },
         delivery: DeliveryRules {
             droppable_frames: config.websocket.send_queue_capacity,
@@ -242,13 +249,18 @@ pub(super) fn pump_settings(config: &Config) -> PumpSettings {
     PumpSettings {
         tick: Duration::from_millis(config.runtime.tick_ms),
         turn_window: Duration::from_micros(config.runtime.turn_window_us),
+        standstill: STANDSTILL,
         greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
         max_greetings: MAX_GREETINGS,
         drain_grace: Duration::from_secs(config.server.drain_grace_secs),
         drain_spread: Duration::from_millis(config.runtime.drain_spread_ms),
         flush_timeout: Duration::from_millis(config.runtime.flush_timeout_ms),
-        send_buffer_bytes: Some(config.websocket.socket_send_buffer_bytes as usize).filter(|bytes| *bytes > 0),
     }
+}
+
+/// The kernel's send buffer of each socket; `None`: its own choice.
+pub(super) fn send_buffer_bytes(config: &Config) -> Option<usize> {
+    Some(config.websocket.socket_send_buffer_bytes as usize).filter(|bytes| *bytes > 0)
 }
 
 /// What is answered before an upgrade.

@@ -2,9 +2,12 @@
 
 use super::account::DeliveryAccount;
 use super::admission::ConnectionPermit;
+use super::free_rate::FreeRate;
 use super::outbox::Outbox;
 use super::transfer::{Errand, WatchErrand};
+use super::uptake::Uptake;
 use super::{ShardId, Table};
+use crate::clock::{ClockChange, Moments};
 use crate::protocol::{OperationId, RoomId};
 use crate::room::MemberRef;
 use crate::session::Session;
@@ -33,14 +36,18 @@ pub struct Connection<L> {
     pub(super) is_doomed: bool,
     /// Whether the connection is in the list of those to flush.
     pub(super) is_dirty: bool,
-    /// Since when the socket takes nothing; the flush then waits for it to become writable.
-    pub(super) stalled_since_ms: Option<u64>,
+    /// How the peer takes what it is sent.
+    pub(super) uptake: Uptake,
+    /// How far the client is above what it may always say.
+    pub(super) free_rate: FreeRate,
+    /// Since when it is not read because others of its room cannot keep up with it; its timers stand still.
+    pub(super) paced_since_ms: Option<u64>,
+    /// The message of which a part has arrived.
+    pub(super) unfinished: Option<Unfinished>,
     /// When the last frame of any kind arrived.
     pub(super) last_inbound_ms: u64,
     /// When the last one arrived that counts as activity: game data that was refused does not.
     pub(super) last_activity_ms: u64,
-    /// When the socket last took bytes.
-    pub(super) progress_at_ms: u64,
     /// The question whether the peer is there, until any sign of life answers it. Not told by comparing moments: near peers
     /// answer within the millisecond.
     pub(super) probe: Option<Probe>,
@@ -69,6 +76,27 @@ pub(super) enum Place {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Probe {
     pub(super) sent_at_ms: u64,
+}
+
+/// A message of which a part has arrived.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unfinished {
+    pub(super) since_ms: u64,
+    /// How long it will be, as far as its frames have said.
+    pub(super) bytes: usize,
+}
+
+impl Unfinished {
+    /// The time that any message has, however short.
+    const GRACE_MS: u64 = 10_000;
+    /// Bytes for each of which a further millisecond is granted: 4 KiB a second, a tenth of what the slowest of mobile networks gives.
+    const BYTES_PER_MS: u64 = 4;
+
+    /// When it must be complete. Until then its bytes are signs of life; a trickle is no way to live for ever.
+    pub(super) const fn deadline_ms(self) -> u64 {
+        let granted_ms = Self::GRACE_MS + self.bytes as u64 / Self::BYTES_PER_MS;
+        self.since_ms.saturating_add(granted_ms)
+    }
 }
 
 /// How a connection stands.
@@ -114,10 +142,12 @@ impl<L> Connection<L> {
             leaves_at_ms: None,
             is_doomed: false,
             is_dirty: false,
-            stalled_since_ms: None,
+            uptake: Uptake::new(now_ms),
+            free_rate: FreeRate::default(),
+            paced_since_ms: None,
+            unfinished: None,
             last_inbound_ms: now_ms,
             last_activity_ms: now_ms,
-            progress_at_ms: now_ms,
             probe: None,
             next_check_ms: u64::MAX,
             permit,
@@ -130,6 +160,55 @@ impl<L> Connection<L> {
 
     pub(super) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
+    }
+}
+
+impl<L> Moments for Connection<L> {
+    fn change_clock(&mut self, change: ClockChange) {
+        let Self {
+            link: _,
+            session,
+            outbox,
+            account: _,
+            next_stats_ms,
+            place: _,
+            state,
+            operation: _,
+            knows_of_drain: _,
+            leaves_at_ms: _, // the operator's moment, not the peer's
+            is_doomed: _,
+            is_dirty: _,
+            uptake,
+            free_rate,
+            paced_since_ms,
+            unfinished,
+            last_inbound_ms,
+            last_activity_ms,
+            probe,
+            next_check_ms: _, // what it is compared with is not rewritten
+            permit: _,
+        } = self;
+        session.change_clock(change);
+        outbox.change_clock(change);
+        uptake.change_clock(change);
+        free_rate.change_clock(change);
+        if let State::Closing { gives_up_at_ms, .. } = state {
+            change.apply(gives_up_at_ms);
+        }
+        let asked_at_ms = probe.as_mut().map(|probe| &mut probe.sent_at_ms);
+        let began_at_ms = unfinished.as_mut().map(|unfinished| &mut unfinished.since_ms);
+        for moment_ms in [
+            next_stats_ms.as_mut(),
+            paced_since_ms.as_mut(),
+            asked_at_ms,
+            began_at_ms,
+        ]
+        .into_iter()
+        .flatten()
+        .chain([last_inbound_ms, last_activity_ms])
+        {
+            change.apply(moment_ms);
+        }
     }
 }
 

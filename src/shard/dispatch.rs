@@ -13,7 +13,7 @@ pub enum Flow {
     /// Go on.
     Continue,
     /// Keep the bytes. The connection is about to move, and they are served where it arrives; or it waits for another shard,
-    /// and they are served after the answer; or its room has used up its share of the turn, and they are served in the next.
+    /// and they are served after the answer; or it or its room has used up its share of the turn, and they are served in the next.
     Suspend,
 }
 
@@ -133,16 +133,6 @@ impl<L> Shard<L> {
         self.turn.begin();
     }
 
-    /// Whether those who were suspended in this turn may go on in it: their room was the only one to be served, so nobody
-    /// waits for it. Its share is whole again then.
-    pub fn may_go_on(&mut self) -> bool {
-        let is_alone = self.turn.rooms_served() <= 1;
-        if is_alone {
-            self.turn.renew();
-        }
-        is_alone
-    }
-
     /// Notes that the client does something rather than merely flooding us.
     fn note_activity(&mut self, at: MemberRef, now: Now) {
         if let Some(connection) = self.post.connections.get_mut(at) {
@@ -200,7 +190,7 @@ impl<L> Shard<L> {
         }
     }
 
-    fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
+    pub(super) fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
         match self.post.connections.get(at)?.place? {
             Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
             Place::Posted(_) => None,

@@ -1,7 +1,8 @@
 //! What leaves at the end of a turn.
 
 use super::connection::State;
-use super::{Now, Shard, post};
+use super::{Now, Shard, post, slow_reader};
+use crate::protocol::CloseCode;
 use crate::room::MemberRef;
 
 /// Sends to those who only watch that one turn makes at most, so that players wait at most a fraction of a millisecond for
@@ -40,14 +41,17 @@ impl<L> Shard<L> {
     /// them some of the latter. Every one of them must be sent to, or asked about with [`unsent`](Self::unsent), and its
     /// outcome [reported](Self::sent).
     pub fn take_dirty(&mut self, into: &mut Vec<MemberRef>) {
-        debug_assert!(
-            self.post.doomed.is_empty(),
-            "whoever could not take a frame is closed in the same event"
-        );
         into.clear();
         std::mem::swap(into, &mut self.post.dirty.first);
         let gallery = &mut self.post.dirty.gallery;
         into.extend(gallery.drain(..gallery.len().min(GALLERY_SENDS_PER_TURN)));
+    }
+
+    /// How many connections would be sent to now.
+    #[must_use]
+    pub fn to_flush(&self) -> usize {
+        let dirty = &self.post.dirty;
+        dirty.first.len() + dirty.gallery.len().min(GALLERY_SENDS_PER_TURN)
     }
 
     /// Whether some connection has something to send, has to move, or is over, or a letter or an outpost waits: the caller
@@ -77,7 +81,8 @@ impl<L> Shard<L> {
         (!bytes.is_empty()).then_some((&connection.link, bytes))
     }
 
-    /// Notes what a socket said to a send of the unsent bytes.
+    /// Notes what a socket said to a send of the unsent bytes. Whoever has too much waiting then is closed once all outcomes were
+    /// reported: [`close_overrun`](Self::close_overrun).
     pub fn sent(&mut self, at: MemberRef, outcome: SendOutcome, now: Now) -> AfterSend {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return AfterSend::Nothing;
@@ -87,17 +92,15 @@ impl<L> Shard<L> {
             SendOutcome::Sent(bytes) => {
                 counters.socket_sends.add(1);
                 counters.egress_bytes.add(bytes as u64);
+                connection.uptake.note_sent(bytes);
                 connection.outbox.advance(&mut self.post.pool, bytes);
                 bytes > 0
             }
             SendOutcome::Full => false,
             SendOutcome::Broken => return AfterSend::Remove,
         };
-        if progress {
-            connection.progress_at_ms = now.mono_ms;
-        }
         if connection.outbox.is_empty() {
-            connection.stalled_since_ms = None;
+            connection.uptake.note_drained();
             return match connection.state {
                 State::Closing { peer_has_closed, .. } if peer_has_closed => AfterSend::Remove,
                 State::Closing { .. } => AfterSend::FinishSending,
@@ -109,11 +112,17 @@ impl<L> Shard<L> {
         }
         counters.socket_full.add(1);
         connection.account.note_wait();
-        if progress || connection.stalled_since_ms.is_none() {
-            connection.stalled_since_ms = Some(now.mono_ms);
+        connection.uptake.note_full(progress, now.mono_ms);
+        if !connection.is_closing() && slow_reader::is_beyond_help(connection, &self.world.settings, counters) {
+            post::doom(connection, at, CloseCode::SlowConsumer, &mut self.post.doomed);
         }
         self.plan_check(at);
         AfterSend::AwaitWritable
+    }
+
+    /// Closes those for whom too much waits after they were offered it. Call it after the outcomes of a round of sends.
+    pub fn close_overrun(&mut self, now: Now) {
+        self.settle(now);
     }
 
     /// A socket that was full can take bytes again.
@@ -121,10 +130,9 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        if !connection.is_dirty && !connection.outbox.is_empty() {
-            // `stalled_since_ms` stays until bytes really move: a socket that says so and takes nothing is still stalled.
-            connection.is_dirty = true;
-            self.post.dirty.push(at, connection);
+        if !connection.outbox.is_empty() {
+            // It stays behind until bytes really move: a socket that says so and takes nothing is still full.
+            post::offer_again(connection, at, &mut self.post.dirty);
         }
     }
 
@@ -146,14 +154,5 @@ impl<L> Shard<L> {
         // Under the caps like everything else: a flood of pings from a client that reads nothing ends that client.
         self.post.deliver(at, &frame, mark, &self.world.settings);
         self.settle(now);
-    }
-
-    /// Puts a connection on the list to flush, if it has something to say.
-    pub(super) fn flush_soon(&mut self, at: MemberRef) {
-        if let Some(connection) = self.post.connections.get_mut(at)
-            && !connection.outbox.is_empty()
-        {
-            post::mark_dirty(connection, at, &mut self.post.dirty);
-        }
     }
 }

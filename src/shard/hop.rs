@@ -29,6 +29,8 @@ impl<L> Shard<L> {
             state,
             permit,
             last_inbound_ms,
+            uptake,
+            free_rate,
             operation,
             knows_of_drain,
             ..
@@ -45,6 +47,8 @@ impl<L> Shard<L> {
             next_stats_ms,
             permit,
             last_inbound_ms,
+            uptake,
+            free_rate,
             errand,
             operation,
             knows_of_drain,
@@ -80,6 +84,8 @@ impl<L> Shard<L> {
             next_stats_ms,
             permit,
             last_inbound_ms,
+            uptake,
+            free_rate,
             errand,
             operation,
             knows_of_drain,
@@ -87,6 +93,8 @@ impl<L> Shard<L> {
         } = transfer;
         let mut connection = Connection::new(link, session, outbox, permit, now.mono_ms);
         connection.last_inbound_ms = last_inbound_ms;
+        // A non-reader does not begin anew by moving.
+        (connection.uptake, connection.free_rate) = (uptake, free_rate);
         connection.account = account;
         connection.next_stats_ms = next_stats_ms;
         (connection.operation, connection.knows_of_drain) = (operation, knows_of_drain);
@@ -94,7 +102,8 @@ impl<L> Shard<L> {
         self.plan_check(at);
         self.tell_of_drain(at, now);
         self.dismiss_latecomer(at, now);
-        self.flush_soon(at);
+        // Even where the socket was full: nobody has asked the kernel here to say when it no longer is.
+        self.writable(at);
         (at, errand)
     }
 }

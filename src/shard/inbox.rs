@@ -161,6 +161,12 @@ impl<M> InboxSender<M> {
 }
 
 impl<M> Inbox<M> {
+    /// Whether nothing waits in it at this moment.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.receiver.is_empty()
+    }
+
     /// What happened at this inbox.
     #[must_use]
     pub fn counters(&self) -> &InboxCounters {

@@ -1,10 +1,11 @@
 //! What time does to a connection: handshakes that never come, peers that fall silent, readers that stop reading.
 //!
-//! One look per connection at the earliest of its deadlines; see [`Deadlines`](super::deadlines::Deadlines).
+//! One look per connection at the earliest of its deadlines; see [`Deadlines`](super::deadlines::Deadlines). Nobody is
+//! judged by its silence while bytes of it wait for us, nor by what its socket took: what the peer acknowledged is progress.
 
 use rand_chacha::rand_core::RngCore;
 
-use super::connection::{Probe, State};
+use super::connection::{Probe, State, Unfinished};
 use super::{FrameMark, Now, Shard};
 use crate::protocol::{CloseCode, ErrorCode, Opcode, ProtocolVersion};
 use crate::room::MemberRef;
@@ -14,9 +15,35 @@ use crate::session::Stage;
 /// send, so that a tick takes a millisecond at most, even if everybody came and fell silent at one moment.
 const LOOKS_PER_TICK: usize = 128;
 
+/// Silence, in milliseconds, after which the kernel is asked whether the peer at least acknowledges what it is sent.
+const ASKED_ABOUT_AFTER_MS: u64 = 1_000;
+
+/// How long whoever waits for us is left alone before the next look, in milliseconds.
+const WAITING_FOR_US_MS: u64 = 100;
+
+/// What the owner of the links knows of one when its connection is judged.
+pub trait LinkFacts<L> {
+    /// Whether bytes of it arrived and were not served yet.
+    fn has_unserved(&self, link: &L) -> bool;
+
+    /// Bytes that were sent over it and that the peer has not acknowledged. `None`: nobody knows.
+    fn unacknowledged_bytes(&self, link: &L) -> Option<u64>;
+}
+
+/// Links that have nothing to tell.
+impl<L> LinkFacts<L> for () {
+    fn has_unserved(&self, _: &L) -> bool {
+        false
+    }
+
+    fn unacknowledged_bytes(&self, _: &L) -> Option<u64> {
+        None
+    }
+}
+
 impl<L> Shard<L> {
     /// Looks at the connections whose moment has come, at so many of them; the others have their turn with the next tick.
-    pub(super) fn check_deadlines(&mut self, now: Now) {
+    pub(super) fn check_deadlines(&mut self, links: &impl LinkFacts<L>, now: Now) {
         // The drain spreads its goodbyes itself, and must not be held up.
         let looks = if self.world.is_draining() {
             usize::MAX
@@ -34,7 +61,18 @@ impl<L> Shard<L> {
                 continue; // overtaken by an earlier entry, which has planned anew
             }
             connection.next_check_ms = u64::MAX;
-            match self.due(at, now) {
+            let silent_ms = now.mono_ms.saturating_sub(connection.last_inbound_ms);
+            if connection.uptake.is_behind() || silent_ms >= ASKED_ABOUT_AFTER_MS {
+                let bytes = links.unacknowledged_bytes(&connection.link);
+                let free_rate_bytes = self.world.settings.pacing.free_rate_bytes;
+                connection.uptake.note_asked(bytes, free_rate_bytes, now.mono_ms);
+            }
+            let due = self.due(at, now);
+            if due.as_ref().is_some_and(Due::blames_silence) && self.waits_for_us(at, links) {
+                self.plan_check_at(at, now.mono_ms + WAITING_FOR_US_MS);
+                continue;
+            }
+            match due {
                 Some(Due::GiveUp) => self.ended.push(at),
                 Some(Due::Dismiss) => self.dismiss(at, now),
                 Some(Due::Close(code, farewell)) => self.close(at, code, farewell, now),
@@ -49,6 +87,14 @@ impl<L> Shard<L> {
                 None => self.plan_check(at),
             }
         }
+    }
+
+    /// Whether what a peer has said, or would say, was not listened to yet.
+    fn waits_for_us(&self, at: MemberRef, links: &impl LinkFacts<L>) -> bool {
+        self.post
+            .connections
+            .get(at)
+            .is_some_and(|connection| connection.paced_since_ms.is_some() || links.has_unserved(&connection.link))
     }
 
     /// What is overdue on a connection.
@@ -68,6 +114,9 @@ impl<L> Shard<L> {
         } else if over(moments.slow_ms) {
             let farewell = ("you did not read for too long", ErrorCode::SlowConsumer);
             Some(Due::Close(CloseCode::SlowConsumer, Some(farewell)))
+        } else if over(moments.unfinished_ms) {
+            let farewell = ("your message took too long to arrive", ErrorCode::ConnectionIdleTimeout);
+            Some(Due::Close(CloseCode::IdleTimeout, Some(farewell)))
         } else if over(moments.idle_ms) {
             let farewell = (
                 "nothing was heard from you for too long",
@@ -102,11 +151,13 @@ impl<L> Shard<L> {
         let awaits_handshake = self.access.requires_handshake() && connection.session.stage() != Stage::Authenticated;
         let heard_ms = connection.last_inbound_ms;
         let liveness = &settings.liveness;
-        let slow_ms = connection.stalled_since_ms.map(|since| {
-            let aged = connection
+        let slow_ms = connection.uptake.stalled_since_ms().map(|since| {
+            let oldest_ms = connection
                 .outbox
                 .oldest_queued_at_ms(connection.session.dialect().version >= ProtocolVersion::V3)
-                .map_or(u64::MAX, |at| at + settings.outbox.max_age_ms);
+                // Much may wait for long for somebody who reads: senders are paced for it.
+                .filter(|_| !connection.uptake.keeps_reading());
+            let aged = oldest_ms.map_or(u64::MAX, |at| at + settings.outbox.max_age_ms);
             aged.min(since + settings.outbox.stall_timeout_ms)
         });
         Some(Moments {
@@ -118,18 +169,22 @@ impl<L> Shard<L> {
                 .idle_timeout_ms
                 .filter(|_| !awaits_handshake)
                 .map(|timeout| heard_ms + timeout),
-            activity_ms: liveness
-                .activity_timeout_ms
-                .map(|timeout| connection.last_activity_ms + timeout),
-            // While bytes still move towards it, a peer may be too busy reading to answer.
+            // Whether a message counts as activity shows when it is complete.
+            activity_ms: liveness.activity_timeout_ms.map(|timeout| {
+                let arriving_until_ms = connection.unfinished.map_or(0, Unfinished::deadline_ms);
+                (connection.last_activity_ms + timeout).max(arriving_until_ms)
+            }),
+            // While it acknowledges what it is sent, a peer may be too busy reading to answer.
             pong_ms: connection
                 .probe
-                .map(|probe| probe.sent_at_ms.max(connection.progress_at_ms) + liveness.pong_timeout_ms),
+                .map(|probe| probe.sent_at_ms.max(connection.uptake.progress_at_ms()) + liveness.pong_timeout_ms),
             probe_ms: liveness
                 .ping_interval_ms
                 .filter(|_| connection.probe.is_none())
                 .map(|interval| heard_ms + interval),
             stats_ms: connection.next_stats_ms,
+            unfinished_ms: connection.unfinished.map(Unfinished::deadline_ms),
+            ask_ms: connection.uptake.next_ask_ms(),
         })
     }
 
@@ -166,12 +221,13 @@ impl<L> Shard<L> {
         let Some(next_ms) = self.moments(at).and_then(|moments| moments.first_ms()) else {
             return;
         };
-        let connection = self
-            .post
-            .connections
-            .get_mut(at)
-            .expect("it has moments, so it is there");
-        if next_ms < connection.next_check_ms {
+        self.plan_check_at(at, next_ms);
+    }
+
+    fn plan_check_at(&mut self, at: MemberRef, next_ms: u64) {
+        if let Some(connection) = self.post.connections.get_mut(at)
+            && next_ms < connection.next_check_ms
+        {
             connection.next_check_ms = next_ms;
             self.deadlines.schedule(next_ms, at);
         }
@@ -192,6 +248,17 @@ enum Due {
     Stats,
 }
 
+impl Due {
+    /// Whether it is held against the peer that it said nothing.
+    const fn blames_silence(&self) -> bool {
+        match self {
+            Self::Close(code, _) => !matches!(code, CloseCode::SlowConsumer),
+            Self::Probe => true,
+            Self::GiveUp | Self::Dismiss | Self::Stats => false,
+        }
+    }
+}
+
 /// When what is due, in milliseconds of the monotonic clock.
 #[derive(Default)]
 struct Moments {
@@ -204,6 +271,8 @@ struct Moments {
     pong_ms: Option<u64>,
     probe_ms: Option<u64>,
     stats_ms: Option<u64>,
+    unfinished_ms: Option<u64>,
+    ask_ms: Option<u64>,
 }
 
 impl Moments {
@@ -218,6 +287,8 @@ impl Moments {
             self.pong_ms,
             self.probe_ms,
             self.stats_ms,
+            self.unfinished_ms,
+            self.ask_ms,
         ]
         .into_iter()
         .flatten()

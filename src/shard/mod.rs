@@ -24,6 +24,7 @@ mod drain;
 mod entry;
 mod expiry;
 mod flush;
+mod free_rate;
 mod frozen;
 mod gallery;
 mod handshake;
@@ -41,6 +42,7 @@ mod outposts;
 mod peer_sessions;
 mod post;
 pub mod presence;
+mod reading;
 mod reconnection;
 mod relay;
 mod rooms;
@@ -52,6 +54,7 @@ mod slow_reader;
 mod table;
 mod token_binding;
 mod transfer;
+mod uptake;
 mod world;
 
 pub use access::LiveAccess;
@@ -63,10 +66,13 @@ pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, Se
 pub use ice::{IceRules, ListedIceServer, TurnRules};
 pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
+pub use liveness::LinkFacts;
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use outposts::Letter;
+pub use reading::Reading;
 pub use settings::{
-    DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, PeerSessionRules, ReconnectionRules, RoomRules, Settings,
+    DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, PacingRules, PeerSessionRules, ReconnectionRules,
+    RoomRules, Settings,
 };
 pub use slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
 pub(crate) use table::Table;
@@ -233,25 +239,39 @@ impl<L> Shard<L> {
         Some(connection.link)
     }
 
-    /// Does what time demands: deadlines of connections, expiry of rooms. Call it every few milliseconds.
+    /// [`judge`](Self::judge) for callers whose links have nothing to tell.
     pub fn tick(&mut self, now: Now) {
+        self.judge(&(), now);
+    }
+
+    /// Does what time demands: deadlines of connections, expiry of rooms. Call it every few milliseconds, after everything
+    /// that had arrived by then was served and everybody was offered what waits.
+    pub fn judge(&mut self, links: &impl LinkFacts<L>, now: Now) {
         self.renew_access();
-        self.check_deadlines(now);
+        self.check_deadlines(links, now);
         self.post.branches.tell_waiting_rosters(now.mono_ms);
         self.sweep(now);
         self.settle(now);
     }
 
-    /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove).
+    /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove). What
+    /// they are told counts against the room's share.
     pub fn end(&mut self, at: MemberRef, now: Now) {
+        let (room, queued_before) = (self.room_of(at), self.post.queued_bytes);
         self.vacate(at, self.keeps_seat(None), now);
         self.ended.push(at);
         self.settle(now);
+        if let Some(room) = room {
+            let queued = (self.post.queued_bytes - queued_before) as usize;
+            self.rooms.charge_turn(room, &mut self.turn, queued);
+            self.turn.take_used_up();
+        }
     }
 
-    /// Connections that are over and wait to be [removed](Self::remove).
-    pub fn take_ended(&mut self) -> Vec<MemberRef> {
-        std::mem::take(&mut self.ended)
+    /// Up to so many connections that are over and wait to be [removed](Self::remove).
+    pub fn take_ended(&mut self, limit: usize) -> Vec<MemberRef> {
+        let rest = self.ended.split_off(self.ended.len().min(limit));
+        std::mem::replace(&mut self.ended, rest)
     }
 
     /// When [`tick`](Self::tick) next has something to do.

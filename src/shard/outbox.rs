@@ -204,6 +204,17 @@ impl Outbox {
         })
     }
 
+    /// Takes back the oldest unsent frame that may be left out, `volatile` ones first; says of which class it was and as what it
+    /// is reported. It leaves a hole.
+    pub fn evict_oldest_droppable(&mut self) -> Option<(DeliveryClass, GapReason)> {
+        if self.evict_oldest_volatile() {
+            return Some((DeliveryClass::Volatile, GapReason::VolatileDropped));
+        }
+        let is_latest = |origin: &FrameOrigin| origin.class == DeliveryClass::Latest;
+        self.take_back(GapReason::LatestDroppedFull, is_latest)
+            .then_some((DeliveryClass::Latest, GapReason::LatestDroppedFull))
+    }
+
     /// Notes a hole at the end of the queue: a frame that was not queued.
     pub fn miss(&mut self, pool: &mut OutboxPool, origin: &FrameOrigin, reason: GapReason) {
         let storage = self.storage.get_or_insert_with(|| pool.take());

@@ -10,8 +10,8 @@ use super::connection::{Connection, Connections, Place};
 use super::outbox::{FrameMark, FrameOrigin, Outbox, OutboxPool};
 use super::outposts::branches::Branches;
 use super::outposts::couriers::Couriers;
-use super::slow_reader::{self, Way};
-use super::{Counters, Settings};
+use super::share::FRAME_COST_BYTES;
+use super::{Counters, Settings, slow_reader};
 use crate::protocol::delivery::{Gap, GapReason};
 use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion, ServerMessage};
 use crate::room::{Member, MemberRef, Telling};
@@ -70,7 +70,7 @@ impl<L> Default for Post<L> {
 
 impl<L> Post<L> {
     /// Queues an encoded frame for one connection; says whether it was queued. If not, the connection is closing or is
-    /// doomed to.
+    /// doomed to, or is told what it misses. Whether too much waits is judged when its socket was offered it, and not here.
     pub(super) fn deliver(&mut self, to: MemberRef, frame: &FrameSpan, mark: FrameMark, settings: &Settings) -> bool {
         let frames = std::mem::take(&mut self.frames);
         let was_queued = self.deliver_bytes(to, frames.bytes(frame), mark, settings);
@@ -88,30 +88,28 @@ impl<L> Post<L> {
             return false;
         }
         let is_accountable = connection.session.dialect().version >= ProtocolVersion::V3;
-        let refusal = if bytes.len() > settings.messages.max_outbound_bytes {
-            Some(CloseCode::OutboundTooLarge)
-        } else if is_accountable && let Some(origin) = &mark.origin {
-            match slow_reader::make_way(connection, origin, bytes.len(), settings, &self.counters) {
-                Way::Clear => None,
-                Way::Missed(reason) => {
-                    self.counters.note_missed(reason);
-                    return self.miss(to, origin, reason);
-                }
-                Way::Blocked => Some(CloseCode::SlowConsumer),
-            }
-        } else {
-            is_full(&connection.outbox, bytes.len(), settings).then_some(CloseCode::SlowConsumer)
-        };
-        if let Some(code) = refusal {
-            doom(connection, to, code, &mut self.doomed);
+        if bytes.len() > settings.messages.max_outbound_bytes {
+            doom(connection, to, CloseCode::OutboundTooLarge, &mut self.doomed);
             return false;
         }
+        if is_accountable
+            && connection.uptake.is_behind()
+            && let Some(origin) = &mark.origin
+            && let Some(reason) = slow_reader::spare(connection, origin, bytes.len(), settings, &self.counters)
+        {
+            self.counters.note_missed(reason);
+            return self.miss(to, origin, reason);
+        }
         connection.outbox.push(&mut self.pool, mark, bytes);
-        self.queued_bytes += bytes.len() as u64;
+        self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
         if is_accountable {
             connection.account.note_queued(mark.origin.as_ref());
         }
-        mark_dirty(connection, to, &mut self.dirty);
+        if slow_reader::has_too_much(connection, settings) {
+            offer_again(connection, to, &mut self.dirty);
+        } else {
+            mark_dirty(connection, to, &mut self.dirty);
+        }
         true
     }
 
@@ -127,9 +125,10 @@ impl<L> Post<L> {
         connection.outbox.miss(&mut self.pool, origin, reason);
         connection.account.note_missed(origin.class, false);
         if connection.outbox.gaps_outstanding() > slow_reader::MAX_GAPS {
-            doom(connection, to, CloseCode::SlowConsumer, &mut self.doomed);
+            offer_again(connection, to, &mut self.dirty);
+        } else {
+            mark_dirty(connection, to, &mut self.dirty);
         }
-        mark_dirty(connection, to, &mut self.dirty);
         false
     }
 
@@ -175,7 +174,7 @@ impl<L> Post<L> {
         let Some(connection) = self.connections.get_mut(to) else {
             return;
         };
-        if connection.stalled_since_ms.is_some() || connection.is_doomed || connection.is_closing() {
+        if connection.uptake.is_behind() || connection.is_doomed || connection.is_closing() {
             return;
         }
         let counts = connection.account.counts(connection.outbox.untouched_by_class());
@@ -259,7 +258,12 @@ fn encode_ahead(frames: &mut FrameBuffer, message: &ServerMessage<'_>) -> FrameS
     frames.encode(Opcode::Text, |out| message.write_json(ProtocolVersion::V3, out))
 }
 
-fn doom<L>(connection: &mut Connection<L>, at: MemberRef, code: CloseCode, doomed: &mut Vec<(MemberRef, CloseCode)>) {
+pub(super) fn doom<L>(
+    connection: &mut Connection<L>,
+    at: MemberRef,
+    code: CloseCode,
+    doomed: &mut Vec<(MemberRef, CloseCode)>,
+) {
     if !connection.is_doomed {
         connection.is_doomed = true;
         doomed.push((at, code));
@@ -274,7 +278,15 @@ pub(super) fn is_full(outbox: &Outbox, bytes: usize, settings: &Settings) -> boo
 
 /// Puts a connection on the list of those to flush, unless it is there or its socket is full.
 pub(super) fn mark_dirty<L>(connection: &mut Connection<L>, at: MemberRef, dirty: &mut Dirty) {
-    if !connection.is_dirty && connection.stalled_since_ms.is_none() {
+    if !connection.uptake.is_behind() {
+        offer_again(connection, at, dirty);
+    }
+}
+
+/// Puts a connection on the list of those to flush even if its socket was full: it is asked once more, now, before the
+/// connection is judged by what waits.
+pub(super) fn offer_again<L>(connection: &mut Connection<L>, at: MemberRef, dirty: &mut Dirty) {
+    if !connection.is_dirty {
         connection.is_dirty = true;
         dirty.push(at, connection);
     }

@@ -3,6 +3,7 @@
 //! This is the path that everything else exists for: no lock, no reference count, no system call, and no allocation once
 //! the buffers have grown to the room's size.
 
+use super::share::FRAME_COST_BYTES;
 use super::{FrameMark, FrameOrigin, Lane, Now, RoomRef, Shard};
 use crate::budget::Charge;
 use crate::protocol::delivery::GapReason;
@@ -17,7 +18,8 @@ impl<L> Shard<L> {
         {
             return self.refuse(at, advice, ErrorCode::InvalidDeliveryClass, now);
         }
-        let Some(room_ref) = self.may_relay(at, GameDataFormat::Json, message.payload.len(), now) else {
+        let class = message.class.unwrap_or(DeliveryClass::Reliable);
+        let Some(room_ref) = self.may_relay(at, GameDataFormat::Json, class, message.payload.len(), now) else {
             return;
         };
         let content = Content::Json {
@@ -39,7 +41,7 @@ impl<L> Shard<L> {
 
     /// Relays a binary message; says whether it was accepted.
     pub(super) fn relay_binary(&mut self, at: MemberRef, format: GameDataFormat, payload: &[u8], now: Now) -> bool {
-        let room = self.may_relay(at, format, payload.len(), now);
+        let room = self.may_relay(at, format, DeliveryClass::Reliable, payload.len(), now);
         if let Some(room_ref) = room {
             self.relay(at, room_ref, Content::Binary { format, payload }, payload.len(), now);
         }
@@ -47,7 +49,14 @@ impl<L> Shard<L> {
     }
 
     /// The room into which a member may relay so many payload bytes now; they are charged. A refusal is answered.
-    fn may_relay(&mut self, at: MemberRef, format: GameDataFormat, bytes: usize, now: Now) -> Option<RoomRef> {
+    fn may_relay(
+        &mut self,
+        at: MemberRef,
+        format: GameDataFormat,
+        class: DeliveryClass,
+        bytes: usize,
+        now: Now,
+    ) -> Option<RoomRef> {
         if let Some(cap) = self.world.settings.messages.game_data_cap(format)
             && bytes > cap
         {
@@ -75,6 +84,9 @@ impl<L> Shard<L> {
                 })
             }
         };
+        if refused.is_none() && class == DeliveryClass::Reliable {
+            connection.free_rate.charge(bytes, &settings.pacing, now.mono_ms);
+        }
         if let Some((who, secs)) = refused {
             let message = format!("{who} too many bytes; try again in {secs} seconds");
             self.refuse(at, &message, ErrorCode::RateLimitExceeded, now);
@@ -124,7 +136,7 @@ impl<L> Shard<L> {
             {
                 Ok(frame) => {
                     delivered += u64::from(post.deliver(member.link, &frame, mark, &self.world.settings));
-                    delivered_bytes += frame.len_bytes();
+                    delivered_bytes += frame.len_bytes() + FRAME_COST_BYTES;
                 }
                 Err(why) => {
                     undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1)));

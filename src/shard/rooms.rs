@@ -113,6 +113,11 @@ impl Rooms {
         }
     }
 
+    /// Whether a room has used up its share of the turn.
+    pub(super) fn has_used_up(&self, at: RoomRef, turn: &Turn) -> bool {
+        self.homes.get(at.0).is_some_and(|home| turn.has_used_up(&home.share))
+    }
+
     /// Adds a room whose name, with that hash, is free.
     pub(super) fn insert(&mut self, room: Room, name: NameHash, permit: RoomPermit) -> RoomRef {
         debug_assert_eq!(
@@ -146,6 +151,11 @@ impl Rooms {
         if let Some(place) = named.iter().position(|(_, other)| *other == at) {
             named.swap_remove(place);
         }
+    }
+
+    /// Every room, to rewrite its moments.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Room> {
+        self.homes.iter_mut().map(|home| &mut home.room)
     }
 
     /// Every room with the place that it had and the application that it is counted for.

@@ -23,6 +23,8 @@ pub struct Settings {
     pub messages: MessageLimits,
     /// When a slow reader has had enough.
     pub outbox: OutboxLimits,
+    /// When a fast sender is held back for readers that read.
+    pub pacing: PacingRules,
     /// What readers on version 3 are told of their delivery, and when it is spared them.
     pub delivery: DeliveryRules,
     /// How the players of started games may reach each other.
@@ -181,4 +183,14 @@ pub struct OutboxLimits {
     pub max_age_ms: u64,
     /// How long a full socket may take nothing, in milliseconds.
     pub stall_timeout_ms: u64,
+}
+
+/// When a fast sender is held back for readers that read.
+#[derive(Debug, Clone)]
+pub struct PacingRules {
+    /// Bytes a second that every sender may say, whoever is slow to read them; and the least that a reader must acknowledge to be
+    /// waited for.
+    pub free_rate_bytes: u64,
+    /// Bytes beyond that rate that a sender may say at once.
+    pub burst_bytes: u64,
 }

@@ -1,18 +1,20 @@
 //! What a room may take of one turn, so that a busy one does not keep the others waiting.
 //!
-//! A turn serves everything that is ready and then sends. A room whose members say more than its share stops being served
-//! until what the turn has for everybody else has been sent; its members' bytes wait where they are. A room that is alone in
-//! its turn keeps nobody waiting and is not stopped.
+//! A turn serves, and then offers to every socket what it owes it. A room whose members say more than its share is not served
+//! further, no member of it, until what it has queued was offered: so nobody's queue grows by more than a share, and a
+//! message, before its socket was asked. Its members' bytes wait where they are, and whoever waited longest goes first.
 
-/// Bytes that one room may put into outboxes in one turn before the others get theirs. At 64-byte messages some 1,700
-/// deliveries, 0.3 to 0.5 ms of a shard's time (`docs/performance.md`).
+/// Bytes that one room may put into outboxes in one turn, with [`FRAME_COST_BYTES`] for each frame. At 64-byte messages some
+/// 1,200 deliveries, 0.2 to 0.4 ms of a shard's time (`docs/performance.md`).
 pub(super) const SHARE_BYTES: usize = 256 * 1024;
+
+/// What queuing a frame costs beside its bytes: however small they are, frames take time and places in an index.
+pub(super) const FRAME_COST_BYTES: usize = 64;
 
 /// The shard's current turn.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     number: u64,
-    rooms_served: usize,
     /// Whether the message that is being served has used its room's share up.
     is_used_up: bool,
 }
@@ -28,17 +30,6 @@ impl Turn {
     /// The next turn begins: everybody has a whole share again.
     pub(super) const fn begin(&mut self) {
         self.number += 1;
-        self.rooms_served = 0;
-    }
-
-    /// Everybody has a whole share again, in the same turn.
-    pub(super) const fn renew(&mut self) {
-        self.begin();
-    }
-
-    /// How many rooms were served in this turn.
-    pub(super) const fn rooms_served(&self) -> usize {
-        self.rooms_served
     }
 
     /// Notes that a room has put so many bytes into outboxes.
@@ -48,10 +39,14 @@ impl Turn {
                 turn: self.number,
                 bytes: 0,
             };
-            self.rooms_served += 1;
         }
-        share.bytes += bytes;
+        share.bytes = share.bytes.saturating_add(bytes);
         self.is_used_up = share.bytes > SHARE_BYTES;
+    }
+
+    /// Whether a room has used up its share.
+    pub(super) const fn has_used_up(&self, share: &Share) -> bool {
+        share.turn == self.number && share.bytes > SHARE_BYTES
     }
 
     /// Whether the message that was served last has used its room's share up. Asked once per message.
@@ -69,15 +64,18 @@ mod tests {
         let (mut turn, mut busy, mut calm) = (Turn::default(), Share::default(), Share::default());
         turn.begin();
         turn.charge(&mut busy, SHARE_BYTES);
-        assert!(!turn.take_used_up());
+        assert!(!turn.take_used_up() && !turn.has_used_up(&busy));
         turn.charge(&mut busy, 1);
         assert!(turn.take_used_up() && !turn.take_used_up());
+        assert!(turn.has_used_up(&busy));
         turn.charge(&mut calm, 1);
-        assert!(!turn.take_used_up(), "each room has its own");
-        assert_eq!(turn.rooms_served(), 2);
+        assert!(
+            !turn.take_used_up() && !turn.has_used_up(&calm),
+            "each room has its own"
+        );
         turn.begin();
+        assert!(!turn.has_used_up(&busy));
         turn.charge(&mut busy, SHARE_BYTES);
         assert!(!turn.take_used_up());
-        assert_eq!(turn.rooms_served(), 1);
     }
 }

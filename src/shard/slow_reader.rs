@@ -1,67 +1,71 @@
-//! What is spared a reader on version 3 that falls behind: `latest` values that newer ones replace, and `volatile` data.
+//! What becomes of a reader that falls behind: what it is spared, and when it has too much waiting.
 //!
-//! A reader that keeps up gets everything. One whose socket is full is spared what its senders said may be left out, and is
-//! told exactly what; only when what must not be left out piles up is it closed. Version 2 has no such classes: everything
-//! is as good as reliable there.
+//! A reader that keeps up gets everything, and so does one whose socket was not yet asked: nobody is spared anything, or
+//! closed, for bytes that its socket was not offered. One whose socket is full is spared, on version 3, what its senders said may be
+//! left out, and is told exactly what. Once more waits than may, whatever may be left out makes way for whatever may not;
+//! only when that is not enough is it closed. Version 2 has no such classes: everything is as good as reliable there.
 
 use super::connection::Connection;
 use super::outbox::FrameOrigin;
 use super::post::is_full;
 use super::{CounterSet, Settings};
-use crate::protocol::DeliveryClass;
 use crate::protocol::delivery::GapReason;
+use crate::protocol::{DeliveryClass, ProtocolVersion};
 
-/// Gaps that a reader may have been told, or have to be told, since its queue was last empty. A published client keeps up
+/// Gaps that a reader may have been told, or have to be told, and that what waits for it has not explained. A published client keeps up
 /// to 1,024 until later data explains them; who has more holes than fit is beyond being told.
 pub(super) const MAX_GAPS: usize = 768;
 
-/// What becomes of a message for a reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// It can be queued.
-    Clear,
-    /// It is left out; the reader must be told.
-    Missed(GapReason),
-    /// It must not be left out and there is no room: close the reader.
-    Blocked,
-}
-
-/// Makes room for a message of `bytes`, by taking back older ones that may be left out.
-pub(super) fn make_way<L>(
+/// Decides about a message for a reader on version 3 that is behind: queued (`None`), or left out and why. Older ones that
+/// may be left out make way for it.
+pub(super) fn spare<L>(
     connection: &mut Connection<L>,
     origin: &FrameOrigin,
     bytes: usize,
     settings: &Settings,
     counters: &CounterSet,
-) -> Way {
-    let is_behind = connection.stalled_since_ms.is_some();
-    // Within a turn nothing is superseded: a report would be longer than the frame that it replaces.
-    if is_behind && origin.class == DeliveryClass::Latest && connection.outbox.supersede(origin) {
+) -> Option<GapReason> {
+    // Only of a reader that is behind: otherwise a report would be longer than the frame that it replaces.
+    if origin.class == DeliveryClass::Latest && connection.outbox.supersede(origin) {
         connection.account.note_missed(DeliveryClass::Latest, true);
         counters.note_missed(GapReason::LatestSuperseded);
     }
-    loop {
-        let has_no_bytes = is_full(&connection.outbox, bytes, settings);
-        let has_no_place = is_behind && connection.outbox.unsent_frames() >= settings.delivery.droppable_frames;
-        let is_in_the_way = match origin.class {
-            DeliveryClass::Reliable => has_no_bytes,
-            DeliveryClass::Latest | DeliveryClass::Volatile => has_no_bytes || has_no_place,
-        };
-        if !is_in_the_way {
-            return if connection.outbox.gaps_outstanding() > MAX_GAPS {
-                Way::Blocked
-            } else {
-                Way::Clear
-            };
-        }
+    let left_out_as = match origin.class {
+        DeliveryClass::Reliable => return None,
+        DeliveryClass::Latest => GapReason::LatestDroppedFull,
+        DeliveryClass::Volatile => GapReason::VolatileDropped,
+    };
+    while is_full(&connection.outbox, bytes, settings)
+        || connection.outbox.unsent_frames() >= settings.delivery.droppable_frames
+    {
         if !connection.outbox.evict_oldest_volatile() {
-            return match origin.class {
-                DeliveryClass::Reliable => Way::Blocked,
-                DeliveryClass::Latest => Way::Missed(GapReason::LatestDroppedFull),
-                DeliveryClass::Volatile => Way::Missed(GapReason::VolatileDropped),
-            };
+            return Some(left_out_as);
         }
         connection.account.note_missed(DeliveryClass::Volatile, true);
         counters.note_missed(GapReason::VolatileDropped);
     }
+    None
+}
+
+/// Whether more waits for a reader than may, or more holes than it can be told of. A single frame is never too much.
+pub(super) fn has_too_much<L>(connection: &Connection<L>, settings: &Settings) -> bool {
+    let outbox = &connection.outbox;
+    (is_full(outbox, 0, settings) && outbox.unsent_frames() > 1) || outbox.gaps_outstanding() > MAX_GAPS
+}
+
+/// Judges a reader whose socket was just offered what waits and did not take it: what may be left out makes way. Says
+/// whether too much waits all the same: then it must be closed.
+pub(super) fn is_beyond_help<L>(connection: &mut Connection<L>, settings: &Settings, counters: &CounterSet) -> bool {
+    let is_accountable = connection.session.dialect().version >= ProtocolVersion::V3;
+    while has_too_much(connection, settings) {
+        let evicted = if is_accountable {
+            connection.outbox.evict_oldest_droppable()
+        } else {
+            None
+        };
+        let Some((class, reason)) = evicted else { return true };
+        connection.account.note_missed(class, true);
+        counters.note_missed(reason);
+    }
+    false
 }

@@ -130,6 +130,12 @@ impl<T> Table<T> {
         })
     }
 
+    /// Every value.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let places = self.chunks.iter_mut().flatten();
+        places.filter_map(|place| place.holder.as_mut())
+    }
+
     fn place(&self, index: u32) -> Option<&Place<T>> {
         self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
     }

@@ -2,7 +2,9 @@
 
 use super::account::DeliveryAccount;
 use super::admission::ConnectionPermit;
+use super::free_rate::FreeRate;
 use super::outbox::Outbox;
+use super::uptake::Uptake;
 use super::{ShardId, Slot, World};
 use crate::protocol::{ErrorCode, OperationId, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
 use crate::session::Session;
@@ -20,6 +22,8 @@ pub struct Transfer<L> {
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(super) permit: Option<ConnectionPermit>,
     pub(super) last_inbound_ms: u64,
+    pub(super) uptake: Uptake,
+    pub(super) free_rate: FreeRate,
     /// Why it moves: what the new shard does first.
     pub(super) errand: Box<Errand>,
     /// The id under which the errand is answered, if it came with one.

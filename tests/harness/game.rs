@@ -85,6 +85,12 @@ impl Game {
         self.machine().advance_ms(duration_ms);
     }
 
+    /// Lets virtual time pass in which the server's process stands still; clients that read do so.
+    pub fn stands_still_ms(&self, duration_ms: u64) {
+        self.machine().stand_still_ms(duration_ms);
+        self.settle();
+    }
+
     /// The sum of one count over all shards.
     pub fn count(&self, name: &str) -> u64 {
         self.machine().count(name)
@@ -174,7 +180,7 @@ impl Client {
     fn ends_as(&self, end: ClientEnd) -> &Self {
         let line = format!("{} > {end:?}", self.name());
         self.machine().note(line);
-        self.machine().peers[self.id.0].pipe.borrow_mut().client_end = end;
+        self.machine().peers[self.id.0].pipe.borrow_mut().end_as(end);
         self
     }
 

@@ -1,9 +1,10 @@
 //! A relay of several shards in memory: virtual clock, seeded schedule, clients without sockets.
 //!
-//! [`Simulation`] is the machine: shards with their real inboxes, pipes with bounded buffers in place of sockets, and a
-//! schedule that decides from a seed which shard runs next, how inbound bytes are cut, how much a pipe takes, and when an
-//! inbox is emptied. [`Game`] and [`Client`] are the words in which scenarios are told. The bytes take the road that they
-//! take in the server: framing, conversation, shard, outbox. Only sockets and waiting are replaced.
+//! [`Simulation`] is the machine: shards under the server's own loop, pipes with bounded buffers in place of sockets, and a
+//! schedule that decides from a seed which shard runs next, what a wait tells, how inbound bytes are cut, how much a pipe takes,
+//! and when an inbox is filled. [`Game`] and [`Client`] are the words in which scenarios are told. The bytes take the road that
+//! they take in the server, turn by turn: only the kernel under the loop is replaced. No connection may be read twice in a turn, and
+//! nothing that arrived may be forgotten; every run checks that.
 //!
 //! The same seed gives the same run, byte for byte. A failure prints the seed and what was last said.
 
@@ -16,6 +17,7 @@
 mod expectations;
 mod frames;
 mod game;
+mod kernel;
 mod pattern;
 mod peer;
 mod pipe;

@@ -58,10 +58,7 @@ impl Peer {
 
     /// Puts bytes on the wire, unless the server has closed.
     pub fn send(&mut self, bytes: &[u8]) {
-        let mut pipe = self.pipe.borrow_mut();
-        if pipe.client_end == ClientEnd::Open && !pipe.server_closed {
-            pipe.to_server.extend(bytes);
-        }
+        self.pipe.borrow_mut().write(bytes);
     }
 
     pub fn send_close(&mut self, payload: &[u8], schedule: &mut Schedule) {
@@ -75,7 +72,7 @@ impl Peer {
             let mut pipe = self.pipe.borrow_mut();
             if pipe.to_client.is_empty() && pipe.server_finished && self.answers {
                 // As any client does at the end of the stream.
-                pipe.client_end = ClientEnd::Finished;
+                pipe.end_as(ClientEnd::Finished);
             }
             let count = schedule.share_of(pipe.to_client.len());
             pipe.to_client.drain(..count).collect()

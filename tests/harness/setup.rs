@@ -1,5 +1,7 @@
 //! What a run is made of.
 
+use std::time::Duration;
+
 use signal_fish_relay::config::Config;
 use signal_fish_relay::server::shard_settings;
 use signal_fish_relay::session::AppPolicy;
@@ -14,6 +16,8 @@ pub struct Setup {
     pub settings: Settings,
     pub limits: AdmissionLimits,
     pub inbox: InboxLimits,
+    /// From which gap between two turns on a shard is taken to have stood still.
+    pub standstill: Duration,
     /// Buffer of each pipe towards its client.
     pub pipe_bytes: usize,
 }
@@ -32,6 +36,8 @@ impl Default for Setup {
                 rooms_per_game: 1_000,
             },
             inbox: InboxLimits { bulk: 64, reserve: 8 },
+            // Virtual time jumps from deadline to deadline.
+            standstill: Duration::MAX,
             pipe_bytes: 64 * 1024,
         }
     }

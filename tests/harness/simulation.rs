@@ -1,20 +1,24 @@
-//! The machine: shards, pipes, clock and schedule.
+//! The machine: shards under the server's own loop, pipes, clock and schedule.
 
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use signal_fish_relay::net::conversation::{self, inbound_limits};
-use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
-use signal_fish_relay::protocol::{ErrorCode, ProtocolVersion, WallTime};
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::config::Config;
+use signal_fish_relay::net::{Link, Mail, Peers, Pump, PumpParts, PumpSettings};
+use signal_fish_relay::protocol::ProtocolVersion;
+use signal_fish_relay::server::site;
 use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::{
-    AfterSend, Flow, Inbox, InboxSender, Letter, Now, Priority, Shard, ShardId, SlotKey, Transfer, Wake, World, inbox,
+    Inbox, InboxLimits, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Wake, World, inbox,
 };
 
 use super::frames::Frame;
+use super::kernel::{Pipes, TurnCount, VirtualClock};
 use super::peer::Peer;
-use super::pipe::{ClientEnd, Link, Pipe};
+use super::pipe::{Pipe, Plug};
 use super::schedule::Schedule;
 use super::setup::Setup;
 
@@ -29,87 +33,111 @@ impl Wake for NoSleep {
     fn wake(&self) {}
 }
 
-/// What shards send each other.
-enum Mail {
-    Transfer(Box<Transfer<Link>>),
-    Letter(Letter),
+/// A shard's loop, and the post on its way to it.
+struct Core {
+    pump: Pump<Pipes>,
+    /// What other shards have sent it: bounded as its inbox is, and brought there when the schedule says so.
+    post: Inbox<Mail<Plug>>,
+    to_pump: InboxSender<Mail<Plug>>,
+    /// Whether something was done to it that no edge tells of.
+    is_touched: bool,
 }
 
-/// A shard with what its pump would hold.
-struct Core {
-    shard: Shard<Link>,
-    inbox: Inbox<Mail>,
-    /// Connections that are watched here.
-    watched: Vec<MemberRef>,
-    /// Those that wait for room to write.
-    full: Vec<MemberRef>,
-    /// Those whose bytes wait because their room has used up its share of a turn.
-    suspended: Vec<MemberRef>,
-    /// Whether anything happened since the last turn that was not lazy.
-    is_touched: bool,
+impl Core {
+    fn shard(&mut self) -> &mut Shard<Link<Plug>> {
+        self.is_touched = true;
+        self.pump.shard_mut()
+    }
+
+    fn is_quiet(&mut self, holds_transfers: bool) -> bool {
+        !self.is_touched
+            && (holds_transfers || self.post.is_empty())
+            && !self.pump.has_mail()
+            && !self.pump.has_work()
+            && (holds_transfers || !self.pump.shard().has_letters())
+            && !self.pump.kernel_mut().has_edges()
+    }
 }
 
 /// Several shards in memory, and their clients.
 pub struct Simulation {
     seed: u64,
     pub schedule: Schedule,
+    pipe_schedule: Rc<RefCell<Schedule>>,
+    turns: TurnCount,
     pub world: Arc<World>,
     cores: Vec<Core>,
-    senders: Vec<InboxSender<Mail>>,
-    in_flight: usize,
-    letters_in_flight: usize,
     pub peers: Vec<Peer>,
-    limits: InboundLimits,
     pipe_bytes: usize,
-    mono_ms: u64,
+    clock: VirtualClock,
     /// While set, no inbox is emptied: who hops stays between two shards.
     pub holds_transfers: bool,
     /// A shard that gets no turn.
     pub pauses: Option<u16>,
-    /// How often a connection's bytes had to wait for another turn.
-    pub suspensions: u64,
     said: Vec<String>,
 }
 
 /// More steps than any scenario needs; beyond it the run will not come to rest.
 const MAX_STEPS: usize = 2_000_000;
 
+/// Places of the inbox that the loop itself empties; what may be refused is refused before it.
+const OPEN_INBOX: InboxLimits = InboxLimits {
+    bulk: 512,
+    reserve: 512,
+};
+
 impl Simulation {
     pub fn new(setup: Setup) -> Self {
         let mut schedule = Schedule::new(setup.seed);
-        let limits = inbound_limits(&setup.settings);
         let world = World::new(setup.settings, setup.limits, setup.shards, SlotKey::new([7; 16]));
-        let mut simulation = Self {
+        let site = Arc::new(site(&Config::default(), Arc::clone(&world)));
+        let clock = VirtualClock::at(1_000);
+        let turns = TurnCount::default();
+        let pipe_schedule = Rc::new(RefCell::new(Schedule::new(setup.seed.rotate_left(31))));
+        let (senders, posts): (Vec<_>, Vec<_>) =
+            (0..setup.shards).map(|_| inbox(setup.inbox, Box::new(NoSleep))).unzip();
+        let peers: Peers<Plug> = senders.into();
+        let cores = posts.into_iter().enumerate().map(|(number, post)| {
+            let (to_pump, inbox) = inbox(OPEN_INBOX, Box::new(NoSleep));
+            let shard = Shard::new(ShardId(number as u16), Arc::clone(&world), schedule.seed(), clock.now());
+            let pump = Pump::new(PumpParts {
+                shard,
+                kernel: Pipes::new(clock.clone(), Rc::clone(&pipe_schedule), Rc::clone(&turns)),
+                site: Arc::clone(&site),
+                inbox,
+                peers: Arc::clone(&peers),
+                settings: PumpSettings {
+                    tick: Duration::ZERO,
+                    turn_window: Duration::ZERO,
+                    standstill: setup.standstill,
+                    greeting_timeout: Duration::from_secs(10),
+                    max_greetings: 64,
+                    drain_grace: Duration::ZERO,
+                    drain_spread: Duration::ZERO,
+                    flush_timeout: Duration::ZERO,
+                },
+            });
+            Core {
+                pump,
+                post,
+                to_pump,
+                is_touched: false,
+            }
+        });
+        Self {
+            cores: cores.collect(),
             seed: setup.seed,
             world,
-            cores: Vec::new(),
-            senders: Vec::new(),
-            in_flight: 0,
-            letters_in_flight: 0,
             peers: Vec::new(),
-            limits,
             pipe_bytes: setup.pipe_bytes,
-            mono_ms: 1_000,
+            clock,
             holds_transfers: false,
             pauses: None,
-            suspensions: 0,
             said: Vec::new(),
             schedule: Schedule::new(setup.seed.rotate_left(17)),
-        };
-        for number in 0..setup.shards {
-            let (sender, inbox) = inbox(setup.inbox, Box::new(NoSleep));
-            let now = simulation.now();
-            simulation.senders.push(sender);
-            simulation.cores.push(Core {
-                shard: Shard::new(ShardId(number), Arc::clone(&simulation.world), schedule.seed(), now),
-                inbox,
-                watched: Vec::new(),
-                full: Vec::new(),
-                suspended: Vec::new(),
-                is_touched: false,
-            });
+            pipe_schedule,
+            turns,
         }
-        simulation
     }
 
     pub fn seed(&self) -> u64 {
@@ -117,12 +145,7 @@ impl Simulation {
     }
 
     pub fn now(&self) -> Now {
-        Now {
-            mono_ms: self.mono_ms,
-            wall: WallTime {
-                unix_nanos: 1_795_397_463_000_000_000 + self.mono_ms * 1_000_000,
-            },
-        }
+        self.clock.now()
     }
 
     /// Notes what was said, for a failure's report.
@@ -137,42 +160,29 @@ impl Simulation {
         self.peers.push(Peer::new(name, pipe.clone()));
         let index = shard.map_or_else(|| self.schedule.below(self.cores.len()), usize::from);
         let now = self.now();
-        let link = Link {
+        let core = &mut self.cores[index];
+        let plug = Plug {
             client,
             pipe,
-            inbound: Inbound::default(),
-        };
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let admitted = self.world.ledger.admit_connection(address);
-        let core = &mut self.cores[index];
-        core.is_touched = true;
-        let (permit, refusal) = match admitted {
-            Ok(permit) => (Some(permit), None),
-            Err(refusal) => (None, Some(refusal)),
+            schedule: Rc::clone(&self.pipe_schedule),
+            turns: Rc::clone(&self.turns),
+            read_in_turn: Cell::new(0),
         };
         let arrival = Arrival {
-            address,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             endpoint,
             binding: None,
         };
-        let at = core.shard.admit(link, arrival, permit, now);
-        core.watched.push(at);
-        if let Some(refusal) = refusal {
-            let farewell = (&*refusal.to_string(), ErrorCode::TooManyConnections);
-            core.shard.close_without_code(at, farewell, now);
-        }
+        core.is_touched = true;
+        core.pump.admit(plug, arrival, &mut [], now);
         client
     }
 
     /// Where a client's connection is, unless it is over or between two shards.
-    pub fn shard_of(&self, client: ClientId) -> Option<u16> {
+    pub fn shard_of(&mut self, client: ClientId) -> Option<u16> {
         self.cores
-            .iter()
-            .position(|core| {
-                core.watched
-                    .iter()
-                    .any(|at| core.shard.link(*at).is_some_and(|link| link.client == client))
-            })
+            .iter_mut()
+            .position(|core| core.pump.kernel_mut().holds(client))
             .map(|index| index as u16)
     }
 
@@ -189,25 +199,27 @@ impl Simulation {
         (0..self.world.shards()).map(of_shard).sum()
     }
 
+    /// Connections that the server holds, between two shards or on one.
     pub fn connections(&self) -> usize {
-        self.cores.iter().map(|core| core.shard.connections()).sum::<usize>() + self.in_flight
+        let is_held = |peer: &&Peer| !peer.pipe.borrow().server_closed;
+        self.peers.iter().filter(is_held).count()
     }
 
     pub fn rooms(&self) -> usize {
-        self.cores.iter().map(|core| core.shard.rooms()).sum()
+        self.cores.iter().map(|core| core.pump.shard().rooms()).sum()
     }
 
     /// Connections between two shards.
     pub fn in_flight(&self) -> usize {
-        self.in_flight
+        let at_home: usize = self.cores.iter().map(|core| core.pump.shard().connections()).sum();
+        self.connections() - at_home
     }
 
     /// Tells every shard that the process will stop.
     pub fn drain(&mut self, grace_ms: u64) {
         let now = self.now();
         for core in &mut self.cores {
-            core.shard.announce_drain(grace_ms, now);
-            core.is_touched = true;
+            core.shard().announce_drain(grace_ms, now);
         }
     }
 
@@ -215,8 +227,7 @@ impl Simulation {
     pub fn dismiss_within(&mut self, span_ms: u64) {
         let now = self.now();
         for core in &mut self.cores {
-            core.shard.dismiss_within(span_ms, now);
-            core.is_touched = true;
+            core.shard().dismiss_within(span_ms, now);
         }
     }
 
@@ -224,8 +235,7 @@ impl Simulation {
     pub fn close_all(&mut self) {
         let now = self.now();
         for core in &mut self.cores {
-            core.shard.close_all(now);
-            core.is_touched = true;
+            core.shard().close_all(now);
         }
     }
 
@@ -251,6 +261,7 @@ impl Simulation {
         for steps in 0.. {
             // Looking costs more than a step that does nothing.
             if steps % 8 == 0 && self.is_quiet() {
+                self.check_nothing_is_stuck();
                 return;
             }
             assert!(steps < MAX_STEPS, "the run does not come to rest (seed {})", self.seed);
@@ -260,42 +271,51 @@ impl Simulation {
 
     /// Lets virtual time pass, deadline by deadline.
     pub fn advance_ms(&mut self, duration_ms: u64) {
-        let target_ms = self.mono_ms + duration_ms;
-        while self.mono_ms < target_ms {
-            let deadline_ms = self
-                .cores
-                .iter()
-                .map(|core| core.shard.next_deadline_ms())
-                .min()
-                .unwrap_or(target_ms);
-            self.mono_ms = deadline_ms.clamp(self.mono_ms + 1, target_ms);
-            let now = self.now();
-            for core in &mut self.cores {
-                core.shard.tick(now);
-                core.is_touched = true;
-            }
+        let target_ms = self.clock.mono_ms() + duration_ms;
+        while self.clock.mono_ms() < target_ms {
+            let next_ms = |core: &Core| core.pump.shard().next_deadline_ms();
+            let deadline_ms = self.cores.iter().map(next_ms).min().unwrap_or(target_ms);
+            self.clock.set(deadline_ms.clamp(self.clock.mono_ms() + 1, target_ms));
+            self.cores.iter_mut().for_each(|core| core.is_touched = true);
             self.run_until_quiet();
         }
     }
 
-    fn is_quiet(&self) -> bool {
-        let pipe_is_quiet = |core: &Core, at: &MemberRef| {
-            core.shard
-                .link(*at)
-                .is_none_or(|link| !link.pipe.borrow().is_readable())
-        };
-        let full_is_quiet =
-            |core: &Core, at: &MemberRef| core.shard.link(*at).is_none_or(|link| link.pipe.borrow().space() == 0);
-        (self.in_flight + self.letters_in_flight == 0 || self.holds_transfers)
-            && !self.peers.iter().any(Peer::has_work)
-            && self.cores.iter().all(|core| {
-                !core.is_touched
-                    && core.suspended.is_empty()
-                    && !core.shard.has_work()
-                    && (!core.shard.has_letters() || self.holds_transfers)
-                    && core.watched.iter().all(|at| pipe_is_quiet(core, at))
-                    && core.full.iter().all(|at| full_is_quiet(core, at))
-            })
+    /// Lets virtual time pass in which no shard gets a turn; clients that read do so.
+    pub fn stand_still_ms(&mut self, duration_ms: u64) {
+        self.clock.set(self.clock.mono_ms() + duration_ms);
+        for index in 0..self.peers.len() {
+            while self.peers[index].has_work() && !self.peers[index].pipe.borrow().to_client.is_empty() {
+                self.let_read(index);
+            }
+        }
+        self.cores.iter_mut().for_each(|core| core.is_touched = true);
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        let (holds, pauses) = (self.holds_transfers, self.pauses);
+        !self.peers.iter().any(Peer::has_work)
+            && self
+                .cores
+                .iter_mut()
+                .enumerate()
+                .all(|(number, core)| pauses == Some(number as u16) || core.is_quiet(holds))
+    }
+
+    /// Bytes that arrived and that no edge and no line will bring to be read.
+    fn check_nothing_is_stuck(&mut self) {
+        if self.holds_transfers || self.pauses.is_some() {
+            return;
+        }
+        for core in &mut self.cores {
+            let stuck = core.pump.kernel_mut().stuck();
+            let is_paced = core.pump.holds_back();
+            assert!(
+                stuck.is_none() || is_paced,
+                "bytes of {stuck:?} were forgotten (seed {})",
+                self.seed
+            );
+        }
     }
 
     fn let_read(&mut self, index: usize) {
@@ -312,187 +332,25 @@ impl Simulation {
         }
     }
 
-    /// One turn of one shard, in the pump's order: read, take in, serve outposts, tick, hand over, post, send, end.
+    /// One turn of one shard: the server's own.
     fn turn(&mut self, index: usize) {
         if self.pauses == Some(index as u16) {
             return;
         }
-        let now = self.now();
-        self.cores[index].is_touched = false;
-        self.cores[index].shard.begin_turn();
-        self.await_room(index);
-        self.resume_suspended(index, now);
-        self.read_pipes(index, now);
-        self.read_inbox(index, now);
-        self.cores[index].shard.serve_outposts(now);
-        self.resume_answered(index, now);
-        while !self.cores[index].suspended.is_empty() && self.cores[index].shard.may_go_on() {
-            self.resume_suspended(index, now);
-        }
-        self.cores[index].shard.tick(now);
-        self.hand_over(index, now);
-        self.post_letters(index, now);
-        self.flush(index, now);
+        self.bring_post(index);
         let core = &mut self.cores[index];
-        for at in core.shard.take_ended() {
-            core.is_touched = true;
-            drop(core.shard.remove(at, now));
-        }
-        core.watched.retain(|at| core.shard.link(*at).is_some());
+        core.is_touched = false;
+        let turned = core.pump.turn().expect("pipes can always wait");
+        // One that could not judge yet has to look again.
+        core.is_touched = !turned.ticked;
     }
 
-    fn await_room(&mut self, index: usize) {
-        let core = &mut self.cores[index];
-        let shard = &mut core.shard;
-        core.full.retain(|at| {
-            let has_room = shard.link(*at).is_none_or(|link| link.pipe.borrow().space() > 0);
-            if has_room {
-                shard.writable(*at);
-            }
-            !has_room
-        });
-    }
-
-    fn resume_suspended(&mut self, index: usize, now: Now) {
-        for at in std::mem::take(&mut self.cores[index].suspended) {
-            let flow = conversation::resume(&mut self.cores[index].shard, at, self.limits, now);
-            self.note_flow(index, at, flow);
-        }
-    }
-
-    fn note_flow(&mut self, index: usize, at: MemberRef, flow: Flow) {
-        let core = &mut self.cores[index];
-        core.is_touched = true;
-        if flow == Flow::Suspend && !core.shard.awaits_shard(at) {
-            self.suspensions += 1;
-            core.suspended.push(at);
-        }
-    }
-
-    fn read_pipes(&mut self, index: usize, now: Now) {
-        let core = &mut self.cores[index];
-        for _ in 0..core.watched.len() {
-            let at = core.watched[self.schedule.below(core.watched.len())];
-            if core.suspended.contains(&at) {
-                continue; // what arrived before comes first
-            }
-            if core.shard.awaits_shard(at) && !self.schedule.once_in(3) {
-                continue; // otherwise: bytes that were received before it was known
-            }
-            let Some(link) = core.shard.link(at) else { continue };
-            let pipe = std::rc::Rc::clone(&link.pipe);
-            if !pipe.borrow().is_readable() {
-                continue;
-            }
-            let count = self.schedule.share_of(pipe.borrow().to_server.len());
-            let mut bytes: Vec<u8> = pipe.borrow_mut().to_server.drain(..count).collect();
-            if !bytes.is_empty() {
-                let flow = conversation::feed(&mut core.shard, at, &mut bytes, self.limits, now);
-                if flow == Flow::Suspend && !core.shard.awaits_shard(at) {
-                    self.suspensions += 1;
-                    core.suspended.push(at);
-                }
-            } else if pipe.borrow().client_end != ClientEnd::Open && !core.shard.awaits_shard(at) {
-                core.shard.end(at, now);
-            }
-            core.is_touched = true;
-        }
-    }
-
-    fn read_inbox(&mut self, index: usize, now: Now) {
+    fn bring_post(&mut self, index: usize) {
         while !self.holds_transfers && !self.schedule.once_in(3) {
-            match self.cores[index].inbox.try_recv() {
-                None => return,
-                Some(Mail::Transfer(transfer)) => {
-                    self.in_flight -= 1;
-                    self.take_in(index, *transfer, true, now);
-                }
-                Some(Mail::Letter(letter)) => {
-                    self.letters_in_flight -= 1;
-                    let core = &mut self.cores[index];
-                    core.shard.read_letter(letter, now);
-                    core.is_touched = true;
-                }
-            }
-        }
-    }
-
-    fn take_in(&mut self, index: usize, transfer: Transfer<Link>, has_arrived: bool, now: Now) {
-        let core = &mut self.cores[index];
-        let at = if has_arrived {
-            core.shard.receive(transfer, now)
-        } else {
-            core.shard.take_back(transfer, now)
-        };
-        core.watched.push(at);
-        core.is_touched = true;
-        let flow = conversation::resume(&mut core.shard, at, self.limits, now);
-        self.note_flow(index, at, flow);
-    }
-
-    fn hand_over(&mut self, index: usize, now: Now) {
-        for at in self.cores[index].shard.take_departing() {
-            self.cores[index].is_touched = true;
-            let Some(transfer) = self.cores[index].shard.extract(at) else {
-                continue;
-            };
-            let target = &self.senders[transfer.target().index()];
-            match target.try_send(Priority::Bulk, Mail::Transfer(Box::new(transfer))) {
-                Ok(()) => self.in_flight += 1,
-                Err(Mail::Transfer(transfer)) => self.take_in(index, *transfer, false, now),
-                Err(Mail::Letter(_)) => unreachable!("a transfer was sent"),
-            }
-        }
-    }
-
-    fn post_letters(&mut self, index: usize, now: Now) {
-        while let Some(letter) = self.cores[index].shard.next_letter(now) {
-            self.cores[index].is_touched = true;
-            let target = &self.senders[letter.target().index()];
-            let priority = letter.priority();
-            match target.try_send(priority, Mail::Letter(letter)) {
-                Ok(()) => self.letters_in_flight += 1,
-                Err(Mail::Letter(letter)) => self.cores[index].shard.take_back_letter(letter, now),
-                Err(Mail::Transfer(_)) => unreachable!("a letter was sent"),
-            }
-        }
-    }
-
-    fn resume_answered(&mut self, index: usize, now: Now) {
-        for at in self.cores[index].shard.take_resumed() {
-            let flow = conversation::resume(&mut self.cores[index].shard, at, self.limits, now);
-            self.note_flow(index, at, flow);
-        }
-    }
-
-    fn flush(&mut self, index: usize, now: Now) {
-        let core = &mut self.cores[index];
-        let mut dirty = Vec::new();
-        core.shard.take_dirty(&mut dirty);
-        for at in dirty {
-            while let Some((link, bytes)) = core.shard.unsent(at, now) {
-                // A pipe without bounds takes all at once, always.
-                let is_bounded = link.pipe.borrow().capacity_bytes < usize::MAX;
-                let most = if is_bounded {
-                    self.schedule.share_of(bytes.len())
-                } else {
-                    bytes.len()
-                };
-                let outcome = link.pipe.borrow_mut().send(bytes, most);
-                core.is_touched = true;
-                match core.shard.sent(at, outcome, now) {
-                    AfterSend::SendMore => continue,
-                    AfterSend::Nothing => {}
-                    AfterSend::AwaitWritable => core.full.push(at),
-                    AfterSend::FinishSending => {
-                        if let Some(link) = core.shard.link(at) {
-                            link.pipe.borrow_mut().server_finished = true;
-                        }
-                    }
-                    AfterSend::Remove => core.shard.end(at, now),
-                }
-                break;
-            }
+            let core = &mut self.cores[index];
+            let Some(mail) = core.post.try_recv() else { return };
+            let sent = core.to_pump.try_send(Priority::Control, mail);
+            assert!(sent.is_ok(), "the loop empties its inbox every turn");
         }
     }
 
@@ -508,7 +366,7 @@ impl Simulation {
             "seed {}, {} shards, {} ms\n{}",
             self.seed,
             self.cores.len(),
-            self.mono_ms,
+            self.clock.mono_ms(),
             self.said[shown..].join("\n")
         )
     }

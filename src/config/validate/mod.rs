@@ -285,6 +285,16 @@ fn websocket(config: &Config, check: &mut Check) {
     );
     check.at_least("websocket.max_sojourn_ms", websocket.max_sojourn_ms, 1);
     check.range(
+        "websocket.pacing_free_rate_bytes",
+        websocket.pacing_free_rate_bytes,
+        1_024..=1_000_000_000,
+    );
+    check.range(
+        "websocket.pacing_burst_bytes",
+        websocket.pacing_burst_bytes,
+        0..=1_000_000_000,
+    );
+    check.range(
         "websocket.delivery_stats_interval_secs",
         websocket.delivery_stats_interval_secs,
         0..=3600,

@@ -28,7 +28,7 @@ fn the_defaults_are_valid() {
 
 #[test]
 fn every_range_has_two_ends() {
-    let ranges: [(&str, Option<u64>, Option<u64>); 44] = [
+    let ranges: [(&str, Option<u64>, Option<u64>); 46] = [
         ("server.default_max_players", Some(0), Some(101)),
         ("server.room_cleanup_interval", Some(0), None),
         ("server.max_rooms_per_game", Some(0), None),
@@ -69,6 +69,8 @@ fn every_range_has_two_ends() {
         ("websocket.control_queue_capacity", Some(1), None),
         ("websocket.slow_consumer_timeout_ms", Some(0), Some(600_001)),
         ("websocket.max_sojourn_ms", Some(0), None),
+        ("websocket.pacing_free_rate_bytes", Some(1_023), Some(1_000_000_001)),
+        ("websocket.pacing_burst_bytes", None, Some(1_000_000_001)),
         ("websocket.delivery_stats_interval_secs", None, Some(3601)),
         ("metrics.dashboard_cache_ttl_secs", Some(4), None),
         ("runtime.shards", None, Some(1025)),

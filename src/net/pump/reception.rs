@@ -1,14 +1,13 @@
 //! From an accepted socket to a connection of the shard, or to an answer and an end.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
 
 use super::super::conversation;
 use super::super::http::Answer;
+use super::super::kernel::{Interest, Kernel, Received, Stream, Token};
 use super::super::link::Link;
-use super::super::poller::{Interest, Token};
-use super::super::socket::{Received, Socket};
-use super::{Pump, Stage};
+use super::Pump;
+use super::stop::Stage;
 use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
 use crate::session::Arrival;
@@ -20,33 +19,24 @@ const ACCEPTS_PER_TURN: usize = 32;
 /// The most bytes after an answer that are read away in one turn.
 const MAX_IGNORED_BYTES: usize = 256 * 1024;
 
-impl Pump {
-    pub(super) fn accept(&mut self, number: usize, now: Now) {
+impl<K: Kernel> Pump<K> {
+    pub(super) fn accept(&mut self, listener: u32, now: Now) {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = self.listeners.get(number) else {
-                return;
-            };
             if self.greetings.is_full() {
                 return self.pause_accepting("too many sockets are waiting for their upgrade");
             }
-            match Socket::accept(listener.as_fd()) {
-                Ok(Some((socket, address))) => {
-                    socket.tune(self.settings.send_buffer_bytes);
-                    self.welcome(socket, address, now);
-                }
+            match self.kernel.accept(listener) {
+                Ok(Some((socket, address))) => self.welcome(socket, address, now),
                 Ok(None) => return,
                 Err(error) => return self.pause_accepting(&error.to_string()),
             }
         }
     }
 
-    fn welcome(&mut self, socket: Socket, address: SocketAddr, now: Now) {
+    fn welcome(&mut self, socket: K::Socket, address: SocketAddr, now: Now) {
         let at = self.greetings.insert(socket, address.ip(), now.mono_ms);
         let greeting = self.greetings.get_mut(at).expect("inserted a moment ago");
-        if let Err(error) = self
-            .poller
-            .watch(greeting.socket.as_fd(), Token::Greeting(at), Interest::Read)
-        {
+        if let Err(error) = self.kernel.watch(&greeting.socket, Token::Greeting(at), Interest::Read) {
             tracing::warn!(%error, "a connection was dropped because it cannot be watched");
             self.greetings.remove(at);
         }
@@ -57,26 +47,21 @@ impl Pump {
         if std::mem::replace(&mut self.accepts, false) {
             self.shard.counters().accept_pauses.add(1);
             tracing::warn!(shard = %self.shard.id(), why, "accepting pauses until the next tick");
-            for listener in &self.listeners {
-                // It was watched; and if it is watched still, accepting is tried again at once and no more is lost.
-                let _ = self.poller.forget(listener.as_fd());
-            }
+            self.kernel.attend_listeners(false);
         }
     }
 
     pub(super) fn resume_accepting(&mut self) {
         if !self.accepts && self.stage == Stage::Serving && !self.greetings.is_full() {
-            let watched = self
-                .listeners
-                .iter()
-                .enumerate()
-                .try_for_each(|(number, listener)| self.poller.watch_listener(listener.as_fd(), number as u32));
-            self.accepts = watched.is_ok();
+            self.accepts = self.kernel.attend_listeners(true);
         }
     }
 
     /// Reads a socket that has not been upgraded, and answers it once its request is whole.
     pub(super) fn greet(&mut self, at: MemberRef, now: Now) {
+        if let Some(greeting) = self.greetings.get_mut(at) {
+            greeting.is_in_line = false;
+        }
         let mut ignored = 0;
         loop {
             let Some(greeting) = self.greetings.get_mut(at) else {
@@ -144,8 +129,9 @@ impl Pump {
         }
     }
 
-    /// Takes an upgraded socket into the shard, or tells it that there is no place.
-    fn admit(&mut self, socket: Socket, arrival: Arrival, early: &mut [u8], now: Now) {
+    /// Takes an upgraded socket, which is watched, into the shard, or tells it that there is no place. `early` is what it said
+    /// after its request.
+    pub fn admit(&mut self, socket: K::Socket, arrival: Arrival, early: &mut [u8], now: Now) -> MemberRef {
         let admitted = self.shard.world().ledger.admit_connection(arrival.address);
         let (permit, refusal) = match admitted {
             Ok(permit) => (Some(permit), None),
@@ -154,13 +140,10 @@ impl Pump {
         let at = self.shard.admit(Link::new(socket), arrival, permit, now);
         let link = self.shard.link(at).expect("admitted a moment ago");
         // Watched anew under its new name; what arrived meanwhile is reported again.
-        if let Err(error) = self
-            .poller
-            .rewatch(link.socket.as_fd(), Token::Connection(at), Interest::Read)
-        {
+        if let Err(error) = self.kernel.rewatch(&link.socket, Token::Connection(at), Interest::Read) {
             tracing::warn!(%error, "a connection was dropped because it cannot be watched");
             self.shard.end(at, now);
-            return;
+            return at;
         }
         match refusal {
             Some(refusal) => {
@@ -172,5 +155,6 @@ impl Pump {
                 self.note_flow(at, flow);
             }
         }
+        at
     }
 }

@@ -100,6 +100,18 @@ impl Inbound {
         }
     }
 
+    /// How long the message will be of which a part has come, as far as its frames have said; `None`: none has begun.
+    #[must_use]
+    pub fn unfinished_bytes(&self) -> Option<usize> {
+        let Partial { carry, message } = &**self.partial.as_ref()?;
+        let before = message.as_ref().map_or(0, |assembly| assembly.bytes.len());
+        let declared = match FrameHeader::parse(carry) {
+            Ok(Some(header)) => usize::try_from(header.payload_bytes).unwrap_or(usize::MAX),
+            Ok(None) | Err(_) => carry.len(),
+        };
+        Some(before.saturating_add(declared))
+    }
+
     /// Serves what was kept.
     ///
     /// # Errors

@@ -22,7 +22,9 @@ use ahash::AHashMap;
 use super::account::DeliveryAccount;
 use super::admission::FrozenHandshakes;
 use super::connection::{Ask, Connection, Place, RoomRef, State};
+use super::free_rate::FreeRate;
 use super::outbox::Outbox;
+use super::uptake::Uptake;
 use super::{Errand, Now, Shard, SlotKey, Transfer};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, OperationId, RoomId};
@@ -63,8 +65,8 @@ struct FrozenConnection<R> {
     place: Option<FrozenPlace>,
     state: FrozenState,
     operation: Option<OperationId>,
-    stalled_since_ms: Option<u64>,
-    progress_at_ms: u64,
+    uptake: Uptake,
+    free_rate: FreeRate,
     last_inbound_ms: u64,
     last_activity_ms: u64,
     probe_sent_at_ms: Option<u64>,
@@ -109,7 +111,7 @@ impl<L> Shard<L> {
     pub fn freeze<R>(mut self, now: Now, mut freeze_link: impl FnMut(L) -> R) -> FrozenShard<R> {
         self.serve_outposts_wholly(now);
         self.settle(now);
-        for at in self.take_ended() {
+        for at in self.take_ended(usize::MAX) {
             self.remove(at, now);
         }
         let change = ClockChange::freeze(now.mono_ms);
@@ -137,10 +139,12 @@ impl<L> Shard<L> {
                 leaves_at_ms: _,
                 is_doomed: _,
                 is_dirty: _,
-                stalled_since_ms,
+                uptake,
+                free_rate,
+                paced_since_ms: _, // reading goes on, and the time that it was paced with it
+                unfinished: _,
                 last_inbound_ms,
                 last_activity_ms,
-                progress_at_ms,
                 probe,
                 next_check_ms: _,
                 permit,
@@ -173,8 +177,8 @@ impl<L> Shard<L> {
                     },
                 },
                 operation,
-                stalled_since_ms,
-                progress_at_ms,
+                uptake,
+                free_rate,
                 last_inbound_ms,
                 last_activity_ms,
                 probe_sent_at_ms: probe.map(|probe| probe.sent_at_ms),
@@ -209,6 +213,8 @@ impl<R> FrozenShard<R> {
             next_stats_ms,
             permit,
             last_inbound_ms,
+            uptake,
+            free_rate,
             errand,
             operation,
             knows_of_drain: _,
@@ -223,8 +229,8 @@ impl<R> FrozenShard<R> {
             place: None,
             state: FrozenState::Departing(errand),
             operation,
-            stalled_since_ms: None,
-            progress_at_ms: last_inbound_ms,
+            uptake,
+            free_rate,
             last_inbound_ms,
             last_activity_ms: last_inbound_ms,
             probe_sent_at_ms: None,
@@ -263,8 +269,8 @@ impl<R> Moments for FrozenConnection<R> {
             place: _,
             state,
             operation: _,
-            stalled_since_ms,
-            progress_at_ms,
+            uptake,
+            free_rate,
             last_inbound_ms,
             last_activity_ms,
             probe_sent_at_ms,
@@ -272,6 +278,8 @@ impl<R> Moments for FrozenConnection<R> {
         } = self;
         session.change_clock(change);
         outbox.change_clock(change);
+        uptake.change_clock(change);
+        free_rate.change_clock(change);
         match state {
             FrozenState::Open | FrozenState::Departing(_) | FrozenState::LeavingGallery => {}
             FrozenState::Closing {
@@ -279,13 +287,9 @@ impl<R> Moments for FrozenConnection<R> {
                 peer_has_closed: _,
             } => change.apply(gives_up_at_ms),
         }
-        for moment_ms in [next_stats_ms, stalled_since_ms, probe_sent_at_ms]
-            .into_iter()
-            .flatten()
-        {
+        for moment_ms in [next_stats_ms, probe_sent_at_ms].into_iter().flatten() {
             change.apply(moment_ms);
         }
-        change.apply(progress_at_ms);
         change.apply(last_inbound_ms);
         change.apply(last_activity_ms);
     }

@@ -110,8 +110,8 @@ impl<L> Shard<L> {
             place: _,
             state,
             operation,
-            stalled_since_ms,
-            progress_at_ms,
+            uptake,
+            free_rate,
             last_inbound_ms,
             last_activity_ms,
             probe_sent_at_ms,
@@ -143,12 +143,11 @@ impl<L> Shard<L> {
         connection.account = account;
         connection.next_stats_ms = next_stats_ms;
         connection.place = place;
-        connection.progress_at_ms = progress_at_ms;
         connection.last_activity_ms = last_activity_ms;
         connection.probe = probe_sent_at_ms.map(|sent_at_ms| Probe { sent_at_ms });
         connection.state = state;
         connection.operation = operation;
-        connection.stalled_since_ms = stalled_since_ms;
+        (connection.uptake, connection.free_rate) = (uptake, free_rate);
         self.post.counters.connections.add(1);
         Some((self.post.connections.insert(connection), next))
     }

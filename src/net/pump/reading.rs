@@ -1,0 +1,134 @@
+//! From the line of those who wait to the shard that serves them.
+
+use super::super::conversation;
+use super::super::kernel::{Kernel, Received, Stream};
+use super::Pump;
+use super::line::Waiting;
+use crate::room::MemberRef;
+use crate::shard::{Flow, Now, Reading};
+
+impl<K: Kernel> Pump<K> {
+    /// A connection has something to read, or has ended.
+    pub(super) fn note_readable(&mut self, at: MemberRef, hung_up: bool) {
+        let Some(link) = self.shard.link_mut(at) else { return };
+        link.is_unread = true;
+        link.is_hung_up |= hung_up;
+        self.stand_in_line(at);
+    }
+
+    /// A socket that has not been upgraded has something to read, or has ended.
+    pub(super) fn note_greeting(&mut self, at: MemberRef) {
+        if let Some(greeting) = self.greetings.get_mut(at)
+            && !std::mem::replace(&mut greeting.is_in_line, true)
+        {
+            self.line.push(Waiting::Greeting(at));
+        }
+    }
+
+    fn stand_in_line(&mut self, at: MemberRef) {
+        if let Some(link) = self.shard.link_mut(at)
+            && !std::mem::replace(&mut link.is_in_line, true)
+        {
+            self.line.push(Waiting::Connection(at));
+        }
+    }
+
+    /// Serves those who wait, each at most once, until the turn has gone on for long enough.
+    pub(super) fn serve_line(&mut self, now: Now) {
+        for _ in 0..self.line.len() {
+            let Some(waiting) = self.line.pop() else { break };
+            match waiting {
+                Waiting::Connection(at) => self.visit(at, now),
+                Waiting::Greeting(at) => self.greet(at, now),
+            }
+            if self.is_long() {
+                break;
+            }
+        }
+        self.line.close_up();
+    }
+
+    /// Serves what a connection has, once.
+    fn visit(&mut self, at: MemberRef, now: Now) {
+        let Some(link) = self.shard.link(at) else { return };
+        let is_suspended = link.is_suspended;
+        match self.shard.may_read(at, is_suspended, now) {
+            Reading::Now => {
+                let Some(link) = self.shard.link_mut(at) else { return };
+                link.is_in_line = false;
+                if is_suspended {
+                    self.resume(at, now);
+                } else {
+                    self.read(at, now);
+                }
+            }
+            Reading::NextTurn => self.line.pass_over(Waiting::Connection(at)),
+            Reading::Paced => self.paced.push(at), // it keeps its mark: it is put into the line again from there
+            Reading::Elsewhere => {
+                if let Some(link) = self.shard.link_mut(at) {
+                    link.is_in_line = false;
+                }
+            }
+            Reading::Never => {}
+        }
+    }
+
+    /// Puts those who are held back into the line again, where each is asked anew.
+    pub(super) fn release_paced(&mut self, _now: Now) {
+        for at in self.paced.drain(..) {
+            self.line.push(Waiting::Connection(at));
+        }
+    }
+
+    /// Reads a connection once. Nothing is left behind unseen: a read that filled the scratch, or a peer that has finished,
+    /// means another read in the next turn, because no further edge will come.
+    fn read(&mut self, at: MemberRef, now: Now) {
+        let Some(link) = self.shard.link_mut(at) else { return };
+        link.is_unread = false;
+        let is_hung_up = link.is_hung_up;
+        let received = link.socket.receive(&mut self.scratch);
+        self.shard.counters().kernel_entries.add(1);
+        match received {
+            Received::Bytes(count) => {
+                let flow = conversation::feed(&mut self.shard, at, &mut self.scratch[..count], self.limits, now);
+                let may_hold_more = is_hung_up || count == self.scratch.len();
+                if may_hold_more && let Some(link) = self.shard.link_mut(at) {
+                    link.is_unread = true;
+                }
+                self.note_flow(at, flow);
+            }
+            Received::Nothing => {}
+            Received::End => self.shard.end(at, now),
+        }
+    }
+
+    /// Goes on with a connection of which bytes were kept.
+    fn resume(&mut self, at: MemberRef, now: Now) {
+        if let Some(link) = self.shard.link_mut(at) {
+            link.is_suspended = false;
+        }
+        let flow = conversation::resume(&mut self.shard, at, self.limits, now);
+        self.note_flow(at, flow);
+    }
+
+    /// Puts a connection into the line again if it has more that nothing will tell of: bytes that were kept, or that its socket
+    /// may hold. One that waits for another shard is resumed by the answer.
+    pub(super) fn note_flow(&mut self, at: MemberRef, flow: Flow) {
+        let awaits_shard = flow == Flow::Suspend && self.shard.awaits_shard(at);
+        let Some(link) = self.shard.link_mut(at) else { return };
+        if awaits_shard {
+            return;
+        }
+        link.is_suspended |= flow == Flow::Suspend;
+        if link.is_suspended || link.is_unread {
+            self.stand_in_line(at);
+        }
+    }
+
+    /// Goes on with connections that have waited for another shard's answer.
+    pub(super) fn resume_answered(&mut self, now: Now) {
+        for at in self.shard.take_resumed() {
+            self.resume(at, now);
+        }
+    }
+}

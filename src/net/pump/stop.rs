@@ -1,0 +1,78 @@
+//! How a shard comes to its end: nobody is taken in, everybody is told, what is queued is sent.
+
+use std::time::Duration;
+
+use super::super::kernel::Kernel;
+use super::Pump;
+use crate::shard::Now;
+
+/// How far a pump is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Connections are taken in.
+    Serving,
+    /// Nobody is taken in; those who are here go on until this moment.
+    Draining { until_ms: u64 },
+    /// Everybody is being closed, one after the other, until this moment.
+    Dismissing { until_ms: u64 },
+    /// Everybody has been told; what is queued is sent until this moment at the latest.
+    Flushing { until_ms: u64 },
+}
+
+impl<K: Kernel> Pump<K> {
+    /// Stops taking connections in. Closing the listeners refuses new ones at once.
+    pub(super) fn drain(&mut self, grace: Duration, now: Now) {
+        if self.stage == Stage::Serving {
+            self.stage = Stage::Draining {
+                until_ms: now.mono_ms + grace.as_millis() as u64,
+            };
+            self.kernel.close_listeners();
+            self.greetings.clear();
+            self.shard.announce_drain(grace.as_millis() as u64, now);
+        }
+    }
+
+    /// Says goodbye to everybody once the time for that has come; says whether all is done.
+    pub(super) fn may_end(&mut self, now: Now) -> bool {
+        match self.stage {
+            Stage::Serving => false,
+            // As long as anybody is there: a server that everybody has left need not wait for nobody.
+            Stage::Draining { until_ms } if now.mono_ms < until_ms && self.is_anybody_here() => false,
+            Stage::Draining { .. } => {
+                let span_ms = self.dismissal_span_ms();
+                if span_ms == 0 {
+                    self.close_all(now);
+                } else {
+                    self.shard.dismiss_within(span_ms, now);
+                    let until_ms = now.mono_ms + span_ms;
+                    self.stage = Stage::Dismissing { until_ms };
+                }
+                false
+            }
+            Stage::Dismissing { until_ms } if now.mono_ms < until_ms && self.is_anybody_here() => false,
+            Stage::Dismissing { .. } => {
+                self.close_all(now);
+                false
+            }
+            Stage::Flushing { until_ms } => self.shard.connections() == 0 || now.mono_ms >= until_ms,
+        }
+    }
+
+    /// How long closing everybody takes: a millisecond for each connection of the process, so that about a thousand a
+    /// second look for another server, but never longer than the operator allows.
+    fn dismissal_span_ms(&self) -> u64 {
+        let connections = self.shard.world().ledger.admitted().connections as u64;
+        connections.min(self.settings.drain_spread.as_millis() as u64)
+    }
+
+    fn close_all(&mut self, now: Now) {
+        let until_ms = now.mono_ms + self.settings.flush_timeout.as_millis() as u64;
+        self.stage = Stage::Flushing { until_ms };
+        self.shard.close_all(now);
+    }
+
+    /// Whether any shard of the process still has a connection: one may yet come here with a join.
+    fn is_anybody_here(&self) -> bool {
+        self.shard.connections() > 0 || self.shard.world().ledger.admitted().connections > 0
+    }
+}

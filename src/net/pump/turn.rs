@@ -1,0 +1,200 @@
+//! A turn: wait, offer, read, serve, hand over, offer, and only then judge.
+//!
+//! What was ready when the wait ended is read before anybody is judged by its silence, and everybody is offered what waits before
+//! it is judged by that. A gap in our own clock is ours: nobody is judged by it.
+
+use std::io;
+use std::time::Duration;
+
+use super::super::kernel::{Kernel, Token, Waited};
+use super::super::link::Facts;
+use super::super::pace::Load;
+use super::Pump;
+use crate::shard::Now;
+
+/// Connections that are over and are let go in one turn. Each closes a socket, and dropping what it held takes up to 20 µs.
+const ENDS_PER_TURN: usize = 64;
+
+/// How long a turn goes on taking up work, the sends that it has caused included. What is left waits for the next turn, which
+/// first takes what has come meanwhile.
+const TURN_SPAN: Duration = Duration::from_millis(8);
+
+/// What a send costs, roughly.
+const SEND_SPAN: Duration = Duration::from_micros(5);
+
+/// What became of a turn.
+#[derive(Debug, Clone, Copy)]
+pub struct Turned {
+    /// Whether it was one in which time was looked at.
+    pub ticked: bool,
+    /// Whether the shard has come to its end.
+    pub is_over: bool,
+}
+
+impl<K: Kernel> Pump<K> {
+    /// Takes one turn.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses to wait: the shard cannot go on.
+    pub fn turn(&mut self) -> io::Result<Turned> {
+        let waited = self.wait()?;
+        let now = self.kernel.now();
+        let stood_still = self.forgive_standstill(now);
+        self.shard.begin_turn();
+        if self.note_ready(waited, now) {
+            // Who can take something again is offered it first: what is said in this turn is not held against it.
+            self.release_paced(now);
+            self.flush(now);
+        }
+        self.serve_line(now);
+        self.read_mail(now);
+        self.shard.serve_outposts(now);
+        self.resume_answered(now);
+        self.hand_over(now);
+        self.post_letters(now);
+        self.flush(now);
+        let may_judge = self.has_heard_all(waited) && !stood_still;
+        let ticked = may_judge && self.tick(now);
+        self.end_connections(now);
+        Ok(Turned {
+            ticked,
+            is_over: self.may_end(now),
+        })
+    }
+
+    /// Whether there is something to do that no wait will report.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.line.is_empty() || self.shard.has_work()
+    }
+
+    /// Whether connections are held back for others who cannot keep up with them.
+    #[must_use]
+    pub fn holds_back(&self) -> bool {
+        !self.paced.is_empty()
+    }
+
+    /// Whether other threads have said something that was not read.
+    #[must_use]
+    pub fn has_mail(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
+    /// Waits for something to do, at most until the next tick. A busy shard first lets arrivals gather.
+    fn wait(&mut self) -> io::Result<Waited> {
+        let mut moment = self.kernel.moment();
+        let has_work = self.has_work();
+        if let Some(gather) = self.pace.end_turn(moment).filter(|_| !has_work) {
+            self.shard.counters().kernel_entries.add(1);
+            self.kernel.pause(gather);
+            moment = self.kernel.moment();
+        }
+        let until_tick = self.next_tick.saturating_sub(moment);
+        let may_sleep = !has_work && !until_tick.is_zero() && self.inbox.prepare_to_sleep();
+        self.shard.counters().kernel_entries.add(1);
+        let waited = self.kernel.wait(if may_sleep { until_tick } else { Duration::ZERO })?;
+        self.inbox.awake();
+        self.turn_began = self.kernel.moment();
+        self.pace.begin_turn(waited.ready, self.turn_began);
+        Ok(waited)
+    }
+
+    /// Takes note if the shard had no turn for so long that it must have stood still.
+    fn forgive_standstill(&mut self, now: Now) -> bool {
+        let gap_ms = now.mono_ms.saturating_sub(self.turned_at_ms);
+        self.turned_at_ms = now.mono_ms;
+        if u128::from(gap_ms) < self.settings.standstill.as_millis() {
+            return false;
+        }
+        self.shard.forgive(gap_ms);
+        self.greetings.forgive(gap_ms);
+        true
+    }
+
+    /// Whether everything that was ready when the wait began has been told. What becomes ready goes behind what was, so
+    /// after as many things as can be ready, all that was ready at first has been among them.
+    fn has_heard_all(&mut self, waited: Waited) -> bool {
+        if self.untold == 0 {
+            self.untold = self.shard.connections() + self.greetings.len() + 2;
+        }
+        self.untold = if waited.has_more {
+            self.untold.saturating_sub(waited.ready)
+        } else {
+            0
+        };
+        self.untold == 0
+    }
+
+    /// Whether the turn has gone on for long enough.
+    pub(super) fn is_long(&self) -> bool {
+        let sends = SEND_SPAN * u32::try_from(self.shard.to_flush()).unwrap_or(u32::MAX);
+        self.kernel.moment().saturating_sub(self.turn_began) + sends > TURN_SPAN
+    }
+
+    /// Puts those who can be read into the line and notes who can take something again; says whether somebody can.
+    fn note_ready(&mut self, waited: Waited, now: Now) -> bool {
+        let mut can_take = false;
+        for index in 0..waited.ready {
+            let ready = self.kernel.ready(index);
+            match ready.token {
+                Token::Connection(at) => {
+                    if ready.writable {
+                        self.shard.writable(at);
+                        can_take = true;
+                    }
+                    if ready.readable {
+                        self.note_readable(at, ready.hung_up);
+                    }
+                }
+                Token::Greeting(at) => self.note_greeting(at),
+                Token::Listener(number) => self.accept(number, now),
+                Token::Wakeup => self.kernel.hush(),
+            }
+        }
+        can_take
+    }
+
+    fn tick(&mut self, now: Now) -> bool {
+        let moment = self.kernel.moment();
+        if moment < self.next_tick {
+            return false;
+        }
+        // Not the next multiple: after a long turn there is nothing to catch up with.
+        self.next_tick = moment + self.settings.tick;
+        self.shard.judge(&Facts, now);
+        self.release_paced(now);
+        let expired = self.greetings.expire(now.mono_ms);
+        let load = Load {
+            deliveries: self.shard.counters().deliveries.get(),
+            connections: self.shard.connections(),
+        };
+        self.pace.adapt(load, moment);
+        self.publish_counts(expired as u64);
+        self.resume_accepting();
+        true
+    }
+
+    /// Shows what is counted outside the shard beside what the shard counts.
+    fn publish_counts(&self, expired_greetings: u64) {
+        use std::sync::atomic::Ordering;
+        let (shown, inbox) = (self.shard.counters(), self.inbox.counters());
+        shown.greetings_expired.add(expired_greetings);
+        shown.slow_turns.set(self.pace.slow_turns());
+        shown.busy_us.set(self.pace.busy().as_micros() as u64);
+        shown.inbox_wakes.set(inbox.wakes.load(Ordering::Relaxed));
+        shown
+            .inbox_refused_transfers
+            .set(inbox.refused_bulk.load(Ordering::Relaxed));
+        shown
+            .inbox_refused_control
+            .set(inbox.refused_control.load(Ordering::Relaxed));
+    }
+
+    /// Lets go of some connections that are over; their sockets close.
+    fn end_connections(&mut self, now: Now) {
+        for at in self.shard.take_ended(ENDS_PER_TURN) {
+            drop(self.shard.remove(at, now));
+        }
+    }
+}
