@@ -56,7 +56,21 @@ pub struct Wire {
 impl Wire {
     /// Connects and says nothing.
     pub fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts");
+        Self::over(TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts"))
+    }
+
+    /// Connects and upgrades.
+    pub fn upgraded(server: &Server) -> Self {
+        Self::upgraded_to(server.address())
+    }
+
+    /// The same, at an address.
+    pub fn upgraded_to(address: SocketAddr) -> Self {
+        Self::connect(address).upgrade("/v2/ws")
+    }
+
+    /// A connection that somebody has made, with options of its own.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("an option of every socket");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout above zero");
@@ -64,13 +78,18 @@ impl Wire {
         Self { stream, received }
     }
 
-    /// Connects and upgrades.
-    pub fn upgraded(server: &Server) -> Self {
-        let mut wire = Self::connect(server.address());
-        wire.send(UPGRADE.as_bytes());
+    /// Upgrades at a path.
+    pub fn upgrade(self, path: &str) -> Self {
+        let mut wire = self;
+        wire.send(UPGRADE.replace("/v2/ws", path).as_bytes());
         let head = wire.head();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         wire
+    }
+
+    /// The socket, and what was read from it beyond the last frame.
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.received)
     }
 
     /// The socket itself.
