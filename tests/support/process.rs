@@ -109,6 +109,25 @@ impl ServerProcess {
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
+    /// Stops it where it is, as a frozen machine would, and returns when it stands still.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+        let stat = format!("/proc/{}/stat", self.id());
+        // The state follows the name, which ends with the last bracket.
+        let stands_still = || {
+            let stat = std::fs::read_to_string(&stat).expect("our child");
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        while !stands_still() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
     /// The next line of the log with this message, which must come within the deadline.
     pub fn wait_for_log(&self, message: &str) -> Value {
         let deadline = Instant::now() + DEADLINE;
