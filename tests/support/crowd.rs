@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -40,8 +41,8 @@ pub struct Frames {
     buffer: Vec<u8>,
     taken: usize,
     filled: usize,
-    /// The most that one read takes.
-    gulp: usize,
+    /// The most that one read takes, and how long it rests after it.
+    pace: Option<(usize, Duration)>,
 }
 
 impl Frames {
@@ -55,14 +56,13 @@ impl Frames {
             buffer,
             taken: 0,
             filled,
-            gulp: usize::MAX,
+            pace: None,
         }
     }
 
-    /// Takes no more than so many bytes at a time.
-    pub fn in_gulps_of(mut self, bytes: usize) -> Self {
-        self.gulp = bytes;
-        self
+    /// Takes no more than so many bytes at a time and rests so long after each time; `None`: as fast as it can.
+    pub fn paces(&mut self, pace: Option<(usize, Duration)>) {
+        self.pace = pace;
     }
 
     /// How long one may wait for more.
@@ -134,11 +134,14 @@ impl Frames {
         }
         loop {
             let free = self.buffer.len() - self.filled;
-            let free = &mut self.buffer[self.filled..][..free.min(self.gulp)];
-            match self.stream.read(free) {
+            let gulp = self.pace.map_or(free, |(bytes, _)| bytes.min(free));
+            match self.stream.read(&mut self.buffer[self.filled..][..gulp]) {
                 Ok(0) => return Err(Ended::Cut),
                 Ok(count) => {
                     self.filled += count;
+                    if let Some((_, rest)) = self.pace {
+                        thread::sleep(rest);
+                    }
                     return Ok(());
                 }
                 Err(error) => match error.kind() {
