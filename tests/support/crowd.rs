@@ -65,6 +65,11 @@ impl Frames {
         self.pace = pace;
     }
 
+    /// What was read and not taken.
+    pub fn unread(&self) -> &[u8] {
+        &self.buffer[self.taken..self.filled]
+    }
+
     /// How long one may wait for more.
     pub fn waits(&self, time: Duration) {
         self.stream.set_read_timeout(Some(time)).expect("a timeout above zero");
@@ -109,7 +114,7 @@ impl Frames {
     }
 
     fn whole_frame(&self) -> Option<(usize, usize)> {
-        let bytes = &self.buffer[self.taken..self.filled];
+        let bytes = self.unread();
         let second = *bytes.get(1)?;
         assert!(second & 0x80 == 0, "the server never masks");
         let (header_bytes, length) = match second {
