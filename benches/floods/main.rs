@@ -30,7 +30,7 @@ use target::{CpuTime, Place, Target, stay_on};
 #[derive(Parser)]
 struct Flags {
     /// Program of a server; again for each further one
-    #[arg(long, required = true)]
+    #[arg(long, default_value = env!("CARGO_BIN_EXE_signal-fish-relay"))]
     server: Vec<PathBuf>,
     #[arg(long, default_value_t = 3)]
     seconds: u64,
@@ -133,7 +133,7 @@ fn main() {
         held.sort_unstable();
         format!("{:.1}", held[held.len() / 2] as f64 / f64::from(1 << 20))
     });
-    let sum = PEERS * CAP_BYTES >> 20;
+    let sum = (PEERS * CAP_BYTES) >> 20;
     println!(
         "| sum of the caps of their outboxes |{}",
         format!(" {sum} |").repeat(columns.len())

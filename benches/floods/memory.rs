@@ -22,7 +22,7 @@ pub const CAP_BYTES: usize = 4 << 20;
 pub enum Kind {
     /// Answers to their own pings, before any handshake.
     Pings,
-    /// Game data by one other player of their room.
+    /// What one other player of their room causes.
     Data {
         frame: fn() -> Vec<u8>,
         version: u8,
@@ -31,7 +31,7 @@ pub enum Kind {
 }
 
 /// All of them, by name.
-pub const KINDS: [(&str, Kind); 5] = [
+pub const KINDS: [(&str, Kind); 7] = [
     ("pings before any handshake", Kind::Pings),
     (
         "tiny frames",
@@ -54,6 +54,27 @@ pub const KINDS: [(&str, Kind); 5] = [
         Kind::Data {
             frame: || frame(TEXT, br#"{"type":"GameData","data":{"data":1,"class":"volatile"}}"#),
             version: 3,
+            format: "json",
+        },
+    ),
+    (
+        "`latest` values of one key, version 3",
+        Kind::Data {
+            frame: || {
+                frame(
+                    TEXT,
+                    br#"{"type":"GameData","data":{"data":1,"class":"latest","key":7}}"#,
+                )
+            },
+            version: 3,
+            format: "json",
+        },
+    ),
+    (
+        "news of a lobby",
+        Kind::Data {
+            frame: || frame(TEXT, br#"{"type":"PlayerReady"}"#),
+            version: 2,
             format: "json",
         },
     ),
