@@ -317,6 +317,39 @@ fn a_member_whose_socket_is_lost_has_left() {
 }
 
 #[test]
+fn news_of_a_gallery_that_waits_is_told_before_the_change() {
+    for (from, into) in CHANGES {
+        let mut settings = settings();
+        settings.rooms.default_spectators = Some(0);
+        let mut rig = Rig::new(settings, limits(), from);
+        let mut script = vec![Step::Connect(0), Step::Send(0, join("reef", Some("ABC234"), "Mira"))];
+        for number in 1..=40 {
+            let data = format!(r#"{{"game_name":"reef","room_code":"ABC234","spectator_name":"Kite{number}"}}"#);
+            script.push(Step::Connect(number));
+            script.push(Step::Send(
+                number,
+                text(&format!(r#"{{"type":"JoinAsSpectator","data":{data}}}"#)),
+            ));
+        }
+        script.push(Step::Wait(1_000));
+        script.extend((1..=3).map(|number| Step::Send(number, text(r#"{"type":"LeaveSpectator"}"#))));
+        rig.play(&script, None);
+        let told = |rig: &Rig| rig.heard(0).matches("SpectatorDisconnected").count();
+        assert_eq!(
+            told(&rig),
+            1,
+            "the first is told at once, the newest of the others waits"
+        );
+        rig.change_process(into);
+        rig.play(&[Step::Wait(10)], None);
+        assert_eq!(told(&rig), 2);
+        let heard = rig.heard(0);
+        let last = heard.rsplit("SpectatorDisconnected").next().expect("told");
+        assert_eq!(last.matches("connected_at").count(), 37, "{last}");
+    }
+}
+
+#[test]
 fn a_session_between_peers_goes_on_and_its_host_is_replaced() {
     let mut settings = settings();
     settings.peer_sessions.topology = Topology::Host;

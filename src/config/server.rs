@@ -25,7 +25,7 @@ pub struct ServerConfig {
     pub inactive_room_timeout: u64,
     /// Seconds a reconnection token lives after the disconnect. Default 300; at least 1.
     pub reconnection_window: u64,
-    /// Events kept per room for replay after a reconnection. Default 100; 0 (no replay) … 65536.
+    /// Events kept per room for replay after a reconnection, and at most 64 KiB. Default 100; 0 (no replay) … 65536.
     pub event_buffer_size: usize,
     /// Whether disconnected players may come back. Default true.
     pub enable_reconnection: bool,

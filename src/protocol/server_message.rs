@@ -99,7 +99,7 @@ pub enum ServerMessage<'a> {
         /// The newcomer.
         spectator: SpectatorInfo<'a>,
         /// Who watches, the newcomer included.
-        current_spectators: Vec<SpectatorInfo<'a>>,
+        gallery: GallerySight<'a>,
     },
     /// Somebody else watches no longer.
     SpectatorDisconnected {
@@ -108,7 +108,7 @@ pub enum ServerMessage<'a> {
         /// Why.
         reason: SpectatorReason,
         /// Who still watches.
-        current_spectators: Vec<SpectatorInfo<'a>>,
+        gallery: GallerySight<'a>,
     },
     /// The receiver may not watch.
     SpectatorJoinFailed {
@@ -211,7 +211,7 @@ pub enum LobbyState {
 }
 
 /// Why somebody watches, or no longer does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SpectatorReason {
     /// It asked to.
@@ -235,6 +235,16 @@ pub struct SpectatorInfo<'a> {
     pub name: &'a str,
     /// When it began to watch.
     pub connected_at: WallTime,
+}
+
+/// A gallery as its changes tell of it.
+#[derive(Debug, Clone)]
+pub struct GallerySight<'a> {
+    /// How many watch: all that version 3 is told.
+    pub count: usize,
+    /// Everybody who watches. Looked at for version 2 only: empty where nobody reads that, since it costs as much as the
+    /// gallery is large.
+    pub everybody: Vec<SpectatorInfo<'a>>,
 }
 
 /// A room as a spectator may see it at the moment of joining.

@@ -3,15 +3,16 @@
 //! A seat is freed at once when its connection is lost. What stays is a record that the player can redeem once, with the
 //! token that it was given when it took the seat, and, while any record is pending, the newest events of the room.
 
-use std::collections::VecDeque;
-
 use thiserror::Error;
 
+use super::missed::{MissedEvent, MissedEvents};
 use super::{Departure, Member, MemberRef, Room, Seat};
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::RoomSnapshot;
-use crate::protocol::{Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret};
+use crate::protocol::{
+    Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret, ServerMessage,
+};
 
 /// The most absent players of whom a room keeps records; the oldest is forgotten for a newer one. More than the seats of
 /// the largest room, so that only who comes and goes on purpose pushes others out.
@@ -28,42 +29,16 @@ pub(super) struct Absence {
     expires_at_ms: u64,
     /// Whether the room's authority has removed the player: the record then only says so.
     is_disowned: bool,
+    /// Whether the player was told its token. Version 2 never is: such a record is looked at and opens to nobody.
+    was_told_token: bool,
     /// The number of the first event that it missed; the room's events are numbered from the first absence on.
     first_missed: u64,
 }
 
-/// Something that happened in a room while somebody was absent.
-#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct MissedEvent {
-    /// Whom it is about; that player is not told of it.
-    pub about: Option<PlayerId>,
-    /// What is told of it.
-    pub telling: Telling,
-}
-
-/// How an event is told later.
-#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub enum Telling {
-    /// As it was told then, in the form of either version.
-    Verbatim {
-        /// For version 2.
-        v2: Box<str>,
-        /// For version 3.
-        v3: Box<str>,
-    },
-    /// A change of the authority: told only if it still holds, and to each reader with its own flag.
-    Authority(Option<PlayerId>),
-}
-
-impl Telling {
-    /// The text for a reader of `version`, if the text is the same for every reader.
-    #[must_use]
-    pub fn verbatim(&self, version: ProtocolVersion) -> Option<&str> {
-        match self {
-            Self::Verbatim { v2, .. } if version == ProtocolVersion::V2 => Some(v2),
-            Self::Verbatim { v3, .. } => Some(v3),
-            Self::Authority(_) => None,
-        }
+impl Absence {
+    /// Whether the player can come back.
+    const fn is_redeemable(&self) -> bool {
+        self.was_told_token && !self.is_disowned
     }
 }
 
@@ -71,16 +46,7 @@ impl Telling {
 #[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub(super) struct Absences {
     records: Vec<Absence>,
-    events: VecDeque<MissedEvent>,
-    /// How many older events were pushed out since the first absence began.
-    pushed_out: u64,
-}
-
-impl Absences {
-    /// The number that the next event gets.
-    fn next_event(&self) -> u64 {
-        self.pushed_out + self.events.len() as u64
-    }
+    events: MissedEvents,
 }
 
 /// Somebody who wants its seat back.
@@ -175,22 +141,25 @@ pub struct Return {
 impl Room {
     /// Frees the seat of a member whose connection was lost, and keeps a record of it for `window_ms`.
     pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Loss> {
-        let (seat, departure) = self.free_seat(link, now_ms)?;
+        let was_told_token = self.roster.member(link)?.dialect.version >= ProtocolVersion::V3;
+        let (mut seat, departure) = self.free_seat(link, now_ms)?;
+        seat.forget_how_to_be_reached();
         let is_full = self.absences.records.len() >= MAX_ABSENT;
         let forgotten = is_full.then(|| self.absences.records.remove(0).seat.player());
-        let first_missed = self.absences.next_event();
+        let first_missed = self.absences.events.next_number();
         self.absences.records.push(Absence {
             seat,
             held_authority: departure.held_authority,
             allowance,
             expires_at_ms: now_ms + window_ms,
             is_disowned: false,
+            was_told_token,
             first_missed,
         });
         Some(Loss { departure, forgotten })
     }
 
-    /// Whether somebody may still come back. Such a room is not deleted, and its events are kept.
+    /// Whether somebody may still come back, as far as anybody is told. Such a room is not deleted.
     #[must_use]
     pub fn awaits_somebody(&self) -> bool {
         self.absent_seats().next().is_some()
@@ -221,14 +190,19 @@ impl Room {
         self.absences.records.iter().map(|absence| absence.seat.player())
     }
 
-    /// Keeps an event for those who are absent. The oldest is pushed out when there are `limit` already.
+    /// What is to be kept of a message to the room: `None` if nobody is absent who may be told of it later.
+    #[must_use]
+    pub fn missed(&self, message: &ServerMessage<'_>) -> Option<MissedEvent> {
+        let mut records = self.absences.records.iter();
+        let event = records.any(Absence::is_redeemable).then(|| MissedEvent::of(message))?;
+        debug_assert!(event.is_some(), "an event of a room is one that can be told again");
+        event
+    }
+
+    /// Keeps an event for those who are absent. The oldest are pushed out when there are `limit` already, or too many
+    /// bytes.
     pub fn keep_event(&mut self, event: MissedEvent, limit: usize) {
-        let absences = &mut self.absences;
-        absences.events.push_back(event);
-        while absences.events.len() > limit {
-            absences.events.pop_front();
-            absences.pushed_out += 1;
-        }
+        self.absences.events.keep(event, limit);
     }
 
     /// Forgets the players who stayed away for too long; returns them.
@@ -253,9 +227,8 @@ impl Room {
     }
 
     fn forget_events_nobody_awaits(&mut self) {
-        if !self.awaits_somebody() {
-            self.absences.events = VecDeque::new();
-            self.absences.pushed_out = 0;
+        if !self.absences.records.iter().any(Absence::is_redeemable) {
+            self.absences.events = MissedEvents::default();
         }
     }
 
@@ -326,6 +299,7 @@ impl Room {
             held_authority,
             allowance,
             first_missed,
+            was_told_token: _,
             is_disowned: _,
             expires_at_ms: _,
         } = self.absences.records.remove(index);
@@ -337,18 +311,9 @@ impl Room {
         let epoch = seat.stamp().epoch;
         self.roster.add(member, seat);
         self.touch(now_ms);
-        let pushed_out = self.absences.pushed_out;
         // Others may have been absent before this player was: what it saw itself is not told again.
-        let seen = usize::try_from(first_missed.saturating_sub(pushed_out)).unwrap_or(usize::MAX);
-        let missed = self
-            .absences
-            .events
-            .iter()
-            .skip(seen)
-            .filter(|event| event.about != Some(player))
-            .cloned()
-            .collect();
-        let is_truncated = first_missed < pushed_out;
+        let (missed, is_truncated) = self.absences.events.since(first_missed);
+        let missed = missed.filter(|event| event.about() != Some(player)).cloned().collect();
         self.forget_events_nobody_awaits();
         Ok(Return {
             allowance,
@@ -362,11 +327,7 @@ impl Room {
 
 impl Moments for Absences {
     fn change_clock(&mut self, change: ClockChange) {
-        let Self {
-            records,
-            events: _,
-            pushed_out: _,
-        } = self;
+        let Self { records, events: _ } = self;
         for absence in records {
             let Absence {
                 seat,
@@ -374,6 +335,7 @@ impl Moments for Absences {
                 allowance,
                 expires_at_ms,
                 is_disowned: _,
+                was_told_token: _,
                 first_missed: _,
             } = absence;
             seat.change_clock(change);
@@ -382,3 +344,6 @@ impl Moments for Absences {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

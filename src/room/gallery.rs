@@ -198,15 +198,13 @@ impl Gallery {
     /// A spectator, as room mates see it.
     #[must_use]
     pub fn info(&self, player: PlayerId) -> Option<SpectatorInfo<'_>> {
-        self.everybody()
-            .find(|spectator| spectator.player == player)
-            .map(Spectator::info)
-    }
-
-    /// Who came last to an outpost.
-    #[must_use]
-    pub fn newest_distant(&self) -> Option<SpectatorInfo<'_>> {
-        self.distant.last().map(|distant| distant.spectator.info())
+        // Asked of whoever came last, nearly always.
+        let newest = [
+            self.spectators.last(),
+            self.distant.last().map(|distant| &distant.spectator),
+        ];
+        let mut known = newest.into_iter().flatten().chain(self.everybody());
+        known.find(|spectator| spectator.player == player).map(Spectator::info)
     }
 
     /// Everybody is here now.

@@ -8,14 +8,16 @@ mod absence;
 mod authority;
 mod gallery;
 mod lobby;
+mod missed;
 mod moderation;
 mod peer_session;
 mod roster;
 
-pub use absence::{Claim, Loss, MissedEvent, RedeemRefusal, Return, Telling};
+pub use absence::{Claim, Loss, RedeemRefusal, Return};
 pub use authority::AuthorityRefusal;
 pub use gallery::{Gallery, Spot, Visitor, WatchRefusal, Watcher};
 pub use lobby::{ReadyRefusal, StartRefusal};
+pub use missed::{MissedEvent, Portrait};
 pub use moderation::{ModerationRefusal, Removed};
 pub use peer_session::{Briefing, PeerSession, SessionRules};
 pub use roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};

@@ -97,6 +97,11 @@ impl Seat {
         };
         self.token = token;
         self.abilities = abilities;
+        self.forget_how_to_be_reached();
+    }
+
+    /// Forgets what holds for one connection only.
+    pub(super) fn forget_how_to_be_reached(&mut self) {
         self.connection_info = None;
         self.transport_status = None;
     }
@@ -204,6 +209,11 @@ impl Roster {
     #[must_use]
     pub fn seat(&self, link: MemberRef) -> Option<&Seat> {
         self.position(link).map(|index| &self.seats[index])
+    }
+
+    /// A member.
+    pub(super) fn member(&self, link: MemberRef) -> Option<&Member> {
+        self.position(link).map(|index| &self.members[index])
     }
 
     /// The seat of a player.

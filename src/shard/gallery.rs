@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::connection::{Place, RoomRef};
 use super::entry::{Failure, check_password, draining, no_such_room};
+use super::gallery_news::News;
 use super::outposts::Asker;
 use super::transfer::WatchErrand;
 use super::{Now, Shard, ShardId};
@@ -91,19 +92,11 @@ impl<L> Shard<L> {
         connection.place = Some(Place::Watching(room_ref));
         self.count_member(true);
         let room = self.rooms.get(room_ref).expect("found a moment ago");
-        let spectator = room.gallery().info(player).expect("let in a moment ago");
         let settings = &self.world.settings;
-        let snapshot = room.spectator_snapshot(spectator.id);
+        let snapshot = room.spectator_snapshot(player);
         self.post
             .answer(at, &ServerMessage::SpectatorJoined(snapshot), now.mono_ms, settings);
-        let joined = ServerMessage::NewSpectatorJoined {
-            spectator,
-            current_spectators: room.gallery().infos(),
-        };
-        let event = self
-            .post
-            .announce_gallery(room, Some(at), player, &joined, now.mono_ms, settings);
-        self.keep_event(room_ref, event);
+        self.announce_gallery(room_ref, News::of_newcomer(player, Some(at)), now);
         Ok(())
     }
 
@@ -182,17 +175,7 @@ impl<L> Shard<L> {
         if self.drain.leaves_untold {
             return true; // everybody leaves; nobody needs to be told
         }
-        let room = self.rooms.get(room_ref).expect("looked up above");
-        let gone = ServerMessage::SpectatorDisconnected {
-            spectator_id,
-            reason,
-            current_spectators: room.gallery().infos(),
-        };
-        let settings = &self.world.settings;
-        let event = self
-            .post
-            .announce_gallery(room, None, spectator_id, &gone, now.mono_ms, settings);
-        self.keep_event(room_ref, event);
+        self.announce_gallery(room_ref, News::of_departure(spectator_id, reason), now);
         true
     }
 }

@@ -3,7 +3,7 @@
 use super::connection::{Place, RoomRef};
 use super::{Now, Shard};
 use crate::protocol::{ConnectionInfo, ErrorCode, LobbyState, PlayerId, ServerMessage};
-use crate::room::{MemberRef, MissedEvent, Telling};
+use crate::room::MemberRef;
 
 const NO_SEAT: &str = "you are not in a room; join one first";
 
@@ -37,7 +37,7 @@ impl<L> Shard<L> {
             Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
             Ok(()) => {
                 let message = self.lobby_message(room_ref);
-                self.announce(room_ref, None, &message, now);
+                self.announce(room_ref, &message, now);
             }
         }
     }
@@ -129,23 +129,15 @@ impl<L> Shard<L> {
         if let Some(leader) = leader {
             self.post.tell(leader, &news(true), now.mono_ms, settings);
         }
-        let telling = Telling::Authority(authority_player);
-        let event = room.awaits_somebody().then_some(MissedEvent { about: None, telling });
+        let event = room.missed(&news(false));
         self.keep_event(room_ref, event);
     }
 
     /// Tells everybody in a room of an event of it, now or when they come back.
-    pub(super) fn announce(
-        &mut self,
-        room_ref: RoomRef,
-        about: Option<PlayerId>,
-        message: &ServerMessage<'_>,
-        now: Now,
-    ) {
+    pub(super) fn announce(&mut self, room_ref: RoomRef, message: &ServerMessage<'_>, now: Now) {
         if let Some(room) = self.rooms.get(room_ref) {
-            let event = self
-                .post
-                .announce(room, None, about, message, now.mono_ms, &self.world.settings);
+            let settings = &self.world.settings;
+            let event = self.post.announce(room, None, message, now.mono_ms, settings);
             self.keep_event(room_ref, event);
         }
     }

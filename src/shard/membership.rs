@@ -168,11 +168,11 @@ impl<L> Shard<L> {
         let joined = ServerMessage::PlayerJoined {
             player: room.player_info(seat),
         };
-        let about = Some(seat.player());
         let event = self
             .post
-            .announce(room, Some(at), about, &joined, now.mono_ms, &world.settings);
+            .announce(room, Some(at), &joined, now.mono_ms, &world.settings);
         self.keep_event(room_ref, event);
+        self.note_gallery_seen(room_ref, at);
         self.plan_with_newcomer(room_ref, now);
         Ok(())
     }
@@ -353,7 +353,7 @@ impl<L> Shard<L> {
             player_id: departure.player,
             last: departure.last,
         };
-        self.announce(room_ref, Some(departure.player), &left, now);
+        self.announce(room_ref, &left, now);
         if departure.held_authority {
             self.announce_authority(room_ref, now);
         }

@@ -27,6 +27,7 @@ mod flush;
 mod free_rate;
 mod frozen;
 mod gallery;
+mod gallery_news;
 mod handshake;
 mod hop;
 mod ice;
@@ -88,6 +89,7 @@ use self::admission::ConnectionPermit;
 use self::deadlines::Deadlines;
 use self::drain::Drain;
 use self::expiry::Sweep;
+use self::gallery_news::NewsList;
 use self::outposts::Outposts;
 use self::post::Post;
 use self::rooms::Rooms;
@@ -129,6 +131,7 @@ pub struct Shard<L> {
     resumed: Vec<MemberRef>,
     ended: Vec<MemberRef>,
     sweep: Sweep,
+    news_list: NewsList,
     drain: Drain,
     random: ChaCha12Rng,
 }
@@ -157,6 +160,7 @@ impl<L> Shard<L> {
             resumed: Vec::new(),
             ended: Vec::new(),
             sweep,
+            news_list: NewsList::default(),
             drain: Drain::default(),
             random: ChaCha12Rng::from_seed(seed),
         }
@@ -249,7 +253,7 @@ impl<L> Shard<L> {
     pub fn judge(&mut self, links: &impl LinkFacts<L>, now: Now) {
         self.renew_access();
         self.check_deadlines(links, now);
-        self.post.branches.tell_waiting_rosters(now.mono_ms);
+        self.tell_waiting_news(now);
         self.sweep(now);
         self.settle(now);
     }
@@ -279,7 +283,7 @@ impl<L> Shard<L> {
     pub fn next_deadline_ms(&self) -> u64 {
         let planned = [
             self.deadlines.next_ms(),
-            self.post.branches.next_roster_ms(),
+            self.next_news_ms(),
             self.outposts.next_pass_ms(),
         ];
         planned.into_iter().flatten().fold(self.sweep.next_ms(), u64::min)

@@ -14,7 +14,7 @@ use super::share::FRAME_COST_BYTES;
 use super::{Counters, Settings, slow_reader};
 use crate::protocol::delivery::{Gap, GapReason};
 use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion, ServerMessage};
-use crate::room::{Member, MemberRef, Telling};
+use crate::room::{Member, MemberRef};
 
 /// The connections of a shard, and what is needed to send to them.
 #[derive(Debug)]
@@ -223,14 +223,23 @@ impl<L> Post<L> {
         now_ms: u64,
         settings: &Settings,
     ) -> [Option<FrameSpan>; 2] {
+        let members = audience.into_iter().flatten();
+        let members = members.filter(|member| Some(member.link) != except);
+        self.tell_each(members, message, now_ms, settings)
+    }
+
+    /// Sends a control message to some members, encoded once per version. Returns the frames.
+    pub(super) fn tell_each<'m>(
+        &mut self,
+        members: impl Iterator<Item = &'m Member>,
+        message: &ServerMessage<'_>,
+        now_ms: u64,
+        settings: &Settings,
+    ) -> [Option<FrameSpan>; 2] {
         debug_assert!(!message.is_personal(), "each receiver reads another text");
         self.frames.clear();
         let mut encoded: [Option<FrameSpan>; 2] = [None, None];
-        for member in audience
-            .into_iter()
-            .flatten()
-            .filter(|member| Some(member.link) != except)
-        {
+        for member in members {
             let version = member.dialect.version;
             let frame = encoded[usize::from(version == ProtocolVersion::V3)]
                 .get_or_insert_with(|| self.frames.encode(Opcode::Text, |out| message.write_json(version, out)))
@@ -238,19 +247,6 @@ impl<L> Post<L> {
             self.deliver(member.link, &frame, FrameMark::in_order(now_ms), settings);
         }
         encoded
-    }
-}
-
-/// A message in the form of either version, to be told later.
-pub(super) fn verbatim(message: &ServerMessage<'_>) -> Telling {
-    let text = |version| {
-        let mut json = Vec::new();
-        message.write_json(version, &mut json);
-        String::from_utf8(json).expect("JSON is UTF-8").into_boxed_str()
-    };
-    Telling::Verbatim {
-        v2: text(ProtocolVersion::V2),
-        v3: text(ProtocolVersion::V3),
     }
 }
 

@@ -6,11 +6,12 @@ use serde_json::value::RawValue;
 
 use super::connection::{Place, RoomRef};
 use super::entry::Failure;
+use super::gallery_news::SMALL_GALLERY;
 use super::transfer::ReturnErrand;
 use super::{CounterSet, Errand, Now, Settings, Shard};
 use crate::protocol::server_message::{Reconnected, Replay};
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, ProtocolVersion, Reconnect, ReconnectToken, ServerMessage};
-use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room, Telling};
+use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room};
 
 /// What a `Reconnected` may have beyond what is worked out of it beforehand: an operation's id, some digits.
 const SLACK_BYTES: usize = 160;
@@ -89,8 +90,11 @@ impl<L> Shard<L> {
             app: session.app(),
             app_seat_limit: terms.and_then(|terms| terms.max_players_per_room),
         };
-        let version = session.dialect().version;
-        let fits = |room: &Room| world.settings.can_tell_return(room, errand.player, version, now);
+        let (version, waiting_bytes) = (session.dialect().version, connection.outbox.unsent_bytes());
+        let fits = |room: &Room| {
+            let answer_bytes = world.settings.bytes_of_return(room, errand.player, version, now);
+            answer_bytes.is_some_and(|bytes| bytes <= world.settings.largest_answer_bytes(waiting_bytes))
+        };
         let back = room
             .redeem(claim, fits, now.mono_ms)
             .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
@@ -110,6 +114,7 @@ impl<L> Shard<L> {
         self.count_member(true);
         self.post.counters.reconnections.add(1);
         self.welcome_back(at, room_ref, &missed, is_truncated, now);
+        self.note_gallery_seen(room_ref, at);
         if regains_authority {
             self.announce_authority(room_ref, now);
         }
@@ -120,17 +125,12 @@ impl<L> Shard<L> {
     fn welcome_back(&mut self, at: MemberRef, room_ref: RoomRef, missed: &[MissedEvent], is_truncated: bool, now: Now) {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
-        let Some(version) = self
-            .post
-            .connections
-            .get(at)
-            .map(|connection| connection.session.dialect().version)
-        else {
+        let Some(connection) = self.post.connections.get(at) else {
             return;
         };
+        let (version, waiting_bytes) = (connection.session.dialect().version, connection.outbox.unsent_bytes());
         let Some(room) = self.rooms.get(room_ref) else { return };
         let Some(seat) = room.roster().seat(at) else { return };
-        let texts = texts(missed, version, room.authority(), seat.player());
         let snapshot = settings.snapshot(room, seat.player(), room.lobby_state(), now, &self.post.counters);
         let mut reconnected = Reconnected {
             room: snapshot,
@@ -141,33 +141,22 @@ impl<L> Shard<L> {
                 _ => Replay::Complete,
             },
         };
-        // The newest that fit; the snapshot itself always goes first.
+        // The snapshot itself always goes first.
         let mut snapshot_json = Vec::new();
         ServerMessage::Reconnected(reconnected.clone()).write_json(version, &mut snapshot_json);
         let told_bytes = snapshot_json.len() + SLACK_BYTES;
-        let mut room_left = settings.messages.max_outbound_bytes.saturating_sub(told_bytes);
-        let kept = texts
-            .iter()
-            .rev()
-            .take_while(|text| {
-                let bytes = text.get().len() + 1;
-                let fits = bytes <= room_left;
-                room_left = room_left.saturating_sub(bytes);
-                fits
-            })
-            .count();
-        if kept < texts.len() {
+        let room_left = settings.replay_bytes(told_bytes, waiting_bytes);
+        let (texts, is_all) = texts(missed, room, seat.player(), version, room_left);
+        if !is_all {
             reconnected.replay = Replay::Truncated;
         }
-        reconnected.missed_events = texts[texts.len() - kept..].iter().map(|text| &**text).collect();
+        reconnected.missed_events = texts.iter().map(|text| &**text).collect();
         self.post
             .answer(at, &ServerMessage::Reconnected(reconnected), now.mono_ms, settings);
         let returned = ServerMessage::PlayerReconnected {
             player: room.player_info(seat),
         };
-        let event = self
-            .post
-            .announce(room, Some(at), Some(seat.player()), &returned, now.mono_ms, settings);
+        let event = self.post.announce(room, Some(at), &returned, now.mono_ms, settings);
         self.keep_event(room_ref, event);
     }
 
@@ -205,51 +194,79 @@ impl<L> Shard<L> {
 }
 
 impl Settings {
-    /// Whether the room can be told, without what was missed, to a player who comes back to it.
-    fn can_tell_return(&self, room: &Room, player: PlayerId, version: ProtocolVersion, now: Now) -> bool {
-        let relay_type = self.rooms.relay_type_of(room.game_name());
+    /// How long the answer to a player who comes back is without what was missed; `None` if it cannot.
+    fn bytes_of_return(&self, room: &Room, player: PlayerId, version: ProtocolVersion, now: Now) -> Option<usize> {
         let has_started = room.peer_session().is_some();
-        room.snapshot_for_return(player, relay_type).is_some_and(|mut room| {
-            if self.peer_sessions.pregathers_ice && !has_started {
-                // As if the player could use them; nothing is told yet, so nothing is counted.
-                room.ice_servers = self.peer_sessions.ice.list_for(player, now, &CounterSet::default());
-            }
-            let back = ServerMessage::Reconnected(Reconnected {
-                room,
-                missed_events: Vec::new(),
-                replay: Replay::Unavailable,
-            });
-            let mut json = Vec::new();
-            back.write_json(version, &mut json);
-            json.len() + SLACK_BYTES <= self.messages.max_outbound_bytes
-        })
+        let mut room = room.snapshot_for_return(player, self.rooms.relay_type_of(room.game_name()))?;
+        if self.peer_sessions.pregathers_ice && !has_started {
+            // As if the player could use them; nothing is told yet, so nothing is counted.
+            room.ice_servers = self.peer_sessions.ice.list_for(player, now, &CounterSet::default());
+        }
+        let back = ServerMessage::Reconnected(Reconnected {
+            room,
+            missed_events: Vec::new(),
+            replay: Replay::Unavailable,
+        });
+        let mut json = Vec::new();
+        back.write_json(version, &mut json);
+        Some(json.len() + SLACK_BYTES)
+    }
+
+    /// The longest answer that a connection can take for which so much waits. An empty outbox takes any single frame.
+    fn largest_answer_bytes(&self, waiting_bytes: usize) -> usize {
+        let outbox_bytes = match waiting_bytes {
+            0 => usize::MAX,
+            _ => self.outbox.max_bytes.saturating_sub(waiting_bytes),
+        };
+        self.messages.max_outbound_bytes.min(outbox_bytes)
+    }
+
+    /// How much of what was missed may be told with an answer of so many bytes. Half of what is left of the outbox stays
+    /// free: what happens next goes in behind it.
+    fn replay_bytes(&self, told_bytes: usize, waiting_bytes: usize) -> usize {
+        let outbox_bytes = self.outbox.max_bytes.saturating_sub(told_bytes + waiting_bytes) / 2;
+        self.messages
+            .max_outbound_bytes
+            .saturating_sub(told_bytes)
+            .min(outbox_bytes)
     }
 }
 
-/// The missed events as a reader of `version` is told them. A change of the authority that no longer holds is left out.
+/// What was missed, as a reader of `version` is told it, oldest first: the newest that fit into so many bytes, and whether
+/// these are all. Version 2 reads the whole gallery with each change of it: of a large one only the newest change is told.
 fn texts(
     missed: &[MissedEvent],
-    version: ProtocolVersion,
-    authority: Option<PlayerId>,
+    room: &Room,
     reader: PlayerId,
-) -> Vec<Box<RawValue>> {
-    let text = |event: &MissedEvent| match &event.telling {
-        Telling::Verbatim { .. } => event.telling.verbatim(version).map(str::to_owned),
-        Telling::Authority(told) if *told == authority => {
-            let you_are_authority = authority == Some(reader);
-            let mut json = Vec::new();
-            ServerMessage::AuthorityChanged {
-                authority_player: authority,
-                you_are_authority,
+    version: ProtocolVersion,
+    mut room_left: usize,
+) -> (Vec<Box<RawValue>>, bool) {
+    let reads_galleries = version < ProtocolVersion::V3;
+    let is_large = room.gallery().len() > SMALL_GALLERY;
+    let mut has_read_gallery = false;
+    let mut texts = Vec::new();
+    let mut is_all = true;
+    for event in missed.iter().rev() {
+        let mut everybody = Vec::new();
+        if reads_galleries && event.is_of_gallery() {
+            if is_large && std::mem::replace(&mut has_read_gallery, true) {
+                continue;
             }
-            .write_json(version, &mut json);
-            String::from_utf8(json).ok()
+            everybody = room.gallery().infos();
         }
-        Telling::Authority(_) => None,
-    };
-    missed
-        .iter()
-        .filter_map(text)
-        .filter_map(|text| RawValue::from_string(text).ok())
-        .collect()
+        let Some(message) = event.message(reader, room.authority(), everybody) else {
+            continue; // no longer true
+        };
+        let mut json = Vec::new();
+        message.write_json(version, &mut json);
+        if json.len() >= room_left {
+            is_all = false;
+            break;
+        }
+        room_left -= json.len() + 1;
+        let text = String::from_utf8(json).expect("JSON is UTF-8");
+        texts.push(RawValue::from_string(text).expect("JSON as it was written"));
+    }
+    texts.reverse();
+    (texts, is_all)
 }

@@ -5,6 +5,7 @@ use ahash::AHashMap;
 use super::Table;
 use super::admission::RoomPermit;
 use super::connection::RoomRef;
+use super::gallery_news::GalleryNews;
 use super::share::{Share, Turn};
 use super::slots::{NameHash, SLOT_COUNT};
 use crate::protocol::{AppId, PlayerId, RoomCode};
@@ -18,6 +19,8 @@ struct Home {
     permit: RoomPermit,
     /// What it has taken of the shard's turn.
     share: Share,
+    /// What of its gallery is still to be told; none before anybody watches.
+    gallery_news: Option<Box<GalleryNews>>,
 }
 
 /// The rooms of one shard.
@@ -118,6 +121,17 @@ impl Rooms {
         self.homes.get(at.0).is_some_and(|home| turn.has_used_up(&home.share))
     }
 
+    /// What of a room's gallery is still to be told.
+    pub(super) fn gallery_news(&self, at: RoomRef) -> Option<&GalleryNews> {
+        self.homes.get(at.0)?.gallery_news.as_deref()
+    }
+
+    /// The same, to change it; `None` if there is no such room.
+    pub(super) fn gallery_news_mut(&mut self, at: RoomRef) -> Option<&mut GalleryNews> {
+        let home = self.homes.get_mut(at.0)?;
+        Some(home.gallery_news.get_or_insert_default())
+    }
+
     /// Adds a room whose name, with that hash, is free.
     pub(super) fn insert(&mut self, room: Room, name: NameHash, permit: RoomPermit) -> RoomRef {
         debug_assert_eq!(
@@ -130,6 +144,7 @@ impl Rooms {
             name,
             permit,
             share: Share::default(),
+            gallery_news: None,
         }));
         self.by_slot[place_of(name)].push((name, at));
         at

@@ -352,6 +352,12 @@ impl Rig {
         }
     }
 
+    /// All that a client heard, with every id in it.
+    pub fn heard(&self, client: usize) -> String {
+        let heard = self.clients[client].heard.iter().map(|(_, part)| &part[..]);
+        String::from_utf8_lossy(&heard.collect::<Vec<_>>().concat()).into_owned()
+    }
+
     /// Freezes everything; returns the archives of the shards.
     pub fn freeze(&mut self) -> Vec<AlignedVec> {
         let now = self.now();

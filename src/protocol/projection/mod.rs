@@ -18,8 +18,8 @@ use self::views::{
 };
 use super::delivery::{DeliveryCounts, Gap};
 use super::server_message::{
-    AdvisoryRates, GoingAway, PeerInfo, PlayerInfo, ProtocolInfo, Reconnected, RoomSnapshot, SpectatorInfo,
-    SpectatorReason, SpectatorSnapshot,
+    AdvisoryRates, GallerySight, GoingAway, PeerInfo, PlayerInfo, ProtocolInfo, Reconnected, RoomSnapshot,
+    SpectatorInfo, SpectatorReason, SpectatorSnapshot,
 };
 use super::{
     ErrorCode, LobbyState, OperationAnswer, OperationId, OperationResult, PlanId, PlayerId, ProtocolVersion,
@@ -215,18 +215,18 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
         }
         ServerMessage::NewSpectatorJoined {
             ref spectator,
-            ref current_spectators,
+            ref gallery,
         } => Wire::NewSpectatorJoined(NewSpectatorView {
             spectator: spectator_view(spectator, version),
-            gallery: gallery_view(current_spectators, version),
+            gallery: gallery_view(gallery, version),
             reason: SpectatorReason::Joined,
         }),
         ServerMessage::SpectatorDisconnected {
             spectator_id,
             reason,
-            ref current_spectators,
+            ref gallery,
         } => {
-            let gallery = gallery_view(current_spectators, version);
+            let gallery = gallery_view(gallery, version);
             Wire::SpectatorDisconnected(SpectatorGoneView {
                 spectator_id,
                 reason,
@@ -428,15 +428,15 @@ fn spectator_views<'a>(spectators: &'a [SpectatorInfo<'_>], version: ProtocolVer
         .collect()
 }
 
-fn gallery_view<'a>(spectators: &'a [SpectatorInfo<'_>], version: ProtocolVersion) -> GalleryView<'a> {
+fn gallery_view<'a>(sight: &'a GallerySight<'_>, version: ProtocolVersion) -> GalleryView<'a> {
     let counted = version >= ProtocolVersion::V3;
     GalleryView {
         current_spectators: if counted {
             Vec::new()
         } else {
-            spectator_views(spectators, version)
+            spectator_views(&sight.everybody, version)
         },
-        spectator_count: counted.then_some(spectators.len()),
+        spectator_count: counted.then_some(sight.count),
     }
 }
 

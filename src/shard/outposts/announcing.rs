@@ -4,7 +4,7 @@ use super::letter::{Asker, OutpostMail};
 use crate::protocol::{FrameBuffer, FrameSpan, Opcode, OperationId, PlayerId, ProtocolVersion, RoomId, ServerMessage};
 use crate::room::{MemberRef, MissedEvent, Room};
 use crate::shard::operation::under;
-use crate::shard::post::{Post, verbatim};
+use crate::shard::post::Post;
 use crate::shard::{Settings, ShardId};
 
 const VERSIONS: [ProtocolVersion; 2] = [ProtocolVersion::V2, ProtocolVersion::V3];
@@ -21,20 +21,22 @@ impl<L> Post<L> {
     ) {
         let encoded = self.tell_all(room.audience(), except, message, now_ms, settings);
         if room.gallery().has_outposts() {
-            self.tell_outposts(room, message, encoded);
+            self.tell_outposts(room, message, None, encoded);
         }
     }
 
-    /// Sends a message to everybody at a room's outposts.
+    /// Sends a message to everybody at a room's outposts but one. Returns how long its frames are.
     pub(in crate::shard) fn tell_outposts(
         &mut self,
         room: &Room,
         message: &ServerMessage<'_>,
+        except: Option<PlayerId>,
         encoded: [Option<FrameSpan>; 2],
-    ) {
+    ) -> usize {
         let encoded = self.encode_afar(room, message, encoded);
         let frames = bytes_of(&encoded, &self.frames);
-        self.branches.notify(room.id(), frames, None);
+        self.branches.notify(room.id(), frames, except);
+        frames.iter().flatten().map(|frame| frame.len()).sum()
     }
 
     /// Sends an event of a room to everybody in it but one. The event is returned if somebody is absent who must be told
@@ -43,34 +45,12 @@ impl<L> Post<L> {
         &mut self,
         room: &Room,
         except: Option<MemberRef>,
-        about: Option<PlayerId>,
         message: &ServerMessage<'_>,
         now_ms: u64,
         settings: &Settings,
     ) -> Option<MissedEvent> {
         self.tell_room(room, except, message, now_ms, settings);
-        missed(room, about, message)
-    }
-
-    /// Sends everybody in a room but one the news of a spectator that came or went; those at outposts with the next news,
-    /// if they were told a moment ago.
-    pub(in crate::shard) fn announce_gallery(
-        &mut self,
-        room: &Room,
-        except: Option<MemberRef>,
-        about: PlayerId,
-        message: &ServerMessage<'_>,
-        now_ms: u64,
-        settings: &Settings,
-    ) -> Option<MissedEvent> {
-        let encoded = self.tell_all(room.audience(), except, message, now_ms, settings);
-        if room.gallery().has_outposts() {
-            let encoded = self.encode_afar(room, message, encoded);
-            let frames = bytes_of(&encoded, &self.frames);
-            self.branches
-                .tell_roster(room.id(), frames, Some(about), &self.counters, now_ms);
-        }
-        missed(room, Some(about), message)
+        room.missed(message)
     }
 
     /// The frames of a message in every version that is read at outposts.
@@ -181,11 +161,4 @@ fn bytes_of<'a>(encoded: &[Option<FrameSpan>; 2], frames: &'a FrameBuffer) -> [O
     encoded
         .each_ref()
         .map(|span| span.as_ref().map(|span| frames.bytes(span)))
-}
-
-fn missed(room: &Room, about: Option<PlayerId>, message: &ServerMessage<'_>) -> Option<MissedEvent> {
-    room.awaits_somebody().then(|| MissedEvent {
-        about,
-        telling: verbatim(message),
-    })
 }

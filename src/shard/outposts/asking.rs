@@ -9,6 +9,7 @@ use crate::protocol::{AppId, ErrorCode, PlayerId, RoomId, ServerMessage};
 use crate::room::{MemberRef, Room, Spot, Visitor, Watcher};
 use crate::shard::connection::{Ask, Place, RoomRef, State};
 use crate::shard::entry::{Failure, no_such_room};
+use crate::shard::gallery_news::News;
 use crate::shard::transfer::WatchErrand;
 use crate::shard::{Errand, Now, Shard};
 
@@ -39,7 +40,7 @@ impl<L> Shard<L> {
     /// Writes the letters that were put off. Call it before the last letters are delivered and the shard is
     /// [frozen](Self::freeze).
     pub fn hurry_letters(&mut self) {
-        self.post.branches.hurry();
+        self.hurry_news_afar();
     }
 
     /// Whether a letter waits to be sent.
@@ -224,19 +225,7 @@ impl<L> Shard<L> {
         };
         self.post
             .post_in_order(id, asker.shard, mail, &self.world.settings, now.mono_ms);
-        let spectator = room.gallery().newest_distant().expect("let in a moment ago");
-        let event = self.post.announce_gallery(
-            room,
-            None,
-            asker.player,
-            &ServerMessage::NewSpectatorJoined {
-                spectator,
-                current_spectators: room.gallery().infos(),
-            },
-            now.mono_ms,
-            &self.world.settings,
-        );
-        self.keep_event(room_ref, event);
+        self.announce_gallery(room_ref, News::of_newcomer(asker.player, None), now);
         Ok(())
     }
 

@@ -17,17 +17,12 @@ use crate::protocol::{GameDataFormat, PlayerId, RoomId};
 use crate::shard::connection::RoomRef;
 use crate::shard::{CounterSet, FrameOrigin, ShardId};
 
-/// How often spectators at outposts are told who came or went, at most. In between the newest news replaces older.
-const ROSTER_INTERVAL_MS: u64 = 1_000;
-
 /// The rooms that have outposts.
 #[derive(Debug, Default)]
 pub(in crate::shard) struct Branches {
     by_room: AHashMap<RoomId, Branch>,
     /// Rooms that have said something this turn.
     open: Vec<RoomId>,
-    /// Rooms whose outposts have yet to be told who came or went.
-    awaiting_roster: Vec<RoomId>,
 }
 
 /// The outposts of one room.
@@ -36,7 +31,6 @@ struct Branch {
     room: RoomRef,
     outposts: Vec<OutpostRecord>,
     bulletin: Bulletin,
-    roster: RosterNews,
     /// When anybody at an outpost was last heard of.
     heard_ms: u64,
 }
@@ -49,20 +43,6 @@ struct OutpostRecord {
     on_the_way_bytes: Arc<AtomicUsize>,
     /// Whether it fell too far behind. It gets nothing more, and is forgotten when everybody there is gone.
     is_cut: bool,
-}
-
-/// Who came or went last.
-#[derive(Debug, Default)]
-struct RosterNews {
-    next_ms: u64,
-    waiting: Option<RosterNotice>,
-}
-
-/// A notice that may be replaced by a newer one until it is told.
-#[derive(Debug)]
-struct RosterNotice {
-    forms: [Option<Box<[u8]>>; 2],
-    except: Option<PlayerId>,
 }
 
 impl Branches {
@@ -85,7 +65,6 @@ impl Branches {
             room,
             outposts: Vec::new(),
             bulletin: Bulletin::default(),
-            roster: RosterNews::default(),
             heard_ms: 0,
         });
         match branch.outposts.iter_mut().find(|outpost| outpost.shard == shard) {
@@ -176,72 +155,6 @@ impl Branches {
         }
     }
 
-    /// Tells outposts who came or went: now, or with the next news within the interval.
-    pub(in crate::shard) fn tell_roster(
-        &mut self,
-        id: RoomId,
-        forms: [Option<&[u8]>; 2],
-        except: Option<PlayerId>,
-        counters: &CounterSet,
-        now_ms: u64,
-    ) {
-        let Some(branch) = self.by_room.get_mut(&id) else {
-            return;
-        };
-        let roster = &mut branch.roster;
-        if now_ms >= roster.next_ms {
-            roster.next_ms = now_ms + ROSTER_INTERVAL_MS;
-            // What waited for this moment is older: told after this, it would take it back.
-            if roster.waiting.take().is_some() {
-                counters.roster_notices_replaced.add(1);
-                self.awaiting_roster.retain(|waiting| *waiting != id);
-            }
-            return self.notify(id, forms, except);
-        }
-        let notice = RosterNotice {
-            forms: forms.map(|frame| frame.map(Box::from)),
-            except,
-        };
-        match roster.waiting.replace(notice) {
-            Some(_) => counters.roster_notices_replaced.add(1),
-            None => self.awaiting_roster.push(id),
-        }
-    }
-
-    /// Tells outposts who came or went where the time for that has come.
-    pub(in crate::shard) fn tell_waiting_rosters(&mut self, now_ms: u64) {
-        let mut index = 0;
-        while index < self.awaiting_roster.len() {
-            let id = self.awaiting_roster[index];
-            let roster = self.by_room.get_mut(&id).map(|branch| &mut branch.roster);
-            if roster.as_ref().is_some_and(|roster| now_ms < roster.next_ms) {
-                index += 1;
-                continue;
-            }
-            self.awaiting_roster.swap_remove(index);
-            if let Some(roster) = roster
-                && let Some(notice) = roster.waiting.take()
-            {
-                roster.next_ms = now_ms + ROSTER_INTERVAL_MS;
-                self.notify(id, notice.forms.each_ref().map(Option::as_deref), notice.except);
-            }
-        }
-    }
-
-    /// Tells outposts all news that were put off.
-    pub(in crate::shard) fn hurry(&mut self) {
-        for branch in self.by_room.values_mut() {
-            branch.roster.next_ms = 0;
-        }
-        self.tell_waiting_rosters(0);
-    }
-
-    /// When [`tell_waiting_rosters`](Self::tell_waiting_rosters) next has something to tell.
-    pub(in crate::shard) fn next_roster_ms(&self) -> Option<u64> {
-        let next_ms = |id| self.by_room.get(id).map_or(0, |branch: &Branch| branch.roster.next_ms);
-        self.awaiting_roster.iter().map(next_ms).min()
-    }
-
     /// Whether a room has said something that was not posted.
     pub(in crate::shard) const fn is_open(&self) -> bool {
         !self.open.is_empty()
@@ -299,34 +212,5 @@ pub(super) const fn to_outpost(target: ShardId, room: RoomId, mail: OutpostMail)
     Letter {
         target,
         body: Body::ToOutpost { room, mail },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::room::MemberRef;
-
-    #[test]
-    fn older_news_of_a_gallery_are_not_told_after_newer_ones() {
-        let (mut branches, counters) = (Branches::default(), CounterSet::default());
-        let id = RoomId::in_slot(0, [7; 16]);
-        let room = RoomRef(MemberRef {
-            index: 0,
-            generation: 0,
-        });
-        branches.add_watcher(id, room, ShardId(1));
-        let mut tell = |news: &[u8], now_ms| {
-            branches.tell_roster(id, [None, Some(news)], None, &counters, now_ms);
-        };
-        tell(b"first", 0);
-        tell(b"second, which waits", ROSTER_INTERVAL_MS / 2);
-        // Before the tick that would tell the second.
-        tell(b"third", ROSTER_INTERVAL_MS);
-        assert_eq!(counters.roster_notices_replaced.get(), 1);
-        assert_eq!(branches.next_roster_ms(), None, "nothing waits any more");
-        branches.post_all(&mut Couriers::default(), &counters, usize::MAX, ROSTER_INTERVAL_MS);
-        branches.tell_waiting_rosters(10 * ROSTER_INTERVAL_MS);
-        assert!(!branches.is_open(), "and nothing is told later");
     }
 }
