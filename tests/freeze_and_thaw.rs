@@ -316,6 +316,62 @@ fn a_member_whose_socket_is_lost_has_left() {
     assert!(outcome.clients[1].1.is_some());
 }
 
+/// The first value of a field in what a client heard.
+fn field(heard: &str, name: &str) -> String {
+    let marker = format!("\"{name}\":\"");
+    let at = heard.find(&marker).expect("it was told") + marker.len();
+    heard[at..].split('"').next().expect("up to its end").to_owned()
+}
+
+#[test]
+fn a_player_who_is_back_while_its_old_connection_closes_stays() {
+    for (from, into) in CHANGES {
+        let mut rig = Rig::new(settings(), limits(), from);
+        let greet = || text(r#"{"type":"Authenticate","data":{"app_id":"reef","protocol_version":3}}"#);
+        rig.play(
+            &[
+                Step::Connect(0),
+                Step::Connect(1),
+                Step::Connect(2),
+                Step::Send(0, join("reef", Some("ABC234"), "Mira")),
+                Step::Send(2, greet()),
+                Step::Send(2, join("reef", Some("ABC234"), "Otto")),
+            ],
+            None,
+        );
+        let heard = rig.heard(2);
+        let [player, room, token] = ["player_id", "room_id", "reconnection_token"].map(|name| field(&heard, name));
+        let data = format!(r#"{{"player_id":"{player}","room_id":"{room}","auth_token":"{token}"}}"#);
+        let reconnect = text(&format!(r#"{{"type":"Reconnect","data":{data}}}"#));
+        // The answer to its close stays in its outbox.
+        let bye = frame(CLOSE, &[0x03, 0xe8]);
+        rig.play(
+            &[
+                Step::Room(2, 0),
+                Step::Send(2, bye),
+                Step::Send(1, greet()),
+                Step::Send(1, reconnect.clone()),
+            ],
+            None,
+        );
+        assert!(rig.heard(1).contains("\"Reconnected\""), "{}", rig.heard(1));
+        rig.change_process(into);
+        rig.play(
+            &[
+                Step::Wait(1_000),
+                Step::Send(0, game_data("1")),
+                Step::Send(1, game_data("2")),
+                Step::Connect(3),
+                Step::Send(3, reconnect),
+            ],
+            None,
+        );
+        assert!(rig.heard(1).contains("\"data\":1"), "{from} to {into}: it is reached");
+        assert!(rig.heard(0).contains("\"data\":2"), "{from} to {into}: it has its seat");
+        assert!(rig.heard(3).contains("PLAYER_ALREADY_CONNECTED"), "{}", rig.heard(3));
+    }
+}
+
 #[test]
 fn news_of_a_gallery_that_waits_is_told_before_the_change() {
     for (from, into) in CHANGES {

@@ -26,6 +26,9 @@ pub struct Connection<L> {
     /// The room that the connection is in.
     pub(super) place: Option<Place>,
     pub(super) state: State,
+    /// Whether its player counts as connected by it: until its room is told that it ends. Another connection may have the
+    /// player's id from then on.
+    pub(super) is_present: bool,
     /// The id of the room operation in service: the next answer takes it.
     pub(super) operation: Option<OperationId>,
     /// Whether the client was told that the process is about to stop.
@@ -137,6 +140,7 @@ impl<L> Connection<L> {
             next_stats_ms: None,
             place: None,
             state: State::Open,
+            is_present: true,
             operation: None,
             knows_of_drain: false,
             leaves_at_ms: None,

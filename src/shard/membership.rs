@@ -302,13 +302,23 @@ impl<L> Shard<L> {
     pub(super) fn leave_room(&mut self, at: MemberRef, now: Now) {
         if self.seat_of(at).is_some() {
             self.answer(at, &ServerMessage::RoomLeft, now);
-            self.vacate(at, false, now);
+            self.leave_place(at, false, now);
         }
     }
 
-    /// Takes a connection out of its room, however it came to that, and tells those who stay. A seat may be kept for a
-    /// player who did not mean to leave it.
+    /// Takes a connection that ends out of its room, however it came to that, and tells those who stay. A seat may be kept
+    /// for a player who did not mean to leave it.
     pub(super) fn vacate(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
+        self.leave_place(at, keep_seat, now);
+        // The room has been told: whatever is left of the connection, its player may come back by another.
+        if let Some(connection) = self.post.connections.get_mut(at)
+            && std::mem::replace(&mut connection.is_present, false)
+        {
+            self.world.presence.depart(connection.session.player());
+        }
+    }
+
+    fn leave_place(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
         match self
             .post
             .connections

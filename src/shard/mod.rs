@@ -235,7 +235,6 @@ impl<L> Shard<L> {
     pub fn remove(&mut self, at: MemberRef, now: Now) -> Option<L> {
         self.vacate(at, self.keeps_seat(None), now);
         let connection = self.post.connections.remove(at)?;
-        self.world.presence.depart(connection.session.player());
         let lost = connection.outbox.unsent_frames() as u64;
         self.post.counters.lost_frames.add(lost);
         self.post.counters.disconnections.add(1);

@@ -9,7 +9,7 @@ use ahash::AHashMap;
 
 use crate::protocol::PlayerId;
 
-/// The player ids of every live connection.
+/// The player ids of every live connection. One that is closing is none any more: its player may come back by another.
 #[derive(Debug, Default)]
 pub struct Presence {
     players: Mutex<AHashMap<PlayerId, Standing>>,
@@ -30,7 +30,7 @@ impl Presence {
         self.players.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a connection has this id.
+    /// Whether a connection has this id that is not about to end.
     #[must_use]
     pub fn is_live(&self, player: PlayerId) -> bool {
         self.players().contains_key(&player)
@@ -63,7 +63,7 @@ impl Presence {
         }
     }
 
-    /// Notes that no connection has this id any more.
+    /// Notes that no connection has this id any more, or none that is not about to end.
     pub(super) fn depart(&self, player: PlayerId) {
         self.players().remove(&player);
     }

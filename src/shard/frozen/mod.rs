@@ -135,6 +135,7 @@ impl<L> Shard<L> {
                 next_stats_ms,
                 place,
                 state,
+                is_present: _,
                 operation,
                 knows_of_drain: _,
                 leaves_at_ms: _,

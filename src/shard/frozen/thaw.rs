@@ -53,7 +53,10 @@ impl<L> Shard<L> {
             });
             let player = connection.session.player();
             if let Some((at, next)) = self.thaw_connection(connection, place, &mut link_of) {
-                places.insert(player, at);
+                // One that is closing may share its id with the connection by which its player came back.
+                if place.is_some() {
+                    places.insert(player, at);
+                }
                 thawed.push((at, next));
             }
         }
@@ -135,7 +138,10 @@ impl<L> Shard<L> {
             }
         };
         let permit = is_admitted.then(|| self.world.ledger.restore_connection(session.address()));
-        self.world.presence.arrive(session.player());
+        let is_present = !matches!(state, State::Closing { .. });
+        if is_present {
+            self.world.presence.arrive(session.player());
+        }
         if matches!(place, Some(Place::Seated(_))) {
             self.world.presence.sit(session.player());
         }
@@ -146,6 +152,7 @@ impl<L> Shard<L> {
         connection.last_activity_ms = last_activity_ms;
         connection.probe = probe_sent_at_ms.map(|sent_at_ms| Probe { sent_at_ms });
         connection.state = state;
+        connection.is_present = is_present;
         connection.operation = operation;
         (connection.uptake, connection.free_rate) = (uptake, free_rate);
         self.post.counters.connections.add(1);
