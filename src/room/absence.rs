@@ -114,15 +114,6 @@ impl RedeemRefusal {
     }
 }
 
-/// What a lost connection leaves behind.
-#[derive(Debug)]
-pub struct Loss {
-    /// What it means to those who stay.
-    pub departure: Departure,
-    /// Whose record was the oldest of too many.
-    pub forgotten: Option<PlayerId>,
-}
-
 /// What a player who came back finds.
 #[derive(Debug)]
 pub struct Return {
@@ -140,12 +131,13 @@ pub struct Return {
 
 impl Room {
     /// Frees the seat of a member whose connection was lost, and keeps a record of it for `window_ms`.
-    pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Loss> {
+    pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Departure> {
         let was_told_token = self.roster.member(link)?.dialect.version >= ProtocolVersion::V3;
         let (mut seat, departure) = self.free_seat(link, now_ms)?;
         seat.forget_how_to_be_reached();
-        let is_full = self.absences.records.len() >= MAX_ABSENT;
-        let forgotten = is_full.then(|| self.absences.records.remove(0).seat.player());
+        if self.absences.records.len() >= MAX_ABSENT {
+            self.absences.records.remove(0);
+        }
         let first_missed = self.absences.events.next_number();
         self.absences.records.push(Absence {
             seat,
@@ -156,7 +148,7 @@ impl Room {
             was_told_token,
             first_missed,
         });
-        Some(Loss { departure, forgotten })
+        Some(departure)
     }
 
     /// Whether somebody may still come back, as far as anybody is told. Such a room is not deleted.
@@ -185,9 +177,11 @@ impl Room {
         Some(folded_name)
     }
 
-    /// The players of whom there are records, even if these open nothing any more.
-    pub fn absent_players(&self) -> impl Iterator<Item = PlayerId> {
-        self.absences.records.iter().map(|absence| absence.seat.player())
+    /// Whether there is a record of a player, even if it opens nothing any more.
+    #[must_use]
+    pub fn has_record_of(&self, player: PlayerId) -> bool {
+        let mut records = self.absences.records.iter();
+        records.any(|absence| absence.seat.player() == player)
     }
 
     /// What is to be kept of a message to the room: `None` if nobody is absent who may be told of it later.
@@ -205,18 +199,10 @@ impl Room {
         self.absences.events.keep(event, limit);
     }
 
-    /// Forgets the players who stayed away for too long; returns them.
-    pub fn forget_expired(&mut self, now_ms: u64) -> Vec<PlayerId> {
-        let mut forgotten = Vec::new();
-        self.absences.records.retain(|absence| {
-            let stays = now_ms < absence.expires_at_ms;
-            if !stays {
-                forgotten.push(absence.seat.player());
-            }
-            stays
-        });
+    /// Forgets the players who stayed away for too long.
+    pub fn forget_expired(&mut self, now_ms: u64) {
+        self.absences.records.retain(|absence| now_ms < absence.expires_at_ms);
         self.forget_events_nobody_awaits();
-        forgotten
     }
 
     /// Nobody whose readiness was kept is still ready once somebody else has toggled.

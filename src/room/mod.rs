@@ -13,7 +13,7 @@ mod moderation;
 mod peer_session;
 mod roster;
 
-pub use absence::{Claim, Loss, RedeemRefusal, Return};
+pub use absence::{Claim, RedeemRefusal, Return};
 pub use authority::AuthorityRefusal;
 pub use gallery::{Gallery, Spot, Visitor, WatchRefusal, Watcher};
 pub use lobby::{ReadyRefusal, StartRefusal};

@@ -63,7 +63,9 @@ impl<L> Shard<L> {
         let mut evicted = 0;
         while place < end.min(from + PLACES_PER_TICK) && evicted < EVICTIONS_PER_TICK {
             if let Some(room_ref) = self.rooms.in_place(place) {
-                self.forget_expired_absences(room_ref, now);
+                if let Some(room) = self.rooms.get_mut(room_ref) {
+                    room.forget_expired(now.mono_ms);
+                }
                 evicted += self.end_if_over(room_ref, now);
             }
             place += 1;

@@ -13,7 +13,7 @@ use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
 use crate::protocol::{
     ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
 };
-use crate::room::{JoinRefusal, Loss, Member, MemberRef, Newcomer, Room, RoomSettings, Watcher};
+use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings, Watcher};
 use crate::session::{AccessPolicy, Session};
 
 /// How often a code is drawn anew because a room has it already.
@@ -342,14 +342,7 @@ impl<L> Shard<L> {
         let departure = match self.post.connections.get(at).filter(|_| keep_seat) {
             Some(connection) => {
                 let allowance = connection.session.allowance.clone();
-                let lost = room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms);
-                lost.map(|Loss { departure, forgotten }| {
-                    self.rooms.remember_absent(departure.player, room_ref);
-                    forgotten
-                        .into_iter()
-                        .for_each(|player| self.rooms.forget_absent(player));
-                    departure
-                })
+                room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms)
             }
             None => room.leave(at, now.mono_ms),
         };

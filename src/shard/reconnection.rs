@@ -61,7 +61,7 @@ impl<L> Shard<L> {
                 ErrorCode::ReconnectionFailed,
             )
         };
-        let Some(room_ref) = self.rooms.home_of_absent(errand.player) else {
+        let Some(room_ref) = self.rooms.with_record_of(errand.player, errand.slot()) else {
             // A token that is wrong leads anywhere; whether it is, only the room's home can say.
             let next = errand.to_rooms_home().ok_or_else(gone)?;
             self.go(at, Errand::Return(next), now);
@@ -105,7 +105,6 @@ impl<L> Shard<L> {
             missed,
             is_truncated,
         } = back;
-        self.rooms.forget_absent(errand.player);
         world.presence.depart(session.player());
         world.presence.arrive(errand.player);
         world.presence.sit(errand.player);
@@ -179,17 +178,6 @@ impl<L> Shard<L> {
         self.world.settings.reconnection.is_enabled
             && !self.world.is_draining()
             && !matches!(code, Some(CloseCode::RoomInactive | CloseCode::Kicked))
-    }
-
-    /// Forgets the players who stayed away from a room for too long.
-    pub(super) fn forget_expired_absences(&mut self, room_ref: RoomRef, now: Now) {
-        let forgotten = self
-            .rooms
-            .get_mut(room_ref)
-            .map(|room| room.forget_expired(now.mono_ms));
-        for player in forgotten.into_iter().flatten() {
-            self.rooms.forget_absent(player);
-        }
     }
 }
 

@@ -1,13 +1,11 @@
 //! The rooms of one shard, by place and by name.
 
-use ahash::AHashMap;
-
 use super::Table;
 use super::admission::RoomPermit;
 use super::connection::RoomRef;
 use super::gallery_news::GalleryNews;
 use super::share::{Share, Turn};
-use super::slots::{NameHash, SLOT_COUNT};
+use super::slots::{NameHash, SLOT_COUNT, Slot};
 use crate::protocol::{AppId, PlayerId, RoomCode};
 use crate::room::Room;
 
@@ -30,8 +28,6 @@ pub(super) struct Rooms {
     /// The rooms of each slot. No map of names would do: the slots are one already, under a key that no client knows, and
     /// this one never grows as a whole, which at 14,336 rooms took a turn of 2 ms.
     by_slot: Box<[Vec<(NameHash, RoomRef)>]>,
-    /// Where the records of players are whose connection was lost.
-    absent: AHashMap<PlayerId, RoomRef>,
     members: usize,
 }
 
@@ -40,7 +36,6 @@ impl Default for Rooms {
         Self {
             homes: Table::default(),
             by_slot: (0..SLOT_COUNT).map(|_| Vec::new()).collect(),
-            absent: AHashMap::new(),
             members: 0,
         }
     }
@@ -86,19 +81,10 @@ impl Rooms {
         self.homes.holder_of(place).map(RoomRef)
     }
 
-    /// The room that keeps a record of an absent player.
-    pub(super) fn home_of_absent(&self, player: PlayerId) -> Option<RoomRef> {
-        self.absent.get(&player).copied()
-    }
-
-    /// Notes that a room keeps a record of a player.
-    pub(super) fn remember_absent(&mut self, player: PlayerId, room: RoomRef) {
-        self.absent.insert(player, room);
-    }
-
-    /// Notes that no room keeps a record of a player any more.
-    pub(super) fn forget_absent(&mut self, player: PlayerId) {
-        self.absent.remove(&player);
+    /// The room of a slot that keeps a record of an absent player.
+    pub(super) fn with_record_of(&self, player: PlayerId, slot: Slot) -> Option<RoomRef> {
+        let mut rooms = self.by_slot[usize::from(slot.number())].iter().map(|(_, at)| *at);
+        rooms.find(|at| self.get(*at).is_some_and(|room| room.has_record_of(player)))
     }
 
     pub(super) fn get(&self, at: RoomRef) -> Option<&Room> {
@@ -182,11 +168,8 @@ impl Rooms {
 
     /// Deletes a room; its name and its place in the process-wide count are free again.
     pub(super) fn delete(&mut self, at: RoomRef) {
-        if let Some(Home { room, name, permit, .. }) = self.homes.remove(at.0) {
+        if let Some(Home { name, permit, .. }) = self.homes.remove(at.0) {
             self.forget_name(name, at);
-            for player in room.absent_players() {
-                self.absent.remove(&player);
-            }
             drop(permit);
         }
     }

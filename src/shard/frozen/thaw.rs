@@ -87,12 +87,9 @@ impl<L> Shard<L> {
         let mut places = AHashMap::with_capacity(rooms.len());
         for FrozenRoom { room, counted_for } in rooms {
             let permit = self.world.ledger.restore_room(room.game_name(), counted_for);
-            let (id, absent) = (room.id(), room.absent_players().collect::<Vec<_>>());
+            let id = room.id();
             let name = self.world.slot_key.hash(room.game_name(), room.code());
             let at = self.rooms.insert(room, name, permit);
-            for player in absent {
-                self.rooms.remember_absent(player, at);
-            }
             places.insert(id, at);
         }
         places
