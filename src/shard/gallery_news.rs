@@ -23,6 +23,9 @@ const ENTRIES_PER_MS: usize = 64;
 /// How often outposts are told, at most.
 const AFAR_INTERVAL_MS: u64 = 1_000;
 
+/// Members who may be exempt from news before those of them are forgotten who are gone: more than a room has seats.
+const MAX_EXCEPT: usize = 256;
+
 /// Bytes that one tick writes and queues before the other rooms wait for the next.
 const BYTES_PER_TICK: usize = 256 * 1024;
 
@@ -194,10 +197,18 @@ impl<L> Shard<L> {
 
     /// Notes that somebody has seen the gallery as it is: what waits to be told of it is older.
     pub(super) fn note_gallery_seen(&mut self, room_ref: RoomRef, at: MemberRef) {
-        if let Some(waiting) = self.rooms.gallery_news_mut(room_ref)
-            && let Some(news) = &mut waiting.here.waiting
-        {
-            news.except.push(at);
+        let Some((room, waiting)) = self.rooms.with_gallery_news(room_ref) else {
+            return;
+        };
+        if let Some(news) = &mut waiting.here.waiting {
+            if news.except.len() >= MAX_EXCEPT {
+                // Whoever is gone is not told anyway. There are fewer seats than this.
+                news.except
+                    .retain(|link| members(room).any(|member| member.link == *link));
+            }
+            if !news.except.contains(&at) {
+                news.except.push(at);
+            }
         }
     }
 

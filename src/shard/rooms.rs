@@ -114,8 +114,13 @@ impl Rooms {
 
     /// The same, to change it; `None` if there is no such room.
     pub(super) fn gallery_news_mut(&mut self, at: RoomRef) -> Option<&mut GalleryNews> {
+        self.with_gallery_news(at).map(|(_, news)| news)
+    }
+
+    /// A room, and what of its gallery is still to be told.
+    pub(super) fn with_gallery_news(&mut self, at: RoomRef) -> Option<(&Room, &mut GalleryNews)> {
         let home = self.homes.get_mut(at.0)?;
-        Some(home.gallery_news.get_or_insert_default())
+        Some((&home.room, home.gallery_news.get_or_insert_default()))
     }
 
     /// Adds a room whose name, with that hash, is free.
