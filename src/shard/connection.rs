@@ -180,6 +180,7 @@ impl<L> Moments for Connection<L> {
             operation: _,
             knows_of_drain: _,
             leaves_at_ms: _, // the operator's moment, not the peer's
+            is_present: _,
             is_doomed: _,
             is_dirty: _,
             uptake,
