@@ -56,11 +56,11 @@ struct Assembly {
 /// What clients send may hold passwords and tokens: only its measure is shown.
 impl fmt::Debug for Inbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept_bytes = self.partial.as_ref().map_or(0, |partial| {
+        let unserved_bytes = self.partial.as_ref().map_or(0, |partial| {
             partial.carry.len() + partial.message.as_ref().map_or(0, |message| message.bytes.len())
         });
         f.debug_struct("Inbound")
-            .field("kept_bytes", &kept_bytes)
+            .field("unserved_bytes", &unserved_bytes)
             .field("is_over", &self.is_over)
             .finish_non_exhaustive()
     }
@@ -71,6 +71,15 @@ impl Inbound {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.partial.is_none()
+    }
+
+    /// Everything that it makes the process hold beside itself, at its true size.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| {
+            let assembled = partial.message.as_ref().map_or(0, |message| message.bytes.capacity());
+            size_of::<Partial>() + partial.carry.capacity() + assembled
+        })
     }
 
     /// Serves bytes as they arrived. `serve` is called for each event in order; when it suspends, the rest is kept for
@@ -96,7 +105,7 @@ impl Inbound {
     /// Keeps bytes that arrived while serving is suspended.
     pub fn keep(&mut self, bytes: &[u8]) {
         if !self.is_over && !bytes.is_empty() {
-            self.partial.get_or_insert_default().carry.extend_from_slice(bytes);
+            append(&mut self.partial.get_or_insert_default().carry, bytes, usize::MAX);
         }
     }
 
@@ -142,7 +151,7 @@ impl Inbound {
             let (served, flow) = self.walk(&mut carry, &mut message, limits, serve)?;
             carry.drain(..served);
             if flow == Flow::Suspend || !carry.is_empty() {
-                carry.extend_from_slice(&bytes[taken..]);
+                append(&mut carry, &bytes[taken..], usize::MAX);
                 self.stash(carry, message);
                 return Ok(());
             }
@@ -215,7 +224,7 @@ impl Inbound {
                 if assembly.fragments > limits.max_fragments {
                     return Err(Violation::TooLarge);
                 }
-                assembly.bytes.extend_from_slice(payload);
+                append(&mut assembly.bytes, payload, limits.max_message_bytes);
                 if !header.is_final {
                     return Ok(Flow::Continue);
                 }
@@ -226,7 +235,10 @@ impl Inbound {
     }
 
     /// Keeps what could not be served yet.
-    fn stash(&mut self, carry: Vec<u8>, message: Option<Assembly>) {
+    fn stash(&mut self, mut carry: Vec<u8>, message: Option<Assembly>) {
+        if carry.len() < carry.capacity() / 2 {
+            carry.shrink_to_fit();
+        }
         let nothing = self.is_over || (carry.is_empty() && message.is_none());
         self.partial = (!nothing).then(|| Box::new(Partial { carry, message }));
     }
@@ -250,8 +262,19 @@ fn top_up(
     };
     let frame_bytes = header.header_bytes + checked_payload_bytes(&header, message, limits)?;
     let more = frame_bytes.saturating_sub(carry.len()).min(bytes.len() - taken);
-    carry.extend_from_slice(&bytes[taken..taken + more]);
+    append(carry, &bytes[taken..taken + more], frame_bytes);
     Ok(taken + more)
+}
+
+/// Appends bytes to what is kept. It grows by a quarter, so that what is held stays near what came, but not beyond
+/// `most_bytes` unless that is needed.
+fn append(kept: &mut Vec<u8>, bytes: &[u8], most_bytes: usize) {
+    let needed = kept.len() + bytes.len();
+    if needed > kept.capacity() {
+        let wished = (kept.capacity() + kept.capacity() / 4).min(most_bytes);
+        kept.reserve_exact(needed.max(wished) - kept.len());
+    }
+    kept.extend_from_slice(bytes);
 }
 
 /// The payload's length, if it is one that will be waited for.

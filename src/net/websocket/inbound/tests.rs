@@ -70,13 +70,40 @@ fn a_connection_between_messages_keeps_nothing() {
 }
 
 #[test]
+fn what_is_held_is_near_what_came_and_counted_whole() {
+    let mut inbound = Inbound::default();
+    let mut seen = Vec::new();
+    assert_eq!(inbound.kept_bytes(), 0);
+    let near = |held: usize, came: usize| held >= came && held <= came * 5 / 4 + size_of::<Partial>() + 16;
+    let bytes = frame(0x02, &[7; 4_000]);
+    for (number, piece) in bytes[..3_990].chunks(10).enumerate() {
+        feed(&mut inbound, piece, &mut seen).expect("no violation");
+        let (held, came) = (inbound.kept_bytes(), 10 * (number + 1));
+        assert!(near(held, came), "{held} bytes are held of {came}");
+    }
+    feed(&mut inbound, &bytes[3_990..], &mut seen).expect("no violation");
+    assert!(near(inbound.kept_bytes(), 4_000));
+    for (number, byte) in frame(0x00, &[7; 90]).iter().enumerate() {
+        feed(&mut inbound, &[*byte], &mut seen).expect("no violation");
+        assert!(near(inbound.kept_bytes(), 4_000 + number));
+    }
+    // The end of a large frame and the start of a small one arrive together.
+    let bytes = [frame(0x80, &[7; 6]), frame(0x82, &[8; 3_000]), frame(0x82, b"x")].concat();
+    let (first, rest) = bytes.split_at(2_900);
+    feed(&mut inbound, first, &mut seen).expect("no violation");
+    feed(&mut inbound, &rest[..rest.len() - 1], &mut seen).expect("no violation");
+    assert!(near(inbound.kept_bytes(), 6), "{inbound:?}");
+    assert_eq!(seen.len(), 2);
+}
+
+#[test]
 fn what_is_kept_is_not_printed() {
     let mut inbound = Inbound::default();
     let mut seen = Vec::new();
     let piece = frame(0x01, b"hunter2");
     feed(&mut inbound, &piece, &mut seen).expect("no violation");
     let printed = format!("{inbound:?}");
-    assert_eq!(printed, "Inbound { kept_bytes: 7, is_over: false, .. }");
+    assert_eq!(printed, "Inbound { unserved_bytes: 7, is_over: false, .. }");
 }
 
 #[test]
