@@ -212,7 +212,7 @@ fn a_message_beyond_the_outbound_limit_ends_its_receiver_not_its_sender() {
 
 #[test]
 fn many_slow_readers_at_once_are_each_ended_and_told_of_to_the_rest() {
-    let small = || Setup::default().with(|settings| settings.outbox.max_bytes = 1_500);
+    let small = || Setup::default().with(|settings| settings.outbox.max_bytes = 2_500);
     in_every_schedule(small, |game| {
         let sender = game.enter("sender");
         sender.asks_to_join(json!({"game_name": "tide-pool", "player_name": "Sender", "max_players": 20}));

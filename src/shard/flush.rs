@@ -107,7 +107,7 @@ impl<L> Shard<L> {
                 State::Open | State::Departing { .. } | State::Asking(_) => AfterSend::Nothing,
             };
         }
-        if progress && connection.outbox.awaits_report() {
+        if progress && connection.outbox.has_more_at_once() {
             return AfterSend::SendMore;
         }
         counters.socket_full.add(1);

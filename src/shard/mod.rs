@@ -144,6 +144,7 @@ impl<L> Shard<L> {
         let (access_revision, access) = world.access.newest();
         let post = Post {
             counters: Arc::clone(world.counters(id)),
+            pool: OutboxPool::capped(world.settings.outbox.max_bytes),
             ..Post::default()
         };
         Self {

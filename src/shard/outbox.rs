@@ -4,14 +4,20 @@
 //! or preceded by another, a head frame that is partly on the wire cannot. What was taken back, or never queued, leaves a
 //! hole, and nothing that comes after a hole is handed out before the hole has been told of, see [`holes`]. Taking one back
 //! moves no bytes and searches only what may be taken back, see [`storage`]: a sender pays for it, and readers decide how much
-//! waits. An outbox with
-//! nothing to say owns no memory; its storage comes from the shard's [`OutboxPool`] and goes back there the moment it has
-//! drained.
+//! waits. Everything that it makes the process hold is in its [weight](Outbox::weight_bytes), and what has left is let go of,
+//! see [`growth`]. An outbox with nothing to say owns no memory; its storage comes from the shard's [`OutboxPool`] and goes
+//! back there the moment it has drained.
 //!
 //! Must never decide policy: caps, ages and what happens when they are passed belong to the shard.
 
+mod coherence;
+mod droppables;
+mod entry;
+mod growth;
 mod holes;
+mod memory;
 mod storage;
+mod told;
 
 use self::storage::Storage;
 use crate::clock::{ClockChange, Moments};
@@ -19,7 +25,7 @@ use crate::protocol::delivery::{Gap, GapReason};
 use crate::protocol::{DeliveryClass, PlayerId};
 
 /// In which order a frame leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Leaves before everything in the data lane that is not yet on the wire: reports of holes.
     Control,
@@ -27,8 +33,8 @@ pub enum Lane {
     Data,
 }
 
-/// What the outbox remembers of a queued frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+/// What the outbox is told of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameMark {
     /// When it was queued, in milliseconds of the shard's monotonic clock.
     pub queued_at_ms: u64,
@@ -64,16 +70,6 @@ impl FrameMark {
         }
     }
 
-    /// Whether the frame may not be left out.
-    fn must_arrive(&self) -> bool {
-        self.origin.is_none_or(|origin| origin.class == DeliveryClass::Reliable)
-    }
-
-    /// Whether the frame is a message of the server's own: what comes behind it may mean nothing before it.
-    const fn is_fence(&self) -> bool {
-        self.origin.is_none() && matches!(self.lane, Lane::Data)
-    }
-
     /// A control message that keeps its place among everything else.
     #[must_use]
     pub const fn in_order(queued_at_ms: u64) -> Self {
@@ -92,11 +88,20 @@ pub struct Outbox {
 }
 
 /// Storage that drained outboxes gave back. Bounded in size, each and together, so that a burst does not stay resident.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OutboxPool {
     #[expect(clippy::vec_box, reason = "the box itself is what is handed to and fro")]
     spare: Vec<Box<Storage>>,
     spare_bytes: usize,
+    /// Beyond this weight no outbox grows by more than it needs.
+    limit_bytes: usize,
+}
+
+/// A pool for outboxes without a cap.
+impl Default for OutboxPool {
+    fn default() -> Self {
+        Self::capped(usize::MAX)
+    }
 }
 
 impl OutboxPool {
@@ -105,19 +110,32 @@ impl OutboxPool {
     /// The largest storage worth keeping: a few turns of small frames.
     const MAX_BYTES_OF_ONE: usize = 16 * 1024;
 
+    /// A pool for outboxes that weigh at most so much.
+    #[must_use]
+    pub const fn capped(limit_bytes: usize) -> Self {
+        Self {
+            spare: Vec::new(),
+            spare_bytes: 0,
+            limit_bytes,
+        }
+    }
+
     fn take(&mut self) -> Box<Storage> {
         let Some(storage) = self.spare.pop() else {
             return Box::default();
         };
-        self.spare_bytes -= storage.capacity_bytes();
+        self.spare_bytes -= storage.held_bytes();
         storage
     }
 
+    /// Takes storage without frames.
     fn give_back(&mut self, mut storage: Box<Storage>) {
-        let bytes = storage.capacity_bytes();
-        if bytes <= Self::MAX_BYTES_OF_ONE && self.spare_bytes + bytes <= Self::MAX_SPARE_BYTES {
-            storage.clear();
+        let bytes = storage.held_bytes();
+        // What is spare weighs on whoever takes it next.
+        let most = Self::MAX_BYTES_OF_ONE.min(self.limit_bytes / 8);
+        if bytes <= most && self.spare_bytes + bytes <= Self::MAX_SPARE_BYTES {
             storage.holes.reset();
+            storage.told.reset();
             self.spare_bytes += bytes;
             self.spare.push(storage);
         }
@@ -137,7 +155,23 @@ impl Outbox {
         self.storage.as_ref().map_or(0, |storage| storage.unsent_bytes())
     }
 
-    /// The bytes to send next, in order: all of them, or those before the next hole that has to be told of first.
+    /// Everything that the outbox makes the process hold, at its true size: bytes and index, used or not, holes, gaps that the
+    /// receiver remembers.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.storage.as_ref().map_or(0, |storage| storage.held_bytes())
+    }
+
+    /// The least that it would weigh with one more frame of so many bytes, but for the mark of one that may be taken back.
+    #[must_use]
+    pub fn weight_bytes_with(&self, frame_bytes: usize) -> usize {
+        self.storage
+            .as_ref()
+            .map_or(frame_bytes, |storage| storage.held_bytes_with(frame_bytes))
+    }
+
+    /// The bytes to send next, in order: as many as lie in one piece before the next hole that has to be told of first. When
+    /// all of them were taken and there [is more](Self::has_more_at_once), ask again.
     #[must_use]
     pub fn unsent(&mut self) -> &[u8] {
         self.storage.as_mut().map_or(&[], |storage| storage.sendable())
@@ -160,8 +194,8 @@ impl Outbox {
     pub fn push(&mut self, pool: &mut OutboxPool, mark: FrameMark, frame: &[u8]) {
         let storage = self.storage.get_or_insert_with(|| pool.take());
         match mark.lane {
-            Lane::Data => storage.append(mark, frame),
-            Lane::Control => storage.insert_after_control(mark, frame),
+            Lane::Data => storage.append(&mark, frame, pool.limit_bytes),
+            Lane::Control => storage.insert_report(&mark, frame, pool.limit_bytes),
         }
     }
 
@@ -180,28 +214,38 @@ impl Outbox {
     }
 
     fn let_go_if_drained(&mut self, pool: &mut OutboxPool) {
-        let Some(storage) = self.storage.as_mut() else { return };
-        storage.forget_what_is_gone();
-        if storage.is_drained() && storage.holes.is_empty() {
+        let is_drained = |storage: &&mut Box<Storage>| storage.is_drained() && storage.holes.is_empty();
+        if self.storage.as_mut().filter(is_drained).is_some() {
             pool.give_back(self.storage.take().expect("checked above"));
         }
     }
 
     /// Takes back the unsent `latest` value that `newer` replaces; says whether there was one. It leaves a hole.
     pub fn supersede(&mut self, newer: &FrameOrigin) -> bool {
-        self.take_back(GapReason::LatestSuperseded, |origin| {
-            origin.class == DeliveryClass::Latest
-                && origin.key == newer.key
-                && origin.epoch == newer.epoch
-                && origin.sender == newer.sender
-        })
+        self.storage
+            .as_mut()
+            .is_some_and(|storage| storage.take_back_older(newer))
     }
 
     /// Takes back the oldest unsent `volatile` frame; says whether there was one. It leaves a hole.
     pub fn evict_oldest_volatile(&mut self) -> bool {
-        self.take_back(GapReason::VolatileDropped, |origin| {
-            origin.class == DeliveryClass::Volatile
-        })
+        self.evict_oldest(DeliveryClass::Volatile, GapReason::VolatileDropped)
+    }
+
+    /// Takes back the oldest unsent `volatile` frame or, when there is none, the oldest unsent `latest` value; says which.
+    /// It leaves a hole.
+    pub fn evict_oldest_droppable(&mut self) -> Option<DeliveryClass> {
+        if self.evict_oldest_volatile() {
+            return Some(DeliveryClass::Volatile);
+        }
+        self.evict_oldest(DeliveryClass::Latest, GapReason::LatestDroppedFull)
+            .then_some(DeliveryClass::Latest)
+    }
+
+    fn evict_oldest(&mut self, class: DeliveryClass, reason: GapReason) -> bool {
+        self.storage
+            .as_mut()
+            .is_some_and(|storage| storage.take_back_oldest(class, reason))
     }
 
     /// Takes back the oldest unsent frame that may be left out, `volatile` ones first; says of which class it was and as what it
@@ -227,26 +271,27 @@ impl Outbox {
         self.storage.as_ref().is_some_and(|storage| !storage.holes.is_empty())
     }
 
-    /// Whether all that may be sent before the next report has been sent.
+    /// Whether all that was last handed out has been taken, and more waits: the rest in another piece, or behind a report.
     #[must_use]
-    pub fn awaits_report(&mut self) -> bool {
-        self.has_holes() && self.unsent().is_empty()
+    pub fn has_more_at_once(&self) -> bool {
+        self.storage.as_ref().is_some_and(|storage| storage.has_more_at_once())
     }
 
-    /// How many ranges the receiver was told, and has yet to be told, since the queue was last empty.
+    /// How many ranges the receiver has yet to be told, and was told and remembers, because nothing later of that sender has
+    /// left since.
     #[must_use]
     pub fn gaps_outstanding(&self) -> usize {
-        self.storage.as_ref().map_or(0, |storage| storage.holes.outstanding())
+        self.storage
+            .as_ref()
+            .map_or(0, |storage| storage.holes.count() + storage.told.count())
     }
 
     /// Takes out up to `limit` gaps that the receiver must be told of before anything else. The report of them must be
     /// [pushed](Self::push) into the control lane.
     pub fn take_due_gaps(&mut self, limit: usize) -> Vec<Gap> {
-        let Some(storage) = self.storage.as_mut() else {
-            return Vec::new();
-        };
-        let fences_waiting = storage.fences_waiting();
-        storage.holes.take_due(fences_waiting, limit)
+        self.storage
+            .as_mut()
+            .map_or_else(Vec::new, |storage| storage.take_due_gaps(limit))
     }
 
     /// How many frames of each class a report that is queued now will overtake, by the class's place in the protocol's order.
@@ -263,6 +308,7 @@ impl Outbox {
         let Some(storage) = self.storage.as_mut() else { return 0 };
         let dropped = storage.discard_untouched();
         storage.holes.reset();
+        storage.told.reset();
         self.let_go_if_drained(pool);
         dropped
     }
@@ -271,13 +317,6 @@ impl Outbox {
     #[must_use]
     pub fn is_coherent(&self) -> bool {
         self.storage.as_ref().is_none_or(|storage| storage.is_coherent())
-    }
-
-    fn take_back(&mut self, reason: GapReason, wanted: impl Fn(&FrameOrigin) -> bool) -> bool {
-        let Some(storage) = self.storage.as_mut() else {
-            return false;
-        };
-        storage.take_back(reason, wanted)
     }
 }
 

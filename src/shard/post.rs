@@ -268,8 +268,7 @@ pub(super) fn doom<L>(
 
 /// Whether so many bytes more are too many. A single frame always fits: the cap is on what piles up.
 pub(super) fn is_full(outbox: &Outbox, bytes: usize, settings: &Settings) -> bool {
-    let waiting = outbox.unsent_bytes();
-    waiting > 0 && waiting + bytes > settings.outbox.max_bytes
+    outbox.unsent_bytes() > 0 && outbox.weight_bytes_with(bytes) > settings.outbox.max_bytes
 }
 
 /// Puts a connection on the list of those to flush, unless it is there or its socket is full.

@@ -5,7 +5,8 @@
 //! server's messages, the *fences*: it comes after so many of them and before the next one. Anywhere between these two is
 //! as good, so all holes between the same fences are told of at once, in front of what waits there.
 
-use super::{FrameMark, FrameOrigin};
+use super::FrameOrigin;
+use super::entry::Kind;
 use crate::protocol::delivery::{Gap, GapReason};
 
 /// A gap, and how many fences had been queued before it.
@@ -22,8 +23,6 @@ pub(super) struct Holes {
     holes: Vec<Hole>,
     /// Fences queued since the queue was last empty.
     fences: u64,
-    /// Gaps told since the queue was last empty: what was queued before them and fits in between may not have been read.
-    told: usize,
 }
 
 impl Holes {
@@ -31,23 +30,22 @@ impl Holes {
         self.holes.is_empty()
     }
 
-    /// Memory that is held and can be used again.
-    pub(super) const fn capacity_bytes(&self) -> usize {
+    pub(super) const fn held_bytes(&self) -> usize {
         self.holes.capacity() * size_of::<Hole>()
     }
 
-    pub(super) const fn outstanding(&self) -> usize {
-        self.holes.len() + self.told
+    pub(super) const fn count(&self) -> usize {
+        self.holes.len()
     }
 
     pub(super) fn reset(&mut self) {
         self.holes.clear();
-        (self.fences, self.told) = (0, 0);
+        self.fences = 0;
     }
 
     /// Notes that a frame was queued.
-    pub(super) fn note_queued(&mut self, mark: &FrameMark) {
-        self.fences += u64::from(mark.is_fence());
+    pub(super) fn note_queued(&mut self, kind: Kind) {
+        self.fences += u64::from(kind == Kind::Fence);
     }
 
     /// A frame that was not queued is missing behind all fences.
@@ -65,12 +63,12 @@ impl Holes {
         let seq = origin.seq;
         let begin = self.holes.partition_point(|hole| hole.fences_before < fences_before);
         let end = self.holes.partition_point(|hole| hole.fences_before <= fences_before);
-        let of_stream = |gap: &Gap| gap.sender == origin.sender && gap.epoch == origin.epoch && gap.reason == reason;
+        let of_stream = |gap: &Gap| gap.epoch == origin.epoch && gap.reason == reason && gap.sender == origin.sender;
         let mut joined: Option<usize> = None;
         let mut index = begin;
         while index < end.min(self.holes.len()) {
             let gap = self.holes[index].gap;
-            if of_stream(&gap) && (gap.to_seq + 1 == seq || seq + 1 == gap.from_seq) {
+            if (gap.to_seq + 1 == seq || seq + 1 == gap.from_seq) && of_stream(&gap) {
                 match joined {
                     None => {
                         let gap = &mut self.holes[index].gap;
@@ -106,9 +104,7 @@ impl Holes {
     pub(super) fn take_due(&mut self, fences_waiting: u64, limit: usize) -> Vec<Gap> {
         let fences_gone = self.fences - fences_waiting;
         let due = self.holes.partition_point(|hole| hole.fences_before <= fences_gone);
-        let gaps: Vec<_> = self.holes.drain(..due.min(limit)).map(|hole| hole.gap).collect();
-        self.told += gaps.len();
-        gaps
+        self.holes.drain(..due.min(limit)).map(|hole| hole.gap).collect()
     }
 
     /// How many fences come behind the first hole; `None` when there is none.
@@ -159,14 +155,14 @@ mod tests {
         holes.add_last(&origin(1, 6), GapReason::LatestSuperseded);
         let gaps = holes.take_due(0, 9);
         assert_eq!(ranges(&gaps), [(1, 3, 5), (1, 9, 9), (2, 6, 6), (1, 6, 6)]);
-        assert_eq!((holes.is_empty(), holes.outstanding()), (true, 4));
+        assert!(holes.is_empty());
     }
 
     #[test]
     fn a_hole_is_not_told_before_the_fences_in_front_of_it() {
         let mut holes = Holes::default();
         holes.add_last(&origin(1, 1), GapReason::VolatileDropped);
-        holes.note_queued(&FrameMark::in_order(0));
+        holes.note_queued(Kind::Fence);
         holes.add_last(&origin(2, 1), GapReason::VolatileDropped);
         holes.add(0, &origin(1, 2), GapReason::VolatileDropped);
         assert_eq!(holes.fences_behind_first(), Some(1));

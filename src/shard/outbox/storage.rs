@@ -1,100 +1,110 @@
 //! The memory of an outbox: the bytes of its frames, one behind the other, and the index of them.
 //!
-//! A frame that is taken back is only marked: its bytes go when the next ones are sent, or when as much is dead as is alive,
-//! so that taking back moves no bytes. What can be taken back at all is in a list of its own, and only that is searched. Nobody
-//! outside ever sees a dead frame.
+//! Both are rings: what has left is room at once for what comes, nothing is moved for it. A frame that is taken back is only
+//! marked: its bytes go when the next ones are sent, when as much is dead as is alive, or when there would be no room
+//! otherwise, so that taking back moves no bytes. What can be taken back at all is listed apart, and only that is
+//! searched. Nobody outside ever sees a dead frame.
 
 use std::collections::VecDeque;
 use std::fmt;
 
+use super::droppables::{Droppable, Droppables};
+use super::entry::{Entry, Kind};
 use super::holes::Holes;
-use super::{FrameMark, FrameOrigin, Lane};
+use super::told::Told;
+use super::{FrameMark, FrameOrigin};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::DeliveryClass;
-use crate::protocol::delivery::GapReason;
+use crate::protocol::delivery::{Gap, GapReason};
 
-/// A frame in the index: where it ends, and what it is. It begins where the one before it ends.
-#[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct Entry {
-    pub(super) end: usize,
-    pub(super) mark: FrameMark,
-    /// Whether it was taken back.
-    is_dead: bool,
-}
-
-/// A frame that may be taken back.
-#[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-struct Droppable {
-    /// Its place among the entries.
-    index: usize,
-    /// How many fences had been queued before it.
-    fences_before: u64,
-}
+/// The number of the first frame of a queue. Frames that overtake it take smaller ones.
+pub(super) const FIRST_NUMBER: u64 = 1 << 32;
 
 /// The memory of an outbox that has something to say.
-#[derive(Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub(super) struct Storage {
-    /// Frames one behind the other; the first `sent` bytes are already on the wire.
-    pub(super) bytes: Vec<u8>,
-    pub(super) sent: usize,
-    /// Frames in the order in which they leave; the first `gone` of them are already on the wire.
-    pub(super) entries: Vec<Entry>,
-    pub(super) gone: usize,
-    /// The living frames that may be taken back, in order. Those in front may be on the wire already.
-    droppable: VecDeque<Droppable>,
+    /// What is not yet on the wire of all frames, one behind the other.
+    pub(super) bytes: VecDeque<u8>,
+    /// Frames in the order in which they leave; of the first, some bytes may be on the wire.
+    pub(super) entries: VecDeque<Entry>,
+    /// How many bytes of the first frame are on the wire.
+    pub(super) cut_bytes: usize,
+    /// The number of the first frame; each has one more than the one in front of it.
+    pub(super) first_number: u64,
+    /// The living frames that may be taken back.
+    pub(super) droppables: Droppables,
+    /// Living frames by kind.
+    pub(super) living: [u32; Kind::COUNT],
     /// Bytes and frames that were taken back and are still there.
-    dead_bytes: usize,
-    dead_frames: usize,
+    pub(super) dead_bytes: usize,
+    pub(super) dead_frames: usize,
     pub(super) holes: Holes,
+    pub(super) told: Told,
+    /// Bytes that were handed out and have not been taken by the socket.
+    #[rkyv(with = rkyv::with::Skip)]
+    offered_bytes: usize,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            bytes: VecDeque::new(),
+            entries: VecDeque::new(),
+            cut_bytes: 0,
+            first_number: FIRST_NUMBER,
+            droppables: Droppables::default(),
+            living: [0; Kind::COUNT],
+            dead_bytes: 0,
+            dead_frames: 0,
+            holes: Holes::default(),
+            told: Told::default(),
+            offered_bytes: 0,
+        }
+    }
 }
 
 impl Storage {
-    /// Memory that is held and can be used again.
-    pub(super) fn capacity_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.bytes.capacity()
-            + self.entries.capacity() * size_of::<Entry>()
-            + self.droppable.capacity() * size_of::<Droppable>()
-            + self.holes.capacity_bytes()
-    }
-
     /// Forgets all frames.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
-        self.droppable.clear();
-        (self.sent, self.gone) = (0, 0);
+        self.droppables.clear();
+        self.told.note_gone(u64::MAX);
+        self.living = [0; Kind::COUNT];
+        (self.cut_bytes, self.first_number, self.offered_bytes) = (0, FIRST_NUMBER, 0);
         (self.dead_bytes, self.dead_frames) = (0, 0);
     }
 
-    pub(super) const fn is_drained(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    pub(super) const fn unsent_bytes(&self) -> usize {
-        self.bytes.len() - self.sent - self.dead_bytes
+    pub(super) fn unsent_bytes(&self) -> usize {
+        self.bytes.len() - self.dead_bytes
     }
 
-    pub(super) const fn unsent_frames(&self) -> usize {
-        self.entries.len() - self.gone - self.dead_frames
+    pub(super) fn unsent_frames(&self) -> usize {
+        self.entries.len() - self.dead_frames
     }
 
-    /// The living frames of which no byte is on the wire.
-    fn untouched(&self) -> impl Iterator<Item = &FrameMark> {
-        let untouched = self.entries[self.first_untouched()..].iter();
-        untouched.filter(|entry| !entry.is_dead).map(|entry| &entry.mark)
+    /// Whether all that was handed out has been taken, and more waits.
+    pub(super) fn has_more_at_once(&self) -> bool {
+        self.offered_bytes == 0 && !(self.bytes.is_empty() && self.holes.is_empty())
     }
 
     pub(super) fn oldest_queued_at_ms(&self, may_be_spared: bool) -> Option<u64> {
+        let must_arrive = [Kind::Report, Kind::Fence, Kind::Reliable];
+        if may_be_spared && must_arrive.iter().all(|kind| self.living[*kind as usize] == 0) {
+            return None;
+        }
         let mut oldest: Option<u64> = None;
-        for (place, entry) in self.entries[self.gone..].iter().enumerate() {
-            if entry.is_dead || (may_be_spared && !entry.mark.must_arrive()) {
+        for (place, entry) in self.entries.iter().enumerate() {
+            if entry.is_dead || (may_be_spared && entry.kind.droppable().is_some()) {
                 continue;
             }
-            let queued_at_ms = entry.mark.queued_at_ms;
-            oldest = Some(oldest.map_or(queued_at_ms, |oldest| oldest.min(queued_at_ms)));
+            oldest = Some(oldest.map_or(entry.queued_at_ms, |oldest| oldest.min(entry.queued_at_ms)));
             // Reports overtake all but the head; behind the first data after that everything is younger.
-            if place > 0 && entry.mark.lane == Lane::Data {
+            if place > 0 && entry.kind != Kind::Report {
                 break;
             }
         }
@@ -104,136 +114,165 @@ impl Storage {
     /// How many frames of each class wait untouched, by the class's place in the protocol's order.
     pub(super) fn untouched_by_class(&self) -> [u64; DeliveryClass::ALL.len()] {
         let mut counts = [0; DeliveryClass::ALL.len()];
-        for origin in self.untouched().filter_map(|mark| mark.origin) {
-            counts[origin.class as usize] += 1;
+        counts[DeliveryClass::Reliable as usize] = self.untouched(Kind::Reliable);
+        for class in [DeliveryClass::Latest, DeliveryClass::Volatile] {
+            counts[class as usize] = self.droppables.count(class) as u64;
         }
         counts
     }
 
     /// Fences of which no byte is on the wire.
     pub(super) fn fences_waiting(&self) -> u64 {
-        self.untouched().filter(|mark| mark.is_fence()).count() as u64
+        self.untouched(Kind::Fence)
     }
 
-    pub(super) fn append(&mut self, mark: FrameMark, frame: &[u8]) {
-        if !mark.must_arrive() {
-            self.droppable.push_back(Droppable {
-                index: self.entries.len(),
+    /// Living frames of a kind of which no byte is on the wire.
+    fn untouched(&self, kind: Kind) -> u64 {
+        let is_cut = self.cut_bytes > 0 && self.entries[0].kind == kind;
+        u64::from(self.living[kind as usize]) - u64::from(is_cut)
+    }
+
+    /// Appends a frame; `limit_bytes` is what may be held, as far as that is up to growth.
+    pub(super) fn append(&mut self, mark: &FrameMark, frame: &[u8], limit_bytes: usize) {
+        self.make_room(frame.len(), limit_bytes);
+        let entry = Entry::of(mark, frame);
+        if let Some(origin) = &mark.origin
+            && (entry.kind != Kind::Reliable || self.told.awaits_data())
+        {
+            self.note_origin(origin, limit_bytes);
+        }
+        self.holes.note_queued(entry.kind);
+        self.living[entry.kind as usize] += 1;
+        self.bytes.extend(frame);
+        self.entries.push_back(entry);
+    }
+
+    /// Notes whose the next frame is. Not inlined: nobody is told of gaps on the relay path, and most of it may not be left out.
+    #[inline(never)]
+    fn note_origin(&mut self, origin: &FrameOrigin, limit_bytes: usize) {
+        let number = self.first_number + self.entries.len() as u64;
+        self.told.note_queued(origin, number);
+        if origin.class != DeliveryClass::Reliable {
+            let droppable = Droppable {
+                number,
                 fences_before: self.holes.fences(),
-            });
-        }
-        self.holes.note_queued(&mark);
-        self.bytes.extend_from_slice(frame);
-        self.entries.push(Entry {
-            end: self.bytes.len(),
-            mark,
-            is_dead: false,
-        });
-    }
-
-    /// Queues a control frame behind the head frame that is partly sent and behind earlier control frames.
-    pub(super) fn insert_after_control(&mut self, mark: FrameMark, frame: &[u8]) {
-        self.squeeze();
-        let untouched = self.first_untouched();
-        let ahead = self.entries[untouched..]
-            .iter()
-            .take_while(|entry| entry.mark.lane == Lane::Control)
-            .count()
-            + untouched;
-        let at = self.start_of(ahead);
-        self.bytes.splice(at..at, frame.iter().copied());
-        for entry in &mut self.entries[ahead..] {
-            entry.end += frame.len();
-        }
-        let end = at + frame.len();
-        let entry = Entry {
-            end,
-            mark,
-            is_dead: false,
-        };
-        self.entries.insert(ahead, entry);
-        for droppable in self.droppable.iter_mut().filter(|droppable| droppable.index >= ahead) {
-            droppable.index += 1;
+                origin: *origin,
+            };
+            let spare_bytes = limit_bytes.saturating_sub(self.held_bytes());
+            self.droppables.push(droppable, spare_bytes);
         }
     }
 
-    /// Takes back the first frame that is wanted and not on the wire; says whether there was one. It leaves a hole.
-    pub(super) fn take_back(&mut self, reason: GapReason, wanted: impl Fn(&FrameOrigin) -> bool) -> bool {
-        let untouched = self.first_untouched();
-        while self.droppable.front().is_some_and(|front| front.index < untouched) {
-            self.droppable.pop_front();
-        }
-        let origin_of = |droppable: &Droppable| self.entries[droppable.index].mark.origin;
-        let found = self
-            .droppable
-            .iter()
-            .position(|droppable| origin_of(droppable).as_ref().is_some_and(&wanted));
-        let Some(Droppable { index, fences_before }) = found.and_then(|place| self.droppable.remove(place)) else {
-            return false;
-        };
-        if let Some(origin) = &self.entries[index].mark.origin {
-            self.holes.add(fences_before, origin, reason);
-        }
-        self.entries[index].is_dead = true;
-        self.dead_bytes += self.entries[index].end - self.start_of(index);
+    /// Queues a report behind the head frame that is partly sent and behind earlier reports.
+    #[inline(never)]
+    pub(super) fn insert_report(&mut self, mark: &FrameMark, frame: &[u8], limit_bytes: usize) {
+        self.make_room(frame.len(), limit_bytes);
+        let untouched = usize::from(self.cut_bytes > 0);
+        let reports = self.entries.iter().skip(untouched);
+        let ahead = untouched + reports.take_while(|entry| entry.kind == Kind::Report).count();
+        let ahead_bytes = self.length_of(0..ahead);
+        // What is ahead goes behind everything, the report behind that, and both to the front: little is moved.
+        self.bytes.rotate_left(ahead_bytes);
+        self.bytes.extend(frame);
+        self.bytes.rotate_right(ahead_bytes + frame.len());
+        self.entries.insert(ahead, Entry::of(mark, frame));
+        self.living[Kind::Report as usize] += 1;
+        self.first_number -= 1;
+    }
+
+    /// Takes back the oldest frame of a class; says whether there was one. It leaves a hole.
+    pub(super) fn take_back_oldest(&mut self, class: DeliveryClass, reason: GapReason) -> bool {
+        let oldest = self.droppables.pop_oldest(class);
+        oldest.map(|droppable| self.take_back(&droppable, reason)).is_some()
+    }
+
+    /// Takes back the value that `newer` replaces; says whether there was one. It leaves a hole.
+    pub(super) fn take_back_older(&mut self, newer: &FrameOrigin) -> bool {
+        let older = self.droppables.pop_older(newer);
+        older
+            .map(|droppable| self.take_back(&droppable, GapReason::LatestSuperseded))
+            .is_some()
+    }
+
+    fn take_back(&mut self, droppable: &Droppable, reason: GapReason) {
+        let Droppable {
+            number,
+            fences_before,
+            origin,
+        } = droppable;
+        self.holes.add(*fences_before, origin, reason);
+        self.told.note_taken_back(origin, *number);
+        let entry = &mut self.entries[(number - self.first_number) as usize];
+        entry.is_dead = true;
+        self.living[entry.kind as usize] -= 1;
+        self.dead_bytes += entry.length();
         self.dead_frames += 1;
-        if self.dead_bytes >= self.unsent_bytes() {
+        if self.unsent_bytes() == 0 {
+            self.clear();
+        } else if self.dead_bytes >= self.unsent_bytes() {
             self.squeeze();
+            self.let_go();
         }
-        self.forget_what_is_gone();
-        true
     }
 
     /// Drops every frame of which no byte is on the wire; returns how many there were.
     pub(super) fn discard_untouched(&mut self) -> usize {
-        self.squeeze();
-        let kept = self.first_untouched();
-        let dropped = self.entries.len() - kept;
+        let kept = usize::from(self.cut_bytes > 0);
+        let dropped = self.unsent_frames() - kept;
+        if kept == 0 {
+            self.clear();
+            return dropped;
+        }
+        self.bytes.truncate(self.length_of(0..kept));
         self.entries.truncate(kept);
-        self.droppable.clear();
-        let end = self.entries.last().map_or(self.sent, |entry| entry.end);
-        self.bytes.truncate(end);
+        self.droppables.clear();
+        self.living = [0; Kind::COUNT];
+        for entry in &self.entries {
+            self.living[entry.kind as usize] += 1;
+        }
+        (self.dead_bytes, self.dead_frames) = (0, 0);
+        self.let_go();
         dropped
     }
 
     /// Lets go of what was taken back.
-    fn squeeze(&mut self) {
+    pub(super) fn squeeze(&mut self) {
         if self.dead_frames == 0 {
             return;
         }
-        // The head may be partly on the wire, and then it lives.
-        let first_dead = self.entries[self.gone..].iter().position(|entry| entry.is_dead);
-        let first = self.gone + first_dead.unwrap_or(0);
-        let (mut from, mut to) = (self.start_of(first), self.start_of(first));
-        let mut kept = first;
-        let mut droppable = self.droppable.iter_mut().skip_while(|known| known.index < first);
-        let mut next_droppable = droppable.next();
-        for index in first..self.entries.len() {
-            let mut entry = self.entries[index];
-            let frame = from..entry.end;
-            from = entry.end;
+        let bytes = self.bytes.make_contiguous();
+        let (mut from, mut to) = (0, 0);
+        let mut dead = Vec::with_capacity(self.dead_frames);
+        for (number, entry) in (self.first_number..).zip(&self.entries) {
+            // The head may be partly on the wire, and then it lives.
+            let on_the_wire = if from == 0 { self.cut_bytes } else { 0 };
+            let length = entry.length() - on_the_wire;
             if entry.is_dead {
-                continue;
+                dead.push(number);
+            } else {
+                if to < from {
+                    bytes.copy_within(from..from + length, to);
+                }
+                to += length;
             }
-            self.bytes.copy_within(frame.clone(), to);
-            to += frame.len();
-            entry.end = to;
-            self.entries[kept] = entry;
-            if let Some(known) = next_droppable.take_if(|known| known.index == index) {
-                known.index = kept;
-                next_droppable = droppable.next();
-            }
-            kept += 1;
+            from += length;
         }
-        self.entries.truncate(kept);
         self.bytes.truncate(to);
+        self.entries.retain(|entry| !entry.is_dead);
+        let new = |number: u64| number - dead.partition_point(|gone| *gone < number) as u64;
+        self.droppables.renumber(new);
+        self.told.renumber(new);
         (self.dead_bytes, self.dead_frames) = (0, 0);
     }
 
-    /// The bytes to send next.
+    /// The bytes to send next: what lies in one piece, up to the next hole that has not been told of.
     pub(super) fn sendable(&mut self) -> &[u8] {
         self.squeeze();
-        &self.bytes[self.sent..self.barrier()]
+        let barrier = self.barrier();
+        let (piece, _) = self.bytes.as_slices();
+        let piece = &piece[..piece.len().min(barrier)];
+        self.offered_bytes = piece.len();
+        piece
     }
 
     /// Where to stop sending: behind the fence before the first hole that has not been told of.
@@ -241,93 +280,65 @@ impl Storage {
         let Some(fences_behind) = self.holes.fences_behind_first() else {
             return self.bytes.len();
         };
-        // The fence that the hole comes after is followed by so many.
-        let mut fences = self.entries[self.gone..]
-            .iter()
-            .rev()
-            .filter(|entry| entry.mark.is_fence());
-        fences.nth(fences_behind).map_or(self.sent, |entry| entry.end)
-    }
-
-    /// The first frame of which no byte is on the wire.
-    fn first_untouched(&self) -> usize {
-        let head_is_cut = self.gone < self.entries.len() && self.start_of(self.gone) < self.sent;
-        self.gone + usize::from(head_is_cut)
-    }
-
-    pub(super) fn start_of(&self, index: usize) -> usize {
-        if index == 0 { 0 } else { self.entries[index - 1].end }
-    }
-
-    /// Once nothing waits, what was sent need not be kept.
-    pub(super) fn forget_what_is_gone(&mut self) {
-        if self.unsent_bytes() == 0 {
-            self.clear();
+        // The fence that the hole comes after is followed by so many; none is left when all that are here come behind it.
+        let mut fences = self.living[Kind::Fence as usize] as usize;
+        if fences <= fences_behind {
+            return 0;
         }
+        let through_fence = self.entries.iter().position(|entry| {
+            if entry.kind == Kind::Fence {
+                fences -= 1;
+            }
+            fences == fences_behind
+        });
+        through_fence.map_or(0, |fence| self.length_of(0..fence + 1))
+    }
+
+    /// How many bytes of some frames, the first among them, are not yet on the wire.
+    pub(super) fn length_of(&self, frames: std::ops::Range<usize>) -> usize {
+        let length: usize = self.entries.range(frames).map(Entry::length).sum();
+        length.saturating_sub(self.cut_bytes)
+    }
+
+    /// Takes out up to `limit` gaps that the receiver must be told of now.
+    pub(super) fn take_due_gaps(&mut self, limit: usize) -> Vec<Gap> {
+        let gaps = self.holes.take_due(self.fences_waiting(), limit);
+        self.told.tell(&gaps);
+        gaps
     }
 
     pub(super) fn advance(&mut self, count: usize) {
-        /// Sent bytes in front of unsent ones that are worth moving the rest for.
-        const COMPACT_BYTES: usize = 64 * 1024;
         self.squeeze();
-        self.sent += count;
         assert!(
-            self.sent <= self.bytes.len(),
+            count <= self.bytes.len(),
             "the socket cannot take more than it was given"
         );
-        while self.gone < self.entries.len() && self.entries[self.gone].end <= self.sent {
-            self.gone += 1;
+        if count == self.bytes.len() {
+            return self.clear();
         }
-        let head = self.start_of(self.gone);
-        if head >= COMPACT_BYTES && head * 2 >= self.bytes.len() && head < self.bytes.len() {
-            self.bytes.drain(..head);
-            self.entries.drain(..self.gone);
-            for entry in &mut self.entries {
-                entry.end -= head;
+        self.offered_bytes = self.offered_bytes.saturating_sub(count);
+        self.bytes.drain(..count);
+        let mut sent = self.cut_bytes + count;
+        while let Some(entry) = self.entries.front().copied()
+            && sent > 0
+        {
+            if self.cut_bytes == 0
+                && let Some(class) = entry.kind.droppable()
+            {
+                self.droppables.pop_oldest(class);
             }
-            self.droppable.retain_mut(|droppable| {
-                let waits = droppable.index >= self.gone;
-                droppable.index = droppable.index.saturating_sub(self.gone);
-                waits
-            });
-            self.sent -= head;
-            self.gone = 0;
+            if sent < entry.length() {
+                break;
+            }
+            sent -= entry.length();
+            self.cut_bytes = 0;
+            self.living[entry.kind as usize] -= 1;
+            self.told.note_gone(self.first_number);
+            self.first_number += 1;
+            self.entries.pop_front();
         }
-    }
-
-    /// Whether the parts fit together.
-    pub(super) fn is_coherent(&self) -> bool {
-        let fences = self.entries.iter().filter(|entry| entry.mark.is_fence()).count() as u64;
-        if !self.holes.is_coherent(fences) {
-            return false;
-        }
-        if self.bytes.is_empty() {
-            let has_no_frames = self.entries.is_empty() && self.droppable.is_empty() && self.dead_frames == 0;
-            return has_no_frames && self.sent == 0 && self.gone == 0 && self.dead_bytes == 0 && !self.holes.is_empty();
-        }
-        self.sent < self.bytes.len()
-            && self.gone < self.entries.len()
-            && self.entries.is_sorted_by(|one, next| one.end < next.end)
-            && self.entries.last().is_some_and(|last| last.end == self.bytes.len())
-            && self.entries[self.gone].end > self.sent
-            && self.start_of(self.gone) <= self.sent
-            && self.has_coherent_dead()
-    }
-
-    fn has_coherent_dead(&self) -> bool {
-        let dead = || (0..self.entries.len()).filter(|index| self.entries[*index].is_dead);
-        let dead_bytes: usize = dead().map(|index| self.entries[index].end - self.start_of(index)).sum();
-        let untouched = self.first_untouched();
-        self.dead_frames == dead().count()
-            && self.dead_bytes == dead_bytes
-            && dead_bytes < self.bytes.len() - self.sent
-            && dead().all(|index| index >= untouched)
-            && self.droppable.iter().is_sorted_by(|one, next| one.index < next.index)
-            && self.droppable.iter().all(|droppable| {
-                let entry = self.entries.get(droppable.index);
-                entry.is_some_and(|entry| !entry.is_dead && !entry.mark.must_arrive())
-                    && droppable.fences_before <= self.holes.fences()
-            })
+        self.cut_bytes = sent;
+        self.let_go();
     }
 }
 
@@ -335,20 +346,19 @@ impl Moments for Storage {
     fn change_clock(&mut self, change: ClockChange) {
         let Self {
             bytes: _,
-            sent: _,
             entries,
-            gone: _,
-            droppable: _,
+            cut_bytes: _,
+            first_number: _,
+            droppables: _,
+            living: _,
             dead_bytes: _,
             dead_frames: _,
             holes: _,
+            told: _,
+            offered_bytes: _,
         } = self;
         for entry in entries {
-            let FrameMark {
-                queued_at_ms,
-                lane: _,
-                origin: _,
-            } = &mut entry.mark;
+            let Entry { queued_at_ms, .. } = entry;
             change.apply(queued_at_ms);
         }
     }

@@ -80,6 +80,101 @@ fn only_frames_that_are_not_on_the_wire_can_be_taken_back() {
 }
 
 #[test]
+fn what_may_be_left_out_makes_way_oldest_first_and_volatile_before_latest() {
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
+    let classes = [
+        DeliveryClass::Latest,
+        DeliveryClass::Volatile,
+        DeliveryClass::Reliable,
+        DeliveryClass::Volatile,
+        DeliveryClass::Latest,
+    ];
+    for (seq, class) in (1..).zip(classes) {
+        outbox.push(&mut pool, data(class, seq as u32, seq), format!("<{seq}>").as_bytes());
+    }
+    let mut evict = || {
+        let class = outbox.evict_oldest_droppable();
+        let gap = outbox.take_due_gaps(9);
+        assert!(outbox.is_coherent());
+        class.map(|class| (class, gap[0].from_seq, gap[0].reason))
+    };
+    let (volatile, latest) = (DeliveryClass::Volatile, DeliveryClass::Latest);
+    assert_eq!(evict(), Some((volatile, 2, GapReason::VolatileDropped)));
+    assert_eq!(evict(), Some((volatile, 4, GapReason::VolatileDropped)));
+    assert_eq!(evict(), Some((latest, 1, GapReason::LatestDroppedFull)));
+    assert_eq!(evict(), Some((latest, 5, GapReason::LatestDroppedFull)));
+    assert_eq!(evict(), None);
+    assert_eq!(outbox.unsent(), b"<3>");
+}
+
+#[test]
+fn an_outbox_weighs_what_it_holds_up_to_its_cap() {
+    const CAP_BYTES: usize = 300_000;
+    for frame_bytes in [2, 60, 3_000, 40_000] {
+        let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::capped(CAP_BYTES));
+        let frame = vec![7; frame_bytes];
+        assert_eq!(outbox.weight_bytes(), 0);
+        let mut frames = 0;
+        while outbox.weight_bytes_with(frame_bytes) <= CAP_BYTES {
+            outbox.push(&mut pool, FrameMark::in_order(0), &frame);
+            frames += 1;
+            let needed = frames * (frame_bytes + size_of::<entry::Entry>());
+            let weight = outbox.weight_bytes();
+            assert!(needed <= weight && weight <= CAP_BYTES, "{weight} for {frames} frames");
+        }
+        let needed = (frames + 1) * (frame_bytes + size_of::<entry::Entry>()) + size_of::<Storage>();
+        assert!(
+            needed > CAP_BYTES * 98 / 100,
+            "full with {frames} of {frame_bytes} bytes"
+        );
+        // What has left is room again, and what is not used is given back.
+        let sent = frames / 2 * frame_bytes;
+        let _ = outbox.unsent();
+        outbox.advance(&mut pool, sent);
+        assert!(outbox.weight_bytes_with(frame_bytes) <= CAP_BYTES);
+        for _ in 0..frames / 2 {
+            outbox.push(&mut pool, FrameMark::in_order(0), &frame);
+        }
+        assert!(outbox.weight_bytes() <= CAP_BYTES && outbox.is_coherent());
+        while outbox.unsent_frames() > frames / 20 {
+            let piece = outbox.unsent().len().min(frame_bytes);
+            outbox.advance(&mut pool, piece);
+        }
+        assert!(
+            outbox.weight_bytes() < CAP_BYTES / 2,
+            "{} bytes are kept",
+            outbox.weight_bytes()
+        );
+    }
+}
+
+#[test]
+fn what_was_taken_back_is_room_at_the_cap() {
+    const CAP_BYTES: usize = 300_000;
+    let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::capped(CAP_BYTES));
+    let mut seq = 0;
+    let mut push = |outbox: &mut Outbox, class| {
+        seq += 1;
+        outbox.push(&mut pool, data(class, 0, seq), &[7; 1_000]);
+    };
+    while outbox.weight_bytes_with(1_000) <= CAP_BYTES {
+        push(&mut outbox, DeliveryClass::Volatile);
+        push(&mut outbox, DeliveryClass::Reliable);
+    }
+    let full = outbox.unsent_frames();
+    for _ in 0..full / 3 {
+        let mut evicted = 0;
+        while outbox.weight_bytes_with(1_000) > CAP_BYTES {
+            assert!(outbox.evict_oldest_volatile());
+            evicted += 1;
+        }
+        assert!(evicted <= full / 16 + 1, "{evicted} of {full} made way at once");
+        push(&mut outbox, DeliveryClass::Reliable);
+        assert!(outbox.is_coherent() && outbox.weight_bytes() < CAP_BYTES + 60_000);
+    }
+}
+
+#[test]
 fn discarding_keeps_the_rest_of_a_cut_head() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
     for _ in 0..3 {
@@ -105,12 +200,13 @@ fn an_incoherent_outbox_is_recognised() {
         outbox
     };
     assert!(Outbox::default().is_coherent() && queued().is_coherent());
-    let damages: [fn(&mut Storage); 6] = [
-        |storage| storage.sent = 15,
-        |storage| storage.sent = 3,
-        |storage| storage.gone = 3,
-        |storage| storage.bytes.truncate(14),
-        |storage| storage.entries[1].end = 5,
+    let damages: [fn(&mut Storage); 7] = [
+        |storage| storage.cut_bytes = 5,
+        |storage| storage.cut_bytes = 3,
+        |storage| storage.living = [0; 5],
+        |storage| storage.bytes.truncate(7),
+        |storage| storage.entries[1].is_dead = true,
+        |storage| storage.entries[1].kind = entry::Kind::Volatile,
         |storage| storage.entries.clear(),
     ];
     for (number, damage) in damages.into_iter().enumerate() {
@@ -150,7 +246,7 @@ fn what_drained_outboxes_leave_is_kept_up_to_a_bound() {
     for outbox in &mut outboxes {
         outbox.advance(&mut pool, frame.len());
     }
-    let held: usize = pool.spare.iter().map(|storage| storage.capacity_bytes()).sum();
+    let held: usize = pool.spare.iter().map(|storage| storage.held_bytes()).sum();
     assert_eq!(pool.spare_bytes, held);
     assert!(
         held <= OutboxPool::MAX_SPARE_BYTES && held > OutboxPool::MAX_SPARE_BYTES * 9 / 10,
@@ -198,7 +294,7 @@ fn what_was_all_sent_before_a_report_is_not_over() {
     outbox.push(&mut pool, FrameMark::in_order(0), b"[fence]");
     outbox.miss(&mut pool, &newer(0), GapReason::VolatileDropped);
     outbox.advance(&mut pool, 7);
-    assert!(outbox.awaits_report() && outbox.is_coherent() && !outbox.is_empty());
+    assert!(outbox.has_more_at_once() && outbox.is_coherent() && !outbox.is_empty());
     assert_eq!(gaps(&mut outbox).len(), 1);
     outbox.push(&mut pool, CONTROL, b"{}");
     outbox.advance(&mut pool, 2);
@@ -242,6 +338,7 @@ enum Step {
     Send(usize),
     Supersede(u32),
     Evict,
+    EvictAny,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -256,6 +353,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..90_000usize).prop_map(Step::Send),
         1 => (0..3u32).prop_map(Step::Supersede),
         1 => Just(Step::Evict),
+        1 => Just(Step::EvictAny),
     ]
 }
 
@@ -290,8 +388,19 @@ proptest! {
                     let mut count = wish.min(outbox.unsent_bytes());
                     let mut expected: Vec<u8> = model.iter().flat_map(|(_, frame)| frame.clone()).collect();
                     expected.drain(..cut);
-                    prop_assert_eq!(&outbox.unsent()[..count], &expected[..count]);
-                    outbox.advance(&mut pool, count);
+                    // In at most two pieces: a ring has one seam.
+                    let mut left = count;
+                    for _ in 0..2 {
+                        let piece = outbox.unsent();
+                        let taken = piece.len().min(left);
+                        let is_whole = taken == piece.len();
+                        prop_assert_eq!(&piece[..taken], &expected[..taken]);
+                        expected.drain(..taken);
+                        outbox.advance(&mut pool, taken);
+                        left -= taken;
+                        prop_assert_eq!(outbox.has_more_at_once(), is_whole && !outbox.is_empty());
+                    }
+                    prop_assert_eq!(left, 0);
                     while count > 0 {
                         let left = model[0].1.len() - cut;
                         if count >= left {
@@ -318,14 +427,24 @@ proptest! {
                     prop_assert_eq!(gaps(&mut outbox), expected.map(|seq| (seq, seq)).into_iter().collect::<Vec<_>>());
                     outbox.let_go_if_drained(&mut pool);
                 }
+                Step::EvictAny => {
+                    let of = |class| position(&model, &move |origin: &FrameOrigin| origin.class == class);
+                    let found = of(DeliveryClass::Volatile).or_else(|| of(DeliveryClass::Latest));
+                    let expected = found.map(|at| model.remove(at).0.origin.expect("data has an origin"));
+                    prop_assert_eq!(outbox.evict_oldest_droppable(), expected.map(|origin| origin.class));
+                    let seqs: Vec<_> = expected.into_iter().map(|origin| (origin.seq, origin.seq)).collect();
+                    prop_assert_eq!(gaps(&mut outbox), seqs);
+                    outbox.let_go_if_drained(&mut pool);
+                }
             }
             let total: usize = model.iter().map(|(_, frame)| frame.len()).sum();
+            prop_assert!(outbox.weight_bytes() >= total - cut);
             prop_assert_eq!(outbox.unsent_bytes(), total - cut);
             prop_assert_eq!(outbox.unsent_frames(), model.len());
             prop_assert_eq!(outbox.is_empty(), model.is_empty());
             prop_assert!(outbox.is_coherent());
             let oldest = |may_be_spared: bool| {
-                let counts = |mark: &&FrameMark| !may_be_spared || mark.must_arrive();
+                let counts = |mark: &&FrameMark| !may_be_spared || entry::Kind::of(mark).droppable().is_none();
                 model.iter().map(|(mark, _)| mark).filter(counts).map(|mark| mark.queued_at_ms).min()
             };
             prop_assert_eq!(outbox.oldest_queued_at_ms(true), oldest(true));
