@@ -62,7 +62,7 @@ impl Bulletin {
 
     /// What it costs to keep, in bytes.
     pub(super) const fn weight(&self) -> usize {
-        self.bytes.len() + self.items.len() * size_of::<Item>()
+        self.bytes.capacity() + self.items.capacity() * size_of::<Item>()
     }
 
     /// How long all frames of all shapes are together.
