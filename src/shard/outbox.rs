@@ -232,31 +232,21 @@ impl Outbox {
         self.evict_oldest(DeliveryClass::Volatile, GapReason::VolatileDropped)
     }
 
-    /// Takes back the oldest unsent `volatile` frame or, when there is none, the oldest unsent `latest` value; says which.
-    /// It leaves a hole.
-    pub fn evict_oldest_droppable(&mut self) -> Option<DeliveryClass> {
-        if self.evict_oldest_volatile() {
-            return Some(DeliveryClass::Volatile);
-        }
-        self.evict_oldest(DeliveryClass::Latest, GapReason::LatestDroppedFull)
-            .then_some(DeliveryClass::Latest)
+    /// Takes back the oldest unsent `volatile` frame or, when there is none, the oldest unsent `latest` value; says which, and
+    /// as what it is reported. It leaves a hole.
+    pub fn evict_oldest_droppable(&mut self) -> Option<(DeliveryClass, GapReason)> {
+        [
+            (DeliveryClass::Volatile, GapReason::VolatileDropped),
+            (DeliveryClass::Latest, GapReason::LatestDroppedFull),
+        ]
+        .into_iter()
+        .find(|(class, reason)| self.evict_oldest(*class, *reason))
     }
 
     fn evict_oldest(&mut self, class: DeliveryClass, reason: GapReason) -> bool {
         self.storage
             .as_mut()
             .is_some_and(|storage| storage.take_back_oldest(class, reason))
-    }
-
-    /// Takes back the oldest unsent frame that may be left out, `volatile` ones first; says of which class it was and as what it
-    /// is reported. It leaves a hole.
-    pub fn evict_oldest_droppable(&mut self) -> Option<(DeliveryClass, GapReason)> {
-        if self.evict_oldest_volatile() {
-            return Some((DeliveryClass::Volatile, GapReason::VolatileDropped));
-        }
-        let is_latest = |origin: &FrameOrigin| origin.class == DeliveryClass::Latest;
-        self.take_back(GapReason::LatestDroppedFull, is_latest)
-            .then_some((DeliveryClass::Latest, GapReason::LatestDroppedFull))
     }
 
     /// Notes a hole at the end of the queue: a frame that was not queued.

@@ -62,7 +62,7 @@ impl<L> Shard<L> {
                     reader.uptake.is_behind()
                         && !reader.uptake.is_slow()
                         && !reader.is_closing()
-                        && reader.outbox.unsent_bytes() > limits.max_bytes / 2
+                        && reader.outbox.weight_bytes() > limits.max_bytes / 2
                 })
         };
         let [players, _] = self.rooms.get(room_ref).map_or([&[][..], &[]], |room| room.audience());

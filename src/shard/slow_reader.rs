@@ -12,8 +12,8 @@ use super::{CounterSet, Settings};
 use crate::protocol::delivery::GapReason;
 use crate::protocol::{DeliveryClass, ProtocolVersion};
 
-/// Gaps that a reader may have been told, or have to be told, and that what waits for it has not explained. A published client keeps up
-/// to 1,024 until later data explains them; who has more holes than fit is beyond being told.
+/// Gaps that a reader may have to be told, or was told and keeps: a told one counts until later data of its sender has left. A
+/// published client keeps up to 1,024; who has more holes than fit is beyond being told.
 pub(super) const MAX_GAPS: usize = 768;
 
 /// Decides about a message for a reader on version 3 that is behind: queued (`None`), or left out and why. Older ones that
