@@ -73,11 +73,16 @@ impl<K: Kernel> Pump<K> {
         }
     }
 
-    /// Puts those who are held back into the line again, where each is asked anew.
-    pub(super) fn release_paced(&mut self, _now: Now) {
-        for at in self.paced.drain(..) {
-            self.line.push(Waiting::Connection(at));
-        }
+    /// Puts those who need not be held back any longer into the line again.
+    pub(super) fn release_paced(&mut self, now: Now) {
+        let (shard, line) = (&mut self.shard, &mut self.line);
+        self.paced.retain(|at| {
+            let is_paced = shard.may_read(*at, false, now) == Reading::Paced;
+            if !is_paced {
+                line.push(Waiting::Connection(*at));
+            }
+            is_paced
+        });
     }
 
     /// Reads a connection once. Nothing is left behind unseen: a read that filled the scratch, or a peer that has finished,
