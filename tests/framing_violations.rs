@@ -62,6 +62,15 @@ fn breaking_the_framing_is_closed_with_1002() {
                 frame(CLOSE, &1005_u16.to_be_bytes()),
             ),
             ("a close code below all", frame(CLOSE, &999_u16.to_be_bytes())),
+            (
+                "a close code that nobody registered",
+                frame(CLOSE, &2999_u16.to_be_bytes()),
+            ),
+            ("125 bytes in the form of 126", vec![TEXT, 0xfe, 0, 125]),
+            (
+                "65,535 bytes in the form of 65,536",
+                vec![TEXT, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff],
+            ),
         ],
     );
 }
@@ -135,7 +144,16 @@ fn a_message_over_the_limit_is_refused_and_the_connection_lives() {
 #[test]
 fn a_clients_close_comes_back_unchanged() {
     let server = Server::start(1);
-    for payload in [&b""[..], b"\x03\xe8", b"\x03\xe8bye", b"\x0f\xa0mine", &[0x03, 0xe9]] {
+    let (bad_gateway, last) = ([0x03, 0xf6], [0x13, 0x87]); // 1014, 4999
+    for payload in [
+        &b""[..],
+        b"\x03\xe8",
+        b"\x03\xe8bye",
+        b"\x0f\xa0mine",
+        &[0x03, 0xe9],
+        &bad_gateway,
+        &last,
+    ] {
         let mut wire = Wire::upgraded(&server);
         // What follows a close frame is not served.
         wire.send(&[frame(CLOSE, payload), frame(TEXT, br#"{"type":"Ping"}"#)].concat());

@@ -120,9 +120,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_read_back_at_every_length_class() {
+    fn headers_are_the_shortest_and_read_back_at_every_length_class() {
         let mut frames = FrameBuffer::default();
-        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+        let lengths = [
+            (0, 2),
+            (1, 2),
+            (125, 2),
+            (126, 4),
+            (127, 4),
+            (65_535, 4),
+            (65_536, 10),
+            (70_000, 10),
+        ];
+        for (length, header_bytes) in lengths {
             let span = frames.encode(Opcode::Binary, |out| out.resize(out.len() + length, 0x5a));
             let bytes = frames.bytes(&span);
             let mut cursor = std::io::Cursor::new(bytes);
@@ -131,7 +141,10 @@ mod tests {
                 .expect("complete header");
             assert!(header.is_final && header.mask.is_none());
             assert_eq!(payload as usize, length);
-            assert_eq!(cursor.position() as usize + length, bytes.len());
+            assert_eq!(
+                (cursor.position() as usize, bytes.len()),
+                (header_bytes, header_bytes + length)
+            );
         }
     }
 

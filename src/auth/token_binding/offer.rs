@@ -1,8 +1,9 @@
 //! What a client offers in its upgrade request, and what becomes of it.
 
 use std::fmt;
+use std::sync::LazyLock;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64_NOPAD, Encoding};
 use thiserror::Error;
 
 /// Subprotocols that start like this are token bindings; one that is not served here is never passed over in silence.
@@ -26,9 +27,20 @@ impl HandshakeKey {
         &self.0
     }
 
-    /// Reads a key: standard base64 of 16 bytes.
-    fn parse(text: &[u8]) -> Option<Self> {
-        BASE64.decode(text).ok()?.try_into().ok().map(Self)
+    /// Reads the value of `Sec-WebSocket-Key`: 16 bytes in standard base64, padded. The bits of the last digit that mean
+    /// nothing may be anything: the standard's own example does not clear them.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        static DIGITS: LazyLock<Encoding> = LazyLock::new(|| {
+            let mut digits = BASE64_NOPAD.specification();
+            digits.check_trailing_bits = false;
+            digits.encoding().expect("base64 with one demand less")
+        });
+        // 22 digits, apart from their padding: the decoder of padded text takes padding in the middle as well.
+        let (digits, b"==") = text.split_at_checked(22)? else {
+            return None;
+        };
+        DIGITS.decode(digits).ok()?.try_into().ok().map(Self)
     }
 }
 
@@ -161,12 +173,19 @@ mod tests {
             (&[KEY, KEY], Err(OfferRefusal::KeyNotAlone)),
             (&["c2hvcnQ="], Err(OfferRefusal::KeyMalformed)),
             (&["dGhlIHNhbXBsZSBub25jZQ"], Err(OfferRefusal::KeyMalformed)),
-            (&["dGhlIHNhbXBsZSBub25jZR=="], Err(OfferRefusal::KeyMalformed)),
+            (&["AAA=AAA=AAAAAAAAAAAAAAAA"], Err(OfferRefusal::KeyMalformed)),
             (&[KEY], Ok(true)),
+            (&["AQIDBAUGBwgJCgsMDQ4PEC=="], Ok(true)),
         ] {
             assert_eq!(decide(false, offer, keys), outcome, "{keys:?}");
         }
         assert_eq!(decide(false, &[], &[]), Ok(false), "who is not bound needs none");
+    }
+
+    #[test]
+    fn pad_bits_are_no_part_of_a_key() {
+        let key = HandshakeKey::parse(b"AQIDBAUGBwgJCgsMDQ4PEC==").expect("a key");
+        assert_eq!(key.bytes()[..], (1..=16).collect::<Vec<u8>>());
     }
 
     #[test]

@@ -103,18 +103,22 @@ impl FrameHeader {
             _ => return Err(Violation::Protocol),
         };
         let is_final = first & FINAL != 0;
-        let (payload_bytes, rest) = match second & !MASKED {
+        let (payload_bytes, least_bytes, rest) = match second & !MASKED {
             126 => match rest {
-                [a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), rest),
+                [a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), 126, rest),
                 _ => return Ok(None),
             },
             127 => match rest {
-                [a, b, c, d, e, f, g, h, rest @ ..] => (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), rest),
+                [a, b, c, d, e, f, g, h, rest @ ..] => {
+                    (u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]), 0x1_0000, rest)
+                }
                 _ => return Ok(None),
             },
-            short => (u64::from(short), rest),
+            short => (u64::from(short), 0, rest),
         };
-        if payload_bytes >> 63 != 0
+        // A length has one form, the shortest.
+        if payload_bytes < least_bytes
+            || payload_bytes >> 63 != 0
             || (kind.is_control() && (!is_final || payload_bytes > Self::MAX_CONTROL_PAYLOAD_BYTES))
         {
             return Err(Violation::Protocol);
@@ -152,6 +156,37 @@ mod tests {
         ];
         for bytes in refused {
             assert_eq!(FrameHeader::parse(bytes), Err(Violation::Protocol), "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn a_length_has_one_form_the_shortest() {
+        let forms: [fn(u64) -> Option<Vec<u8>>; 3] = [
+            |bytes| {
+                Some(vec![
+                    0x82,
+                    0x80 | u8::try_from(bytes).ok().filter(|bytes| *bytes < 126)?,
+                ])
+            },
+            |bytes| Some([&[0x82, 0xFE][..], &u16::try_from(bytes).ok()?.to_be_bytes()].concat()),
+            |bytes| Some([&[0x82, 0xFF][..], &bytes.to_be_bytes()].concat()),
+        ];
+        for (payload_bytes, shortest) in [(0, 0), (125, 0), (126, 1), (65_535, 1), (65_536, 2), (1 << 62, 2)] {
+            for (number, form) in forms.iter().enumerate() {
+                let Some(mut bytes) = form(payload_bytes) else {
+                    assert!(number < shortest);
+                    continue;
+                };
+                let judged = FrameHeader::parse(&bytes);
+                if number != shortest {
+                    assert_eq!(judged, Err(Violation::Protocol), "{payload_bytes} in form {number}");
+                    continue;
+                }
+                assert_eq!(judged, Ok(None), "{payload_bytes} without a mask");
+                bytes.extend([0; 4]);
+                let header = FrameHeader::parse(&bytes).expect("the shortest form").expect("whole");
+                assert_eq!(header.payload_bytes, payload_bytes);
+            }
         }
     }
 

@@ -307,12 +307,11 @@ fn serve_message(
 
 /// Checks the payload of a close frame: RFC 6455, sections 5.5.1 and 7.4.
 fn check_close(payload: &[u8]) -> Result<(), Violation> {
-    use tungstenite::protocol::frame::coding::CloseCode;
     match payload {
         [] => Ok(()),
         [_] => Err(Violation::Protocol),
         [high, low, reason @ ..] => {
-            if !CloseCode::from(u16::from_be_bytes([*high, *low])).is_allowed() {
+            if !may_be_sent(u16::from_be_bytes([*high, *low])) {
                 return Err(Violation::Protocol);
             }
             std::str::from_utf8(reason)
@@ -320,6 +319,11 @@ fn check_close(payload: &[u8]) -> Result<(), Violation> {
                 .map_err(|_| Violation::InvalidUtf8)
         }
     }
+}
+
+/// Whether a close code may stand in a frame: those registered at IANA for that, and the ranges of libraries and programs.
+const fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// Takes the mask off, eight bytes at a time.

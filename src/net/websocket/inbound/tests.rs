@@ -179,6 +179,24 @@ fn violations_are_named() {
 }
 
 #[test]
+fn close_codes_are_judged_by_the_registry() {
+    for code in 0..=u16::MAX {
+        let registered = match code {
+            // 1004 is reserved; 1005, 1006 and 1015 are for interfaces, never for frames.
+            1004..=1006 | 1015 => false,
+            1000..=1014 | 3000..=4999 => true,
+            _ => false,
+        };
+        let payload = [&code.to_be_bytes()[..], b"why"].concat();
+        let (fed, seen) = all_at_once(&frame(0x88, &payload));
+        match registered {
+            true => assert_eq!((fed, seen), (Ok(()), vec![Seen::Close(payload)]), "{code}"),
+            false => assert_eq!((fed, seen), (Err(Violation::Protocol), Vec::new()), "{code}"),
+        }
+    }
+}
+
+#[test]
 fn nothing_is_served_after_a_close_or_a_violation() {
     let (fed, seen) = all_at_once(&[frame(0x88, &1000u16.to_be_bytes()), frame(0x81, b"late")].concat());
     fed.expect("no violation");
