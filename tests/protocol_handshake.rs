@@ -193,6 +193,36 @@ fn where_a_handshake_is_required_it_may_be_tried_again() {
 }
 
 #[test]
+fn nobody_uses_up_an_applications_rate_without_its_token() {
+    let with_token = || {
+        listed().with(|settings| {
+            let AppPolicy::Listed(apps) = &mut settings.access.apps else {
+                panic!("listed")
+            };
+            let reef = apps.get_mut(&AppId::new("reef-racer")).expect("listed");
+            (reef.handshakes_per_minute, reef.requires_connect_token) = (Some(2), Some(true));
+            let kelp = apps.get_mut(&AppId::new("kelp-keep")).expect("listed");
+            kelp.handshakes_per_minute = Some(2);
+        })
+    };
+    in_every_schedule(with_token, |game| {
+        let mira = game.connect("mira");
+        for _ in 0..5 {
+            mira.sends(authenticate(json!({"app_id": "reef-racer"})))
+                .expects(authentication_error("CONNECT_TOKEN_REQUIRED"));
+            mira.sends(authenticate(json!({"app_id": "kelp-keep", "connect_token": "t"})))
+                .expects(authentication_error("CONNECT_TOKEN_INVALID"));
+            mira.sends(authenticate(json!({"app_id": "kelp-keep", "protocol_version": 1})))
+                .expects(authentication_error("UNSUPPORTED_PROTOCOL_VERSION"));
+        }
+        mira.authenticate("kelp-keep");
+        let otto = game.connect("otto");
+        otto.sends(authenticate(json!({"app_id": "kelp-keep"})))
+            .expects(authentication_error("RATE_LIMIT_EXCEEDED"));
+    });
+}
+
+#[test]
 fn a_required_handshake_has_a_deadline_that_retries_do_not_move() {
     in_every_schedule(listed, |game| {
         let (mute, retrying, pinging, prompt) = (

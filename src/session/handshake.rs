@@ -121,7 +121,8 @@ pub struct Accepted<'a> {
 }
 
 impl Session {
-    /// Takes the client's handshake. `admit` consults the process-wide ledger: application and its handshakes per minute.
+    /// Takes the client's handshake. `admit` consults the process-wide ledger: application and its handshakes per minute;
+    /// it is asked last, so it counts no handshake that fails otherwise.
     ///
     /// # Errors
     ///
@@ -142,11 +143,6 @@ impl Session {
             AppPolicy::Open => None,
             AppPolicy::Listed(apps) => Some(apps.get(&app).ok_or(HandshakeRefusal::UnknownApp)?),
         };
-        if let Some(per_minute) = terms.and_then(|terms| terms.handshakes_per_minute)
-            && !admit(&app, per_minute)
-        {
-            return Err(HandshakeRefusal::TooOften);
-        }
         let token = request.connect_token.as_ref().map(Secret::expose);
         access.check_token(&app, terms, token, now.unix_secs())?;
         let advice = policy
@@ -156,6 +152,12 @@ impl Session {
         let version = policy
             .versions
             .negotiate(request.protocol_version.unwrap_or(endpoint))?;
+        // The rate comes last: whoever fails the rest must not use up what is the application's.
+        if let Some(per_minute) = terms.and_then(|terms| terms.handshakes_per_minute)
+            && !admit(&app, per_minute)
+        {
+            return Err(HandshakeRefusal::TooOften);
+        }
         let asked = request.game_data_format;
         let is_enabled = policy.formats.contains(&asked);
         self.dialect = Dialect {
@@ -343,6 +345,24 @@ mod tests {
         session.skip_handshake();
         let late = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _| true);
         assert_eq!(late.err(), Some(HandshakeRefusal::TooLate));
+    }
+
+    #[test]
+    fn a_handshake_that_fails_otherwise_costs_the_application_nothing() {
+        let (mut session, mut policy, access) = (session(), policy(), listed());
+        policy.sdk.minimum_versions.insert("unity".into(), "1.0.0".into());
+        for data in [
+            r#"{"app_id":"reef","connect_token":"t"}"#,
+            r#"{"app_id":"reef","platform":"unity","sdk_version":"new"}"#,
+            r#"{"app_id":"reef","protocol_version":1}"#,
+        ] {
+            let refusal = session
+                .authenticate(&request(data), &policy, &access, NOW, |_, _| {
+                    panic!("{data} was charged")
+                })
+                .expect_err("it fails a demand");
+            assert_ne!(refusal, HandshakeRefusal::TooOften);
+        }
     }
 
     #[test]
