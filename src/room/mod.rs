@@ -299,8 +299,7 @@ impl Room {
 
     fn seat(&mut self, newcomer: Newcomer<'_>, now_ms: u64, wall: WallTime) {
         self.touch(now_ms);
-        let member = newcomer.member;
-        self.roster.add(member, Seat::new(newcomer, wall));
+        self.roster.seat_newcomer(newcomer, wall);
     }
 
     /// Frees a member's seat. The authority is not handed on.

@@ -34,6 +34,8 @@ pub struct Seat {
     pub(super) name: Box<str>,
     folded_name: Box<str>,
     is_ready: bool,
+    /// How many had sat down in the room before. A wall clock may be set back; this only grows.
+    arrival: u64,
     pub(super) connected_at: WallTime,
     pub(super) connection_info: Option<Box<ConnectionInfo>>,
     stamp: Stamp,
@@ -69,12 +71,13 @@ impl UndeliverableNotice {
 }
 
 impl Seat {
-    pub(super) fn new(newcomer: Newcomer<'_>, connected_at: WallTime) -> Self {
+    fn new(newcomer: Newcomer<'_>, arrival: u64, connected_at: WallTime) -> Self {
         Self {
             player: newcomer.player,
             name: newcomer.name.into(),
             folded_name: newcomer.folded_name,
             is_ready: false,
+            arrival,
             connected_at,
             connection_info: None,
             stamp: Stamp {
@@ -124,6 +127,11 @@ impl Seat {
     #[must_use]
     pub const fn player(&self) -> PlayerId {
         self.player
+    }
+
+    /// How many had sat down in the room before the player first did.
+    pub(super) const fn arrival(&self) -> u64 {
+        self.arrival
     }
 
     /// The epoch of this membership and the last sequence number used in it.
@@ -179,6 +187,8 @@ impl Seat {
 pub struct Roster {
     members: Vec<Member>,
     seats: Vec<Seat>,
+    /// How many have ever sat down here. A player who comes back does not count again.
+    arrivals: u64,
 }
 
 impl Roster {
@@ -246,6 +256,12 @@ impl Roster {
         self.seats.iter().any(|seat| *seat.folded_name == *folded_name)
     }
 
+    pub(super) fn seat_newcomer(&mut self, newcomer: Newcomer<'_>, connected_at: WallTime) {
+        let member = newcomer.member;
+        self.add(member, Seat::new(newcomer, self.arrivals, connected_at));
+        self.arrivals += 1;
+    }
+
     pub(super) fn add(&mut self, member: Member, seat: Seat) {
         debug_assert!(self.position(member.link).is_none(), "a connection has one seat");
         self.members.push(member);
@@ -272,7 +288,11 @@ impl Roster {
 
 impl Moments for Roster {
     fn change_clock(&mut self, change: ClockChange) {
-        let Self { members: _, seats } = self;
+        let Self {
+            members: _,
+            seats,
+            arrivals: _,
+        } = self;
         for seat in seats {
             seat.change_clock(change);
         }
@@ -286,6 +306,7 @@ impl Moments for Seat {
             name: _,
             folded_name: _,
             is_ready: _,
+            arrival: _,
             connected_at: _,
             connection_info: _,
             stamp: _,

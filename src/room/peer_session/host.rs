@@ -23,7 +23,7 @@ pub(super) fn settle(way: Way, roster: &Roster, authority: Option<PlayerId>) -> 
     }
 }
 
-/// The authority; else who took its seat first, and of several in one moment the one with the smallest id.
+/// The authority; else who took its seat first.
 fn first<'a, T>(candidates: impl Iterator<Item = (&'a Seat, T)>, authority: Option<PlayerId>) -> Option<(&'a Seat, T)> {
-    candidates.min_by_key(|(seat, _)| (authority != Some(seat.player()), seat.connected_at, seat.player()))
+    candidates.min_by_key(|(seat, _)| (authority != Some(seat.player()), seat.arrival()))
 }

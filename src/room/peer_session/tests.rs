@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
-use super::super::{Member, Newcomer, RoomSettings};
+use super::super::{Claim, Member, Newcomer, RoomSettings};
 use super::*;
+use crate::budget::Allowance;
 use crate::protocol::{
-    ConnectionInfo, Dialect, ProtocolVersion, ReconnectToken, RoomCode, RoomId, SessionPlan, WallTime,
+    ConnectionInfo, Dialect, ProtocolVersion, ReconnectToken, RoomCode, RoomId, Secret, SessionPlan, WallTime,
 };
 
 const NOW_MS: u64 = 1_000;
@@ -25,6 +26,13 @@ fn link(number: u8) -> MemberRef {
     MemberRef {
         index: u32::from(number),
         generation: 1,
+    }
+}
+
+fn member(number: u8) -> Member {
+    Member {
+        link: link(number),
+        dialect: Dialect::unnegotiated(ProtocolVersion::V3),
     }
 }
 
@@ -62,10 +70,7 @@ fn try_seat(
     let name = format!("p{number}");
     let newcomer = Newcomer {
         player: id(number),
-        member: Member {
-            link: link(number),
-            dialect: Dialect::unnegotiated(ProtocolVersion::V3),
-        },
+        member: member(number),
         app: None,
         app_seat_limit: None,
         name: &name,
@@ -199,7 +204,7 @@ fn a_direct_session_needs_a_member_that_can_be_reached_and_is_switched_off_alone
 }
 
 #[test]
-fn the_authority_hosts_or_who_came_first_and_of_two_the_smaller_id() {
+fn the_authority_hosts_or_who_sat_down_first() {
     let rules = SessionRules {
         ceiling: Topology::Host,
         ..ALL
@@ -210,25 +215,46 @@ fn the_authority_hosts_or_who_came_first_and_of_two_the_smaller_id() {
     assert_eq!(shape(&room), hosted_by(5), "a claim moves no host");
     room.begin_peer_session(rules, plan_id(2));
     assert_eq!(shape(&room), hosted_by(4));
+}
 
-    let mut room = super::super::Room::new(
-        RoomSettings {
-            id: room.id(),
-            game_name: "tide-pool".into(),
-            code: room.code().clone(),
-            owner: None,
-            max_players: 9,
-            supports_authority: true,
-            password: None,
-            max_spectators: None,
-        },
-        NOW_MS,
-    );
-    for number in [9, 2, 6] {
-        seat(&mut room, number, 77, everything());
+#[test]
+fn a_wall_clock_that_is_set_back_moves_no_host() {
+    let rules = SessionRules {
+        ceiling: Topology::Host,
+        ..ALL
+    };
+    let mut room = room();
+    for (number, joined_at) in [(9, 77), (2, 77), (6, 5)] {
+        seat(&mut room, number, joined_at, everything());
     }
     room.begin_peer_session(rules, plan_id(1));
-    assert_eq!(shape(&room), hosted_by(2), "they came in one moment");
+    assert_eq!(shape(&room), hosted_by(9));
+
+    // Who comes back was there before all who came meanwhile; who joins anew was not.
+    room.lose(link(9), Allowance::new(NOW_MS), 1_000, NOW_MS)
+        .expect("seated");
+    room.replace_host(id(9), plan_id(2));
+    assert_eq!(shape(&room), hosted_by(2));
+    let token = serde_json::to_string(&ReconnectToken::in_slot(7, [9; 16])).expect("tokens serialise");
+    let token = Secret::new(token.trim_matches('"'));
+    let claim = Claim {
+        player: id(9),
+        token: &token,
+        room_id: room.id(),
+        member: member(9),
+        next_token: ReconnectToken::in_slot(7, [8; 16]),
+        abilities: everything(),
+        app: None,
+        app_seat_limit: None,
+    };
+    room.redeem(claim, |_| true, NOW_MS).expect("the token is right");
+    room.leave(link(2), NOW_MS);
+    seat(&mut room, 2, 1, everything());
+    room.replace_host(id(2), plan_id(3));
+    assert_eq!(shape(&room), hosted_by(9));
+    room.leave(link(9), NOW_MS);
+    room.replace_host(id(9), plan_id(4));
+    assert_eq!(shape(&room), hosted_by(6));
 }
 
 #[test]
