@@ -56,6 +56,26 @@ impl CloseCode {
         }
     }
 
+    /// Whether the player's seat ends with the connection, so that there is nothing to come back to.
+    #[must_use]
+    pub const fn ends_membership(self) -> bool {
+        match self {
+            Self::RoomInactive | Self::Kicked => true,
+            Self::Unregistered
+            | Self::ProtocolViolation
+            | Self::InvalidUtf8
+            | Self::InboundTooLarge
+            | Self::OutboundTooLarge
+            | Self::AdmissionFailed
+            | Self::ServerShutdown
+            | Self::AuthTimeout
+            | Self::SlowConsumer
+            | Self::ActivityTimeout
+            | Self::IdleTimeout
+            | Self::InboundRateLimited => false,
+        }
+    }
+
     /// The reason text in the close frame.
     #[must_use]
     pub const fn reason(self) -> &'static str {

@@ -177,7 +177,7 @@ impl<L> Shard<L> {
     pub(super) fn keeps_seat(&self, code: Option<CloseCode>) -> bool {
         self.world.settings.reconnection.is_enabled
             && !self.world.is_draining()
-            && !matches!(code, Some(CloseCode::RoomInactive | CloseCode::Kicked))
+            && !code.is_some_and(CloseCode::ends_membership)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Version 2 sees when players connected and how to reach them; version 3 sees sender stamps instead. Everything that a
 //! version must not see is left out here, so the state above can hold everything.
 
+mod readers;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -29,39 +30,8 @@ use super::{
 impl ServerMessage<'_> {
     /// Appends the message's JSON text, as a receiver of `version` sees it.
     pub fn write_json(&self, version: ProtocolVersion, out: &mut Vec<u8>) {
-        debug_assert!(
-            version >= ProtocolVersion::V3 || !self.is_of_version_3(),
-            "version 2 cannot read this"
-        );
+        debug_assert!(version >= self.oldest_version(), "version 2 cannot read this");
         serde_json::to_writer(out, &wire(self, version)).expect("writing plain values to memory cannot fail");
-    }
-
-    /// Whether version 2 has no such message. Who sends one looks at its receiver's version first.
-    #[must_use]
-    pub const fn is_of_version_3(&self) -> bool {
-        matches!(
-            self,
-            Self::SessionPlan(_)
-                | Self::Signal { .. }
-                | Self::PeerTransportStatus { .. }
-                | Self::DeliveryReport { .. }
-                | Self::RelayStats { .. }
-        )
-    }
-
-    /// Whether the text is for one receiver alone. Of anything else one encoding for each version serves a whole room.
-    #[must_use]
-    pub const fn is_personal(&self) -> bool {
-        matches!(
-            self,
-            Self::AuthorityChanged {
-                you_are_authority: true,
-                ..
-            } | Self::RoomJoined(_)
-                | Self::Reconnected(_)
-                | Self::SessionPlan(_)
-                | Self::RoomOperationResult { .. }
-        )
     }
 }
 
