@@ -28,6 +28,7 @@ mod session_plan;
 mod stamp;
 mod tokens;
 mod version;
+mod visible;
 mod wall_time;
 
 pub use abilities::Abilities;

@@ -1,12 +1,14 @@
 //! Names of players and games: what is allowed, and when two player names are the same.
 //!
-//! Owns the rules that clients are told about in `player_name_rules`. One check is stricter than they say: a player name
-//! may not hold filler characters, which count as letters but display as nothing, because a name that cannot be seen, or
-//! that looks like another's, helps nobody.
+//! Owns the rules that clients are told about in `player_name_rules`. Two checks are stricter than they say: a player name
+//! may not hold fillers, which count as letters but display as nothing, and at least one of its characters must show
+//! something by itself; because a name that cannot be seen, or that looks like another's, helps nobody.
 
 use caseless::Caseless;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use unicode_normalization::UnicodeNormalization;
+
+use super::visible::{Quoted, is_blank, shows_by_itself};
 
 /// Why a name is refused. Tell the client; the connection stays open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,11 +29,14 @@ pub enum NameRefusal {
     #[error("a name must not begin or end with white space")]
     OuterWhitespace,
     /// White space that the rules do not allow.
-    #[error("a name must not contain white space of this kind: {0:?}")]
+    #[error("a name must not contain white space of this kind: {}", Quoted(*.0))]
     Whitespace(char),
     /// A character that the rules do not allow.
-    #[error("a name must not contain the character {0:?}")]
+    #[error("a name must not contain the character {}", Quoted(*.0))]
     Character(char),
+    /// Nothing that shows: marks without a character to stand on, or what an operator has allowed beside letters.
+    #[error("a name must hold a character that can be seen by itself")]
+    Invisible,
 }
 
 /// What a player name may be. Serialises to the `player_name_rules` of the wire.
@@ -69,7 +74,8 @@ impl NameRules {
     ///
     /// # Errors
     ///
-    /// The first rule that the name breaks: empty, too long, blank, outer white space, then character by character.
+    /// The first rule that the name breaks: empty, too long, blank, outer white space, character by character, nothing
+    /// to be seen.
     pub fn check_player_name(&self, name: &str) -> Result<(), NameRefusal> {
         check_length(name, self.max_length_bytes)?;
         let trimmed = name.trim();
@@ -88,13 +94,16 @@ impl NameRules {
                 return Err(NameRefusal::Character(character));
             }
         }
+        if !name.chars().any(shows_by_itself) {
+            return Err(NameRefusal::Invisible);
+        }
         Ok(())
     }
 
     /// Whether a character that is not white space may stand in a name.
     fn allows(&self, character: char) -> bool {
         let is_letter_or_digit = if self.allow_unicode_alphanumeric {
-            character.is_alphanumeric() && !displays_as_nothing(character)
+            character.is_alphanumeric() && !is_blank(character)
         } else {
             character.is_ascii_alphanumeric()
         };
@@ -164,11 +173,6 @@ fn check_length(name: &str, max_bytes: usize) -> Result<(), NameRefusal> {
     Ok(())
 }
 
-/// The letters that have Unicode's property `Default_Ignorable_Code_Point`: the Hangul fillers.
-const fn displays_as_nothing(character: char) -> bool {
-    matches!(character, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,51 +209,97 @@ mod tests {
     #[test]
     fn characters_that_display_as_nothing_are_refused() {
         let rules = NameRules::default();
-        for filler in ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}'] {
-            assert!(
-                filler.is_alphanumeric(),
-                "U+{:04X} passes for a letter",
-                u32::from(filler)
-            );
-            assert_eq!(
-                rules.check_player_name(&filler.to_string()),
-                Err(NameRefusal::Character(filler))
-            );
-            assert_eq!(
-                rules.check_player_name(&format!("Bob{filler}")),
-                Err(NameRefusal::Character(filler))
-            );
+        for blank in [
+            '\u{115f}',
+            '\u{1160}',
+            '\u{3164}',
+            '\u{ffa0}',
+            '\u{13441}',
+            '\u{13442}',
+            '\u{2800}',
+        ] {
+            for name in [blank.to_string(), format!("Bob{blank}")] {
+                let refusal = rules.check_player_name(&name).expect_err("it cannot be seen");
+                assert_eq!(refusal, NameRefusal::Character(blank));
+                assert!(
+                    refusal
+                        .to_string()
+                        .ends_with(&format!("'\\u{{{:x}}}'", u32::from(blank))),
+                    "{refusal}"
+                );
+            }
         }
     }
 
     #[test]
-    fn no_other_ignorable_character_passes_for_a_letter() {
-        // The ranges of `Default_Ignorable_Code_Point`.
-        let ignorable = [
-            0xad..=0xad,
-            0x34f..=0x34f,
-            0x61c..=0x61c,
-            0x115f..=0x1160,
-            0x17b4..=0x17b5,
-            0x180b..=0x180f,
-            0x200b..=0x200f,
-            0x202a..=0x202e,
-            0x2060..=0x206f,
-            0x3164..=0x3164,
-            0xfe00..=0xfe0f,
-            0xfeff..=0xfeff,
-            0xffa0..=0xffa0,
-            0xfff0..=0xfff8,
-            0x1bca0..=0x1bca3,
-            0x1d173..=0x1d17a,
-            0xe0000..=0xe0fff,
-        ];
-        for character in ignorable.into_iter().flatten().filter_map(char::from_u32) {
+    fn a_name_shows_at_least_one_character() {
+        let rules = NameRules {
+            allow_leading_trailing_whitespace: true,
+            additional_allowed_characters: Some("\u{301}\u{94d}\u{2800}\u{3164}\u{200d}\u{e49}".to_owned()),
+            ..NameRules::default()
+        };
+        // The first three are marks that pass for letters by the rules of every server.
+        for name in [
+            "\u{345}",
+            "\u{93e}\u{93f}",
+            "\u{5b7} \u{5b4}",
+            "\u{301}\u{94d}",
+            "\u{2800} \u{3164}",
+            "\u{200d}",
+            " \u{e49}\u{e49}",
+        ] {
+            assert_eq!(rules.check_player_name(name), Err(NameRefusal::Invisible), "{name:?}");
+        }
+        for name in ["\u{345}", "\u{93e}\u{93f}"] {
+            let refusal = NameRules::default().check_player_name(name);
+            assert_eq!(refusal, Err(NameRefusal::Invisible), "{name:?}");
+        }
+        for name in ["-", "9", "\u{93e}x", "e\u{301}"] {
+            assert_eq!(rules.check_player_name(name), Ok(()), "{name:?}");
+        }
+    }
+
+    /// The operator's guide has the characters to be allowed for each script; here they are tried.
+    #[test]
+    fn scripts_that_need_marks_have_a_setting() {
+        let guide = include_str!("../../docs/operating.md");
+        let rows = guide.lines().filter_map(|line| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            let (script, name, marks) = (cells.next()?, cells.next()?, cells.next()?);
+            let quoted = marks.strip_prefix('`')?.split_once('`')?.0;
+            let marks = quoted
+                .starts_with(r#""\u"#)
+                .then(|| serde_json::from_str::<String>(quoted))?;
+            Some((script, name, marks.expect("a JSON text")))
+        });
+        let mut scripts = Vec::new();
+        for (script, name, marks) in rows {
+            let plain = NameRules::default();
             assert!(
-                !character.is_alphanumeric() || displays_as_nothing(character),
-                "U+{:04X}",
-                u32::from(character)
+                matches!(plain.check_player_name(name), Err(NameRefusal::Character(_))),
+                "{script}: {name}"
             );
+            let rules = NameRules {
+                additional_allowed_characters: Some(marks.clone()),
+                ..plain
+            };
+            assert_eq!(rules.check_player_name(name), Ok(()), "{script}: {name}");
+            assert!(
+                matches!(
+                    rules.check_player_name(&marks),
+                    Err(NameRefusal::Invisible | NameRefusal::TooLong { .. })
+                ),
+                "{script}: marks alone"
+            );
+            scripts.push(script);
+        }
+        assert!(
+            ["Devanagari", "Thai"].iter().all(|script| scripts.contains(script)),
+            "{scripts:?}"
+        );
+        // The points of Hebrew and the vowel signs of Arabic count as letters.
+        for name in ["חַיִּים", "مُحَمَّد"] {
+            assert_eq!(NameRules::default().check_player_name(name), Ok(()), "{name}");
         }
     }
 
