@@ -5,11 +5,28 @@
 //! of freezing: on the way in and out every moment is moved from the one clock to the other, and what was due in two
 //! seconds is due in two seconds. While something is frozen its time stands still.
 
+use std::time::{Duration, Instant};
+
 /// What the clock of an archive reads at the moment of freezing.
 ///
 /// A process whose own clock starts here too can hold every age that an archive can: 34 years. A clock that starts lower
 /// is legal, but there a moment from before its zero is moved to zero, and what hangs on it is due later than it was.
 pub const ARCHIVE_MS: u64 = 1 << 40;
+
+/// A span in milliseconds; one that no number can hold is the longest.
+#[must_use]
+pub fn whole_ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The moment `span` after `from`; beyond what the system's clock can tell, a moment that is never reached.
+#[must_use]
+pub fn moment_after(from: Instant, span: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(3_155_760_000);
+    from.checked_add(span)
+        .or_else(|| from.checked_add(CENTURY))
+        .unwrap_or(from)
+}
 
 /// The step from one clock to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +117,16 @@ mod tests {
                 thawed_at_ms + 9_000
             );
         }
+    }
+
+    #[test]
+    fn spans_without_end_add_up() {
+        assert_eq!(whole_ms(Duration::from_millis(1_500)), 1_500);
+        assert_eq!(whole_ms(Duration::MAX), u64::MAX);
+        let now = Instant::now();
+        assert_eq!(moment_after(now, Duration::from_secs(1)), now + Duration::from_secs(1));
+        let never = moment_after(now, Duration::MAX);
+        assert!(never > now + Duration::from_secs(3_000_000_000));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use signal_fish_relay::config::{Config, LoadError, LoadErrors, Loaded, Origin, Overrides, Surroundings, load};
+use signal_fish_relay::config::{BOUNDS, Config, LoadError, LoadErrors, Loaded, Origin, Overrides, Surroundings, load};
 use tempfile::TempDir;
 
 /// A machine with an executable's directory and a working directory.
@@ -393,5 +393,42 @@ proptest! {
         };
         let both = machine.load_with(&Overrides::default()).is_ok();
         prop_assert_eq!(both, alone(&first) && alone(&second), "two sources are good when each is");
+    }
+}
+
+#[test]
+fn a_variable_has_the_bounds_of_its_key() {
+    let none = Overrides::default();
+    for bound in BOUNDS {
+        let (false, path) = (bound.path.contains("[]"), bound.path) else {
+            continue; // a member of a list has no variable
+        };
+        let name = format!("SIGNAL_FISH__{}", path.replace('.', "__").to_uppercase());
+        for beyond in [
+            u128::from(bound.most) + 1,
+            u128::from(u64::MAX),
+            u128::from(u64::MAX) + 1,
+            u128::MAX,
+        ] {
+            let machine = Machine::new().variable(&name, beyond);
+            let faults = match machine.load_with(&none) {
+                Ok(loaded) => loaded.config.validate().expect_err(&name).to_string(),
+                Err(errors) => errors.to_string(),
+            };
+            assert!(faults.contains(&format!("`{path}`")), "{name}={beyond}: {faults}");
+        }
+        let machine = Machine::new().variable(&name, -1);
+        let faults = machine.load_with(&none).expect_err(&name).to_string();
+        assert!(faults.contains(&format!("`{path}`")), "{name}=-1: {faults}");
+        let loaded = Machine::new().variable(&name, bound.most).load();
+        let faults = loaded
+            .config
+            .validate()
+            .err()
+            .map_or(String::new(), |faults| faults.to_string());
+        assert!(
+            !faults.contains(&format!("from {} to {}", bound.least, bound.most)),
+            "{faults}"
+        );
     }
 }

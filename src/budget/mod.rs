@@ -22,7 +22,7 @@ impl Window {
 
     /// Begins a new window if the current one of `length_ms` is over; says whether it did, so that counts restart.
     pub const fn roll(&mut self, length_ms: u64, now_ms: u64) -> bool {
-        let over = now_ms >= self.began_at_ms + length_ms;
+        let over = now_ms >= self.began_at_ms.saturating_add(length_ms);
         if over {
             self.began_at_ms = now_ms;
         }
@@ -32,7 +32,11 @@ impl Window {
     /// Whole seconds until the window of `length_ms` is over, at least 1.
     #[must_use]
     pub const fn seconds_left(&self, length_ms: u64, now_ms: u64) -> u64 {
-        let left = (self.began_at_ms + length_ms).saturating_sub(now_ms).div_ceil(1000);
+        let left = self
+            .began_at_ms
+            .saturating_add(length_ms)
+            .saturating_sub(now_ms)
+            .div_ceil(1000);
         if left == 0 { 1 } else { left }
     }
 }

@@ -6,6 +6,7 @@
 //! [`not_built_yet`] or refused. Secrets are never printed. Must never read the process
 //! environment, the working directory or the standard input by itself: those are arguments.
 
+mod bounds;
 mod error;
 mod logging;
 mod metrics;
@@ -34,6 +35,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+pub use bounds::{BOUNDS, Bound};
 pub use error::{LoadError, LoadErrors, Origin};
 pub use logging::{LogFormat, LogLevel, LogRotation, LoggingConfig};
 pub use metrics::{CoordinationConfig, HistoryField, MetricsConfig};

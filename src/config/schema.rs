@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::bounds::{self, Bound};
 use super::{AllowedApp, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Secret, Topology};
 
 /// The member of every map in the exemplar; no real key is spelled like this.
@@ -19,8 +20,10 @@ const ANY_KEY: &str = "*";
 pub(super) enum Node {
     /// A string.
     Text,
-    /// A number or a switch.
-    Scalar,
+    /// A switch.
+    Switch,
+    /// A number within these bounds.
+    Number(Bound),
     /// A list whose members look like this.
     List(Box<Node>),
     /// A map with free keys whose values look like this.
@@ -32,33 +35,67 @@ pub(super) enum Node {
 impl Node {
     /// The whole configuration.
     pub(super) fn config() -> Self {
-        Self::of(&exemplar())
+        Self::of(&exemplar(), "")
     }
 
     /// The file that `security.app_auth_path` names.
     pub(super) fn app_file() -> Self {
-        let apps = Self::List(Box::new(Self::of(&exemplar_app())));
+        let apps = Self::List(Box::new(Self::of(&exemplar_app(), "security.allowed_apps[]")));
         Self::Section(BTreeMap::from([("apps".to_owned(), apps)]))
     }
 
-    fn of(exemplar: &impl Serialize) -> Self {
-        Self::of_value(&serde_json::to_value(exemplar).expect("a config has string keys only"))
+    fn of(exemplar: &impl Serialize, path: &str) -> Self {
+        Self::of_value(
+            &serde_json::to_value(exemplar).expect("a config has string keys only"),
+            path,
+        )
     }
 
-    fn of_value(value: &Value) -> Self {
+    fn of_value(value: &Value, path: &str) -> Self {
         match value {
             Value::String(_) => Self::Text,
-            Value::Null | Value::Bool(_) | Value::Number(_) => Self::Scalar,
-            Value::Array(members) => Self::List(Box::new(members.first().map_or(Self::Scalar, Self::of_value))),
+            Value::Null | Value::Bool(_) => Self::Switch,
+            Value::Number(_) => Self::Number(bounds::of(path)),
+            Value::Array(members) => {
+                let member = members.first().expect("the exemplar leaves nothing out");
+                Self::List(Box::new(Self::of_value(member, &format!("{path}[]"))))
+            }
             Value::Object(members) => match members.get(ANY_KEY) {
-                Some(value) => Self::Map(Box::new(Self::of_value(value))),
+                Some(value) => Self::Map(Box::new(Self::of_value(value, &join(path, ANY_KEY)))),
                 None => Self::Section(
                     members
                         .iter()
-                        .map(|(key, value)| (key.clone(), Self::of_value(value)))
+                        .map(|(key, value)| (key.clone(), Self::of_value(value, &join(path, key))))
                         .collect(),
                 ),
             },
+        }
+    }
+
+    /// Calls `found` for every number in `value`, with its own path and what it may be.
+    pub(super) fn numbers(&self, value: &Value, path: &str, found: &mut impl FnMut(&str, u64, Bound)) {
+        match (self, value) {
+            (Self::Number(bound), Value::Number(number)) => {
+                found(path, number.as_u64().expect("every number's type is unsigned"), *bound);
+            }
+            (Self::Section(keys), Value::Object(members)) => {
+                for (key, value) in members {
+                    if let Some(node) = keys.get(key) {
+                        node.numbers(value, &join(path, key), found);
+                    }
+                }
+            }
+            (Self::List(node), Value::Array(members)) => {
+                for (index, member) in members.iter().enumerate() {
+                    node.numbers(member, &format!("{path}[{index}]"), found);
+                }
+            }
+            (Self::Map(node), Value::Object(members)) => {
+                for (key, value) in members {
+                    node.numbers(value, &join(path, key), found);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -67,7 +104,7 @@ impl Node {
         path.iter().try_fold(self, |node, key| match node {
             Self::Section(keys) => keys.get(key),
             Self::Map(values) => Some(&**values),
-            Self::Text | Self::Scalar | Self::List(_) => None,
+            Self::Text | Self::Switch | Self::Number(_) | Self::List(_) => None,
         })
     }
 
@@ -84,7 +121,9 @@ impl Node {
                     found.push(path.to_owned());
                     walk(member, &format!("{path}[]"), found);
                 }
-                Node::Text | Node::Scalar | Node::List(_) | Node::Map(_) => found.push(path.to_owned()),
+                Node::Text | Node::Switch | Node::Number(_) | Node::List(_) | Node::Map(_) => {
+                    found.push(path.to_owned());
+                }
             }
         }
         let mut found = Vec::new();
@@ -170,6 +209,7 @@ fn exemplar() -> Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::BOUNDS;
 
     fn has_null_or_empty(value: &Value) -> bool {
         match value {
@@ -194,8 +234,15 @@ mod tests {
             tree.at(&path("protocol.sdk_compatibility.minimum_versions.anything")),
             Some(&Node::Text)
         );
-        assert_eq!(tree.at(&path("security.max_game_data_bytes.json")), Some(&Node::Scalar));
-        assert_eq!(tree.at(&path("port")), Some(&Node::Scalar));
+        assert_eq!(
+            tree.at(&path("protocol.sdk_compatibility.enforce")),
+            Some(&Node::Switch)
+        );
+        let json = bounds::of("security.max_game_data_bytes.json");
+        assert_eq!(
+            tree.at(&path("security.max_game_data_bytes.json")),
+            Some(&Node::Number(json))
+        );
         assert_eq!(tree.at(&path("port.low")), None);
         assert!(
             tree.leaf_paths()
@@ -203,15 +250,14 @@ mod tests {
         );
     }
 
-    /// Key and default of a row like ``| `port` | `3536` | … |``.
-    fn documented(row: &str) -> Option<(&str, Option<&str>)> {
+    /// Key, default and range of a row like ``| `port` | `3536` |  | 0 … 65535 | … |``.
+    fn documented(row: &str) -> Option<(&str, (Option<&str>, &str))> {
         let mut cells = row.strip_prefix("| `")?.split(" | ");
         let key = cells.next()?.strip_suffix('`')?;
         let default = cells.next()?;
-        Some((
-            key,
-            default.strip_prefix('`').and_then(|default| default.strip_suffix('`')),
-        ))
+        let range = cells.nth(1).unwrap_or_default();
+        let default = default.strip_prefix('`').and_then(|default| default.strip_suffix('`'));
+        Some((key, (default, range)))
     }
 
     #[test]
@@ -222,12 +268,17 @@ mod tests {
         let rows: BTreeMap<_, _> = keys.lines().filter_map(documented).collect();
         let defaults = serde_json::to_value(Config::default()).expect("a config serialises");
         for path in Node::config().leaf_paths() {
-            let shown = rows
+            let (shown, range) = rows
                 .get(path.as_str())
                 .unwrap_or_else(|| panic!("{path} is not in the guide"));
             let default = path.split('.').try_fold(&defaults, |value, key| value.get(key));
             if let Some(default) = default.filter(|default| !default.is_array() && !default.is_object()) {
                 assert_eq!(*shown, Some(default.to_string().as_str()), "{path}");
+            }
+            if let Some(bound) = BOUNDS.iter().find(|bound| bound.path == path) {
+                // The upper end of some is another key.
+                let shows_its_end = range.contains(&format!("… {}", bound.most)) || range.contains("… `");
+                assert!(shows_its_end, "{path}: {range} does not show {}", bound.most);
             }
         }
         let known = Node::config();

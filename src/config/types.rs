@@ -58,7 +58,7 @@ pub(super) fn take_wrong_types<T: DeserializeOwned>(
 fn take_wrong_shapes(value: &mut Value, node: &Node, path: &str, found: &mut Vec<WrongType>) -> bool {
     let expected = match (value, node) {
         (Value::Array(_), Node::Section(_)) => "an object with keys",
-        (Value::Array(_) | Value::Object(_), Node::Text | Node::Scalar) => "a single value",
+        (Value::Array(_) | Value::Object(_), Node::Text | Node::Switch | Node::Number(_)) => "a single value",
         (Value::Object(members), node @ (Node::Section(_) | Node::Map(_))) => {
             members.retain(|key, value| match node.at(std::slice::from_ref(key)) {
                 Some(node) => take_wrong_shapes(value, node, &join(path, key), found),

@@ -64,7 +64,7 @@ impl<S> Greetings<S> {
             is_in_line: false,
         };
         let at = self.table.insert(greeting);
-        self.deadlines.push_back((now_ms + self.timeout_ms, at));
+        self.deadlines.push_back((now_ms.saturating_add(self.timeout_ms), at));
         at
     }
 

@@ -143,7 +143,7 @@ impl Room {
             seat,
             held_authority: departure.held_authority,
             allowance,
-            expires_at_ms: now_ms + window_ms,
+            expires_at_ms: now_ms.saturating_add(window_ms),
             is_disowned: false,
             was_told_token,
             first_missed,

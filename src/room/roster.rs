@@ -60,7 +60,7 @@ impl UndeliverableNotice {
     pub fn due(&mut self, now_ms: u64) -> Option<u64> {
         if self
             .told_at_ms
-            .is_some_and(|told_at_ms| now_ms < told_at_ms + Self::INTERVAL_MS)
+            .is_some_and(|told_at_ms| now_ms < told_at_ms.saturating_add(Self::INTERVAL_MS))
         {
             self.kept_back += 1;
             return None;

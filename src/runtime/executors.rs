@@ -15,6 +15,7 @@ use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, PoolPlacement, 
 
 use super::cpus::Placement;
 use super::{Tick, locked_memory, signals};
+use crate::clock::moment_after;
 use crate::shard::ShardId;
 
 /// The name of a shard's thread is this and its number.
@@ -134,7 +135,7 @@ where
     Body: FnOnce(Tick) -> Result<Main, SetUpError> + Send + 'static,
     Main: Future<Output = ()> + 'static,
 {
-    let give_up_at = Instant::now() + deadline;
+    let give_up_at = moment_after(Instant::now(), deadline);
     let (notify, events) = bounded(placement.shards() + 1);
     let (report, reports) = bounded(placement.shards());
     let (release, released) = bounded::<()>(placement.shards());

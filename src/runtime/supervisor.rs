@@ -13,6 +13,7 @@ use std::{fmt, process};
 use crossbeam_channel::{RecvTimeoutError, Sender};
 
 use super::executors::{Event, Shards, list};
+use crate::clock::moment_after;
 use crate::shard::ShardId;
 
 /// How often the supervisor looks after what no shard looks after.
@@ -150,7 +151,7 @@ impl Supervisor {
                 Some(instant) => self.shards.events.recv_deadline(instant),
             };
             match event {
-                Ok(Event::StopRequested) => give_up_at = Some(Instant::now() + self.stop_within),
+                Ok(Event::StopRequested) => give_up_at = Some(moment_after(Instant::now(), self.stop_within)),
                 Ok(Event::Ended { shard, panicked }) if panicked || give_up_at.is_none() => {
                     return Outcome::ShardEnded { shard };
                 }

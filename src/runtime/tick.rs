@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use glommio::Task;
 use glommio::timer::Timer;
 
+use crate::clock::moment_after;
+
 type Hook = Box<dyn FnMut(Instant)>;
 
 /// The longest that a shard could sleep with work waiting, should everything else that prevents it fail.
@@ -55,7 +57,7 @@ impl Tick {
 #[must_use = "dropping the task ends the beat"]
 pub fn every(interval: Duration, mut on_beat: impl FnMut(Instant) + 'static) -> Task<()> {
     glommio::spawn_local(async move {
-        let mut due = Instant::now() + interval;
+        let mut due = moment_after(Instant::now(), interval);
         loop {
             Timer::new(due.saturating_duration_since(Instant::now())).await;
             let now = Instant::now();
@@ -67,8 +69,12 @@ pub fn every(interval: Duration, mut on_beat: impl FnMut(Instant) + 'static) -> 
 
 /// On the grid of `due` where that is still ahead, else a whole interval from now.
 fn next_beat(due: Instant, now: Instant, interval: Duration) -> Instant {
-    let on_grid = due + interval;
-    if on_grid > now { on_grid } else { now + interval }
+    let on_grid = moment_after(due, interval);
+    if on_grid > now {
+        on_grid
+    } else {
+        moment_after(now, interval)
+    }
 }
 
 #[cfg(test)]

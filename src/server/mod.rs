@@ -198,7 +198,9 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         }
     })?;
     let drain_grace = pump_settings.drain_grace;
-    let longest_stop = drain_grace + pump_settings.drain_spread + pump_settings.flush_timeout;
+    let longest_stop = drain_grace
+        .saturating_add(pump_settings.drain_spread)
+        .saturating_add(pump_settings.flush_timeout);
     let supervisor = Supervisor::new(running, longest_stop, STOP_GRACE);
     let stopper = Stopper {
         world: Arc::clone(&world),

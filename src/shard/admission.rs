@@ -256,7 +256,7 @@ impl AdmissionLedger {
         let recent = counts.handshakes.entry(app.clone()).or_default();
         while recent
             .front()
-            .is_some_and(|(at_ms, _)| at_ms + HANDSHAKE_WINDOW_MS <= now_ms)
+            .is_some_and(|(at_ms, _)| at_ms.saturating_add(HANDSHAKE_WINDOW_MS) <= now_ms)
         {
             recent.pop_front();
         }

@@ -30,7 +30,7 @@ impl<L> Shard<L> {
             Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
         }
         self.vacate(at, self.keeps_seat(code), now);
-        let gives_up_at_ms = now.mono_ms + self.world.settings.close_timeout_ms;
+        let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
         let connection = self.post.connections.get_mut(at).expect("looked up above");
         if code == Some(CloseCode::SlowConsumer) {
             let dropped = connection.outbox.discard_unsent(&mut self.post.pool);
@@ -71,7 +71,7 @@ impl<L> Shard<L> {
             return;
         }
         self.vacate(at, self.keeps_seat(None), now);
-        let gives_up_at_ms = now.mono_ms + self.world.settings.close_timeout_ms;
+        let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };

@@ -30,7 +30,7 @@ impl<L> Shard<L> {
             return;
         }
         self.drain.notice = Some(GoingAway {
-            deadline_ms: now.wall.unix_ms() + grace_ms,
+            deadline_ms: now.wall.unix_ms().saturating_add(grace_ms),
             retry_after_secs: (grace_ms > 0).then_some((grace_ms / 1_000).max(1)),
         });
         for at in self.everybody() {
@@ -59,7 +59,7 @@ impl<L> Shard<L> {
     /// within what is left of the span.
     pub fn dismiss_within(&mut self, span_ms: u64, now: Now) {
         self.world.begin_drain();
-        self.drain.last_close_ms = Some(now.mono_ms + span_ms);
+        self.drain.last_close_ms = Some(now.mono_ms.saturating_add(span_ms));
         let (mut moments, mut moments_afar) = (AHashMap::new(), AHashMap::new());
         for at in self.everybody() {
             let place = self.post.connections.get(at).and_then(|connection| connection.place);
@@ -83,7 +83,7 @@ impl<L> Shard<L> {
 
     fn draw_dismissal_ms(&mut self, now: Now) -> u64 {
         let left_ms = self.drain.last_close_ms.unwrap_or(0).saturating_sub(now.mono_ms);
-        now.mono_ms + self.random.next_u64() % left_ms.max(1)
+        now.mono_ms.saturating_add(self.random.next_u64() % left_ms.max(1))
     }
 
     fn dismiss_at(&mut self, at: MemberRef, leaves_at_ms: u64) {

@@ -52,7 +52,7 @@ impl<L> Shard<L> {
     pub(super) fn sweep(&mut self, now: Now) {
         if self.sweep.place.is_none() && now.mono_ms >= self.sweep.next_ms {
             self.sweep = Sweep {
-                next_ms: now.mono_ms + self.world.settings.rooms.sweep_interval_ms,
+                next_ms: now.mono_ms.saturating_add(self.world.settings.rooms.sweep_interval_ms),
                 place: Some(0),
             };
             self.report_signs_of_life();
@@ -84,7 +84,7 @@ impl<L> Shard<L> {
         }
         // What outposts have heard is up to two of their sweeps old.
         let inactive_ms = match self.post.branches.heard_ms(room.id()) {
-            Some(_) => inactive_ms + 2 * rules.sweep_interval_ms,
+            Some(_) => inactive_ms.saturating_add(rules.sweep_interval_ms.saturating_mul(2)),
             None => inactive_ms,
         };
         let limit_ms = if room.is_empty() { empty_ms } else { inactive_ms };

@@ -66,7 +66,7 @@ impl<L> Shard<L> {
             && let Some(connection) = self.post.connections.get_mut(at)
         {
             let interval_ms = world.settings.delivery.stats_interval_ms;
-            connection.next_stats_ms = interval_ms.map(|interval| now.mono_ms + interval);
+            connection.next_stats_ms = interval_ms.map(|interval| now.mono_ms.saturating_add(interval));
         }
         self.tell_of_drain(at, now);
         self.plan_check(at);

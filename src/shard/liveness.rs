@@ -157,31 +157,37 @@ impl<L> Shard<L> {
                 .oldest_queued_at_ms(connection.session.dialect().version >= ProtocolVersion::V3)
                 // Much may wait for long for somebody who reads: senders are paced for it.
                 .filter(|_| !connection.uptake.keeps_reading());
-            let aged = oldest_ms.map_or(u64::MAX, |at| at + settings.outbox.max_age_ms);
-            aged.min(since + settings.outbox.stall_timeout_ms)
+            let aged = oldest_ms.map_or(u64::MAX, |at| at.saturating_add(settings.outbox.max_age_ms));
+            aged.min(since.saturating_add(settings.outbox.stall_timeout_ms))
         });
         Some(Moments {
             give_up_ms: None,
             leave_ms: connection.leaves_at_ms,
-            handshake_ms: awaits_handshake.then_some(connection.session.opened_at_ms() + settings.handshake.timeout_ms),
+            handshake_ms: awaits_handshake.then_some(
+                connection
+                    .session
+                    .opened_at_ms()
+                    .saturating_add(settings.handshake.timeout_ms),
+            ),
             slow_ms,
             idle_ms: liveness
                 .idle_timeout_ms
                 .filter(|_| !awaits_handshake)
-                .map(|timeout| heard_ms + timeout),
+                .map(|timeout| heard_ms.saturating_add(timeout)),
             // Whether a message counts as activity shows when it is complete.
             activity_ms: liveness.activity_timeout_ms.map(|timeout| {
                 let arriving_until_ms = connection.unfinished.map_or(0, Unfinished::deadline_ms);
-                (connection.last_activity_ms + timeout).max(arriving_until_ms)
+                (connection.last_activity_ms.saturating_add(timeout)).max(arriving_until_ms)
             }),
             // While it acknowledges what it is sent, a peer may be too busy reading to answer.
-            pong_ms: connection
-                .probe
-                .map(|probe| probe.sent_at_ms.max(connection.uptake.progress_at_ms()) + liveness.pong_timeout_ms),
+            pong_ms: connection.probe.map(|probe| {
+                let heard_or_taken_ms = probe.sent_at_ms.max(connection.uptake.progress_at_ms());
+                heard_or_taken_ms.saturating_add(liveness.pong_timeout_ms)
+            }),
             probe_ms: liveness
                 .ping_interval_ms
                 .filter(|_| connection.probe.is_none())
-                .map(|interval| heard_ms + interval),
+                .map(|interval| heard_ms.saturating_add(interval)),
             stats_ms: connection.next_stats_ms,
             unfinished_ms: connection.unfinished.map(Unfinished::deadline_ms),
             ask_ms: connection.uptake.next_ask_ms(),
@@ -209,7 +215,7 @@ impl<L> Shard<L> {
     fn tell_stats(&mut self, at: MemberRef, now: Now) {
         let interval_ms = self.world.settings.delivery.stats_interval_ms;
         if let Some(connection) = self.post.connections.get_mut(at) {
-            connection.next_stats_ms = interval_ms.map(|interval_ms| now.mono_ms + interval_ms);
+            connection.next_stats_ms = interval_ms.map(|interval_ms| now.mono_ms.saturating_add(interval_ms));
         }
         if let Some(interval_ms) = interval_ms {
             self.post.report_stats(at, interval_ms, now.mono_ms);

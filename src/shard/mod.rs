@@ -140,7 +140,7 @@ impl<L> Shard<L> {
     /// A shard without connections. `seed` is where all its randomness comes from.
     #[must_use]
     pub fn new(id: ShardId, world: Arc<World>, seed: [u8; 32], now: Now) -> Self {
-        let sweep = Sweep::planned(now.mono_ms + world.settings.rooms.sweep_interval_ms);
+        let sweep = Sweep::planned(now.mono_ms.saturating_add(world.settings.rooms.sweep_interval_ms));
         let (access_revision, access) = world.access.newest();
         let post = Post {
             counters: Arc::clone(world.counters(id)),

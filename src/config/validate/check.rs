@@ -1,5 +1,6 @@
 //! Collecting faults.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
@@ -7,6 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::config::error::lines;
+use crate::config::schema::Node;
 use crate::config::{Config, Secret};
 
 /// A value that is not allowed.
@@ -31,6 +33,8 @@ pub struct Violations(pub Vec<Violation>);
 /// Collects faults.
 pub(super) struct Check {
     found: Vec<Violation>,
+    /// Numbers that are beyond what they may ever be: no rule has more to say of them.
+    out_of_bounds: BTreeSet<String>,
     defaults: Value,
 }
 
@@ -55,8 +59,20 @@ impl Check {
         let defaults = serde_json::to_value(Config::default()).expect("a config has string keys only");
         Self {
             found: Vec::new(),
+            out_of_bounds: BTreeSet::new(),
             defaults,
         }
+    }
+
+    /// Every number must lie within its bounds.
+    pub(super) fn numbers(&mut self, config: &Config) {
+        let values = serde_json::to_value(config).expect("a config has string keys only");
+        Node::config().numbers(&values, "", &mut |path, value, bound| {
+            self.range(path, value, bound.least..=bound.most);
+            if !(bound.least..=bound.most).contains(&value) {
+                self.out_of_bounds.insert(path.to_owned());
+            }
+        });
     }
 
     pub(super) fn finish(self) -> Result<(), Violations> {
@@ -73,14 +89,6 @@ impl Check {
         if !(low..=high).contains(&value.wide()) {
             let cure = self.default_cure(path);
             self.push(path, value.wide(), &format!("must be from {low} to {high}"), &cure);
-        }
-    }
-
-    /// The value must not be below `low`.
-    pub(super) fn at_least(&mut self, path: &str, value: impl Number, low: u64) {
-        if value.wide() < low {
-            let cure = self.default_cure(path);
-            self.push(path, value.wide(), &format!("must be at least {low}"), &cure);
         }
     }
 
@@ -103,6 +111,9 @@ impl Check {
     }
 
     fn push(&mut self, path: &str, value: impl Display, allowed: &str, cure: &str) {
+        if self.out_of_bounds.contains(path) {
+            return;
+        }
         self.found.push(Violation {
             path: path.to_owned(),
             value: value.to_string(),

@@ -28,8 +28,8 @@ impl Config {
     /// All faults.
     pub fn validate(&self) -> Result<(), Violations> {
         let mut check = Check::new();
+        check.numbers(self);
         server(self, &mut check);
-        rate_limit(self, &mut check);
         protocol(self, &mut check);
         logging(self, &mut check);
         security::check(self, &mut check);
@@ -51,12 +51,6 @@ fn server(config: &Config, check: &mut Check) {
         u64::from(server.default_max_players),
         1..=players_limit.max(1),
     );
-    check.at_least("server.room_cleanup_interval", server.room_cleanup_interval, 1);
-    check.at_least("server.max_rooms_per_game", server.max_rooms_per_game, 1);
-    check.at_least("server.max_rooms", server.max_rooms, 1);
-    check.at_least("server.inactive_room_timeout", server.inactive_room_timeout, 1);
-    check.at_least("server.reconnection_window", server.reconnection_window, 1);
-    check.range("server.event_buffer_size", server.event_buffer_size, 0..=65_536);
 
     let throttle = server.heartbeat_throttle_secs;
     check.rule(
@@ -88,28 +82,8 @@ fn server(config: &Config, check: &mut Check) {
     }
 }
 
-fn rate_limit(config: &Config, check: &mut Check) {
-    let limits = &config.rate_limit;
-    check.at_least("rate_limit.time_window", limits.time_window, 1);
-    check.at_least("rate_limit.max_room_creations", limits.max_room_creations, 1);
-    check.at_least("rate_limit.max_join_attempts", limits.max_join_attempts, 1);
-    check.at_least("rate_limit.max_signals", limits.max_signals, 1);
-    check.at_least(
-        "rate_limit.max_inbound_error_replies",
-        limits.max_inbound_error_replies,
-        1,
-    );
-    check.at_least("rate_limit.max_relay_bytes", limits.max_relay_bytes, 1);
-    check.at_least("rate_limit.max_room_relay_bytes", limits.max_room_relay_bytes, 1);
-}
-
 fn protocol(config: &Config, check: &mut Check) {
     let protocol = &config.protocol;
-    check.at_least("protocol.max_game_name_length", protocol.max_game_name_length, 1);
-    check.at_least("protocol.room_code_length", protocol.room_code_length, 1);
-    check.at_least("protocol.max_player_name_length", protocol.max_player_name_length, 1);
-    check.at_least("protocol.max_players_limit", protocol.max_players_limit, 1);
-    check.range("protocol.min_protocol_version", protocol.min_protocol_version, 2..=3);
     let oldest = u64::from(protocol.min_protocol_version).clamp(2, 3);
     check.range(
         "protocol.max_protocol_version",
@@ -259,46 +233,6 @@ fn websocket(config: &Config, check: &mut Check) {
             "raise it, or shorten the batches",
         );
     }
-    check.range("websocket.auth_timeout_secs", websocket.auth_timeout_secs, 5..=60);
-    check.range(
-        "websocket.http_header_read_timeout_secs",
-        websocket.http_header_read_timeout_secs,
-        1..=60,
-    );
-    check.range(
-        "websocket.server_ping_interval_secs",
-        websocket.server_ping_interval_secs,
-        0..=3600,
-    );
-    check.range("websocket.pong_timeout_secs", websocket.pong_timeout_secs, 1..=3600);
-    check.range(
-        "websocket.socket_send_buffer_bytes",
-        websocket.socket_send_buffer_bytes,
-        0..=16_777_216,
-    );
-    check.at_least("websocket.send_queue_capacity", websocket.send_queue_capacity, 1);
-    check.at_least("websocket.control_queue_capacity", websocket.control_queue_capacity, 2);
-    check.range(
-        "websocket.slow_consumer_timeout_ms",
-        websocket.slow_consumer_timeout_ms,
-        1..=600_000,
-    );
-    check.at_least("websocket.max_sojourn_ms", websocket.max_sojourn_ms, 1);
-    check.range(
-        "websocket.pacing_free_rate_bytes",
-        websocket.pacing_free_rate_bytes,
-        1_024..=1_000_000_000,
-    );
-    check.range(
-        "websocket.pacing_burst_bytes",
-        websocket.pacing_burst_bytes,
-        0..=1_000_000_000,
-    );
-    check.range(
-        "websocket.delivery_stats_interval_secs",
-        websocket.delivery_stats_interval_secs,
-        0..=3600,
-    );
 }
 
 fn metrics(config: &Config, check: &mut Check) {
@@ -314,9 +248,6 @@ fn metrics(config: &Config, check: &mut Check) {
 
 fn runtime(config: &Config, check: &mut Check) {
     let runtime = &config.runtime;
-    check.range("runtime.shards", runtime.shards, 0..=1024);
-    check.range("runtime.tick_ms", runtime.tick_ms, 1..=100);
-    check.range("runtime.turn_window_us", runtime.turn_window_us, 0..=10_000);
     check.rule(
         "runtime.cpu_slice_us",
         runtime.cpu_slice_us,
@@ -324,14 +255,6 @@ fn runtime(config: &Config, check: &mut Check) {
         "must be 0 (as the system does it) or between 100 and 100000",
         "500 does well; set 0 to leave it to the system",
     );
-    check.range("runtime.inbox_capacity", runtime.inbox_capacity, 16..=1_048_576);
-    check.range("runtime.inbox_reserve", runtime.inbox_reserve, 16..=1_048_576);
-    check.range("runtime.outpost_members", runtime.outpost_members, 0..=1_048_576);
-    check.range("runtime.listen_backlog", runtime.listen_backlog, 1..=i32::MAX as u64);
-    check.range("runtime.start_timeout_ms", runtime.start_timeout_ms, 100..=600_000);
-    check.range("runtime.drain_spread_ms", runtime.drain_spread_ms, 0..=600_000);
-    check.range("runtime.flush_timeout_ms", runtime.flush_timeout_ms, 0..=600_000);
-    check.at_least("runtime.max_fragments", runtime.max_fragments, 1);
     if let Some(bytes) = runtime.outbox_max_bytes {
         let least = config.largest_relayed_frame_bytes();
         check.rule(

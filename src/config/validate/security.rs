@@ -42,11 +42,6 @@ fn sizes(config: &Config, check: &mut Check) {
     let most = outbound
         .min(MAX_OUTBOUND_BYTES)
         .saturating_sub(SecurityConfig::ENVELOPE_BYTES);
-    check.range(
-        "security.max_outbound_message_size",
-        outbound,
-        1..=MAX_OUTBOUND_BYTES.wide(),
-    );
     check.rule(
         "security.max_message_size",
         security.max_message_size,
@@ -72,7 +67,6 @@ fn sizes(config: &Config, check: &mut Check) {
         "times protocol.max_players_limit must fit security.max_outbound_message_size",
         "lower it or protocol.max_players_limit, or raise security.max_outbound_message_size",
     );
-    check.at_least("security.max_connections", security.max_connections, 1);
     let connections = security.max_connections.max(1);
     check.range(
         "security.max_connections_per_ip",
@@ -151,17 +145,6 @@ fn apps(config: &Config, check: &mut Check) {
             "is in the list twice (security.app_auth_path is part of the list)",
             "remove one of the entries",
         );
-        let quotas = [
-            ("max_rooms", app.max_rooms.map(u64::from)),
-            ("max_players_per_room", app.max_players_per_room.map(u64::from)),
-            ("rate_limit_per_minute", app.rate_limit_per_minute.map(u64::from)),
-            ("max_relay_bytes", app.max_relay_bytes),
-        ];
-        for (key, quota) in quotas {
-            if let Some(quota) = quota {
-                check.at_least(&path(key), quota, 1);
-            }
-        }
         check.rule(
             &path("require_connect_token"),
             true,

@@ -31,6 +31,7 @@ use super::pace::Pace;
 use super::socket::Socket;
 use super::system::System;
 use super::websocket::InboundLimits;
+use crate::clock::whole_ms;
 use crate::room::MemberRef;
 use crate::shard::{Inbox, InboxSender, Letter, Shard, Transfer};
 
@@ -134,7 +135,7 @@ impl<K: Kernel> Pump<K> {
             settings,
         } = parts;
         let limits = inbound_limits(&shard.world().settings);
-        let greeting_timeout_ms = settings.greeting_timeout.as_millis() as u64;
+        let greeting_timeout_ms = whole_ms(settings.greeting_timeout);
         let (moment, now) = (kernel.moment(), kernel.now());
         Self {
             greetings: Greetings::new(greeting_timeout_ms, settings.max_greetings),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::kernel::Kernel;
 use super::Pump;
+use crate::clock::whole_ms;
 use crate::shard::Now;
 
 /// How far a pump is.
@@ -24,11 +25,11 @@ impl<K: Kernel> Pump<K> {
     pub(super) fn drain(&mut self, grace: Duration, now: Now) {
         if self.stage == Stage::Serving {
             self.stage = Stage::Draining {
-                until_ms: now.mono_ms + grace.as_millis() as u64,
+                until_ms: now.mono_ms.saturating_add(whole_ms(grace)),
             };
             self.kernel.close_listeners();
             self.greetings.clear();
-            self.shard.announce_drain(grace.as_millis() as u64, now);
+            self.shard.announce_drain(whole_ms(grace), now);
         }
     }
 
@@ -44,7 +45,7 @@ impl<K: Kernel> Pump<K> {
                     self.close_all(now);
                 } else {
                     self.shard.dismiss_within(span_ms, now);
-                    let until_ms = now.mono_ms + span_ms;
+                    let until_ms = now.mono_ms.saturating_add(span_ms);
                     self.stage = Stage::Dismissing { until_ms };
                 }
                 false
@@ -62,11 +63,11 @@ impl<K: Kernel> Pump<K> {
     /// second look for another server, but never longer than the operator allows.
     fn dismissal_span_ms(&self) -> u64 {
         let connections = self.shard.world().ledger.admitted().connections as u64;
-        connections.min(self.settings.drain_spread.as_millis() as u64)
+        connections.min(whole_ms(self.settings.drain_spread))
     }
 
     fn close_all(&mut self, now: Now) {
-        let until_ms = now.mono_ms + self.settings.flush_timeout.as_millis() as u64;
+        let until_ms = now.mono_ms.saturating_add(whole_ms(self.settings.flush_timeout));
         self.stage = Stage::Flushing { until_ms };
         self.shard.close_all(now);
     }

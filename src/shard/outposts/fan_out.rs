@@ -228,7 +228,7 @@ fn tell_slice<L>(outpost: &mut Outpost, post: &mut Post<L>, settings: &Settings,
         let is_bulletin = |mail: &&OutpostMail| matches!(mail, OutpostMail::Bulletin(_));
         outpost.pass = outpost.mail.iter().take_while(is_bulletin).count();
         let gathers = outpost.watchers.len() >= GATHERING_WATCHERS && outpost.pass == outpost.mail.len();
-        outpost.next_pass_ms = if gathers { now_ms + GATHER_MS } else { 0 };
+        outpost.next_pass_ms = if gathers { now_ms.saturating_add(GATHER_MS) } else { 0 };
     }
     let consignments: Vec<_> = outpost
         .mail
