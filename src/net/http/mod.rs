@@ -11,3 +11,4 @@ mod upgrade;
 pub use request::{Head, MAX_HEAD_BYTES, RequestRefusal, read_head};
 pub use response::{Response, Status};
 pub use routes::{Answer, Site};
+pub use upgrade::answer_by_the_standard;

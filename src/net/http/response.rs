@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::request::RequestRefusal;
+
 /// The statuses that this server answers with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -94,6 +96,16 @@ impl Response {
             text.push_str(&body);
         }
         text.into_bytes()
+    }
+}
+
+impl From<RequestRefusal> for Response {
+    fn from(refusal: RequestRefusal) -> Self {
+        let status = match refusal {
+            RequestRefusal::Malformed => Status::BadRequest,
+            RequestRefusal::TooLarge => Status::HeadTooLarge,
+        };
+        Self::text(status, refusal.to_string())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::request::{Head, RequestRefusal, read_head};
+use super::request::{Head, read_head};
 use super::response::{Response, Status};
 use super::upgrade::{self, Outcome, UpgradeFacts};
 use crate::auth::token_binding::{BindingPolicy, HandshakeKey};
@@ -55,13 +55,7 @@ impl Site {
         match read_head(bytes) {
             Ok(None) => Answer::Wait,
             Ok(Some((head, head_bytes))) => self.route(&head, head_bytes, random),
-            Err(refusal) => {
-                let status = match refusal {
-                    RequestRefusal::Malformed => Status::BadRequest,
-                    RequestRefusal::TooLarge => Status::HeadTooLarge,
-                };
-                Answer::Close(Response::text(status, refusal.to_string()).into_bytes(false))
-            }
+            Err(refusal) => Answer::Close(Response::from(refusal).into_bytes(false)),
         }
     }
 

@@ -52,10 +52,7 @@ pub(super) fn answer(head: &Head<'_>, facts: &UpgradeFacts<'_>) -> Outcome {
         }
         Ok(key) => match negotiate_binding(head, facts.token_binding) {
             Ok(binding) => {
-                let mut accepted = Response::new(Status::SwitchingProtocols)
-                    .field("Upgrade", "websocket")
-                    .field("Connection", "Upgrade")
-                    .field("Sec-WebSocket-Accept", derive_accept_key(key));
+                let mut accepted = switch(key);
                 if let Some(policy) = facts.token_binding.filter(|_| binding.is_some()) {
                     accepted = accepted.field("Sec-WebSocket-Protocol", &policy.subprotocol);
                 }
@@ -66,11 +63,30 @@ pub(super) fn answer(head: &Head<'_>, facts: &UpgradeFacts<'_>) -> Outcome {
                 marked(response, refusal.outcome(), facts)
             }
         },
-        Err(Refused::Version) => Response::text(Status::BadRequest, "this server speaks WebSocket version 13")
-            .field("Sec-WebSocket-Version", 13),
-        Err(Refused::Malformed(why)) => Response::text(Status::BadRequest, why),
+        Err(refused) => refused.into(),
     };
     Outcome::Refused(refusal)
+}
+
+/// Answers a request for a WebSocket by the standard alone. Who may connect, from where and to what is for the caller to
+/// say.
+///
+/// # Errors
+///
+/// The refusal of a request that is no upgrade.
+pub fn answer_by_the_standard(head: &Head<'_>) -> Result<Response, Response> {
+    if head.method != "GET" {
+        return Err(Response::new(Status::MethodNotAllowed).field("Allow", "GET"));
+    }
+    check(head).map(switch).map_err(Response::from)
+}
+
+/// The upgrade of the client that sent this key.
+fn switch(key: &[u8]) -> Response {
+    Response::new(Status::SwitchingProtocols)
+        .field("Upgrade", "websocket")
+        .field("Connection", "Upgrade")
+        .field("Sec-WebSocket-Accept", derive_accept_key(key))
 }
 
 fn negotiate_binding(head: &Head<'_>, policy: Option<&BindingPolicy>) -> Result<Option<HandshakeKey>, OfferRefusal> {
@@ -100,6 +116,16 @@ fn origin_is_allowed(head: &Head<'_>, origins: &OriginPolicy) -> bool {
 enum Refused {
     Version,
     Malformed(&'static str),
+}
+
+impl From<Refused> for Response {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Version => Self::text(Status::BadRequest, "this server speaks WebSocket version 13")
+                .field("Sec-WebSocket-Version", 13),
+            Refused::Malformed(why) => Self::text(Status::BadRequest, why),
+        }
+    }
 }
 
 /// Checks everything that a client must send. Returns the key.
