@@ -161,19 +161,17 @@ mod tests {
 
     #[test]
     fn a_length_has_one_form_the_shortest() {
-        let forms: [fn(u64) -> Option<Vec<u8>>; 3] = [
-            |bytes| {
-                Some(vec![
-                    0x82,
-                    0x80 | u8::try_from(bytes).ok().filter(|bytes| *bytes < 126)?,
-                ])
-            },
-            |bytes| Some([&[0x82, 0xFE][..], &u16::try_from(bytes).ok()?.to_be_bytes()].concat()),
-            |bytes| Some([&[0x82, 0xFF][..], &bytes.to_be_bytes()].concat()),
-        ];
+        let form = |number: usize, bytes: u64| match number {
+            0 => Some(vec![
+                0x82,
+                0x80 | u8::try_from(bytes).ok().filter(|bytes| *bytes < 126)?,
+            ]),
+            1 => Some([&[0x82, 0xFE][..], &u16::try_from(bytes).ok()?.to_be_bytes()].concat()),
+            _ => Some([&[0x82, 0xFF][..], &bytes.to_be_bytes()].concat()),
+        };
         for (payload_bytes, shortest) in [(0, 0), (125, 0), (126, 1), (65_535, 1), (65_536, 2), (1 << 62, 2)] {
-            for (number, form) in forms.iter().enumerate() {
-                let Some(mut bytes) = form(payload_bytes) else {
+            for number in 0..3 {
+                let Some(mut bytes) = form(number, payload_bytes) else {
                     assert!(number < shortest);
                     continue;
                 };
