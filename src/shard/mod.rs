@@ -52,6 +52,7 @@ mod share;
 mod signalling;
 mod slots;
 mod slow_reader;
+mod stripes;
 mod table;
 mod token_binding;
 mod transfer;

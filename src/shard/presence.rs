@@ -7,13 +7,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahash::AHashMap;
 
+use super::stripes::Stripes;
 use crate::protocol::PlayerId;
 
+/// At 200,000 players a stripe has some 200.
+const STRIPES: usize = 1_024;
+
 /// The player ids of every live connection. One that is closing is none any more: its player may come back by another.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Presence {
-    players: Mutex<AHashMap<PlayerId, Standing>>,
+    players: Stripes<Mutex<Players>>,
 }
+
+type Players = AHashMap<PlayerId, Standing>;
 
 /// Where a live connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,27 +30,36 @@ enum Standing {
     Seated,
 }
 
+impl Default for Presence {
+    fn default() -> Self {
+        Self {
+            players: Stripes::new(STRIPES),
+        }
+    }
+}
+
 impl Presence {
-    fn players(&self) -> MutexGuard<'_, AHashMap<PlayerId, Standing>> {
+    /// Those among whom a player is, if anywhere.
+    fn beside(&self, player: PlayerId) -> MutexGuard<'_, Players> {
         // No code under the lock can panic half-way through a change.
-        self.players.lock().unwrap_or_else(PoisonError::into_inner)
+        self.players.of(&player).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a connection has this id that is not about to end.
     #[must_use]
     pub fn is_live(&self, player: PlayerId) -> bool {
-        self.players().contains_key(&player)
+        self.beside(player).contains_key(&player)
     }
 
     /// Whether a connection has this id and a seat.
     #[must_use]
     pub fn is_seated(&self, player: PlayerId) -> bool {
-        self.players().get(&player) == Some(&Standing::Seated)
+        self.beside(player).get(&player) == Some(&Standing::Seated)
     }
 
     /// Notes that a connection has this id.
     pub(super) fn arrive(&self, player: PlayerId) {
-        self.players().insert(player, Standing::Unseated);
+        self.beside(player).insert(player, Standing::Unseated);
     }
 
     /// Notes that a connection took a seat.
@@ -58,14 +73,14 @@ impl Presence {
     }
 
     fn stand_as(&self, player: PlayerId, standing: Standing) {
-        if let Some(known) = self.players().get_mut(&player) {
+        if let Some(known) = self.beside(player).get_mut(&player) {
             *known = standing;
         }
     }
 
     /// Notes that no connection has this id any more, or none that is not about to end.
     pub(super) fn depart(&self, player: PlayerId) {
-        self.players().remove(&player);
+        self.beside(player).remove(&player);
     }
 }
 

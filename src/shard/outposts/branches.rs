@@ -15,12 +15,16 @@ use super::letter::{Body, Consignment, Letter, OutpostMail};
 use crate::protocol::game_data::Shape;
 use crate::protocol::{GameDataFormat, PlayerId, RoomId};
 use crate::shard::connection::RoomRef;
+use crate::shard::stripes::Stripes;
 use crate::shard::{CounterSet, FrameOrigin, ShardId};
 
+/// At 30,000 rooms with outposts a stripe has some 500.
+pub(super) const STRIPES: usize = 64;
+
 /// The rooms that have outposts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::shard) struct Branches {
-    by_room: AHashMap<RoomId, Branch>,
+    by_room: Stripes<AHashMap<RoomId, Branch>>,
     /// Rooms that have said something this turn.
     open: Vec<RoomId>,
 }
@@ -45,15 +49,25 @@ struct OutpostRecord {
     is_cut: bool,
 }
 
+impl Default for Branches {
+    fn default() -> Self {
+        Self {
+            by_room: Stripes::new(STRIPES),
+            open: Vec::new(),
+        }
+    }
+}
+
 impl Branches {
     /// The room of that id, if it has outposts.
     pub(super) fn room(&self, id: RoomId) -> Option<RoomRef> {
-        self.by_room.get(&id).map(|branch| branch.room)
+        self.by_room.of(&id).get(&id).map(|branch| branch.room)
     }
 
     /// Whether a room's outpost gets nothing more.
     pub(super) fn is_cut(&self, id: RoomId, shard: ShardId) -> bool {
         self.by_room
+            .of(&id)
             .get(&id)
             .and_then(|branch| branch.outposts.iter().find(|outpost| outpost.shard == shard))
             .is_some_and(|outpost| outpost.is_cut)
@@ -61,7 +75,7 @@ impl Branches {
 
     /// Notes that somebody watches at an outpost.
     pub(super) fn add_watcher(&mut self, id: RoomId, room: RoomRef, shard: ShardId) {
-        let branch = self.by_room.entry(id).or_insert_with(|| Branch {
+        let branch = self.by_room.of_mut(&id).entry(id).or_insert_with(|| Branch {
             room,
             outposts: Vec::new(),
             bulletin: Bulletin::default(),
@@ -80,7 +94,7 @@ impl Branches {
 
     /// Notes that somebody does not watch at an outpost any more.
     pub(super) fn remove_watcher(&mut self, id: RoomId, shard: ShardId) {
-        let Some(branch) = self.by_room.get_mut(&id) else {
+        let Some(branch) = self.by_room.of_mut(&id).get_mut(&id) else {
             return;
         };
         if let Some(index) = branch.outposts.iter().position(|outpost| outpost.shard == shard) {
@@ -90,7 +104,7 @@ impl Branches {
             }
         }
         if branch.outposts.is_empty() {
-            self.by_room.remove(&id); // what is waiting would reach nobody
+            self.by_room.of_mut(&id).remove(&id); // what is waiting would reach nobody
         }
     }
 
@@ -103,25 +117,31 @@ impl Branches {
         now_ms: u64,
     ) {
         self.post_bulletin(id, couriers, counters, usize::MAX, now_ms);
-        for outpost in self.by_room.remove(&id).into_iter().flat_map(|branch| branch.outposts) {
+        for outpost in self
+            .by_room
+            .of_mut(&id)
+            .remove(&id)
+            .into_iter()
+            .flat_map(|branch| branch.outposts)
+        {
             couriers.send(to_outpost(outpost.shard, id, OutpostMail::Closed));
         }
     }
 
     /// When anybody at an outpost of a room was last heard of; `None` when the room has none.
     pub(in crate::shard) fn heard_ms(&self, id: RoomId) -> Option<u64> {
-        self.by_room.get(&id).map(|branch| branch.heard_ms)
+        self.by_room.of(&id).get(&id).map(|branch| branch.heard_ms)
     }
 
     /// Notes when somebody at an outpost was heard of.
     pub(super) fn note_heard(&mut self, id: RoomId, heard_ms: u64) {
-        if let Some(branch) = self.by_room.get_mut(&id) {
+        if let Some(branch) = self.by_room.of_mut(&id).get_mut(&id) {
             branch.heard_ms = branch.heard_ms.max(heard_ms);
         }
     }
 
     fn bulletin(&mut self, id: RoomId) -> Option<&mut Bulletin> {
-        let branch = self.by_room.get_mut(&id)?;
+        let branch = self.by_room.of_mut(&id).get_mut(&id)?;
         if branch.bulletin.is_empty() {
             self.open.push(id);
         }
@@ -177,7 +197,7 @@ impl Branches {
         limit_bytes: usize,
         now_ms: u64,
     ) {
-        let Some(branch) = self.by_room.get_mut(&id) else {
+        let Some(branch) = self.by_room.of_mut(&id).get_mut(&id) else {
             return;
         };
         if branch.bulletin.is_empty() {

@@ -48,7 +48,7 @@ impl<L> Shard<L> {
             && let Some(room) = self.outposts.busy.pop_front()
         {
             left = left.saturating_sub(self.serve_outpost(room, left, now));
-            let Some(outpost) = self.outposts.by_room.get(&room) else {
+            let Some(outpost) = self.outposts.by_room.of(&room).get(&room) else {
                 continue;
             };
             if !outpost.mail.is_empty() {
@@ -58,14 +58,14 @@ impl<L> Shard<L> {
                     self.outposts.busy.push_back(room);
                 }
             } else if outpost.watchers.is_empty() {
-                self.outposts.by_room.remove(&room);
+                self.outposts.by_room.of_mut(&room).remove(&room);
             }
         }
     }
 
     /// Takes the first mail of an outpost, or goes on with it. Returns how many frames that was.
     fn serve_outpost(&mut self, room: RoomId, frames: usize, now: Now) -> usize {
-        let Some(outpost) = self.outposts.by_room.get_mut(&room) else {
+        let Some(outpost) = self.outposts.by_room.of_mut(&room).get_mut(&room) else {
             return 0;
         };
         if let Some(OutpostMail::Bulletin(_)) = outpost.mail.front() {
@@ -124,7 +124,7 @@ impl<L> Shard<L> {
         connection.operation = None;
         let dialect = connection.session.dialect();
         let member = crate::room::Member { link: at, dialect };
-        if let Some(outpost) = self.outposts.by_room.get_mut(&room) {
+        if let Some(outpost) = self.outposts.by_room.of_mut(&room).get_mut(&room) {
             outpost.watchers.push(Watching { member, player });
         }
         self.count_member(true);
@@ -168,6 +168,7 @@ impl<L> Shard<L> {
         let removed = self
             .outposts
             .by_room
+            .of_mut(&room)
             .get_mut(&room)
             .and_then(|outpost| outpost.remove(at));
         if removed.is_some() {
@@ -200,7 +201,7 @@ impl<L> Shard<L> {
 
     /// Tells the homes of rooms when their watchers here were last heard of.
     pub(in crate::shard) fn report_signs_of_life(&mut self) {
-        for (room, outpost) in &mut self.outposts.by_room {
+        for (room, outpost) in self.outposts.by_room.iter_mut().flatten() {
             let connections = &self.post.connections;
             let heard = |watching: &Watching| {
                 let known = connections.get(watching.member.link);

@@ -24,14 +24,16 @@ use std::collections::VecDeque;
 
 use ahash::AHashMap;
 
+use self::branches::STRIPES;
 use self::letter::OutpostMail;
 use crate::protocol::{PlayerId, RoomId};
 use crate::room::{Member, MemberRef};
+use crate::shard::stripes::Stripes;
 
 /// The outposts that a shard keeps of rooms, its own among them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outposts {
-    by_room: AHashMap<RoomId, Outpost>,
+    by_room: Stripes<AHashMap<RoomId, Outpost>>,
     /// Outposts that have mail, each once, unless they are gathering.
     busy: VecDeque<RoomId>,
     /// Outposts that let bulletins gather, each once.
@@ -61,9 +63,19 @@ struct Watching {
     player: PlayerId,
 }
 
+impl Default for Outposts {
+    fn default() -> Self {
+        Self {
+            by_room: Stripes::new(STRIPES),
+            busy: VecDeque::new(),
+            gathering: Vec::new(),
+        }
+    }
+}
+
 impl Outposts {
     fn receive(&mut self, room: RoomId, mail: OutpostMail) {
-        let outpost = self.by_room.entry(room).or_default();
+        let outpost = self.by_room.of_mut(&room).entry(room).or_default();
         let is_bulletin = matches!(mail, OutpostMail::Bulletin(_));
         if outpost.mail.is_empty() {
             self.busy.push_back(room);
@@ -87,6 +99,7 @@ impl Outposts {
     pub(super) fn next_pass_ms(&self) -> Option<u64> {
         let next_ms = |room| {
             self.by_room
+                .of(room)
                 .get(room)
                 .map_or(0, |outpost: &Outpost| outpost.next_pass_ms)
         };
@@ -101,7 +114,7 @@ impl Outposts {
             gathering,
         } = self;
         gathering.retain(|room| {
-            let Some(outpost) = by_room.get_mut(room) else {
+            let Some(outpost) = by_room.of_mut(room).get_mut(room) else {
                 return false;
             };
             let gathers = outpost.next_pass_ms > now_ms;
@@ -115,10 +128,10 @@ impl Outposts {
 
     /// Takes a connection out of an outpost. Says who it was.
     fn remove(&mut self, room: RoomId, at: MemberRef) -> Option<PlayerId> {
-        let outpost = self.by_room.get_mut(&room)?;
+        let outpost = self.by_room.of_mut(&room).get_mut(&room)?;
         let removed = outpost.remove(at);
         if outpost.watchers.is_empty() && outpost.mail.is_empty() {
-            self.by_room.remove(&room);
+            self.by_room.of_mut(&room).remove(&room);
         }
         removed
     }
