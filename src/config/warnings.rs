@@ -10,6 +10,9 @@ const MAX_HISTORY_SAMPLES: u64 = 720;
 /// A metrics token shorter than this, in characters, is easy to guess.
 const SHORT_TOKEN_CHARS: usize = 16;
 
+/// With fewer characters than this to draw, a game has at most 1,024 codes.
+const FEW_CODE_CHARACTERS: usize = 3;
+
 /// What is allowed and still worth saying once, at start.
 ///
 /// `production` is what the environment says of this system ([`super::Loaded::production`]).
@@ -94,6 +97,13 @@ pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
         "metrics.dashboard_cache_history_window_secs asks for more than 720 samples: the oldest are dropped",
     );
 
+    let prefix_length = config.server.room_code_prefix.as_ref().map_or(0, String::len);
+    say(
+        config.protocol.room_code_length.saturating_sub(prefix_length) < FEW_CODE_CHARACTERS,
+        "room codes have only one or two characters to draw: games soon have no free code, and a room seldom gets another \
+         one; shorten server.room_code_prefix or raise protocol.room_code_length",
+    );
+
     let turn_urls = config.turn.urls.iter().chain(&config.turn.stun_urls);
     let urls = session
         .ice_servers
@@ -173,7 +183,8 @@ mod tests {
             .into_iter()
             .collect();
         config.metrics.dashboard_cache_history_window_secs = 5 * 720 + 1;
+        config.server.room_code_prefix = Some("REEF".to_owned());
         let found = startup_warnings(&config, false);
-        assert_eq!(found.len(), 11, "{found:#?}");
+        assert_eq!(found.len(), 12, "{found:#?}");
     }
 }

@@ -46,7 +46,7 @@ pub use names::{NameRefusal, NameRules, check_game_name, fold_name};
 pub use operation_result::{OperationAnswer, OperationResult};
 pub use reconnect_token::ReconnectToken;
 pub use rkyv_envelope::{ArchivedGameDataEnvelope, GameDataEnvelope};
-pub use room_code::{RoomCode, RoomCodeRefusal};
+pub use room_code::{CodeOrder, RoomCode, RoomCodeRefusal};
 pub use secret::Secret;
 pub use server_message::{LobbyState, ServerMessage};
 pub use session_plan::{DirectEndpoint, IceServer, PlanPeer, SessionPlan};

@@ -10,6 +10,9 @@ const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// Bits that one character of the alphabet takes from a random word.
 const BITS: u32 = ALPHABET.len().ilog2();
 
+/// Characters that one random word gives.
+const CHARACTERS: usize = (u64::BITS / BITS) as usize;
+
 /// A room's code within its game, in upper case.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct RoomCode(Box<str>);
@@ -50,30 +53,81 @@ impl RoomCode {
         Ok(Self(text.to_ascii_uppercase().into()))
     }
 
-    /// Draws a code of `length` characters that begins with `prefix` in upper case, from a source of random words.
-    ///
-    /// Whether the code is free is the caller's question. A prefix as long as the code leaves nothing to draw.
-    #[must_use]
-    pub fn draw(length: usize, prefix: Option<&str>, random: &mut impl FnMut() -> u64) -> Self {
-        let mut code: String = prefix.unwrap_or_default().chars().take(length).collect();
-        code.make_ascii_uppercase();
-        let (mut word, mut bits) = (0, 0);
-        while code.len() < length {
-            if bits < BITS {
-                (word, bits) = (random(), u64::BITS);
-            }
-            code.push(char::from(ALPHABET[(word % ALPHABET.len() as u64) as usize]));
-            word >>= BITS;
-            bits -= BITS;
-        }
-        Self(code.into())
-    }
-
     /// The code.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Codes with a prefix in a random order: each comes once. Those of one order begin alike and differ in their last twelve
+/// characters, so that the next one is made of a few bytes, however long codes are.
+///
+/// Whether a code is free is the caller's question.
+#[derive(Debug, Clone)]
+pub struct CodeOrder {
+    /// What all begin with.
+    stem: Box<str>,
+    /// The end of the code that came last.
+    tail: [u8; CHARACTERS],
+    tail_length: usize,
+    /// The number of the next end; a step leads to that of the one after it, and visits all before it comes back.
+    next: u64,
+    step: u64,
+    left: u64,
+}
+
+impl CodeOrder {
+    /// The codes of `length` characters that begin with `prefix` in upper case, in an order from a source of random words.
+    /// A prefix as long as the code leaves one code.
+    #[must_use]
+    pub fn new(length: usize, prefix: Option<&str>, random: &mut impl FnMut() -> u64) -> Self {
+        let mut stem: String = prefix.unwrap_or_default().chars().take(length).collect();
+        stem.make_ascii_uppercase();
+        let tail_length = (length - stem.len()).min(CHARACTERS);
+        while stem.len() < length - tail_length {
+            let missing = length - tail_length - stem.len();
+            stem.extend(characters(random()).take(missing).map(char::from));
+        }
+        Self {
+            stem: stem.into(),
+            tail: [0; CHARACTERS],
+            tail_length,
+            next: random(),
+            // Odd, so that it has no divisor in common with the number of ends.
+            step: random() | 1,
+            left: 1 << (BITS as usize * tail_length),
+        }
+    }
+
+    /// What all codes begin with.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        &self.stem
+    }
+
+    /// The end of the next code.
+    pub fn next_tail(&mut self) -> Option<&[u8]> {
+        self.left = self.left.checked_sub(1)?;
+        for (place, character) in self.tail.iter_mut().zip(characters(self.next)) {
+            *place = character;
+        }
+        self.next = self.next.wrapping_add(self.step);
+        Some(&self.tail[..self.tail_length])
+    }
+
+    /// The code whose end came last.
+    #[must_use]
+    pub fn code(&self) -> RoomCode {
+        let tail = self.tail[..self.tail_length].iter().copied().map(char::from);
+        RoomCode(self.stem.chars().chain(tail).collect())
+    }
+}
+
+/// The characters that a random word gives.
+fn characters(word: u64) -> impl Iterator<Item = u8> {
+    let number = move |place| (word >> (place * BITS)) as usize % ALPHABET.len();
+    (0..CHARACTERS as u32).map(move |place| ALPHABET[number(place)])
 }
 
 impl fmt::Display for RoomCode {
@@ -116,20 +170,44 @@ mod tests {
         }
     }
 
+    fn first_of(length: usize, prefix: Option<&str>, words: &[u64]) -> String {
+        let mut words = words.iter().copied();
+        let mut order = CodeOrder::new(length, prefix, &mut || words.next().expect("as many words as it takes"));
+        assert_eq!(words.next(), None, "twelve characters come from each word");
+        assert!(order.next_tail().is_some());
+        order.code().to_string()
+    }
+
     #[test]
     fn drawn_codes_use_every_bit_of_the_words_and_only_the_alphabet() {
-        let mut words = [0, u64::MAX, 0x0084_2108_4210_8421].into_iter();
-        let code = RoomCode::draw(26, None, &mut || words.next().expect("three words are enough"));
-        assert_eq!(code.as_str(), "222222222222ZZZZZZZZZZZZ33");
-        assert_eq!(words.next(), None, "twelve characters come from each word");
+        let words = [0, u64::MAX, 0x0084_2108_4210_8421, 0];
+        assert_eq!(first_of(26, None, &words), "222222222222ZZ333333333333");
     }
 
     #[test]
     fn drawn_codes_keep_their_length_under_a_prefix() {
-        let code = |length, prefix| RoomCode::draw(length, prefix, &mut || 0).to_string();
-        assert_eq!(code(6, Some("eu")), "EU2222");
-        assert_eq!(code(6, Some("")), "222222");
-        assert_eq!(code(2, Some("eu1")), "EU");
-        assert!(RoomCode::parse(&code(6, Some("eu")), 6).is_ok());
+        for (length, prefix, code) in [
+            (6, "eu", "EU2222"),
+            (6, "", "222222"),
+            (2, "eu1", "EU"),
+            (14, "eu", "EU222222222222"),
+        ] {
+            let drawn = first_of(length, Some(prefix), &[0, 0]);
+            assert_eq!(drawn, code);
+            assert!(RoomCode::parse(&drawn, length).is_ok());
+        }
+    }
+
+    #[test]
+    fn each_code_comes_once_and_then_there_are_no_more() {
+        for step in [0, 7, u64::MAX] {
+            let mut words = [u64::MAX, step].into_iter();
+            let mut order = CodeOrder::new(4, Some("EU"), &mut || words.next().expect("two words"));
+            let mut seen = std::collections::BTreeSet::new();
+            while order.next_tail().is_some() {
+                seen.insert(order.code());
+            }
+            assert_eq!(seen.len(), 32 * 32);
+        }
     }
 }

@@ -109,7 +109,7 @@ pub(super) enum State {
     Open,
     /// About to move to another shard; messages wait.
     Departing { target: ShardId, errand: Box<Errand> },
-    /// A room's home was asked something; messages wait.
+    /// A room's home was asked something that takes its time; messages wait.
     Asking(Box<Ask>),
     /// A close frame is queued or sent; messages are ignored.
     Closing { gives_up_at_ms: u64, peer_has_closed: bool },
@@ -122,6 +122,8 @@ pub(super) enum Ask {
     Watch(WatchErrand),
     /// To let the connection leave its outpost.
     Leave,
+    /// For another code of its room. The home is here, and searches.
+    NewCode,
 }
 
 impl<L> Connection<L> {

@@ -54,8 +54,8 @@ impl<L> Shard<L> {
         dirty.first.len() + dirty.gallery.len().min(GALLERY_SENDS_PER_TURN)
     }
 
-    /// Whether some connection has something to send, has to move, or is over, or a letter or an outpost waits: the caller
-    /// must not wait.
+    /// Whether some connection has something to send, has to move, or is over, or a letter, an outpost or the search for a
+    /// code waits: the caller must not wait.
     #[must_use]
     pub fn has_work(&self) -> bool {
         let post = &self.post;
@@ -64,6 +64,7 @@ impl<L> Shard<L> {
             || !self.departing.is_empty()
             || !self.ended.is_empty()
             || !self.resumed.is_empty()
+            || !self.code_searches.is_empty()
             || self.outposts.has_mail()
             || post.branches.is_open()
             || post.couriers.has_fresh()

@@ -6,25 +6,14 @@ use rand_chacha::rand_core::RngCore;
 
 use super::connection::{Place, RoomRef, State};
 use super::entry::{Failure, check_password, draining, no_such_room};
-use super::slots::NameHash;
 use super::transfer::JoinErrand;
-use super::{CounterSet, Errand, Now, SLOT_COUNT, Settings, Shard, ShardId, Slot};
+use super::{CounterSet, Errand, Now, Settings, Shard, ShardId, Slot};
 use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
 use crate::protocol::{
     ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
 };
 use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings, Watcher};
 use crate::session::{AccessPolicy, Session};
-
-/// How often a code is drawn anew because a room has it already.
-const CODE_ATTEMPTS: usize = 8;
-
-/// How often a code is drawn anew, per shard, because it leads to another shard. Missing that often has a chance below
-/// 1 in 10²⁷ for any number of shards.
-const DRAWS_PER_SHARD: usize = 64;
-
-/// How often a code is drawn anew because it leads to another slot. Missing that often has a chance of 1 in 9 million.
-const DRAWS_PER_SLOT: usize = 16 * SLOT_COUNT;
 
 impl<L> Shard<L> {
     /// Serves `JoinRoom`.
@@ -235,51 +224,6 @@ impl<L> Shard<L> {
         let promoted = self.lobby_message(room_ref);
         self.tell(at, &promoted, now);
         Ok(())
-    }
-
-    /// A code that leads to this shard and that no room has.
-    fn draw_free_code(&mut self, game_name: &str) -> Option<(RoomCode, NameHash)> {
-        let world = Arc::clone(&self.world);
-        let draws = DRAWS_PER_SHARD * usize::from(world.shards()) * CODE_ATTEMPTS;
-        let home = self.id;
-        self.draw_code(game_name, draws, |slot| world.slots.owner(slot) == home)
-    }
-
-    /// A code for a room that has one already. It leads to the room's own slot: whatever else leads to the room goes on
-    /// to do so, here and in every later process.
-    pub(super) fn draw_code_for(&mut self, room_ref: RoomRef) -> Option<(RoomCode, NameHash)> {
-        let room = self.rooms.get(room_ref)?;
-        let (slot, game_name) = (Slot::new(room.id().slot()), Box::<str>::from(room.game_name()));
-        self.draw_code(&game_name, DRAWS_PER_SLOT, |drawn| drawn == slot)
-    }
-
-    /// The first of so many drawn codes that leads to a fitting slot and that no room has, with the hash of the name.
-    fn draw_code(
-        &mut self,
-        game_name: &str,
-        draws: usize,
-        fits: impl Fn(Slot) -> bool,
-    ) -> Option<(RoomCode, NameHash)> {
-        let world = Arc::clone(&self.world);
-        let rules = &world.settings.rooms;
-        let mut taken = 0;
-        for _ in 0..draws {
-            let code = RoomCode::draw(rules.code_length, rules.code_prefix.as_deref(), &mut || {
-                self.random.next_u64()
-            });
-            let name = world.slot_key.hash(game_name, &code);
-            if !fits(name.slot()) {
-                continue;
-            }
-            if self.rooms.find(name, game_name, &code).is_none() {
-                return Some((code, name));
-            }
-            taken += 1;
-            if taken == CODE_ATTEMPTS {
-                break;
-            }
-        }
-        None
     }
 
     fn draw_room_id(&mut self, slot: Slot) -> RoomId {

@@ -13,6 +13,7 @@ mod access;
 mod account;
 pub mod admission;
 mod closing;
+mod codes;
 mod connection;
 mod counters;
 mod deadlines;
@@ -87,6 +88,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use self::admission::ConnectionPermit;
+use self::codes::CodeSearches;
 use self::deadlines::Deadlines;
 use self::drain::Drain;
 use self::expiry::Sweep;
@@ -131,6 +133,8 @@ pub struct Shard<L> {
     /// Connections whose question to another shard was answered.
     resumed: Vec<MemberRef>,
     ended: Vec<MemberRef>,
+    /// Rooms that look for another code.
+    code_searches: CodeSearches,
     sweep: Sweep,
     news_list: NewsList,
     drain: Drain,
@@ -161,6 +165,7 @@ impl<L> Shard<L> {
             outposts: Outposts::default(),
             resumed: Vec::new(),
             ended: Vec::new(),
+            code_searches: CodeSearches::default(),
             sweep,
             news_list: NewsList::default(),
             drain: Drain::default(),

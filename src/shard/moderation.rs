@@ -104,34 +104,6 @@ impl<L> Shard<L> {
         }
     }
 
-    /// Serves `RegenerateRoomCode`. It is charged as a join: one code in 4,096 leads to the room's slot, so that thousands
-    /// are drawn.
-    pub(super) fn regenerate_room_code(&mut self, at: MemberRef, now: Now) {
-        let Some((room_ref, player)) = self.require_seat(at, now) else {
-            return;
-        };
-        let Some(room) = self.rooms.get(room_ref) else {
-            return;
-        };
-        if let Err(refusal) = room.check_authority(player) {
-            return self.refuse(at, &refusal.to_string(), refusal.code(), now);
-        }
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return;
-        };
-        let settings = &self.world.settings;
-        let charged = settings.charge_entry(&mut connection.session.allowance, false, now);
-        if let Err((reason, error_code)) = charged {
-            return self.refuse(at, &reason, error_code, now);
-        }
-        let Some((code, name)) = self.draw_code_for(room_ref) else {
-            let advice = "no free room code was found; try again, or open another room";
-            return self.refuse(at, advice, ErrorCode::InternalError, now);
-        };
-        self.rooms.rename(room_ref, code.clone(), name, now.mono_ms);
-        self.answer_operation(at, OperationResult::RoomCodeRegenerated { room_code: &code }, now);
-    }
-
     /// Serves `TransferAuthority`.
     pub(super) fn transfer_authority(&mut self, at: MemberRef, heir: PlayerId, now: Now) {
         let Some((room_ref, player)) = self.require_seat(at, now) else {

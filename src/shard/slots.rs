@@ -52,12 +52,37 @@ impl SlotKey {
 
     /// The hash of a room's name.
     pub(super) fn hash(&self, game_name: &str, room_code: &RoomCode) -> NameHash {
+        self.hash_names(game_name, room_code.as_str()).ending(&[])
+    }
+
+    /// The hashes of the names in a game whose codes begin with `stem`.
+    pub(super) fn hash_names(&self, game_name: &str, stem: &str) -> NameHashes {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(game_name.as_bytes());
         // No name and no code holds this byte, so the pair cannot be split in two ways.
         hasher.write(&[0xff]);
-        hasher.write(room_code.as_str().as_bytes());
+        hasher.write(stem.as_bytes());
+        NameHashes(hasher)
+    }
+}
+
+/// The hashes of rooms' names that begin alike: what they share is hashed once.
+#[derive(Clone)]
+pub(super) struct NameHashes(SipHasher24);
+
+impl NameHashes {
+    /// The hash of the name that ends so.
+    pub(super) fn ending(&self, tail: &[u8]) -> NameHash {
+        let mut hasher = self.0;
+        hasher.write(tail);
         NameHash(hasher.finish())
+    }
+}
+
+/// It holds the key.
+impl std::fmt::Debug for NameHashes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NameHashes([redacted])")
     }
 }
 
@@ -129,6 +154,18 @@ mod tests {
             slot("", "A"),
         ];
         assert_eq!(seen, [2628, 3286, 1543, 13]);
+    }
+
+    #[test]
+    fn a_name_hashes_alike_wherever_it_is_cut() {
+        let key = SlotKey::new([3; 16]);
+        let code = RoomCode::parse("REEFRACERS22", 12).expect("a well-formed code");
+        for cut in 0..=12 {
+            let (stem, tail) = code.as_str().split_at(cut);
+            let hash = key.hash_names("tide-pool", stem).ending(tail.as_bytes());
+            assert_eq!(hash, key.hash("tide-pool", &code), "cut at {cut}");
+        }
+        assert!(!format!("{:?}", key.hash_names("tide-pool", "A")).contains('3'));
     }
 
     #[test]

@@ -109,6 +109,7 @@ impl<L> Shard<L> {
     /// or [add](FrozenShard::add_transfer) them, and no [letter](Self::has_letters) either, here or on the way: [write](Self::hurry_letters)
     /// and deliver them until none is left. Connections that were [over](Self::take_ended) end here; those at outposts thaw at home.
     pub fn freeze<R>(mut self, now: Now, mut freeze_link: impl FnMut(L) -> R) -> FrozenShard<R> {
+        self.search_codes_wholly(now);
         self.hurry_news_here(now);
         self.serve_outposts_wholly(now);
         self.settle(now);
@@ -169,6 +170,7 @@ impl<L> Shard<L> {
                     State::Asking(ask) => match *ask {
                         Ask::Watch(errand) => FrozenState::Departing(Box::new(Errand::Watch(errand))),
                         Ask::Leave => FrozenState::LeavingGallery,
+                        Ask::NewCode => unreachable!("all searches were finished above"),
                     },
                     State::Closing {
                         gives_up_at_ms,

@@ -26,8 +26,10 @@ const GATHERING_WATCHERS: usize = 256;
 const GATHER_MS: u64 = 20;
 
 impl<L> Shard<L> {
-    /// Tells watchers what has come for them, as far as a turn allows. Call it every turn, after the letters were read.
+    /// Does for those who wait what a turn allows: watchers are told what has come for them, searches for codes go on. Call
+    /// it every turn, after the letters were read and before those who were [answered](Self::take_resumed) go on.
     pub fn serve_outposts(&mut self, now: Now) {
+        self.search_codes(now);
         self.serve_outposts_within(FRAMES_PER_TURN, now);
         self.settle(now);
     }
@@ -132,7 +134,7 @@ impl<L> Shard<L> {
     }
 
     /// The connection that waits for an answer; its next messages are served now.
-    pub(super) fn answered(&mut self, at: MemberRef, player: PlayerId) -> Option<&mut Connection<L>> {
+    pub(in crate::shard) fn answered(&mut self, at: MemberRef, player: PlayerId) -> Option<&mut Connection<L>> {
         let connection = self.post.connections.get_mut(at)?;
         if connection.session.player() != player || !matches!(connection.state, State::Asking(_)) {
             return None;
