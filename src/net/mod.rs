@@ -14,6 +14,7 @@ mod listener;
 mod pace;
 mod poller;
 mod pump;
+mod rare_line;
 mod socket;
 mod system;
 pub mod websocket;

@@ -28,8 +28,8 @@ impl Socket {
                 let socket = Self(unsafe { OwnedFd::from_raw_fd(raw) });
                 Ok(address.as_socket().map(|address| (socket, address)))
             }
-            // The peer was gone before we came: not our trouble.
-            Err(error) if error.raw_os_error() == Some(libc::ECONNABORTED) => Ok(None),
+            // The peer, or the way to it, was gone before we came: not our trouble.
+            Err(error) if error.raw_os_error().is_some_and(is_of_the_peer) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
             Err(error) => Err(error),
         }
@@ -93,6 +93,31 @@ impl Stream for Socket {
         checked(unsafe { libc::ioctl(self.0.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) }).ok()?;
         u64::try_from(bytes).ok()
     }
+}
+
+/// Errors that `accept` hands on from the connection that it took; see accept(2).
+const fn is_of_the_peer(error: i32) -> bool {
+    matches!(
+        error,
+        libc::ECONNABORTED
+            | libc::EPROTO
+            | libc::EPERM
+            | libc::ENETDOWN
+            | libc::ENETUNREACH
+            | libc::ENONET
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENOPROTOOPT
+            | libc::EOPNOTSUPP
+    )
+}
+
+/// Whether it was for want of a descriptor, or of the memory for one, that none could be had.
+pub(super) fn is_want_of_descriptors(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 impl AsFd for Socket {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::{Config, TokenKeyError};
-use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, System, Wakeup};
+use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
 use crate::runtime::SpareMemory;
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
@@ -27,7 +27,7 @@ use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World,
 pub use reload::{ReloadError, Reloaded, Reloader};
 pub use settings::{admission_limits, shard_settings, site};
 
-/// Descriptors of a shard beside its executor's: the listener, the epoll set, the wake-up.
+/// Descriptors of a shard beside its executor's and its sockets: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
 
 /// How much longer than its own flush deadline a shard may take to end.
@@ -148,7 +148,8 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let placement = cpus::place(asked, &allowed);
     let shards = NonZeroU16::new(placement.shards() as u16).expect("a process has at least one CPU");
     let wanted = SocketAddr::new(config.bind, config.port);
-    check(config, shards, wanted)?;
+    let pump_settings = settings::pump_settings(config, shards.get());
+    check(config, &pump_settings, shards, wanted)?;
 
     let backlog = config.runtime.listen_backlog;
     let first = Listener::bind(wanted, backlog).map_err(|source| ServeError::Listen {
@@ -172,7 +173,6 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let site = Arc::new(site(config, Arc::clone(&world)));
     let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
     let clock = Clock::start();
-    let pump_settings = settings::pump_settings(config);
 
     let mut parts = mailboxes.into_iter().zip(listeners);
     let start_timeout = Duration::from_millis(config.runtime.start_timeout_ms);
@@ -223,13 +223,19 @@ async fn run(id: ShardId, pump: Pump<System>) {
     }
 }
 
-fn check(config: &Config, shards: NonZeroU16, address: SocketAddr) -> Result<(), ServeError> {
+fn check(
+    config: &Config,
+    pump_settings: &PumpSettings,
+    shards: NonZeroU16,
+    address: SocketAddr,
+) -> Result<(), ServeError> {
+    let sockets_per_shard = pump_settings.max_greetings + pump_settings.max_farewells;
     let v6_only = address.is_ipv6() && !address.ip().is_unspecified();
     let report = preflight::run(&Demands {
         shards,
         ring: RingFeatures::default(),
         max_connections: config.security.max_connections as u64,
-        files_per_shard: FILES_PER_SHARD,
+        files_per_shard: FILES_PER_SHARD + sockets_per_shard as u64,
         memlock_per_shard_bytes: 0,
         backlog: config.runtime.listen_backlog,
         addresses: &[ListenAddress { address, v6_only }],

@@ -74,7 +74,8 @@ counters! {
     discarded_frames, "outbox_discarded_frames_total", "Frames dropped because their receiver was closed as too slow.";
     lost_frames, "outbox_lost_frames_total", "Frames still queued when their socket was gone.";
     greetings_expired, "greetings_expired_total", "Sockets dropped because no whole request came in time.";
-    accept_pauses, "accept_pauses_total", "Times that accepting paused: descriptors or waiting sockets ran out.";
+    greetings_displaced, "greetings_displaced_total", "Sockets dropped before their upgrade because others needed their place.";
+    accept_pauses, "accept_pauses_total", "Times that accepting paused because descriptors ran out.";
     inbox_wakes, "inbox_wakes_total", "Times that another thread had to wake the shard.";
     inbox_refused_transfers, "inbox_refused_transfers_total", "Transfers that came back because this shard's inbox was full.";
     inbox_refused_control, "inbox_refused_control_total", "Control messages that not even the inbox's reserve could hold.";

@@ -112,6 +112,7 @@ impl Simulation {
                     standstill: setup.standstill,
                     greeting_timeout: Duration::from_secs(10),
                     max_greetings: 64,
+                    max_farewells: 64,
                     drain_grace: Duration::ZERO,
                     drain_spread: Duration::ZERO,
                     flush_timeout: Duration::ZERO,

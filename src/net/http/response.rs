@@ -23,7 +23,7 @@ pub enum Status {
     MethodNotAllowed,
     /// The request's head is too large.
     HeadTooLarge,
-    /// The server is about to stop.
+    /// The server is full, or about to stop.
     ServiceUnavailable,
 }
 

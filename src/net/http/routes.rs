@@ -12,6 +12,7 @@ use crate::config::OriginPolicy;
 use crate::metrics;
 use crate::protocol::{ProtocolVersion, Secret};
 use crate::shard::World;
+use crate::shard::admission::ConnectionRefused;
 
 /// What the routes know of the server.
 #[derive(Debug)]
@@ -59,6 +60,22 @@ impl Site {
         }
     }
 
+    /// Answers an upgrade for which there is no place, when too many that were told so after theirs are still there.
+    #[must_use]
+    pub fn refuse(&self, refusal: &ConnectionRefused, request_id: Uuid) -> Vec<u8> {
+        upgrade::refuse(refusal, &self.facts(request_id)).into_bytes(false)
+    }
+
+    fn facts(&self, request_id: Uuid) -> UpgradeFacts<'_> {
+        UpgradeFacts {
+            origins: &self.origins,
+            token_binding: self.token_binding.as_ref(),
+            request_id,
+            max_outbound_bytes: self.world.settings.messages.max_outbound_bytes,
+            is_draining: self.world.is_draining(),
+        }
+    }
+
     fn route(&self, head: &Head<'_>, head_bytes: usize, random: [u8; 16]) -> Answer {
         let route = Route::of(head.path);
         let response = match (route, head.method) {
@@ -76,14 +93,7 @@ impl Site {
 
     fn upgrade(&self, head: &Head<'_>, head_bytes: usize, endpoint: ProtocolVersion, random: [u8; 16]) -> Answer {
         let request_id = uuid::Builder::from_random_bytes(random).into_uuid();
-        let facts = UpgradeFacts {
-            origins: &self.origins,
-            token_binding: self.token_binding.as_ref(),
-            request_id,
-            max_outbound_bytes: self.world.settings.messages.max_outbound_bytes,
-            is_draining: self.world.is_draining(),
-        };
-        match upgrade::answer(head, &facts) {
+        match upgrade::answer(head, &self.facts(request_id)) {
             Outcome::Upgraded(response, binding) => Answer::Upgrade {
                 response: response.into_bytes(false),
                 head_bytes,

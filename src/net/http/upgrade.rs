@@ -7,6 +7,7 @@ use super::request::Head;
 use super::response::{Response, Status};
 use crate::auth::token_binding::{self, BindingPolicy, HandshakeKey, OfferRefusal};
 use crate::config::OriginPolicy;
+use crate::shard::admission::ConnectionRefused;
 
 /// Where a client that has no `Sec-WebSocket-Key` gives its handshake key; beside one it is one key too many.
 const BINDING_KEY: &str = "x-signalfish-token-binding-key";
@@ -87,6 +88,12 @@ fn switch(key: &[u8]) -> Response {
         .field("Upgrade", "websocket")
         .field("Connection", "Upgrade")
         .field("Sec-WebSocket-Accept", derive_accept_key(key))
+}
+
+/// Refuses a request that could be an upgrade, if there were a place for the connection.
+pub(super) fn refuse(refusal: &ConnectionRefused, facts: &UpgradeFacts<'_>) -> Response {
+    let response = Response::text(Status::ServiceUnavailable, refusal.to_string());
+    marked(response, "rejected_capacity", facts).field("Retry-After", 1)
 }
 
 fn negotiate_binding(head: &Head<'_>, policy: Option<&BindingPolicy>) -> Result<Option<HandshakeKey>, OfferRefusal> {

@@ -23,7 +23,7 @@ use self::line::Line;
 use self::stop::Stage;
 pub use self::turn::Turned;
 use super::conversation::inbound_limits;
-use super::greeting::Greetings;
+use super::greeting::{GreetingLimits, Greetings};
 use super::http::Site;
 use super::kernel::Kernel;
 use super::link::Link;
@@ -65,6 +65,8 @@ pub struct PumpSettings {
     pub greeting_timeout: Duration,
     /// Sockets of one shard that may be on their way to an upgrade.
     pub max_greetings: usize,
+    /// Connections of one shard that may have been upgraded only to be told that there is no place.
+    pub max_farewells: usize,
     /// How long connections may go on after a stop was asked for.
     pub drain_grace: Duration,
     /// The longest that closing everybody after that may take.
@@ -135,10 +137,14 @@ impl<K: Kernel> Pump<K> {
             settings,
         } = parts;
         let limits = inbound_limits(&shard.world().settings);
-        let greeting_timeout_ms = whole_ms(settings.greeting_timeout);
+        let greetings = GreetingLimits {
+            timeout_ms: whole_ms(settings.greeting_timeout),
+            sockets: settings.max_greetings,
+            farewells: settings.max_farewells,
+        };
         let (moment, now) = (kernel.moment(), kernel.now());
         Self {
-            greetings: Greetings::new(greeting_timeout_ms, settings.max_greetings),
+            greetings: Greetings::new(greetings),
             next_tick: moment + settings.tick,
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             dirty: Vec::new(),

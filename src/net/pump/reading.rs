@@ -35,6 +35,7 @@ impl<K: Kernel> Pump<K> {
 
     /// Serves those who wait, each at most once, until the turn has gone on for long enough.
     pub(super) fn serve_line(&mut self, now: Now) {
+        self.greetings.begin_turn();
         for _ in 0..self.line.len() {
             let Some(waiting) = self.line.pop() else { break };
             match waiting {

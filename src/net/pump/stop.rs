@@ -28,7 +28,7 @@ impl<K: Kernel> Pump<K> {
                 until_ms: now.mono_ms.saturating_add(whole_ms(grace)),
             };
             self.kernel.close_listeners();
-            self.greetings.clear();
+            self.greetings.end();
             self.shard.announce_drain(whole_ms(grace), now);
         }
     }

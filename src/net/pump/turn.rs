@@ -180,6 +180,7 @@ impl<K: Kernel> Pump<K> {
         use std::sync::atomic::Ordering;
         let (shown, inbox) = (self.shard.counters(), self.inbox.counters());
         shown.greetings_expired.add(expired_greetings);
+        shown.greetings_displaced.set(self.greetings.displaced());
         shown.slow_turns.set(self.pace.slow_turns());
         shown.busy_us.set(self.pace.busy().as_micros() as u64);
         shown.inbox_wakes.set(inbox.wakes.load(Ordering::Relaxed));

@@ -12,7 +12,7 @@ const MEMLOCK_TO_START_BYTES: u64 = 512 * 1024;
 const MEMLOCK_PER_EXECUTOR_BYTES: u64 = 240 * 1024;
 /// Open per executor: three rings and an event counter.
 const FILES_PER_EXECUTOR: u64 = 4;
-/// Standard streams, signals, logs, configuration, and connections between accept and refusal.
+/// Standard streams, signals, logs, configuration, and what is between accept and close in a turn.
 const FILES_IN_RESERVE: u64 = 64;
 
 /// A resource limit.

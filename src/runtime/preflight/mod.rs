@@ -26,7 +26,8 @@ pub struct Demands<'a> {
     pub ring: RingFeatures,
     /// Connections at once in the whole process.
     pub max_connections: u64,
-    /// Descriptors that a shard opens beyond those of its executor: listeners, own rings, epoll sets.
+    /// Descriptors that a shard opens beyond those of its executor and its connections: listeners, own rings, epoll sets,
+    /// sockets that are not upgraded yet or were refused.
     pub files_per_shard: u64,
     /// Memory that a shard locks beyond that of its executor: own rings and their registered buffers.
     pub memlock_per_shard_bytes: u64,
@@ -100,7 +101,7 @@ pub enum PreflightError {
     Files {
         /// The configured limit.
         max_connections: u64,
-        /// Connections, shards and a reserve.
+        /// Connections, shards with their sockets before and without an upgrade, and a reserve.
         needed: u64,
         /// The hard limit.
         limit: Limit,

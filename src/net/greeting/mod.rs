@@ -1,0 +1,230 @@
+//! Sockets that have not been upgraded: bounded in number, in bytes, in time, and in the work that they make in a turn.
+//!
+//! Owns them until they are upgraded or closed, and decides who makes way for whom: a source has half of the places at
+//! most, and when there is none left, the oldest socket of the source that has most is closed for the newcomer. So nobody
+//! can keep others out, neither with silence nor with a trickle nor by not closing what was answered, and a source that
+//! floods displaces itself first. Must never read or write a socket.
+
+mod crowds;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::IpAddr;
+
+use self::crowds::{Crowds, Source};
+use crate::room::MemberRef;
+use crate::shard::Table;
+
+/// How long the peer of a socket that was answered has to close it, in milliseconds.
+const ANSWERED_MS: u64 = 2_000;
+
+/// Sockets that are read in one turn. Each costs up to 20 µs: two reads of 64 KiB, an answer, an end.
+const SERVED_PER_TURN: usize = 48;
+
+/// Sockets whose time is over that are closed in one tick, at up to 10 µs each.
+const EXPIRED_PER_TICK: usize = 64;
+
+/// What the sockets of one shard may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct GreetingLimits {
+    /// How long one may take to be upgraded.
+    pub(super) timeout_ms: u64,
+    /// How many there may be.
+    pub(super) sockets: usize,
+    /// How many connections there may be that were upgraded only to be told that there is no place.
+    pub(super) farewells: usize,
+}
+
+/// A socket from which a request is expected, or which has been answered and is about to end.
+pub(super) struct Greeting<S> {
+    pub(super) socket: S,
+    pub(super) address: IpAddr,
+    /// The bytes of a request that is not yet complete.
+    pub(super) received: Vec<u8>,
+    /// Bytes that came after the answer and were read away.
+    pub(super) ignored_bytes: usize,
+    is_answered: bool,
+    /// Whether it stands in the line of those that are to be read.
+    pub(super) is_in_line: bool,
+    arrival: u64,
+    deadline_ms: u64,
+}
+
+impl<S> Greeting<S> {
+    /// Whether all that is still awaited is the end.
+    pub(super) const fn is_answered(&self) -> bool {
+        self.is_answered
+    }
+}
+
+/// A request may hold credentials: only its measure is shown.
+impl<S> fmt::Debug for Greeting<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Greeting")
+            .field("address", &self.address)
+            .field("received_bytes", &self.received.len())
+            .field("is_answered", &self.is_answered)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The greetings of one shard, and when each has lasted long enough.
+#[derive(Debug)]
+pub(super) struct Greetings<S> {
+    table: Table<Greeting<S>>,
+    limits: GreetingLimits,
+    crowds: Crowds,
+    deadlines: BTreeSet<(u64, MemberRef)>,
+    /// How many were read in this turn.
+    served: usize,
+    arrivals: u64,
+    displaced: u64,
+    /// Connections that were upgraded only to be told that there is no place. Some may have ended.
+    farewells: Vec<MemberRef>,
+    /// Whether all have to go.
+    is_over: bool,
+}
+
+impl<S> Greetings<S> {
+    pub(super) fn new(limits: GreetingLimits) -> Self {
+        Self {
+            table: Table::default(),
+            limits,
+            crowds: Crowds::default(),
+            deadlines: BTreeSet::new(),
+            served: 0,
+            arrivals: 0,
+            displaced: 0,
+            farewells: Vec::new(),
+            is_over: false,
+        }
+    }
+
+    /// Takes a socket in. Where its source has its share, or all places are taken, another one makes way.
+    pub(super) fn insert(&mut self, socket: S, address: IpAddr, now_ms: u64) -> MemberRef {
+        let source = Source::of(address);
+        let share = (self.limits.sockets / 2).max(1);
+        if self.crowds.count(source) >= share {
+            self.displace(self.crowds.oldest_of(source));
+        } else if self.table.len() >= self.limits.sockets {
+            self.give_up_one();
+        }
+        let (arrival, deadline_ms) = (self.arrivals, now_ms.saturating_add(self.limits.timeout_ms));
+        self.arrivals += 1;
+        let at = self.table.insert(Greeting {
+            socket,
+            address,
+            received: Vec::new(),
+            ignored_bytes: 0,
+            is_answered: false,
+            is_in_line: false,
+            arrival,
+            deadline_ms,
+        });
+        self.crowds.add(source, arrival, at);
+        self.deadlines.insert((deadline_ms, at));
+        at
+    }
+
+    /// Closes the oldest socket of the source that has most, so that somebody else has its descriptor. Says whether there
+    /// was one.
+    pub(super) fn give_up_one(&mut self) -> bool {
+        self.displace(self.crowds.oldest_of_heaviest())
+    }
+
+    fn displace(&mut self, at: Option<MemberRef>) -> bool {
+        let displaced = at.and_then(|at| self.remove(at)).is_some();
+        self.displaced += u64::from(displaced);
+        displaced
+    }
+
+    /// How many were closed to make way.
+    pub(super) const fn displaced(&self) -> u64 {
+        self.displaced
+    }
+
+    pub(super) fn get_mut(&mut self, at: MemberRef) -> Option<&mut Greeting<S>> {
+        self.table.get_mut(at)
+    }
+
+    pub(super) fn remove(&mut self, at: MemberRef) -> Option<Greeting<S>> {
+        let greeting = self.table.remove(at)?;
+        self.deadlines.remove(&(greeting.deadline_ms, at));
+        self.crowds.remove(Source::of(greeting.address), greeting.arrival);
+        Some(greeting)
+    }
+
+    /// Notes that a socket has its answer: it is kept for a short while, so that the peer can read it.
+    pub(super) fn note_answered(&mut self, at: MemberRef, now_ms: u64) {
+        let Some(greeting) = self.table.get_mut(at) else { return };
+        self.deadlines.remove(&(greeting.deadline_ms, at));
+        greeting.is_answered = true;
+        greeting.received = Vec::new();
+        greeting.deadline_ms = greeting.deadline_ms.min(now_ms.saturating_add(ANSWERED_MS));
+        self.deadlines.insert((greeting.deadline_ms, at));
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// A turn begins.
+    pub(super) const fn begin_turn(&mut self) {
+        self.served = 0;
+    }
+
+    /// Whether one more is read in this turn.
+    pub(super) const fn may_serve(&mut self) -> bool {
+        self.served += 1;
+        self.served <= SERVED_PER_TURN
+    }
+
+    /// Whether one more connection may be upgraded only to be told that there is no place for it.
+    pub(super) fn may_say_farewell(&mut self, is_there: impl Fn(MemberRef) -> bool) -> bool {
+        if self.farewells.len() >= self.limits.farewells {
+            self.farewells.retain(|at| is_there(*at));
+        }
+        self.farewells.len() < self.limits.farewells
+    }
+
+    /// Notes a connection that was upgraded only to be told so.
+    pub(super) fn note_farewell(&mut self, connection: MemberRef) {
+        self.farewells.push(connection);
+    }
+
+    /// Drops sockets whose time is over, so many at a time. Returns how many.
+    pub(super) fn expire(&mut self, now_ms: u64) -> usize {
+        let is_over = self.is_over;
+        let mut expired = 0;
+        while expired < EXPIRED_PER_TICK
+            && let Some((_, at)) = self
+                .deadlines
+                .first()
+                .copied()
+                .filter(|(at_ms, _)| is_over || *at_ms <= now_ms)
+        {
+            self.remove(at);
+            expired += 1;
+        }
+        expired
+    }
+
+    /// Notes that the process stood still for so long: that time does not count.
+    pub(super) fn forgive(&mut self, span_ms: u64) {
+        for (deadline_ms, at) in std::mem::take(&mut self.deadlines) {
+            let deadline_ms = deadline_ms.saturating_add(span_ms);
+            if let Some(greeting) = self.table.get_mut(at) {
+                greeting.deadline_ms = deadline_ms;
+                self.deadlines.insert((deadline_ms, at));
+            }
+        }
+    }
+
+    /// From now on every socket's time is over.
+    pub(super) const fn end(&mut self) {
+        self.is_over = true;
+    }
+}

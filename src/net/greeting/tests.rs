@@ -1,0 +1,161 @@
+use std::rc::{Rc, Weak};
+
+use super::*;
+
+const LIMITS: GreetingLimits = GreetingLimits {
+    timeout_ms: 10_000,
+    sockets: 8,
+    farewells: 2,
+};
+
+/// A socket whose end can be seen.
+type Socket = Rc<()>;
+
+fn address(number: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, number])
+}
+
+struct Desk {
+    greetings: Greetings<Socket>,
+    now_ms: u64,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self {
+            greetings: Greetings::new(LIMITS),
+            now_ms: 0,
+        }
+    }
+
+    fn comes(&mut self, from: u8) -> (MemberRef, Weak<()>) {
+        let socket = Socket::default();
+        let seen = Rc::downgrade(&socket);
+        self.now_ms += 1;
+        (self.greetings.insert(socket, address(from), self.now_ms), seen)
+    }
+}
+
+fn is_open(socket: &Weak<()>) -> bool {
+    socket.upgrade().is_some()
+}
+
+#[test]
+fn a_source_has_half_of_the_places_and_then_makes_way_for_itself() {
+    let mut desk = Desk::new();
+    let others = [desk.comes(2), desk.comes(3)];
+    let flood: Vec<_> = (0..20).map(|_| desk.comes(1)).collect();
+    let open = flood.iter().filter(|(_, socket)| is_open(socket)).count();
+    assert_eq!((open, desk.greetings.displaced()), (4, 16));
+    assert!(
+        flood[16..].iter().chain(&others).all(|(_, socket)| is_open(socket)),
+        "the oldest went first"
+    );
+}
+
+#[test]
+fn a_newcomer_takes_the_place_of_the_oldest_of_the_heaviest() {
+    let mut desk = Desk::new();
+    let one: Vec<_> = (0..3).map(|_| desk.comes(1)).collect();
+    let other: Vec<_> = (0..4).map(|_| desk.comes(2)).collect();
+    let quiet = desk.comes(3);
+    // What was answered and stays open counts as well.
+    desk.greetings.note_answered(other[0].0, desk.now_ms);
+    let newcomer = desk.comes(4);
+    assert!(!is_open(&other[0].1) && is_open(&one[0].1));
+    let second = desk.comes(5);
+    assert!(
+        !is_open(&one[0].1),
+        "both have three, and this one's oldest has waited longer"
+    );
+    let third = desk.comes(6);
+    assert!(!is_open(&other[1].1));
+    assert!(
+        [quiet, newcomer, second, third]
+            .iter()
+            .all(|(_, socket)| is_open(socket))
+    );
+}
+
+#[test]
+fn who_left_by_itself_makes_way_for_nobody_twice() {
+    let mut desk = Desk::new();
+    let flood: Vec<_> = (0..4).map(|_| desk.comes(1)).collect();
+    assert!(desk.greetings.remove(flood[0].0).is_some() && desk.greetings.remove(flood[0].0).is_none());
+    desk.comes(1);
+    assert_eq!(desk.greetings.displaced(), 0);
+    assert!((0..4).all(|_| desk.greetings.give_up_one()) && !desk.greetings.give_up_one());
+    assert!(desk.greetings.deadlines.is_empty());
+}
+
+#[test]
+fn silence_is_ended_when_its_time_is_over_and_an_answered_socket_sooner() {
+    let mut desk = Desk::new();
+    let (silent, answered, late) = (desk.comes(1), desk.comes(2), desk.comes(3));
+    desk.greetings.note_answered(answered.0, 1_000);
+    assert_eq!(desk.greetings.expire(1_000 + ANSWERED_MS - 1), 0);
+    assert_eq!(desk.greetings.expire(1_000 + ANSWERED_MS), 1);
+    assert!(!is_open(&answered.1) && is_open(&silent.1));
+    desk.greetings.note_answered(late.0, 9_999);
+    assert_eq!(desk.greetings.expire(10_000), 0);
+    assert_eq!(desk.greetings.expire(10_003), 2, "an answer makes nothing last longer");
+    assert!(!is_open(&silent.1) && !is_open(&late.1));
+}
+
+#[test]
+fn many_are_ended_a_few_at_a_time() {
+    let limits = GreetingLimits {
+        sockets: 1_000,
+        ..LIMITS
+    };
+    let mut greetings = Greetings::new(limits);
+    for number in 0..200u8 {
+        greetings.insert(Socket::default(), address(number), 0);
+    }
+    assert_eq!(
+        (greetings.expire(9_999), greetings.expire(10_000)),
+        (0, EXPIRED_PER_TICK)
+    );
+    greetings.end();
+    let rest: Vec<_> = (0..4).map(|_| greetings.expire(0)).collect();
+    assert_eq!(
+        rest,
+        [EXPIRED_PER_TICK, EXPIRED_PER_TICK, 200 - 3 * EXPIRED_PER_TICK, 0]
+    );
+}
+
+#[test]
+fn a_turn_reads_so_many() {
+    let mut greetings = Greetings::<Socket>::new(LIMITS);
+    for _ in 0..2 {
+        greetings.begin_turn();
+        let served = (0..200).filter(|_| greetings.may_serve()).count();
+        assert_eq!(served, SERVED_PER_TURN);
+    }
+}
+
+#[test]
+fn time_in_which_the_process_stood_still_does_not_count() {
+    let mut desk = Desk::new();
+    let (one, other) = (desk.comes(1), desk.comes(2));
+    desk.greetings.forgive(5_000);
+    desk.greetings.note_answered(other.0, 0);
+    assert_eq!(desk.greetings.expire(ANSWERED_MS), 1);
+    assert_eq!(desk.greetings.expire(15_000), 0);
+    assert!(is_open(&one.1));
+    assert_eq!(desk.greetings.expire(15_001), 1);
+}
+
+#[test]
+fn only_so_many_are_upgraded_to_be_told_that_there_is_no_place() {
+    let mut greetings = Greetings::<Socket>::new(LIMITS);
+    let connection = |index| MemberRef { index, generation: 0 };
+    for index in 0..2 {
+        assert!(greetings.may_say_farewell(|_| true));
+        greetings.note_farewell(connection(index));
+    }
+    assert!(!greetings.may_say_farewell(|_| true));
+    assert!(greetings.may_say_farewell(|at| at == connection(1)), "one has ended");
+    greetings.note_farewell(connection(2));
+    assert!(!greetings.may_say_farewell(|_| true));
+}
