@@ -29,9 +29,12 @@ struct Flags {
     bench: bool,
 }
 
+/// Grows something to so many entries and says what each took.
+type Grow = fn(u32) -> Vec<Duration>;
+
 fn main() {
     let Flags { rounds, entries, .. } = Flags::parse();
-    let steps: [(&str, fn(u32) -> Vec<Duration>); 4] = [
+    let steps: [(&str, Grow); 4] = [
         ("a connection in the ledger", connections),
         ("a room in the ledger", rooms),
         ("a handshake in the ledger", handshakes),

@@ -57,21 +57,3 @@ fn a_rush_of_requests_is_answered_and_everybodys_order_is_kept() {
         guest.join("tide-pool", &codes[1], "Guest");
     }
 }
-
-#[test]
-fn who_does_not_wait_for_the_answer_harms_nobody() {
-    let game = Game::new(Setup {
-        shards: 1,
-        ..Setup::default()
-    });
-    let hosts: Vec<_> = (0..HOSTS).map(|number| host(&game, number)).collect();
-    for (number, (client, _)) in hosts.iter().enumerate() {
-        client.sends(operation(1, "RegenerateRoomCode"));
-        if number % 2 == 1 {
-            client.vanishes();
-        }
-    }
-    for (client, _) in hosts.iter().step_by(2) {
-        assert_eq!(client.takes_all().len(), 1);
-    }
-}

@@ -331,41 +331,55 @@ mod tests {
         at
     }
 
+    const NOW: Now = Now {
+        mono_ms: 1_000,
+        wall: crate::protocol::WallTime { unix_nanos: 0 },
+    };
+
+    /// A shard of which so many hosts ask for another code, and those who wait for it.
+    fn rush(hosts: usize) -> (Shard<()>, Vec<MemberRef>) {
+        const REQUEST: &str = r#"{"type":"RoomOperation","data":{"operation_id":"77777777-7777-4777-8777-777777777777",
+            "operation":{"type":"RegenerateRoomCode"}}}"#;
+        let mut shard = Shard::new(crate::shard::ShardId(0), world(1, 6, None), [9; 32], NOW);
+        let hosts: Vec<_> = (0..hosts).map(|_| host(&mut shard, NOW)).collect();
+        let asks = |at: &MemberRef| shard.on_text(*at, REQUEST, NOW) == Flow::Suspend;
+        let waiting = hosts.into_iter().filter(asks).collect();
+        (shard, waiting)
+    }
+
     #[test]
     fn all_searches_of_a_shard_share_what_a_turn_may_draw() {
-        let now = Now {
-            mono_ms: 1_000,
-            wall: crate::protocol::WallTime { unix_nanos: 0 },
-        };
-        let mut shard = Shard::new(super::super::ShardId(0), world(1, 6, None), [9; 32], now);
-        let request = r#"{"type":"RoomOperation","data":{"operation_id":"77777777-7777-4777-8777-777777777777",
-            "operation":{"type":"RegenerateRoomCode"}}}"#;
-        let hosts: Vec<_> = (0..50).map(|_| host(&mut shard, now)).collect();
-        let waiting = hosts
-            .iter()
-            .filter(|at| shard.on_text(**at, request, now) == Flow::Suspend)
-            .count();
-        assert_eq!(shard.code_searches.waiting.len(), waiting);
-        assert!(waiting > 30 && shard.code_searches.draws_left == 0, "{waiting} wait");
+        let (mut shard, waiting) = rush(50);
+        assert_eq!(shard.code_searches.waiting.len(), waiting.len());
+        assert!(waiting.len() > 30 && shard.code_searches.draws_left == 0);
         let (mut turns, mut resumed) = (0, 0);
-        while shard.has_work() && !shard.code_searches.is_empty() {
-            let drawn = |shard: &Shard<()>| {
-                shard
-                    .code_searches
-                    .waiting
-                    .iter()
-                    .map(|search| search.draw.drawn)
-                    .sum::<usize>()
+        while !shard.code_searches.is_empty() {
+            assert!(shard.has_work());
+            let drawn = |shard: &Shard<()>| -> usize {
+                let searches = shard.code_searches.waiting.iter();
+                searches.map(|search| search.draw.drawn).sum()
             };
             let before = drawn(&shard);
-            shard.serve_outposts(now);
+            shard.serve_outposts(NOW);
             assert!(drawn(&shard) <= before + DRAWS_PER_TURN);
             resumed += shard.take_resumed().len();
             turns += 1;
         }
-        assert_eq!(resumed, waiting, "each is answered once");
-        assert!(turns >= waiting / 8, "{turns} turns for {waiting} searches");
+        assert_eq!(resumed, waiting.len(), "each is answered once");
+        assert!(turns >= resumed / 8, "{turns} turns for {resumed} searches");
         assert_eq!(shard.counters().refusals.get(), 0);
-        assert!(hosts.iter().all(|at| !shard.awaits_shard(*at)));
+        assert!(waiting.iter().all(|at| !shard.awaits_shard(*at)));
+    }
+
+    #[test]
+    fn for_who_does_not_wait_nothing_is_drawn() {
+        let (mut shard, waiting) = rush(20);
+        assert!(waiting.len() > 5);
+        for at in waiting {
+            shard.remove(at, NOW);
+        }
+        shard.serve_outposts(NOW);
+        assert!(shard.code_searches.is_empty());
+        assert_eq!(shard.code_searches.draws_left, DRAWS_PER_TURN);
     }
 }
