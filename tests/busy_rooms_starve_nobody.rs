@@ -77,9 +77,8 @@ impl Rig {
     fn resume(&mut self) {
         let limits = inbound_limits(&self.shard.world().settings);
         for at in std::mem::take(&mut self.suspended) {
-            if self.shard.may_read(at, true, NOW) == Reading::NextTurn {
-                self.suspended.push(at);
-            } else if conversation::resume(&mut self.shard, at, limits, NOW) == Flow::Suspend {
+            let must_wait = self.shard.may_read(at, true, NOW) == Reading::NextTurn;
+            if must_wait || conversation::resume(&mut self.shard, at, limits, NOW) == Flow::Suspend {
                 self.suspended.push(at);
             }
         }
