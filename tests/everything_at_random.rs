@@ -260,7 +260,7 @@ fn with_narrow_pipes() {
         pipe_bytes: 300,
         ..CALM
     };
-    let tally = in_weather(200..220, weather);
+    let tally = in_weather(200..260, weather);
     assert!(tally.closes.contains_key(&4002), "{tally:?}");
 }
 
@@ -272,7 +272,7 @@ fn with_small_outboxes() {
         topology: Topology::Host,
         ..CALM
     };
-    let tally = in_weather(300..330, weather);
+    let tally = in_weather(300..360, weather);
     assert!(tally.closes.contains_key(&4002), "{tally:?}");
 }
 
@@ -284,7 +284,7 @@ fn with_full_inboxes() {
         pipe_bytes: 1_000,
         ..CALM
     };
-    let tally = in_weather(400..420, weather);
+    let tally = in_weather(400..460, weather);
     assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
 }
 
@@ -295,7 +295,7 @@ fn while_the_server_drains() {
         pipe_bytes: 2_000,
         ..CALM
     };
-    let tally = in_weather(500..520, weather);
+    let tally = in_weather(500..560, weather);
     assert!(
         tally.has(&["GoingAway"]) && tally.codes.contains_key("SERVER_DRAINING"),
         "{tally:?}"
@@ -309,7 +309,7 @@ fn with_outposts() {
         pipe_bytes: 2_000,
         ..CALM
     };
-    in_weather(600..640, weather);
+    in_weather(600..700, weather);
 }
 
 #[test]
@@ -321,6 +321,6 @@ fn with_outposts_and_full_inboxes_while_the_server_drains() {
         drains: true,
         ..CALM
     };
-    let tally = in_weather(700..740, weather);
+    let tally = in_weather(700..780, weather);
     assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
 }

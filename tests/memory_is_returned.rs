@@ -134,8 +134,14 @@ const fn moment(now_ms: u64) -> Now {
 
 /// A masked text frame; the mask is zero, which is a legal one.
 fn text(payload: &str) -> Vec<u8> {
-    let mut frame = vec![0x81, 0x80 | 126];
-    frame.extend_from_slice(&u16::try_from(payload.len()).expect("a short message").to_be_bytes());
+    let mut frame = vec![0x81];
+    match u8::try_from(payload.len()) {
+        Ok(bytes @ ..126) => frame.push(0x80 | bytes),
+        _ => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&u16::try_from(payload.len()).expect("a short message").to_be_bytes());
+        }
+    }
     frame.extend_from_slice(&[0; 4]);
     frame.extend_from_slice(payload.as_bytes());
     frame

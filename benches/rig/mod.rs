@@ -24,8 +24,8 @@ pub fn world(shards: u16) -> Arc<World> {
     let mut config = Config::default();
     config.rate_limit.max_join_attempts = u32::MAX;
     config.rate_limit.max_room_creations = u32::MAX;
-    config.rate_limit.max_relay_bytes = u64::MAX;
-    config.rate_limit.max_room_relay_bytes = u64::MAX;
+    config.rate_limit.max_relay_bytes = 1 << 53;
+    config.rate_limit.max_room_relay_bytes = 1 << 53;
     let settings = shard_settings(&config).expect("a valid configuration");
     World::new(settings, admission_limits(&config), shards, SlotKey::new([7; 16]))
 }

@@ -43,7 +43,7 @@ pub struct Connection<L> {
     pub(super) uptake: Uptake,
     /// How far the client is above what it may always say.
     pub(super) free_rate: FreeRate,
-    /// Since when it is not read because others of its room cannot keep up with it; its timers stand still.
+    /// Until when its timers have stood still, while it is not read because others of its room cannot keep up with it.
     pub(super) paced_since_ms: Option<u64>,
     /// The message of which a part has arrived.
     pub(super) unfinished: Option<Unfinished>,

@@ -41,12 +41,13 @@ impl<L> Shard<L> {
             && connection.free_rate.is_spent(&self.world.settings.pacing, now.mono_ms)
             && self.is_waited_for(at)
         {
+            self.let_timers_stand(at, now);
             if let Some(connection) = self.post.connections.get_mut(at) {
-                connection.paced_since_ms.get_or_insert(now.mono_ms);
+                connection.paced_since_ms = Some(now.mono_ms);
             }
             return Reading::Paced;
         }
-        self.end_pacing(at, now);
+        self.let_timers_stand(at, now);
         Reading::Now
     }
 
@@ -69,8 +70,8 @@ impl<L> Shard<L> {
         players.iter().any(has_much_waiting)
     }
 
-    /// A connection that was paced is read again: for its timers no time has passed.
-    fn end_pacing(&mut self, at: MemberRef, now: Now) {
+    /// For the timers of a connection that was paced no time has passed.
+    fn let_timers_stand(&mut self, at: MemberRef, now: Now) {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
