@@ -4,43 +4,8 @@
 
 mod harness;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicIsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-
-use harness::{Client, Game, Opcode, Setup, client_frame};
+use harness::{Client, Game, Opcode, Setup, client_frame, live_bytes};
 use serde_json::json;
-
-struct Counting;
-
-static LIVE_BYTES: AtomicIsize = AtomicIsize::new(0);
-
-// SAFETY: every call goes to the system's allocator unchanged; only sizes are counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE_BYTES.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promise about `layout` is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE_BYTES.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: `pointer` came from the same allocator with the same layout.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        LIVE_BYTES.fetch_add(new_size as isize - layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: as above, and the caller's promise about the new size is passed on.
-        unsafe { System.realloc(pointer, layout, new_size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// One run at a time, since all are counted together.
-static COUNTED: Mutex<()> = Mutex::new(());
 
 const CAP_BYTES: usize = 1 << 20;
 const PIPE_BYTES: usize = 1 << 10;
@@ -96,7 +61,7 @@ impl Audience {
     /// Repeats a flood until somebody is closed for it, for so many rounds at most. Returns the most bytes that a peer made
     /// the process hold at rest.
     fn flood(&self, most_rounds: u64, mut flood: impl FnMut(&Self, u64)) -> usize {
-        let start = LIVE_BYTES.load(Ordering::Relaxed);
+        let start = live_bytes();
         let mut most = 0;
         for round in 0..most_rounds {
             flood(self, round);
@@ -104,7 +69,7 @@ impl Audience {
             if self.was_closed() {
                 break;
             }
-            most = most.max(LIVE_BYTES.load(Ordering::Relaxed) - start);
+            most = most.max(live_bytes() - start);
         }
         let most = usize::try_from(most).unwrap_or(0);
         let allowed = self.peers.len() * (CAP_BYTES + PIPE_BYTES + SLACK_BYTES) + COMMON_SLACK_BYTES;
@@ -139,7 +104,6 @@ fn game() -> Game {
 
 /// Tells it of one peer, and of eight.
 fn for_one_and_for_many(scenario: impl Fn(usize)) {
-    let _counted = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
     for peers in [1, 8] {
         scenario(peers);
     }

@@ -182,3 +182,30 @@ fn a_held_back_sender_is_not_taken_for_silent() {
     }
     assert!(game.count("paced_milliseconds_total") > 3_000);
 }
+
+#[test]
+fn what_may_be_left_out_counts_for_nothing() {
+    let game = game();
+    let enter = |name: &str| {
+        let client = game.connect(name);
+        client.sends(json!({"type": "Authenticate", "data": {"app_id": "reef-racer", "protocol_version": 3}}));
+        client.asks_to_join(
+            json!({"game_name": "tide-pool", "player_name": name, "room_code": "BULK22", "max_players": 9}),
+        );
+        game.settle();
+        client.takes_what_arrived();
+        client
+    };
+    let host = enter("Host");
+    let (fast, slow) = (enter("Fast"), enter("Slow"));
+    fast.has_pipe_of(usize::MAX);
+    slow.reads(false).has_pipe_of(0);
+    for number in 0..500 {
+        let data = json!({"n": number, "padding": "x".repeat(MESSAGE_BYTES)});
+        host.sends(json!({"type": "GameData", "data": {"data": data, "class": "volatile"}}));
+    }
+    game.settle();
+    assert_eq!(heard(&fast), 500, "at once: the slow one is spared it");
+    assert_eq!(game.count("paced_milliseconds_total"), 0);
+    assert!(slow.is_connected());
+}

@@ -1,7 +1,7 @@
 //! What leaves at the end of a turn.
 
 use super::connection::State;
-use super::{Now, Shard, post, slow_reader};
+use super::{Now, Outbox, Shard, post, slow_reader};
 use crate::protocol::CloseCode;
 use crate::room::MemberRef;
 
@@ -45,6 +45,27 @@ impl<L> Shard<L> {
         std::mem::swap(into, &mut self.post.dirty.first);
         let gallery = &mut self.post.dirty.gallery;
         into.extend(gallery.drain(..gallery.len().min(GALLERY_SENDS_PER_TURN)));
+    }
+
+    /// A connection's outbox.
+    #[must_use]
+    pub fn outbox(&self, at: MemberRef) -> Option<&Outbox> {
+        self.post.connections.get(at).map(|connection| &connection.outbox)
+    }
+
+    /// Bytes put into outboxes so far, and a constant for each frame.
+    #[must_use]
+    pub const fn queued_bytes(&self) -> u64 {
+        self.post.queued_bytes
+    }
+
+    /// Whether a connection is being closed.
+    #[must_use]
+    pub fn is_closing(&self, at: MemberRef) -> bool {
+        self.post
+            .connections
+            .get(at)
+            .is_none_or(super::connection::Connection::is_closing)
     }
 
     /// How many connections would be sent to now.

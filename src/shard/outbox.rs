@@ -107,8 +107,9 @@ impl Default for OutboxPool {
 impl OutboxPool {
     /// What all together may hold: a turn of the busiest shard, some thousand connections with a kilobyte each.
     const MAX_SPARE_BYTES: usize = 4 * 1024 * 1024;
-    /// The largest storage worth keeping: a few turns of small frames.
-    const MAX_BYTES_OF_ONE: usize = 16 * 1024;
+    /// The largest storage worth keeping: a hundred small frames. With half of it 12 rooms of 16 at saturation, with 58 frames a
+    /// send, allocated anew every turn: 0.22 µs per delivery instead of 0.19.
+    const MAX_BYTES_OF_ONE: usize = 32 * 1024;
 
     /// A pool for outboxes that weigh at most so much.
     #[must_use]

@@ -105,10 +105,9 @@ impl<L> Post<L> {
         if is_accountable {
             connection.account.note_queued(mark.origin.as_ref());
         }
-        if slow_reader::has_too_much(connection, settings) {
+        // Who is behind is not asked again before its socket has room, unless it is to be judged.
+        if !connection.uptake.is_behind() || slow_reader::has_too_much(connection, settings) {
             offer_again(connection, to, &mut self.dirty);
-        } else {
-            mark_dirty(connection, to, &mut self.dirty);
         }
         true
     }

@@ -34,20 +34,21 @@ impl<L> Shard<L> {
         let Some(Place::Seated(room) | Place::Watching(room)) = connection.place else {
             return Reading::Now;
         };
+        let was_paced = connection.paced_since_ms.is_some();
+        let is_above_rate = !has_kept && connection.free_rate.is_spent(&self.world.settings.pacing, now.mono_ms);
         if self.rooms.has_used_up(room, &self.turn) {
             return Reading::NextTurn;
         }
-        if !has_kept
-            && connection.free_rate.is_spent(&self.world.settings.pacing, now.mono_ms)
-            && self.is_waited_for(at)
-        {
+        let is_paced = is_above_rate && self.is_waited_for(at);
+        if was_paced {
             self.let_timers_stand(at, now);
+        }
+        if is_paced {
             if let Some(connection) = self.post.connections.get_mut(at) {
                 connection.paced_since_ms = Some(now.mono_ms);
             }
             return Reading::Paced;
         }
-        self.let_timers_stand(at, now);
         Reading::Now
     }
 

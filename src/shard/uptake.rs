@@ -76,6 +76,9 @@ impl Uptake {
 
     /// Notes that the socket took everything.
     pub(super) const fn note_drained(&mut self) {
+        if !self.is_behind() {
+            return;
+        }
         self.stalled_since_ms = None;
         self.window = None;
         self.verdict = Verdict::Unknown;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use signal_fish_relay::net::{Interest, Kernel, Readiness, Token, Waited};
 use signal_fish_relay::protocol::WallTime;
+use signal_fish_relay::room::MemberRef;
 use signal_fish_relay::shard::Now;
 
 use super::pipe::{ClientEnd, Pipe, Plug};
@@ -104,6 +105,14 @@ impl Pipes {
     pub fn holds(&self, client: ClientId) -> bool {
         let watched = self.watched.get(&client);
         watched.is_some_and(|watched| !watched.pipe.borrow().server_closed)
+    }
+
+    /// The connections that are here.
+    pub fn connections(&self) -> impl Iterator<Item = MemberRef> {
+        self.watched.values().filter_map(|watched| match watched.token {
+            Token::Connection(at) => Some(at),
+            _ => None,
+        })
     }
 
     /// Whether there is something that was not told.

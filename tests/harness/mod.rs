@@ -3,8 +3,8 @@
 //! [`Simulation`] is the machine: shards under the server's own loop, pipes with bounded buffers in place of sockets, and a
 //! schedule that decides from a seed which shard runs next, what a wait tells, how inbound bytes are cut, how much a pipe takes,
 //! and when an inbox is filled. [`Game`] and [`Client`] are the words in which scenarios are told. The bytes take the road that
-//! they take in the server, turn by turn: only the kernel under the loop is replaced. No connection may be read twice in a turn, and
-//! nothing that arrived may be forgotten; every run checks that.
+//! they take in the server, turn by turn: only the kernel under the loop is replaced. Every run checks,
+//! turn by turn, that nobody is read twice, that nothing that arrived is forgotten, and that memory and what waits stay bounded.
 //!
 //! The same seed gives the same run, byte for byte. A failure prints the seed and what was last said.
 
@@ -14,6 +14,7 @@
     reason = "each test file uses its own part of the vocabulary"
 )]
 
+mod allocator;
 mod expectations;
 mod frames;
 mod game;
@@ -25,6 +26,7 @@ mod schedule;
 mod setup;
 mod simulation;
 
+pub use allocator::live_bytes;
 pub use expectations::Seat;
 pub use frames::{Frame, Opcode, client_frame, close_payload, take_server_frame};
 pub use game::{Client, Game, in_every_schedule};

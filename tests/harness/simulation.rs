@@ -15,6 +15,7 @@ use signal_fish_relay::shard::{
     Inbox, InboxLimits, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Wake, World, inbox,
 };
 
+use super::allocator::live_bytes;
 use super::frames::Frame;
 use super::kernel::{Pipes, TurnCount, VirtualClock};
 use super::peer::Peer;
@@ -49,6 +50,27 @@ impl Core {
         self.pump.shard_mut()
     }
 
+    fn queued_bytes(&self) -> u64 {
+        self.pump.shard().queued_bytes()
+    }
+
+    /// After a turn everybody was offered what waits: more than the cap waits for nobody who is not being closed.
+    fn check_what_waits(&mut self, cap_bytes: usize, seed: u64) {
+        let connections: Vec<_> = self.pump.kernel_mut().connections().collect();
+        for at in connections {
+            let shard = self.pump.shard();
+            let Some(outbox) = shard.outbox(at).filter(|outbox| outbox.unsent_frames() > 1) else {
+                continue;
+            };
+            let (waiting, held) = (outbox.unsent_bytes(), outbox.weight_bytes());
+            let is_bounded = waiting <= cap_bytes + BEYOND_CAP_BYTES && held <= cap_bytes + MOST_BEYOND_BYTES;
+            assert!(
+                is_bounded || shard.is_closing(at),
+                "{waiting} bytes wait for {at:?} and {held} are held, of {cap_bytes} (seed {seed})"
+            );
+        }
+    }
+
     fn is_quiet(&mut self, holds_transfers: bool) -> bool {
         !self.is_touched
             && (holds_transfers || self.post.is_empty())
@@ -79,6 +101,19 @@ pub struct Simulation {
 
 /// More steps than any scenario needs; beyond it the run will not come to rest.
 const MAX_STEPS: usize = 2_000_000;
+
+/// By how much a turn may add to what is held. A share of a room, what the answers to 64 KiB from everybody take, and what
+/// tables and queues grow by.
+const MOST_GROWN_BYTES: isize = 8 << 20;
+
+/// What a room may put into outboxes in a turn: its share, and one message more to everybody, whatever its size.
+const MOST_QUEUED_BYTES: u64 = 16 << 20;
+
+/// What may wait beyond the cap for a connection that was offered it: reports, pings and farewells of a moment.
+const BEYOND_CAP_BYTES: usize = 16 << 10;
+
+/// What an outbox may hold beyond its cap: what a room may add to it before it is offered and judged.
+const MOST_BEYOND_BYTES: usize = 320 << 10;
 
 /// Places of the inbox that the loop itself empties; what may be refused is refused before it.
 const OPEN_INBOX: InboxLimits = InboxLimits {
@@ -341,7 +376,22 @@ impl Simulation {
         self.bring_post(index);
         let core = &mut self.cores[index];
         core.is_touched = false;
+        let (held_before, queued_before) = (live_bytes(), core.queued_bytes());
         let turned = core.pump.turn().expect("pipes can always wait");
+        let grown = live_bytes() - held_before;
+        assert!(
+            grown < MOST_GROWN_BYTES,
+            "{grown} bytes more are held after one turn (seed {})",
+            self.seed
+        );
+        let queued = core.queued_bytes() - queued_before;
+        let rooms = 1 + core.pump.shard().rooms() as u64;
+        assert!(
+            queued < rooms * MOST_QUEUED_BYTES,
+            "{queued} bytes were queued in one turn by {rooms} rooms (seed {})",
+            self.seed
+        );
+        core.check_what_waits(self.world.settings.outbox.max_bytes, self.seed);
         // One that could not judge yet has to look again.
         core.is_touched = !turned.ticked;
     }

@@ -113,6 +113,8 @@ pub struct Pump<K: Kernel> {
     accepts: bool,
     stage: Stage,
     pace: Pace,
+    /// Connections that turned out to have ended, in this turn.
+    ended_in_turn: usize,
     /// When the current turn began.
     turn_began: Duration,
     /// The shard's clock at the begin of the last turn.
@@ -153,6 +155,7 @@ impl<K: Kernel> Pump<K> {
             accepts: true,
             stage: Stage::Serving,
             pace: Pace::new(settings.turn_window, moment),
+            ended_in_turn: 0,
             turn_began: moment,
             turned_at_ms: now.mono_ms,
             untold: 0,

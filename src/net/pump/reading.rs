@@ -4,8 +4,12 @@ use super::super::conversation;
 use super::super::kernel::{Kernel, Received, Stream};
 use super::Pump;
 use super::line::Waiting;
+use super::turn::ENDS_PER_TURN;
 use crate::room::MemberRef;
 use crate::shard::{Flow, Now, Reading};
+
+/// How many are served between two looks at the clock. One is served for a millisecond at the very most.
+const VISITS_BETWEEN_LOOKS: usize = 4;
 
 impl<K: Kernel> Pump<K> {
     /// A connection has something to read, or has ended.
@@ -13,7 +17,9 @@ impl<K: Kernel> Pump<K> {
         let Some(link) = self.shard.link_mut(at) else { return };
         link.is_unread = true;
         link.is_hung_up |= hung_up;
-        self.stand_in_line(at);
+        if !std::mem::replace(&mut link.is_in_line, true) {
+            self.line.push(Waiting::Connection(at));
+        }
     }
 
     /// A socket that has not been upgraded has something to read, or has ended.
@@ -25,24 +31,16 @@ impl<K: Kernel> Pump<K> {
         }
     }
 
-    fn stand_in_line(&mut self, at: MemberRef) {
-        if let Some(link) = self.shard.link_mut(at)
-            && !std::mem::replace(&mut link.is_in_line, true)
-        {
-            self.line.push(Waiting::Connection(at));
-        }
-    }
-
     /// Serves those who wait, each at most once, until the turn has gone on for long enough.
     pub(super) fn serve_line(&mut self, now: Now) {
         self.greetings.begin_turn();
-        for _ in 0..self.line.len() {
+        for count in 1..=self.line.len() {
             let Some(waiting) = self.line.pop() else { break };
             match waiting {
                 Waiting::Connection(at) => self.visit(at, now),
                 Waiting::Greeting(at) => self.greet(at, now),
             }
-            if self.is_long() {
+            if count.is_multiple_of(VISITS_BETWEEN_LOOKS) && self.is_long() {
                 break;
             }
         }
@@ -53,6 +51,9 @@ impl<K: Kernel> Pump<K> {
     fn visit(&mut self, at: MemberRef, now: Now) {
         let Some(link) = self.shard.link(at) else { return };
         let is_suspended = link.is_suspended;
+        if link.is_hung_up && self.ended_in_turn >= ENDS_PER_TURN {
+            return self.line.pass_over(Waiting::Connection(at));
+        }
         match self.shard.may_read(at, is_suspended, now) {
             Reading::Now => {
                 let Some(link) = self.shard.link_mut(at) else { return };
@@ -104,7 +105,10 @@ impl<K: Kernel> Pump<K> {
                 self.note_flow(at, flow);
             }
             Received::Nothing => {}
-            Received::End => self.shard.end(at, now),
+            Received::End => {
+                self.ended_in_turn += 1;
+                self.shard.end(at, now);
+            }
         }
     }
 
@@ -126,8 +130,8 @@ impl<K: Kernel> Pump<K> {
             return;
         }
         link.is_suspended |= flow == Flow::Suspend;
-        if link.is_suspended || link.is_unread {
-            self.stand_in_line(at);
+        if (link.is_suspended || link.is_unread) && !std::mem::replace(&mut link.is_in_line, true) {
+            self.line.push(Waiting::Connection(at));
         }
     }
 
