@@ -13,40 +13,32 @@ use crate::room::MemberRef;
 use crate::session::Session;
 
 /// One live connection: its link to the world, its protocol state, and what waits to be sent to it.
+///
+/// In this order in memory: what each delivery touches of a receiver comes first and lies together.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Connection<L> {
-    /// How to reach the peer. Dropping it ends the connection.
-    pub(super) link: L,
-    pub(super) session: Session,
     pub(super) outbox: Outbox,
-    /// What a connection on version 3 was sent and what it missed.
-    pub(super) account: DeliveryAccount,
-    /// When it is next told so, if ever.
-    pub(super) next_stats_ms: Option<u64>,
+    /// How the peer takes what it is sent.
+    pub(super) uptake: Uptake,
+    pub(super) state: State,
     /// The room that the connection is in.
     pub(super) place: Option<Place>,
-    pub(super) state: State,
-    /// Whether its player counts as connected by it: until its room is told that it ends. Another connection may have the
-    /// player's id from then on.
-    pub(super) is_present: bool,
-    /// The id of the room operation in service: the next answer takes it.
-    pub(super) operation: Option<OperationId>,
-    /// Whether the client was told that the process is about to stop.
-    pub(super) knows_of_drain: bool,
-    /// When it is closed because the process stops.
-    pub(super) leaves_at_ms: Option<u64>,
     /// Whether a frame could not be taken and the connection is closed before the turn ends.
     pub(super) is_doomed: bool,
     /// Whether the connection is in the list of those to flush.
     pub(super) is_dirty: bool,
-    /// How the peer takes what it is sent.
-    pub(super) uptake: Uptake,
+    /// Whether its player counts as connected by it: until its room is told that it ends. Another connection may have the
+    /// player's id from then on.
+    pub(super) is_present: bool,
+    /// Whether the client was told that the process is about to stop.
+    pub(super) knows_of_drain: bool,
+    /// What a connection on version 3 was sent and what it missed.
+    pub(super) account: DeliveryAccount,
+    /// How to reach the peer. Dropping it ends the connection.
+    pub(super) link: L,
     /// How far the client is above what it may always say.
     pub(super) free_rate: FreeRate,
-    /// Until when its timers have stood still, while it is not read because others of its room cannot keep up with it.
-    pub(super) paced_since_ms: Option<u64>,
-    /// The message of which a part has arrived.
-    pub(super) unfinished: Option<Unfinished>,
     /// When the last frame of any kind arrived.
     pub(super) last_inbound_ms: u64,
     /// When the last one arrived that counts as activity: game data that was refused does not.
@@ -56,6 +48,17 @@ pub struct Connection<L> {
     pub(super) probe: Option<Probe>,
     /// The earliest moment at which this connection's deadlines will be looked at.
     pub(super) next_check_ms: u64,
+    pub(super) session: Session,
+    /// When it is next told so, if ever.
+    pub(super) next_stats_ms: Option<u64>,
+    /// The id of the room operation in service: the next answer takes it.
+    pub(super) operation: Option<OperationId>,
+    /// When it is closed because the process stops.
+    pub(super) leaves_at_ms: Option<u64>,
+    /// Until when its timers have stood still, while it is not read because others of its room cannot keep up with it.
+    pub(super) paced_since_ms: Option<u64>,
+    /// The message of which a part has arrived.
+    pub(super) unfinished: Option<Unfinished>,
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(super) permit: Option<ConnectionPermit>,
 }

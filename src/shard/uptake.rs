@@ -11,7 +11,7 @@ const WINDOW_MS: u64 = 1_000;
 /// How often a full socket is asked about, in milliseconds.
 const ASK_INTERVAL_MS: u64 = 250;
 
-/// One peer's uptake.
+/// One peer's uptake. What only matters of a peer that is behind lies apart, so that connections stay small.
 #[derive(Debug, Clone, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub(super) struct Uptake {
     /// Bytes that the socket took since the connection was opened.
@@ -20,12 +20,20 @@ pub(super) struct Uptake {
     acknowledged_bytes: u64,
     /// When that count was last seen to rise while more was on its way.
     progress_at_ms: u64,
+    /// What there is to say of a socket that is full.
+    stall: Option<Box<Stall>>,
+}
+
+/// A socket that was offered bytes and did not take them all.
+#[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Stall {
+    /// Since when it takes nothing; the flush then waits for it to become writable.
+    since_ms: u64,
     /// When the kernel was last asked.
     asked_at_ms: u64,
-    /// Since when the socket takes nothing; the flush then waits for it to become writable.
-    stalled_since_ms: Option<u64>,
     /// Where the current window began, and at which count.
-    window: Option<Window>,
+    window_since_ms: u64,
+    window_acknowledged_bytes: u64,
     /// What the last window showed.
     verdict: Verdict,
 }
@@ -40,13 +48,6 @@ enum Verdict {
     Reads,
     /// More slowly.
     Slow,
-}
-
-/// A stretch of time over which acknowledgements are counted.
-#[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-struct Window {
-    since_ms: u64,
-    acknowledged_bytes: u64,
 }
 
 impl Uptake {
@@ -65,43 +66,50 @@ impl Uptake {
 
     /// Notes that the socket is full. What it took before it was is a new beginning.
     pub(super) fn note_full(&mut self, took_some: bool, now_ms: u64) {
-        if took_some || self.stalled_since_ms.is_none() {
-            self.stalled_since_ms = Some(now_ms);
-        }
-        self.window.get_or_insert(Window {
-            since_ms: now_ms,
-            acknowledged_bytes: self.acknowledged_bytes,
+        let acknowledged_bytes = self.acknowledged_bytes;
+        let stall = self.stall.get_or_insert_with(|| {
+            Box::new(Stall {
+                since_ms: now_ms,
+                asked_at_ms: now_ms,
+                window_since_ms: now_ms,
+                window_acknowledged_bytes: acknowledged_bytes,
+                verdict: Verdict::Unknown,
+            })
         });
+        if took_some {
+            stall.since_ms = now_ms;
+        }
     }
 
     /// Notes that the socket took everything.
-    pub(super) const fn note_drained(&mut self) {
-        if !self.is_behind() {
-            return;
+    pub(super) fn note_drained(&mut self) {
+        if self.stall.is_some() {
+            self.stall = None;
         }
-        self.stalled_since_ms = None;
-        self.window = None;
-        self.verdict = Verdict::Unknown;
     }
 
     /// Since when the socket takes nothing.
-    pub(super) const fn stalled_since_ms(&self) -> Option<u64> {
-        self.stalled_since_ms
+    pub(super) fn stalled_since_ms(&self) -> Option<u64> {
+        self.stall.as_ref().map(|stall| stall.since_ms)
     }
 
     /// Whether the socket was offered bytes that it did not take.
     pub(super) const fn is_behind(&self) -> bool {
-        self.stalled_since_ms.is_some()
+        self.stall.is_some()
     }
 
     /// Whether it is behind and was seen to take less than the free rate.
-    pub(super) const fn is_slow(&self) -> bool {
-        matches!(self.verdict, Verdict::Slow)
+    pub(super) fn is_slow(&self) -> bool {
+        self.shows(Verdict::Slow)
     }
 
     /// Whether it is behind and was seen to take the free rate at least.
-    pub(super) const fn keeps_reading(&self) -> bool {
-        matches!(self.verdict, Verdict::Reads)
+    pub(super) fn keeps_reading(&self) -> bool {
+        self.shows(Verdict::Reads)
+    }
+
+    fn shows(&self, verdict: Verdict) -> bool {
+        self.stall.as_ref().is_some_and(|stall| stall.verdict == verdict)
     }
 
     /// When the peer was last seen to acknowledge something while more was on its way to it.
@@ -111,14 +119,16 @@ impl Uptake {
 
     /// When to ask the kernel again how much is not acknowledged; `None`: no need.
     pub(super) fn next_ask_ms(&self) -> Option<u64> {
-        let window = self.window.filter(|_| self.is_behind())?;
-        Some(self.asked_at_ms.max(window.since_ms) + ASK_INTERVAL_MS)
+        let stall = self.stall.as_ref()?;
+        Some(stall.asked_at_ms.saturating_add(ASK_INTERVAL_MS))
     }
 
     /// Notes how many of the bytes sent the peer has not acknowledged, if the kernel says so. A reader that is behind and takes
     /// less than `free_rate_bytes` a second is slow from then on, until it is seen to be faster.
     pub(super) fn note_asked(&mut self, unacknowledged_bytes: Option<u64>, free_rate_bytes: u64, now_ms: u64) {
-        self.asked_at_ms = now_ms;
+        if let Some(stall) = &mut self.stall {
+            stall.asked_at_ms = now_ms;
+        }
         let Some(unacknowledged_bytes) = unacknowledged_bytes else {
             return;
         };
@@ -130,16 +140,14 @@ impl Uptake {
                 self.progress_at_ms = now_ms;
             }
         }
-        let Some(window) = self.window else { return };
-        let span_ms = now_ms.saturating_sub(window.since_ms);
+        let Some(stall) = &mut self.stall else { return };
+        let span_ms = now_ms.saturating_sub(stall.window_since_ms);
         if span_ms >= WINDOW_MS {
-            let taken = self.acknowledged_bytes - window.acknowledged_bytes;
+            let taken = self.acknowledged_bytes.saturating_sub(stall.window_acknowledged_bytes);
             let reads = u128::from(taken) * 1_000 >= u128::from(free_rate_bytes) * u128::from(span_ms);
-            self.verdict = if reads { Verdict::Reads } else { Verdict::Slow };
-            self.window = Some(Window {
-                since_ms: now_ms,
-                acknowledged_bytes: self.acknowledged_bytes,
-            });
+            stall.verdict = if reads { Verdict::Reads } else { Verdict::Slow };
+            stall.window_since_ms = now_ms;
+            stall.window_acknowledged_bytes = self.acknowledged_bytes;
         }
     }
 }
@@ -150,22 +158,20 @@ impl Moments for Uptake {
             sent_bytes: _,
             acknowledged_bytes: _,
             progress_at_ms,
-            asked_at_ms,
-            stalled_since_ms,
-            window,
-            verdict: _,
+            stall,
         } = self;
         change.apply(progress_at_ms);
-        change.apply(asked_at_ms);
-        if let Some(since_ms) = stalled_since_ms {
-            change.apply(since_ms);
-        }
-        if let Some(Window {
-            since_ms,
-            acknowledged_bytes: _,
-        }) = window
-        {
-            change.apply(since_ms);
+        if let Some(stall) = stall {
+            let Stall {
+                since_ms,
+                asked_at_ms,
+                window_since_ms,
+                window_acknowledged_bytes: _,
+                verdict: _,
+            } = &mut **stall;
+            [since_ms, asked_at_ms, window_since_ms]
+                .into_iter()
+                .for_each(|moment_ms| change.apply(moment_ms));
         }
     }
 }

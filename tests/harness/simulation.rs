@@ -102,9 +102,8 @@ pub struct Simulation {
 /// More steps than any scenario needs; beyond it the run will not come to rest.
 const MAX_STEPS: usize = 2_000_000;
 
-/// By how much a turn may add to what is held. A share of a room, what the answers to 64 KiB from everybody take, and what
-/// tables and queues grow by.
-const MOST_GROWN_BYTES: isize = 8 << 20;
+/// By how much a turn may add to what is held: outboxes take 8 MiB and what they grow by, and tables and queues grow.
+const MOST_GROWN_BYTES: isize = 24 << 20;
 
 /// What a room may put into outboxes in a turn: its share, and one message more to everybody, whatever its size.
 const MOST_QUEUED_BYTES: u64 = 16 << 20;

@@ -113,6 +113,8 @@ pub struct Pump<K: Kernel> {
     accepts: bool,
     stage: Stage,
     pace: Pace,
+    /// Bytes that had been put into outboxes before the current turn.
+    queued_before: u64,
     /// Connections that turned out to have ended, in this turn.
     ended_in_turn: usize,
     /// When the current turn began.
@@ -155,6 +157,7 @@ impl<K: Kernel> Pump<K> {
             accepts: true,
             stage: Stage::Serving,
             pace: Pace::new(settings.turn_window, moment),
+            queued_before: 0,
             ended_in_turn: 0,
             turn_began: moment,
             turned_at_ms: now.mono_ms,

@@ -40,7 +40,7 @@ impl<K: Kernel> Pump<K> {
                 Waiting::Connection(at) => self.visit(at, now),
                 Waiting::Greeting(at) => self.greet(at, now),
             }
-            if count.is_multiple_of(VISITS_BETWEEN_LOOKS) && self.is_long() {
+            if self.is_full() || (count.is_multiple_of(VISITS_BETWEEN_LOOKS) && self.is_long()) {
                 break;
             }
         }

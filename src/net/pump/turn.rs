@@ -20,6 +20,9 @@ pub(super) const ENDS_PER_TURN: usize = 64;
 /// sends. With 8 ms 500 rooms of 4 at 30 Hz, a full core, waited 27 ms in the middle instead of 16 (`compare` of both).
 const TURN_SPAN: Duration = Duration::from_millis(20);
 
+/// Bytes put into outboxes after which a turn takes up no more work: a storm of newcomers to a large gallery reads a roster each.
+const TURN_BYTES: u64 = 8 * 1024 * 1024;
+
 /// What a send costs, roughly.
 const SEND_SPAN: Duration = Duration::from_micros(5);
 
@@ -98,6 +101,7 @@ impl<K: Kernel> Pump<K> {
         self.inbox.awake();
         self.turn_began = self.kernel.moment();
         self.ended_in_turn = 0;
+        self.queued_before = self.shard.queued_bytes();
         self.pace.begin_turn(waited.ready, self.turn_began);
         Ok(waited)
     }
@@ -128,8 +132,16 @@ impl<K: Kernel> Pump<K> {
         self.untold == 0
     }
 
-    /// Whether the turn has gone on for long enough.
+    /// Whether the turn has put enough into outboxes.
+    pub(super) const fn is_full(&self) -> bool {
+        self.shard.queued_bytes() - self.queued_before > TURN_BYTES
+    }
+
+    /// Whether the turn has gone on for long enough, or put enough into outboxes.
     pub(super) fn is_long(&self) -> bool {
+        if self.is_full() {
+            return true;
+        }
         let sends = SEND_SPAN * u32::try_from(self.shard.to_flush()).unwrap_or(u32::MAX);
         self.kernel.moment().saturating_sub(self.turn_began) + sends > TURN_SPAN
     }
