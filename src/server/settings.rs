@@ -20,7 +20,7 @@ use crate::shard::{
 /// How long the peer may take for its half of a closing handshake.
 const CLOSE_TIMEOUT_MS: u64 = 4_000;
 
-/// A shard looks at its clock every few milliseconds. After such a gap it did not get to.
+/// A shard looks at its clock every tick at least. So much more than a tick, and it did not get to.
 const STANDSTILL: Duration = Duration::from_millis(100);
 
 /// Sockets of the process that may be on their way to an upgrade, and the least that a shard may have of them. Whoever
@@ -252,10 +252,11 @@ pub fn admission_limits(config: &Config) -> AdmissionLimits {
 
 /// How the shards' loops run.
 pub(super) fn pump_settings(config: &Config, shards: u16) -> PumpSettings {
+    let tick = Duration::from_millis(config.runtime.tick_ms);
     PumpSettings {
-        tick: Duration::from_millis(config.runtime.tick_ms),
+        tick,
         turn_window: Duration::from_micros(config.runtime.turn_window_us),
-        standstill: STANDSTILL,
+        standstill: tick + STANDSTILL,
         greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
         max_greetings: (MAX_GREETINGS / usize::from(shards)).max(LEAST_GREETINGS),
         max_farewells: MAX_FAREWELLS,
@@ -298,4 +299,21 @@ fn metrics_token(config: &Config) -> Option<Secret> {
         .as_ref()
         .filter(|_| config.metrics_auth_required())?;
     Some(Secret::new(token.expose()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_the_longest_tick_is_no_standstill() {
+        let mut config = Config::default();
+        for tick_ms in [1, 10, 100] {
+            config.runtime.tick_ms = tick_ms;
+            let settings = pump_settings(&config, 1);
+            let longest_wait = settings.tick + Duration::from_millis(1) + settings.turn_window;
+            assert!(settings.standstill > longest_wait * 3 / 2, "{settings:?}");
+            assert!(settings.standstill <= settings.tick + Duration::from_millis(100));
+        }
+    }
 }

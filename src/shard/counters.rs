@@ -108,7 +108,7 @@ counters! {
     turns, "shard_turns_total", "Times the shard woke and worked.";
     slow_turns, "shard_slow_turns_total", "Turns that took more than 5 ms, in which the shard looked at no socket.";
     paced_ms, "paced_milliseconds_total", "Time for which senders above their free rate were held back for readers with much waiting.";
-    standstills, "shard_standstills_total", "Times that the shard got no turn for more than 100 ms: nobody was judged by that time.";
+    standstills, "shard_standstills_total", "Times that the shard got no turn for 100 ms more than a tick: nobody was judged by that time.";
     busy_us, "shard_busy_microseconds_total", "Time spent in turns, whether working or waiting for a CPU.";
 }
 

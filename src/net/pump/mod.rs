@@ -59,7 +59,8 @@ pub struct PumpSettings {
     pub tick: Duration,
     /// The most that a busy shard's turn is stretched; zero: never.
     pub turn_window: Duration,
-    /// From which gap between two turns on the shard is taken to have stood still: nobody is judged by that time.
+    /// From which gap between two turns on the shard is taken to have stood still: nobody is judged by that time. Longer than any
+    /// wait, or nobody would ever be judged.
     pub standstill: Duration,
     /// How long a socket may take to be upgraded.
     pub greeting_timeout: Duration,

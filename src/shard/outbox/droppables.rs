@@ -31,6 +31,10 @@ impl Droppables {
     }
 
     pub(super) fn clear(&mut self) {
+        // Mostly there are none, and this is on the way of every send.
+        if self.latest.is_empty() && self.volatile.is_empty() {
+            return;
+        }
         self.latest.clear();
         self.volatile.clear();
     }
