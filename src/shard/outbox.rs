@@ -90,8 +90,8 @@ pub struct Outbox {
 /// Storage that drained outboxes gave back. Bounded in size, each and together, so that a burst does not stay resident.
 #[derive(Debug)]
 pub struct OutboxPool {
-    #[expect(clippy::vec_box, reason = "the box itself is what is handed to and fro")]
-    spare: Vec<Box<Storage>>,
+    /// Each with what it holds, so that it need not be looked at before it is used.
+    spare: Vec<(Box<Storage>, usize)>,
     spare_bytes: usize,
     /// Beyond this weight no outbox grows by more than it needs.
     limit_bytes: usize,
@@ -122,10 +122,10 @@ impl OutboxPool {
     }
 
     fn take(&mut self) -> Box<Storage> {
-        let Some(storage) = self.spare.pop() else {
+        let Some((storage, held_bytes)) = self.spare.pop() else {
             return Box::default();
         };
-        self.spare_bytes -= storage.held_bytes();
+        self.spare_bytes -= held_bytes;
         storage
     }
 
@@ -138,7 +138,7 @@ impl OutboxPool {
             storage.holes.reset();
             storage.told.reset();
             self.spare_bytes += bytes;
-            self.spare.push(storage);
+            self.spare.push((storage, bytes));
         }
     }
 }

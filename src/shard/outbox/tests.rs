@@ -246,7 +246,7 @@ fn what_drained_outboxes_leave_is_kept_up_to_a_bound() {
     for outbox in &mut outboxes {
         outbox.advance(&mut pool, frame.len());
     }
-    let held: usize = pool.spare.iter().map(|storage| storage.held_bytes()).sum();
+    let held: usize = pool.spare.iter().map(|(storage, _)| storage.held_bytes()).sum();
     assert_eq!(pool.spare_bytes, held);
     assert!(
         held <= OutboxPool::MAX_SPARE_BYTES && held > OutboxPool::MAX_SPARE_BYTES * 9 / 10,
