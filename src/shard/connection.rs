@@ -95,7 +95,7 @@ pub(super) struct Unfinished {
 impl Unfinished {
     /// The time that any message has, however short.
     const GRACE_MS: u64 = 10_000;
-    /// Bytes for each of which a further millisecond is granted: 4 KiB a second, a tenth of what the slowest of mobile networks gives.
+    /// Bytes for each of which a further millisecond is granted: 4 kB a second, less than half of what a slow line with 10 kB/s gives.
     const BYTES_PER_MS: u64 = 4;
 
     /// When it must be complete. Until then its bytes are signs of life; a trickle is no way to live for ever.

@@ -64,7 +64,8 @@ impl<L> Shard<L> {
                     reader.uptake.is_behind()
                         && !reader.uptake.is_slow()
                         && !reader.is_closing()
-                        && reader.outbox.weight_bytes() > limits.max_bytes / 2
+                        // What waits, and not what is held for it: a queue that has shrunk keeps some of its room.
+                        && reader.outbox.weight_bytes_with(0) > limits.max_bytes / 2
                 })
         };
         let [players, _] = self.rooms.get(room_ref).map_or([&[][..], &[]], |room| room.audience());
