@@ -159,3 +159,16 @@ fn only_so_many_are_upgraded_to_be_told_that_there_is_no_place() {
     greetings.note_farewell(connection(2));
     assert!(!greetings.may_say_farewell(|_| true));
 }
+
+#[test]
+fn who_was_not_heard_yet_is_heard_before_its_time_is_over() {
+    let mut desk = Desk::new();
+    let ((waits, in_line), (_, silent)) = (desk.comes(1), desk.comes(2));
+    desk.greetings.get_mut(waits).expect("it is there").is_in_line = true;
+    assert_eq!(desk.greetings.expire(20_000), 1);
+    assert!(is_open(&in_line) && !is_open(&silent));
+    desk.greetings.get_mut(waits).expect("it is there").is_in_line = false;
+    assert_eq!(desk.greetings.expire(20_000 + UNHEARD_MS - 1), 0);
+    assert_eq!(desk.greetings.expire(20_000 + UNHEARD_MS), 1);
+    assert!(!is_open(&in_line));
+}
