@@ -1,9 +1,9 @@
 //! How connections end: by us, by the peer, or by being too slow.
 
-use super::connection::State;
-use super::{Now, Shard};
 use crate::protocol::{CloseCode, ErrorCode, Opcode, ServerMessage, write_close_payload};
 use crate::room::MemberRef;
+use crate::shard::state::connection::State;
+use crate::shard::{Now, Shard};
 
 impl<L> Shard<L> {
     /// Ends a connection for breaking the rules, and whoever cannot take the news of it.

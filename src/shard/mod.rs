@@ -9,102 +9,61 @@
 //! every frame that is not delivered is counted and its receiver told or closed.
 //! Must never know descriptors, executors or WebSocket framing of what arrives.
 
-mod access;
-mod account;
-pub mod admission;
 mod closing;
-mod codes;
-mod connection;
-mod counters;
-mod deadlines;
-mod dispatch;
-mod doorbell;
-#[cfg(test)]
-mod doorbell_model;
-mod drain;
-mod entry;
-mod expiry;
-mod flush;
-mod free_rate;
+mod entering;
+mod events;
+mod exchange;
 mod frozen;
-mod gallery;
-mod gallery_news;
-mod handshake;
-mod hop;
-mod ice;
-mod id;
 mod inbox;
-mod liveness;
-mod lobby;
-mod membership;
-mod moderation;
-mod operation;
 mod outbox;
 mod outposts;
-mod peer_sessions;
 mod post;
-pub mod presence;
-mod reading;
-mod reconnection;
-mod relay;
-mod rooms;
-mod settings;
-mod share;
-mod signalling;
-mod slots;
-mod slow_reader;
-mod stripes;
-mod table;
-mod token_binding;
-mod transfer;
-mod uptake;
+mod refusal;
+mod requests;
+mod state;
+mod telling;
 mod world;
 
-pub use access::LiveAccess;
-pub use connection::{Connection, RoomRef};
-pub use counters::{Counter, CounterSet, Counters};
-pub use dispatch::Flow;
-pub use flush::{AfterSend, SendOutcome};
+pub use events::deadlines::LinkFacts;
+pub use events::flush::{AfterSend, SendOutcome};
+pub use events::messages::Flow;
+pub use events::reading::Reading;
+pub use exchange::message::Letter;
 pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, SealedArchive, UnsealError, deal};
-pub use ice::{IceRules, ListedIceServer, TurnRules};
-pub use id::ShardId;
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
-pub use liveness::LinkFacts;
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
-pub use outposts::Letter;
-pub use reading::Reading;
-pub use settings::{
+pub use state::connection::{Connection, RoomRef};
+pub(crate) use state::table::Table;
+pub use state::transfer::{Errand, JoinErrand, ReturnErrand, Transfer, WatchErrand};
+pub use world::access::LiveAccess;
+pub use world::counters::{Counter, CounterSet, Counters};
+pub use world::ice::{IceRules, ListedIceServer, TurnRules};
+pub use world::id::ShardId;
+pub use world::settings::{
     DeliveryRules, LivenessRules, MessageLimits, OutboxLimits, PacingRules, PeerSessionRules, ReconnectionRules,
     RoomRules, Settings,
 };
-pub use slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
-pub(crate) use table::Table;
-pub use transfer::{Errand, JoinErrand, ReturnErrand, Transfer, WatchErrand};
-pub use world::World;
+pub use world::slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
+pub use world::{World, admission, presence};
 
 use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use self::admission::ConnectionPermit;
-use self::codes::CodeSearches;
-use self::deadlines::Deadlines;
-use self::drain::Drain;
-use self::expiry::Sweep;
-use self::gallery_news::NewsList;
-use self::outposts::Outposts;
+use self::entering::codes::CodeSearches;
+use self::events::drain::Drain;
+use self::events::sweep::Sweep;
+use self::exchange::outposts::Outposts;
 use self::post::Post;
-use self::rooms::Rooms;
-use self::share::Turn;
+use self::state::deadlines::Deadlines;
+use self::state::rooms::Rooms;
+use self::state::share::Turn;
+use self::telling::gallery_news::NewsList;
+use self::world::admission::ConnectionPermit;
 use crate::protocol::{PlayerId, WallTime};
 use crate::room::MemberRef;
 use crate::session::{AccessPolicy, Arrival, Session};
-
-/// The atomics that the doorbell is built on; its model test puts others in their place.
-mod atomics {
-    pub(super) use std::sync::atomic::{AtomicBool, Ordering, fence};
-}
 
 /// A moment, by both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,12 +2,11 @@
 
 use rkyv::api::high::{HighDeserializer, HighSerializer, HighValidator};
 use rkyv::bytecheck::CheckBytes;
-use rkyv::rancor;
 use rkyv::ser::allocator::ArenaHandle;
 use rkyv::util::AlignedVec;
-use rkyv::{Archive, Deserialize, Serialize};
+use rkyv::{Archive, Deserialize, Serialize, rancor};
 
-use super::{FrozenShard, FrozenWorld};
+use crate::shard::frozen::{FrozenShard, FrozenWorld};
 
 /// What every archive begins with.
 const MAGIC: [u8; 8] = *b"SFRfrzn\0";

@@ -2,9 +2,11 @@
 
 use ahash::AHashMap;
 
-use super::{FrozenPlace, FrozenShard, FrozenState};
 use crate::protocol::RoomId;
-use crate::shard::{ShardId, Slot, World};
+use crate::shard::frozen::{FrozenPlace, FrozenShard, FrozenState};
+use crate::shard::world::World;
+use crate::shard::world::id::ShardId;
+use crate::shard::world::slots::Slot;
 
 /// What one shard of the new process takes in.
 #[must_use = "dropping a portion closes its connections"]

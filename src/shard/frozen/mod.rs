@@ -19,17 +19,19 @@ pub use sealed::{SealedArchive, UnsealError};
 
 use ahash::AHashMap;
 
-use super::account::DeliveryAccount;
-use super::admission::FrozenHandshakes;
-use super::connection::{Ask, Connection, Place, RoomRef, State};
-use super::free_rate::FreeRate;
-use super::outbox::Outbox;
-use super::uptake::Uptake;
-use super::{Errand, Now, Shard, SlotKey, Transfer};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, OperationId, RoomId};
 use crate::room::Room;
 use crate::session::Session;
+use crate::shard::outbox::Outbox;
+use crate::shard::outbox::account::DeliveryAccount;
+use crate::shard::state::connection::{Ask, Connection, Place, RoomRef, State};
+use crate::shard::state::free_rate::FreeRate;
+use crate::shard::state::transfer::{Errand, Transfer};
+use crate::shard::state::uptake::Uptake;
+use crate::shard::world::admission::FrozenHandshakes;
+use crate::shard::world::slots::SlotKey;
+use crate::shard::{Now, Shard};
 
 /// What the shards of a process share and the next process must have. Keep it as secret as the slot key in it.
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]

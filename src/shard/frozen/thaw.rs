@@ -2,13 +2,15 @@
 
 use ahash::AHashMap;
 
-use super::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState, Portion};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{PlayerId, RoomId};
 use crate::room::{MemberRef, Watcher};
-use crate::shard::connection::{Connection, Place, Probe, RoomRef, State};
-use crate::shard::{Errand, Now, Shard};
+use crate::shard::frozen::deal::Portion;
+use crate::shard::frozen::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState};
+use crate::shard::state::connection::{Connection, Place, Probe, RoomRef, State};
+use crate::shard::state::transfer::Errand;
+use crate::shard::{Now, Shard};
 
 /// What is still to be done with a connection once everybody is in place.
 enum Next {

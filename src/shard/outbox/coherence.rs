@@ -1,7 +1,7 @@
 //! Whether what came out of an archive is an outbox: its parts fit together, and nothing that is done to it can fail.
 
-use super::entry::{Entry, Kind};
-use super::storage::{FIRST_NUMBER, Storage};
+use crate::shard::outbox::entry::{Entry, Kind};
+use crate::shard::outbox::storage::{FIRST_NUMBER, Storage};
 
 impl Storage {
     /// Whether the parts fit together.

@@ -5,9 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::FrameOrigin;
-use super::growth;
 use crate::protocol::DeliveryClass;
+use crate::shard::outbox::{FrameOrigin, growth};
 
 /// A frame that may be taken back.
 #[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]

@@ -1,7 +1,7 @@
 //! The index of an outbox: what is kept of each frame.
 
-use super::{FrameMark, Lane};
 use crate::protocol::DeliveryClass;
+use crate::shard::outbox::{FrameMark, Lane};
 
 /// What a frame is to the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]

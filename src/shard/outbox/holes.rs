@@ -5,9 +5,9 @@
 //! server's messages, the *fences*: it comes after so many of them and before the next one. Anywhere between these two is
 //! as good, so all holes between the same fences are told of at once, in front of what waits there.
 
-use super::FrameOrigin;
-use super::entry::Kind;
 use crate::protocol::delivery::{Gap, GapReason};
+use crate::shard::outbox::FrameOrigin;
+use crate::shard::outbox::entry::Kind;
 
 /// A gap, and how many fences had been queued before it.
 #[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]

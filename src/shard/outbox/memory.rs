@@ -3,9 +3,9 @@
 //! Promises that room is made at a cost in proportion to the room, and that growth stops at the limit as long as what is
 //! needed lies below it.
 
-use super::entry::Entry;
-use super::growth;
-use super::storage::Storage;
+use crate::shard::outbox::entry::Entry;
+use crate::shard::outbox::growth;
+use crate::shard::outbox::storage::Storage;
 
 /// Whether so much idle memory is worth moving the rest of what is held for, when there is no room otherwise.
 const fn is_worthwhile(idle: usize, held: usize) -> bool {

@@ -8,14 +8,14 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::droppables::{Droppable, Droppables};
-use super::entry::{Entry, Kind};
-use super::holes::Holes;
-use super::told::Told;
-use super::{FrameMark, FrameOrigin};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::DeliveryClass;
 use crate::protocol::delivery::{Gap, GapReason};
+use crate::shard::outbox::droppables::{Droppable, Droppables};
+use crate::shard::outbox::entry::{Entry, Kind};
+use crate::shard::outbox::holes::Holes;
+use crate::shard::outbox::told::Told;
+use crate::shard::outbox::{FrameMark, FrameOrigin};
 
 /// The number of the first frame of a queue. Frames that overtake it take smaller ones.
 pub(super) const FIRST_NUMBER: u64 = 1 << 32;

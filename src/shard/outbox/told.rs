@@ -5,9 +5,9 @@
 
 use std::collections::VecDeque;
 
-use super::{FrameOrigin, growth};
 use crate::protocol::PlayerId;
 use crate::protocol::delivery::Gap;
+use crate::shard::outbox::{FrameOrigin, growth};
 
 /// Gaps of a stream behind which nothing of it was queued yet.
 #[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]

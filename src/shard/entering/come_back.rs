@@ -1,0 +1,267 @@
+//! Seats of lost connections: kept for a while, given back once.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use crate::protocol::server_message::{Reconnected, Replay};
+use crate::protocol::{CloseCode, ErrorCode, PlayerId, ProtocolVersion, Reconnect, ReconnectToken, ServerMessage};
+use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room};
+use crate::shard::refusal::Failure;
+use crate::shard::state::connection::{Place, RoomRef};
+use crate::shard::state::transfer::{Errand, ReturnErrand};
+use crate::shard::telling::gallery_news::SMALL_GALLERY;
+use crate::shard::world::counters::CounterSet;
+use crate::shard::world::settings::Settings;
+use crate::shard::{Now, Shard};
+
+/// What a `Reconnected` may have beyond what is worked out of it beforehand: an operation's id, some digits.
+const SLACK_BYTES: usize = 160;
+
+impl<L> Shard<L> {
+    /// Serves `Reconnect`: the token leads to the room's home, or else the room's id does.
+    pub(in crate::shard) fn reconnect(&mut self, at: MemberRef, request: &Reconnect, now: Now) {
+        let rules = &self.world.settings.reconnection;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        let refusal = if self.world.is_draining() {
+            Some((
+                "the server is about to stop; connect elsewhere",
+                ErrorCode::ServerDraining,
+            ))
+        } else if !rules.is_enabled {
+            let reason = "this server keeps no seats of lost connections; join again with the room code";
+            Some((reason, ErrorCode::ReconnectionFailed))
+        } else if self.world.presence.is_live(request.player_id) {
+            Some(("that player is connected", ErrorCode::PlayerAlreadyConnected))
+        } else if connection.place.is_some() {
+            Some((
+                "leave the room that you are in before you take an old seat",
+                ErrorCode::ReconnectionFailed,
+            ))
+        } else {
+            None
+        };
+        if let Some((reason, error_code)) = refusal {
+            return self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
+        }
+        let errand = ReturnErrand {
+            player: request.player_id,
+            room_id: request.room_id,
+            token: request.auth_token.clone(),
+            asks_rooms_home: false,
+        };
+        self.go(at, Errand::Return(errand), now);
+    }
+
+    /// Gives a player its seat back, in a room whose home is here.
+    pub(in crate::shard) fn give_back_seat(
+        &mut self,
+        at: MemberRef,
+        errand: &ReturnErrand,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let gone = || {
+            (
+                "nothing is kept of that player; join again".to_owned(),
+                ErrorCode::ReconnectionFailed,
+            )
+        };
+        let Some(room_ref) = self.rooms.with_record_of(errand.player, errand.slot()) else {
+            // A token that is wrong leads anywhere; whether it is, only the room's home can say.
+            let next = errand.to_rooms_home().ok_or_else(gone)?;
+            self.go(at, Errand::Return(next), now);
+            return Ok(());
+        };
+        let world = Arc::clone(&self.world);
+        let next_token = self.draw_token(room_ref).ok_or_else(gone)?;
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        let room = self.rooms.get_mut(room_ref).ok_or_else(gone)?;
+        let session = &mut connection.session;
+        let terms = self.access.terms(session.app());
+        let claim = Claim {
+            player: errand.player,
+            token: &errand.token,
+            room_id: errand.room_id,
+            member: Member {
+                link: at,
+                dialect: session.dialect(),
+            },
+            next_token,
+            abilities: session.abilities(),
+            app: session.app(),
+            app_seat_limit: terms.and_then(|terms| terms.max_players_per_room),
+        };
+        let (version, waiting_bytes) = (session.dialect().version, connection.outbox.unsent_bytes());
+        let fits = |room: &Room| {
+            let answer_bytes = world.settings.bytes_of_return(room, errand.player, version, now);
+            answer_bytes.is_some_and(|bytes| bytes <= world.settings.largest_answer_bytes(waiting_bytes))
+        };
+        let back = room
+            .redeem(claim, fits, now.mono_ms)
+            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        let Return {
+            allowance,
+            epoch,
+            regains_authority,
+            missed,
+            is_truncated,
+        } = back;
+        world.presence.depart(session.player());
+        world.presence.arrive(errand.player);
+        world.presence.sit(errand.player);
+        session.become_player(errand.player, allowance, epoch);
+        connection.place = Some(Place::Seated(room_ref));
+        self.count_member(true);
+        self.post.counters.reconnections.add(1);
+        self.welcome_back(at, room_ref, &missed, is_truncated, now);
+        self.note_gallery_seen(room_ref, at);
+        if regains_authority {
+            self.announce_authority(room_ref, now);
+        }
+        self.plan_with_newcomer(room_ref, now);
+        Ok(())
+    }
+
+    fn welcome_back(&mut self, at: MemberRef, room_ref: RoomRef, missed: &[MissedEvent], is_truncated: bool, now: Now) {
+        let world = Arc::clone(&self.world);
+        let settings = &world.settings;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        let (version, waiting_bytes) = (connection.session.dialect().version, connection.outbox.unsent_bytes());
+        let Some(room) = self.rooms.get(room_ref) else { return };
+        let Some(seat) = room.roster().seat(at) else { return };
+        let snapshot = settings.snapshot(room, seat.player(), room.lobby_state(), now, &self.post.counters);
+        let mut reconnected = Reconnected {
+            room: snapshot,
+            missed_events: Vec::new(),
+            replay: match settings.reconnection.event_limit {
+                0 => Replay::Unavailable,
+                _ if is_truncated => Replay::Truncated,
+                _ => Replay::Complete,
+            },
+        };
+        // The snapshot itself always goes first.
+        let mut snapshot_json = Vec::new();
+        ServerMessage::Reconnected(reconnected.clone()).write_json(version, &mut snapshot_json);
+        let told_bytes = snapshot_json.len() + SLACK_BYTES;
+        let room_left = settings.replay_bytes(told_bytes, waiting_bytes);
+        let (texts, is_all) = texts(missed, room, seat.player(), version, room_left);
+        if !is_all {
+            reconnected.replay = Replay::Truncated;
+        }
+        reconnected.missed_events = texts.iter().map(|text| &**text).collect();
+        self.post
+            .answer(at, &ServerMessage::Reconnected(reconnected), now.mono_ms, settings);
+        let returned = ServerMessage::PlayerReconnected {
+            player: room.player_info(seat),
+        };
+        let event = self.post.announce(room, Some(at), &returned, now.mono_ms, settings);
+        self.keep_event(room_ref, event);
+    }
+
+    /// Keeps an event for those who are absent from a room.
+    pub(in crate::shard) fn keep_event(&mut self, room_ref: RoomRef, event: Option<MissedEvent>) {
+        let limit = self.world.settings.reconnection.event_limit;
+        if let (Some(event), Some(room)) = (event, self.rooms.get_mut(room_ref)) {
+            room.keep_event(event, limit);
+        }
+    }
+
+    /// A token that leads to a room.
+    pub(in crate::shard) fn draw_token(&mut self, room_ref: RoomRef) -> Option<ReconnectToken> {
+        let slot = self.rooms.get(room_ref)?.id().slot();
+        Some(ReconnectToken::in_slot(slot, self.random_bytes()))
+    }
+
+    /// Whether the seat of a connection that ends with this code is kept for its player.
+    pub(in crate::shard) fn keeps_seat(&self, code: Option<CloseCode>) -> bool {
+        self.world.settings.reconnection.is_enabled
+            && !self.world.is_draining()
+            && !code.is_some_and(CloseCode::ends_membership)
+    }
+}
+
+impl Settings {
+    /// How long the answer to a player who comes back is without what was missed; `None` if it cannot.
+    fn bytes_of_return(&self, room: &Room, player: PlayerId, version: ProtocolVersion, now: Now) -> Option<usize> {
+        let has_started = room.peer_session().is_some();
+        let mut room = room.snapshot_for_return(player, self.rooms.relay_type_of(room.game_name()))?;
+        if self.peer_sessions.pregathers_ice && !has_started {
+            // As if the player could use them; nothing is told yet, so nothing is counted.
+            room.ice_servers = self.peer_sessions.ice.list_for(player, now, &CounterSet::default());
+        }
+        let back = ServerMessage::Reconnected(Reconnected {
+            room,
+            missed_events: Vec::new(),
+            replay: Replay::Unavailable,
+        });
+        let mut json = Vec::new();
+        back.write_json(version, &mut json);
+        Some(json.len() + SLACK_BYTES)
+    }
+
+    /// The longest answer that a connection can take for which so much waits. An empty outbox takes any single frame.
+    fn largest_answer_bytes(&self, waiting_bytes: usize) -> usize {
+        let outbox_bytes = match waiting_bytes {
+            0 => usize::MAX,
+            _ => self.outbox.max_bytes.saturating_sub(waiting_bytes),
+        };
+        self.messages.max_outbound_bytes.min(outbox_bytes)
+    }
+
+    /// How much of what was missed may be told with an answer of so many bytes. Half of what is left of the outbox stays
+    /// free: what happens next goes in behind it.
+    fn replay_bytes(&self, told_bytes: usize, waiting_bytes: usize) -> usize {
+        let outbox_bytes = self.outbox.max_bytes.saturating_sub(told_bytes + waiting_bytes) / 2;
+        self.messages
+            .max_outbound_bytes
+            .saturating_sub(told_bytes)
+            .min(outbox_bytes)
+    }
+}
+
+/// What was missed, as a reader of `version` is told it, oldest first: the newest that fit into so many bytes, and whether
+/// these are all. Version 2 reads the whole gallery with each change of it: of a large one only the newest change is told.
+fn texts(
+    missed: &[MissedEvent],
+    room: &Room,
+    reader: PlayerId,
+    version: ProtocolVersion,
+    mut room_left: usize,
+) -> (Vec<Box<RawValue>>, bool) {
+    let reads_galleries = version < ProtocolVersion::V3;
+    let is_large = room.gallery().len() > SMALL_GALLERY;
+    let mut has_read_gallery = false;
+    let mut texts = Vec::new();
+    let mut is_all = true;
+    for event in missed.iter().rev() {
+        let mut everybody = Vec::new();
+        if reads_galleries && event.is_of_gallery() {
+            if is_large && std::mem::replace(&mut has_read_gallery, true) {
+                continue;
+            }
+            everybody = room.gallery().infos();
+        }
+        let Some(message) = event.message(reader, room.authority(), everybody) else {
+            continue; // no longer true
+        };
+        let mut json = Vec::new();
+        message.write_json(version, &mut json);
+        if json.len() >= room_left {
+            is_all = false;
+            break;
+        }
+        room_left -= json.len() + 1;
+        let text = String::from_utf8(json).expect("JSON is UTF-8");
+        texts.push(RawValue::from_string(text).expect("JSON as it was written"));
+    }
+    texts.reverse();
+    (texts, is_all)
+}

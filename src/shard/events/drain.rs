@@ -1,0 +1,116 @@
+//! Letting everybody go because the process stops: first the notice, then closes that do not come in one instant.
+
+use ahash::AHashMap;
+use rand_chacha::rand_core::RngCore;
+
+use crate::protocol::server_message::GoingAway;
+use crate::protocol::{CloseCode, ProtocolVersion, ServerMessage};
+use crate::room::MemberRef;
+use crate::session::Stage;
+use crate::shard::state::connection::Place;
+use crate::shard::{Now, Shard};
+
+/// How far a shard's goodbye is.
+#[derive(Debug, Default)]
+pub(in crate::shard) struct Drain {
+    /// What everybody who reads version 3 is told, also those who arrive later.
+    notice: Option<GoingAway>,
+    /// When the last connections are closed, once the closing has begun.
+    last_close_ms: Option<u64>,
+    /// Whether those who leave now leave together with their room mates: nobody needs to be told.
+    pub(in crate::shard) leaves_untold: bool,
+}
+
+impl<L> Shard<L> {
+    /// Notes that the process is about to stop, and tells everybody who reads version 3 that connections will be closed
+    /// from `grace_ms` from now on. Who arrives later is told then. Only the first announcement counts.
+    pub fn announce_drain(&mut self, grace_ms: u64, now: Now) {
+        self.world.begin_drain();
+        if self.drain.notice.is_some() {
+            return;
+        }
+        self.drain.notice = Some(GoingAway {
+            deadline_ms: now.wall.unix_ms().saturating_add(grace_ms),
+            retry_after_secs: (grace_ms > 0).then_some((grace_ms / 1_000).max(1)),
+        });
+        for at in self.everybody() {
+            self.tell_of_drain(at, now);
+        }
+        self.settle(now);
+    }
+
+    /// Tells a connection of the announced stop, unless it has been told, or reads nothing of the kind, or has not
+    /// finished its handshake: clients expect nothing else before.
+    pub(in crate::shard) fn tell_of_drain(&mut self, at: MemberRef, now: Now) {
+        let (Some(notice), Some(connection)) = (self.drain.notice, self.post.connections.get_mut(at)) else {
+            return;
+        };
+        let session = &connection.session;
+        if session.stage() != Stage::Fresh
+            && session.dialect().version >= ProtocolVersion::V3
+            && !std::mem::replace(&mut connection.knows_of_drain, true)
+        {
+            self.tell(at, &ServerMessage::GoingAway(notice), now);
+        }
+    }
+
+    /// Closes everybody within `span_ms`, each room at a moment of its own so that its game does not crumble, and each
+    /// connection without a room likewise: so those who connect again do not all come at once. Who arrives later is closed
+    /// within what is left of the span.
+    pub fn dismiss_within(&mut self, span_ms: u64, now: Now) {
+        self.world.begin_drain();
+        self.drain.last_close_ms = Some(now.mono_ms.saturating_add(span_ms));
+        let (mut moments, mut moments_afar) = (AHashMap::new(), AHashMap::new());
+        for at in self.everybody() {
+            let place = self.post.connections.get(at).and_then(|connection| connection.place);
+            let drawn_ms = self.draw_dismissal_ms(now);
+            let leaves_at_ms = match place {
+                Some(Place::Seated(room) | Place::Watching(room)) => *moments.entry(room).or_insert(drawn_ms),
+                Some(Place::Posted(room)) => *moments_afar.entry(room).or_insert(drawn_ms),
+                None => drawn_ms,
+            };
+            self.dismiss_at(at, leaves_at_ms);
+        }
+    }
+
+    /// Gives a connection that arrived while everybody is being closed a moment too.
+    pub(in crate::shard) fn dismiss_latecomer(&mut self, at: MemberRef, now: Now) {
+        if self.drain.last_close_ms.is_some() {
+            let leaves_at_ms = self.draw_dismissal_ms(now);
+            self.dismiss_at(at, leaves_at_ms);
+        }
+    }
+
+    fn draw_dismissal_ms(&mut self, now: Now) -> u64 {
+        let left_ms = self.drain.last_close_ms.unwrap_or(0).saturating_sub(now.mono_ms);
+        now.mono_ms.saturating_add(self.random.next_u64() % left_ms.max(1))
+    }
+
+    fn dismiss_at(&mut self, at: MemberRef, leaves_at_ms: u64) {
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.leaves_at_ms = Some(leaves_at_ms);
+            self.plan_check(at);
+        }
+    }
+
+    /// Closes a connection because the process stops. Its room mates are not told: they leave too.
+    pub(in crate::shard) fn dismiss(&mut self, at: MemberRef, now: Now) {
+        let before = std::mem::replace(&mut self.drain.leaves_untold, true);
+        self.close(at, CloseCode::ServerShutdown, None, now);
+        self.drain.leaves_untold = before;
+    }
+
+    /// Closes everybody at once because the process stops.
+    pub fn close_all(&mut self, now: Now) {
+        self.world.begin_drain();
+        self.drain.leaves_untold = true;
+        for at in self.everybody() {
+            self.dismiss(at, now);
+        }
+        self.settle(now);
+    }
+
+    fn everybody(&self) -> Vec<MemberRef> {
+        self.post.connections.iter().map(|(at, _)| at).collect()
+    }
+}

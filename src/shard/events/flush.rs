@@ -1,0 +1,179 @@
+//! What leaves at the end of a turn.
+
+use crate::protocol::CloseCode;
+use crate::room::MemberRef;
+use crate::shard::outbox::{FrameMark, Outbox};
+use crate::shard::post::slow_reader;
+use crate::shard::state::connection::{Connection, State};
+use crate::shard::{Now, Shard, post};
+
+/// Sends to those who only watch that one turn makes at most, so that players wait at most a fraction of a millisecond for
+/// a gallery of any size.
+const GALLERY_SENDS_PER_TURN: usize = 64;
+
+/// What a socket said to a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// It took so many bytes.
+    Sent(usize),
+    /// It is full.
+    Full,
+    /// It is gone.
+    Broken,
+}
+
+/// What the caller does next about a connection that it sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterSend {
+    /// Nothing.
+    Nothing,
+    /// Call [`Shard::writable`] once the socket is.
+    AwaitWritable,
+    /// Send again at once: what follows had to wait for what was sent.
+    SendMore,
+    /// All is said: tell the peer that no more will come, so that it can end the connection at once. One that broke the
+    /// framing cannot be heard to answer the close.
+    FinishSending,
+    /// The connection is over: [remove](Shard::remove) it.
+    Remove,
+}
+
+impl<L> Shard<L> {
+    /// Takes a list of connections that have something to send, each once: everybody but those who only watch, and behind
+    /// them some of the latter. Every one of them must be sent to, or asked about with [`unsent`](Self::unsent), and its
+    /// outcome [reported](Self::sent).
+    pub fn take_dirty(&mut self, into: &mut Vec<MemberRef>) {
+        into.clear();
+        std::mem::swap(into, &mut self.post.dirty.first);
+        let gallery = &mut self.post.dirty.gallery;
+        into.extend(gallery.drain(..gallery.len().min(GALLERY_SENDS_PER_TURN)));
+    }
+
+    /// A connection's outbox.
+    #[must_use]
+    pub fn outbox(&self, at: MemberRef) -> Option<&Outbox> {
+        self.post.connections.get(at).map(|connection| &connection.outbox)
+    }
+
+    /// Bytes put into outboxes so far, and a constant for each frame.
+    #[must_use]
+    pub const fn queued_bytes(&self) -> u64 {
+        self.post.queued_bytes
+    }
+
+    /// Whether a connection is being closed.
+    #[must_use]
+    pub fn is_closing(&self, at: MemberRef) -> bool {
+        self.post.connections.get(at).is_none_or(Connection::is_closing)
+    }
+
+    /// How many connections would be sent to now.
+    #[must_use]
+    pub fn to_flush(&self) -> usize {
+        let dirty = &self.post.dirty;
+        dirty.first.len() + dirty.gallery.len().min(GALLERY_SENDS_PER_TURN)
+    }
+
+    /// Whether some connection has something to send, has to move, or is over, or a letter, an outpost or the search for a
+    /// code waits: the caller must not wait.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        let post = &self.post;
+        !post.dirty.first.is_empty()
+            || !post.dirty.gallery.is_empty()
+            || !self.departing.is_empty()
+            || !self.ended.is_empty()
+            || !self.resumed.is_empty()
+            || !self.code_searches.is_empty()
+            || self.outposts.has_mail()
+            || post.branches.is_open()
+            || post.couriers.has_fresh()
+    }
+
+    /// A connection's link and the bytes to send over it. `None` when it is gone or has nothing to say.
+    pub fn unsent(&mut self, at: MemberRef, now: Now) -> Option<(&L, &[u8])> {
+        let connection = self.post.connections.get_mut(at)?;
+        connection.is_dirty = false;
+        if connection.outbox.has_holes() {
+            self.post.report_gaps(at, now.mono_ms);
+        }
+        let connection = self.post.connections.get_mut(at)?;
+        let bytes = connection.outbox.unsent();
+        (!bytes.is_empty()).then_some((&connection.link, bytes))
+    }
+
+    /// Notes what a socket said to a send of the unsent bytes. Whoever has too much waiting then is closed once all outcomes were
+    /// reported: [`close_overrun`](Self::close_overrun).
+    pub fn sent(&mut self, at: MemberRef, outcome: SendOutcome, now: Now) -> AfterSend {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return AfterSend::Nothing;
+        };
+        let counters = &self.post.counters;
+        let progress = match outcome {
+            SendOutcome::Sent(bytes) => {
+                counters.socket_sends.add(1);
+                counters.egress_bytes.add(bytes as u64);
+                connection.uptake.note_sent(bytes);
+                connection.outbox.advance(&mut self.post.pool, bytes);
+                bytes > 0
+            }
+            SendOutcome::Full => false,
+            SendOutcome::Broken => return AfterSend::Remove,
+        };
+        if connection.outbox.is_empty() {
+            connection.uptake.note_drained();
+            return match connection.state {
+                State::Closing { peer_has_closed, .. } if peer_has_closed => AfterSend::Remove,
+                State::Closing { .. } => AfterSend::FinishSending,
+                State::Open | State::Departing { .. } | State::Asking(_) => AfterSend::Nothing,
+            };
+        }
+        if progress && connection.outbox.has_more_at_once() {
+            return AfterSend::SendMore;
+        }
+        counters.socket_full.add(1);
+        connection.account.note_wait();
+        connection.uptake.note_full(progress, now.mono_ms);
+        if !connection.is_closing() && slow_reader::is_beyond_help(connection, &self.world.settings, counters) {
+            post::doom(connection, at, CloseCode::SlowConsumer, &mut self.post.doomed);
+        }
+        self.plan_check(at);
+        AfterSend::AwaitWritable
+    }
+
+    /// Closes those for whom too much waits after they were offered it. Call it after the outcomes of a round of sends.
+    pub fn close_overrun(&mut self, now: Now) {
+        self.settle(now);
+    }
+
+    /// A socket that was full can take bytes again.
+    pub fn writable(&mut self, at: MemberRef) {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        if !connection.outbox.is_empty() {
+            // It stays behind until bytes really move: a socket that says so and takes nothing is still full.
+            post::offer_again(connection, at, &mut self.post.dirty);
+        }
+    }
+
+    /// Queues a WebSocket control frame towards a connection: the answer to a ping.
+    pub fn pong(&mut self, at: MemberRef, payload: &[u8], now: Now) {
+        use crate::protocol::Opcode;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        if !connection.is_open() {
+            return;
+        }
+        self.post.frames.clear();
+        let frame = self
+            .post
+            .frames
+            .encode(Opcode::Pong, |out| out.extend_from_slice(payload));
+        let mark = FrameMark::in_order(now.mono_ms);
+        // Under the caps like everything else: a flood of pings from a client that reads nothing ends that client.
+        self.post.deliver(at, &frame, mark, &self.world.settings);
+        self.settle(now);
+    }
+}

@@ -1,0 +1,110 @@
+//! Moving a live connection to the shard where its room lives.
+//!
+//! The caller stops reading the socket first, then [extracts](Shard::extract) the connection and sends it. Whatever
+//! arrives in between stays in the link, in order. A transfer that was refused is [taken back](Shard::take_back).
+
+use crate::protocol::ErrorCode;
+use crate::room::MemberRef;
+use crate::shard::state::connection::{Connection, State};
+use crate::shard::state::transfer::{Errand, Transfer};
+use crate::shard::{Now, Shard};
+
+impl<L> Shard<L> {
+    /// Connections that have to move to another shard. Each must be [extracted](Self::extract) or removed.
+    pub fn take_departing(&mut self) -> Vec<MemberRef> {
+        std::mem::take(&mut self.departing)
+    }
+
+    /// Takes out a connection that has to move.
+    pub fn extract(&mut self, at: MemberRef) -> Option<Transfer<L>> {
+        if !self.is_departing(at) {
+            return None;
+        }
+        let connection = self.post.connections.remove(at)?;
+        let Connection {
+            link,
+            session,
+            outbox,
+            account,
+            next_stats_ms,
+            state,
+            permit,
+            last_inbound_ms,
+            uptake,
+            free_rate,
+            operation,
+            knows_of_drain,
+            ..
+        } = connection;
+        let State::Departing { target, errand } = state else {
+            unreachable!("checked above")
+        };
+        self.post.counters.hops_sent.add(1);
+        Some(Transfer {
+            link,
+            session,
+            outbox,
+            account,
+            next_stats_ms,
+            permit,
+            last_inbound_ms,
+            uptake,
+            free_rate,
+            errand,
+            operation,
+            knows_of_drain,
+            target,
+        })
+    }
+
+    /// Takes in a connection that moved here, and does what it came for. The caller then serves the bytes in its link.
+    pub fn receive(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
+        self.post.counters.hops_received.add(1);
+        let (at, errand) = self.settle_in(transfer, now);
+        self.run_errand(at, &errand, now);
+        self.settle(now);
+        at
+    }
+
+    /// Takes back a connection that the other shard had no room for. The client may try again.
+    pub fn take_back(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
+        self.post.counters.hops_refused.add(1);
+        let (at, errand) = self.settle_in(transfer, now);
+        let reason = "the room's server core is overloaded; try again in a moment";
+        self.reply(at, &errand.refusal(reason, ErrorCode::ServiceUnavailable), now);
+        self.settle(now);
+        at
+    }
+
+    fn settle_in(&mut self, transfer: Transfer<L>, now: Now) -> (MemberRef, Box<Errand>) {
+        let Transfer {
+            link,
+            session,
+            outbox,
+            account,
+            next_stats_ms,
+            permit,
+            last_inbound_ms,
+            uptake,
+            free_rate,
+            errand,
+            operation,
+            knows_of_drain,
+            target: _,
+        } = transfer;
+        let mut connection = Connection::new(link, session, outbox, permit, now.mono_ms);
+        connection.last_inbound_ms = last_inbound_ms;
+        // A non-reader does not begin anew by moving.
+        (connection.uptake, connection.free_rate) = (uptake, free_rate);
+        connection.account = account;
+        connection.next_stats_ms = next_stats_ms;
+        (connection.operation, connection.knows_of_drain) = (operation, knows_of_drain);
+        let at = self.post.connections.insert(connection);
+        self.plan_check(at);
+        self.tell_of_drain(at, now);
+        self.dismiss_latecomer(at, now);
+        // Even where the socket was full: nobody has asked the kernel here to say when it no longer is.
+        self.writable(at);
+        (at, errand)
+    }
+}

@@ -1,0 +1,267 @@
+//! A message from a client, on its way to the handler of its subject.
+
+use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ProtocolVersion, ServerMessage, parse};
+use crate::room::MemberRef;
+use crate::session::Stage;
+use crate::shard::state::connection::{Place, RoomRef, State};
+use crate::shard::{Now, Shard};
+
+/// Whether the caller may go on serving bytes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "bytes that are served after a suspension are lost to the shard that the connection moves to, or unfair"]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Keep the bytes. The connection is about to move, and they are served where it arrives; or it waits for another shard,
+    /// and they are served after the answer; or it or its room has used up its share of the turn, and they are served in the next.
+    Suspend,
+}
+
+/// What becomes of a message that has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reception {
+    /// It is served.
+    Served,
+    /// It is served if it proves where it comes from.
+    Proven,
+    /// The connection is over, or about to move.
+    Ignored,
+}
+
+impl<L> Shard<L> {
+    /// Serves a text message.
+    pub fn on_text(&mut self, at: MemberRef, text: &str, now: Now) -> Flow {
+        self.note_activity(at, now);
+        match self.note_inbound(at, now) {
+            Reception::Served => {}
+            Reception::Proven if self.proves_text(at, text, now) => {}
+            Reception::Ignored | Reception::Proven => return Flow::Continue,
+        }
+        let limit = self.world.settings.messages.max_inbound_bytes;
+        if text.len() > limit {
+            self.refuse_too_large(at, text.len(), limit, now);
+        } else {
+            match parse(text) {
+                Ok(ClientMessage::GameData(message)) if self.may_proceed(at, now) => {
+                    self.relay_json(at, &message, now);
+                }
+                Ok(ClientMessage::GameData(_)) => {}
+                Ok(ClientMessage::Authenticate(request)) => self.authenticate(at, &request, now),
+                Ok(message) if self.may_proceed(at, now) => self.serve_in_turn(at, message, now),
+                Ok(_) => {}
+                Err(_) => self.refuse_input(
+                    at,
+                    "the message could not be read; see the protocol's list of messages",
+                    now,
+                ),
+            }
+        }
+        self.settle(now);
+        self.flow(at)
+    }
+
+    /// Serves a binary message: game data in the sender's negotiated encoding.
+    pub fn on_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) -> Flow {
+        let payload = match self.note_inbound(at, now) {
+            Reception::Served => frame,
+            Reception::Proven => match self.proven_payload(at, frame, now) {
+                Some(payload) => payload,
+                None => return Flow::Continue,
+            },
+            Reception::Ignored => return Flow::Continue,
+        };
+        let limit = self.world.settings.messages.max_inbound_bytes;
+        let Some(format) = self
+            .post
+            .connections
+            .get(at)
+            .map(|connection| connection.session.dialect().format)
+        else {
+            return Flow::Continue;
+        };
+        if self.may_proceed(at, now) {
+            let counts = if format == GameDataFormat::Json {
+                let advice = "binary messages need a binary game_data_format; negotiate one in Authenticate";
+                self.refuse_input(at, advice, now);
+                true
+            } else if payload.len() > limit {
+                self.refuse_too_large(at, payload.len(), limit, now);
+                false
+            } else {
+                self.relay_binary(at, format, payload, now)
+            };
+            if counts {
+                self.note_activity(at, now);
+            }
+        }
+        self.settle(now);
+        self.flow(at)
+    }
+
+    /// Notes that a control frame arrived: a sign of life.
+    pub fn on_control_frame(&mut self, at: MemberRef, now: Now) {
+        self.note_activity(at, now);
+        self.note_inbound(at, now);
+    }
+
+    /// Whether the connection is about to move to another shard.
+    #[must_use]
+    pub fn is_departing(&self, at: MemberRef) -> bool {
+        let state = self.post.connections.get(at).map(|connection| &connection.state);
+        matches!(state, Some(State::Departing { .. }))
+    }
+
+    /// Whether the connection waits for its move to another shard, or for an answer of another shard. What arrives for it is
+    /// kept.
+    #[must_use]
+    pub fn awaits_shard(&self, at: MemberRef) -> bool {
+        let state = self.post.connections.get(at).map(|connection| &connection.state);
+        matches!(state, Some(State::Departing { .. } | State::Asking(_)))
+    }
+
+    fn flow(&mut self, at: MemberRef) -> Flow {
+        if self.turn.take_used_up() || self.awaits_shard(at) {
+            Flow::Suspend
+        } else {
+            Flow::Continue
+        }
+    }
+
+    /// A turn begins: every room has its whole share of it.
+    pub fn begin_turn(&mut self) {
+        self.post.counters.turns.add(1);
+        self.turn.begin();
+    }
+
+    /// Notes that the client does something rather than merely flooding us.
+    fn note_activity(&mut self, at: MemberRef, now: Now) {
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.last_activity_ms = now.mono_ms;
+        }
+    }
+
+    /// Notes a sign of life; says whether messages of this connection are served.
+    fn note_inbound(&mut self, at: MemberRef, now: Now) -> Reception {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return Reception::Ignored;
+        };
+        connection.last_inbound_ms = now.mono_ms;
+        // Not told by comparing times: over loopback the answer comes within the millisecond of the question.
+        connection.probe = None;
+        match (connection.is_open(), connection.session.is_bound()) {
+            (false, _) => Reception::Ignored,
+            (true, false) => Reception::Served,
+            (true, true) => Reception::Proven,
+        }
+    }
+
+    /// Whether a message other than a handshake may be served now. Where a handshake must come first, the connection ends.
+    fn may_proceed(&mut self, at: MemberRef, now: Now) -> bool {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return false;
+        };
+        if connection.session.stage() != Stage::Fresh {
+            return true;
+        }
+        if self.access.requires_handshake() {
+            let farewell = (
+                "send Authenticate first: this server asks who connects",
+                ErrorCode::MissingAppId,
+            );
+            self.close(at, CloseCode::Unregistered, Some(farewell), now);
+            return false;
+        }
+        connection.session.skip_handshake();
+        self.tell_of_drain(at, now);
+        true
+    }
+
+    /// Serves a request. What it makes the room say counts against the room's share, as game data does: readiness alone,
+    /// toggled by one, is told to everybody.
+    fn serve_in_turn(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
+        let room_before = self.room_of(at);
+        let bytes_before = self.post.queued_bytes;
+        self.serve(at, message, now);
+        let bytes = self.post.queued_bytes - bytes_before;
+        if bytes > 0
+            && let Some(room_ref) = room_before.or_else(|| self.room_of(at))
+        {
+            self.rooms.charge_turn(room_ref, &mut self.turn, bytes as usize);
+        }
+    }
+
+    pub(in crate::shard) fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
+        match self.post.connections.get(at)?.place? {
+            Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
+            Place::Posted(_) => None,
+        }
+    }
+
+    fn serve(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
+        match message {
+            ClientMessage::GameData(_) | ClientMessage::Authenticate(_) => unreachable!("served by the caller"),
+            ClientMessage::JoinRoom(request) => self.join_room(at, request, now),
+            ClientMessage::LeaveRoom => self.leave_room(at, now),
+            ClientMessage::PlayerReady => self.player_ready(at, now),
+            ClientMessage::StartGame => self.start_game(at, now),
+            ClientMessage::AuthorityRequest { become_authority } => self.authority_request(at, become_authority, now),
+            ClientMessage::ProvideConnectionInfo(info) => self.provide_connection_info(at, info, now),
+            ClientMessage::Ping => self.reply(at, &ServerMessage::Pong, now),
+            ClientMessage::Reconnect(request) => self.reconnect(at, &request, now),
+            ClientMessage::JoinAsSpectator(request) => self.join_as_spectator(at, &request, now),
+            ClientMessage::LeaveSpectator => self.leave_spectator(at, now),
+            ClientMessage::Signal(signal) => self.signal(at, &signal, now),
+            ClientMessage::TransportStatus(status) => self.transport_status(at, status, now),
+            ClientMessage::RoomOperation(operation) => self.room_operation(at, operation, now),
+        }
+    }
+
+    /// The version that a connection reads.
+    pub(in crate::shard) fn version_of(&self, at: MemberRef) -> Option<ProtocolVersion> {
+        let connection = self.post.connections.get(at)?;
+        Some(connection.session.dialect().version)
+    }
+
+    /// Refuses a request with an `Error`.
+    pub(in crate::shard) fn refuse(&mut self, at: MemberRef, message: &str, error_code: ErrorCode, now: Now) {
+        self.reply(at, &ServerMessage::Error { message, error_code }, now);
+    }
+
+    /// Refuses a message that makes no sense here.
+    pub(in crate::shard) fn refuse_input(&mut self, at: MemberRef, message: &str, now: Now) {
+        self.refuse(at, message, ErrorCode::InvalidInput, now);
+    }
+
+    pub(in crate::shard) fn refuse_too_large(&mut self, at: MemberRef, bytes: usize, limit: usize, now: Now) {
+        let message = format!("the message has {bytes} bytes and the limit is {limit}; send less at once");
+        self.refuse(at, &message, ErrorCode::MessageTooLarge, now);
+    }
+
+    /// Sends a refusal, or a `Pong`, against the connection's budget for such replies.
+    pub(in crate::shard) fn reply(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        if !matches!(message, ServerMessage::Pong) {
+            self.post.counters.refusals.add(1);
+        }
+        if connection
+            .session
+            .allowance
+            .charge_reply(&self.world.settings.budgets, now.mono_ms)
+        {
+            self.answer(at, message, now);
+        } else {
+            let farewell = (
+                "too many requests that had to be refused; slow down",
+                ErrorCode::RateLimitExceeded,
+            );
+            self.close(at, CloseCode::InboundRateLimited, Some(farewell), now);
+        }
+    }
+
+    /// Sends a control message to one connection.
+    pub(in crate::shard) fn tell(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
+        self.post.tell(at, message, now.mono_ms, &self.world.settings);
+    }
+}

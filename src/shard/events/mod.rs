@@ -1,0 +1,9 @@
+//! What a driver calls: messages, time, sends, hops.
+
+pub(super) mod deadlines;
+pub(super) mod drain;
+pub(super) mod flush;
+pub(super) mod hop;
+pub(super) mod messages;
+pub(super) mod reading;
+pub(super) mod sweep;

@@ -1,0 +1,166 @@
+//! What shards tell each other about rooms with outposts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::protocol::{AppId, Dialect, ErrorCode, OperationId, PlayerId, RoomId};
+use crate::room::MemberRef;
+use crate::shard::exchange::bulletin::Bulletin;
+use crate::shard::inbox::Priority;
+use crate::shard::state::connection::Connection;
+use crate::shard::state::transfer::WatchErrand;
+use crate::shard::world::id::ShardId;
+
+/// A message from one shard to another, or to itself. Letters to the same shard must arrive in the order in which they
+/// were handed out.
+#[derive(Debug)]
+#[must_use = "a letter that is neither sent nor given back loses what it says"]
+pub struct Letter {
+    pub(in crate::shard) target: ShardId,
+    pub(in crate::shard) body: Body,
+}
+
+impl Letter {
+    /// Where it goes.
+    #[must_use]
+    pub const fn target(&self) -> ShardId {
+        self.target
+    }
+
+    /// Which part of the inbox it may use: questions and bulletins must leave room for answers and farewells.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        match self.body {
+            Body::Ask(_)
+            | Body::ToOutpost {
+                mail: OutpostMail::Bulletin(_),
+                ..
+            } => Priority::Bulk,
+            _ => Priority::Answer,
+        }
+    }
+}
+
+/// What a letter says.
+#[derive(Debug)]
+pub(in crate::shard) enum Body {
+    /// To a room's home: somebody here wants to watch.
+    Ask(Box<Application>),
+    /// To who asked: it gets no place at an outpost.
+    Told {
+        at: MemberRef,
+        player: PlayerId,
+        answer: Answer,
+    },
+    /// To an outpost: what has to keep its order among what the room says.
+    ToOutpost { room: RoomId, mail: OutpostMail },
+    /// To a room's home: a spectator wants to leave.
+    Leave { room: RoomId, leaver: Asker },
+    /// To a room's home: a spectator is gone; the others need not be told if everybody leaves.
+    Gone {
+        room: RoomId,
+        outpost: ShardId,
+        player: PlayerId,
+        is_untold: bool,
+    },
+    /// To a room's home: when a spectator was last heard of.
+    SignOfLife { room: RoomId, heard_ms: u64 },
+}
+
+/// Who waits for an answer, and where.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::shard) struct Asker {
+    pub(in crate::shard) shard: ShardId,
+    pub(in crate::shard) at: MemberRef,
+    pub(in crate::shard) player: PlayerId,
+    pub(in crate::shard) dialect: Dialect,
+    /// The id under which the request is answered, if it came with one.
+    pub(in crate::shard) operation: Option<OperationId>,
+}
+
+impl Asker {
+    /// A connection of a shard.
+    pub(in crate::shard) fn of<L>(shard: ShardId, at: MemberRef, connection: &Connection<L>) -> Self {
+        Self {
+            shard,
+            at,
+            player: connection.session.player(),
+            dialect: connection.session.dialect(),
+            operation: connection.operation,
+        }
+    }
+}
+
+/// A wish to watch.
+#[derive(Debug)]
+pub(in crate::shard) struct Application {
+    pub(in crate::shard) asker: Asker,
+    pub(in crate::shard) app: Option<AppId>,
+    pub(in crate::shard) errand: WatchErrand,
+}
+
+/// The answer to a wish to watch, if it is not a place at an outpost.
+#[derive(Debug)]
+pub(in crate::shard) enum Answer {
+    /// There are few enough: come here.
+    Come,
+    /// It is refused.
+    Refused { reason: String, error_code: ErrorCode },
+}
+
+/// What has to keep its order among what a room says.
+#[derive(Debug)]
+pub(in crate::shard) enum OutpostMail {
+    /// What the room says.
+    Bulletin(Consignment),
+    /// Somebody has a place now; the frame tells it so.
+    Seat {
+        at: MemberRef,
+        player: PlayerId,
+        frame: Box<[u8]>,
+    },
+    /// Somebody has left as it wished; the frame tells it so.
+    Left {
+        at: MemberRef,
+        player: PlayerId,
+        frame: Box<[u8]>,
+    },
+    /// Somebody could not leave, because it does not watch any more.
+    NotWatching { at: MemberRef, player: PlayerId },
+    /// The room's authority has removed somebody.
+    Removed { player: PlayerId },
+    /// The room is gone.
+    Closed,
+    /// The outpost fell too far behind: whoever is there is closed.
+    Cut,
+}
+
+/// A bulletin on its way to one outpost. Until it is dropped it counts as on its way.
+#[derive(Debug)]
+pub(in crate::shard) struct Consignment {
+    pub(in crate::shard) bulletin: Arc<Bulletin>,
+    pub(in crate::shard) posted_at_ms: u64,
+    on_the_way_bytes: Arc<AtomicUsize>,
+}
+
+impl Consignment {
+    pub(in crate::shard) fn new(
+        bulletin: Arc<Bulletin>,
+        on_the_way_bytes: Arc<AtomicUsize>,
+        posted_at_ms: u64,
+    ) -> Self {
+        on_the_way_bytes.fetch_add(bulletin.weight(), Ordering::Relaxed);
+        Self {
+            bulletin,
+            posted_at_ms,
+            on_the_way_bytes,
+        }
+    }
+}
+
+impl Drop for Consignment {
+    fn drop(&mut self) {
+        self.on_the_way_bytes
+            .fetch_sub(self.bulletin.weight(), Ordering::Relaxed);
+    }
+}

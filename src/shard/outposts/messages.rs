@@ -1,0 +1,274 @@
+//! Asking a room's home for a place to watch from, and what home says.
+
+use std::sync::Arc;
+
+use crate::protocol::server_message::SpectatorReason;
+use crate::protocol::{AppId, ErrorCode, PlayerId, RoomId, ServerMessage};
+use crate::room::{MemberRef, Room, Spot, Visitor, Watcher};
+use crate::shard::exchange::message::{Answer, Application, Asker, Body, Letter, OutpostMail};
+use crate::shard::exchange::registry::to_outpost;
+use crate::shard::refusal::{Failure, no_such_room};
+use crate::shard::state::connection::{Ask, Place, RoomRef, State};
+use crate::shard::state::transfer::{Errand, WatchErrand};
+use crate::shard::telling::gallery_news::News;
+use crate::shard::{Now, Shard};
+
+impl<L> Shard<L> {
+    /// The next letter to send. Letters to one shard must be sent in the order in which they come; one that its inbox
+    /// refuses must be [given back](Self::take_back_letter) before the next is taken. `None`: no more this turn.
+    pub fn next_letter(&mut self, now: Now) -> Option<Letter> {
+        self.post.post_bulletins(&self.world.settings, now.mono_ms);
+        self.post.couriers.next()
+    }
+
+    /// Takes back a letter whose inbox was full. A question is answered at once: the client may ask again. Everything else
+    /// goes first next time.
+    pub fn take_back_letter(&mut self, letter: Letter, now: Now) {
+        self.post.counters.letters_refused.add(1);
+        match letter.body {
+            Body::Ask(application) => {
+                let Asker { at, player, .. } = application.asker;
+                let reason = "the room's server core is overloaded; try again in a moment".to_owned();
+                let error_code = ErrorCode::ServiceUnavailable;
+                self.hear_answer(at, player, Answer::Refused { reason, error_code }, now);
+                self.settle(now);
+            }
+            body => self.post.couriers.take_back(Letter { body, ..letter }),
+        }
+    }
+
+    /// Writes the letters that were put off. Call it before the last letters are delivered and the shard is
+    /// [frozen](Self::freeze).
+    pub fn hurry_letters(&mut self) {
+        self.hurry_news_afar();
+    }
+
+    /// Whether a letter waits to be sent.
+    #[must_use]
+    pub fn has_letters(&self) -> bool {
+        self.post.branches.is_open() || !self.post.couriers.is_empty()
+    }
+
+    /// Reads a letter that came for this shard. Serve [outposts](Self::serve_outposts) in the same turn.
+    pub fn read_letter(&mut self, letter: Letter, now: Now) {
+        debug_assert_eq!(letter.target, self.id, "a letter is read where it goes");
+        match letter.body {
+            Body::Ask(application) => self.answer_application(*application, now),
+            Body::Told { at, player, answer } => self.hear_answer(at, player, answer, now),
+            Body::ToOutpost { room, mail } => self.outposts.receive(room, mail),
+            Body::Leave { room, leaver } => self.let_leave(room, leaver, now),
+            Body::Gone {
+                room,
+                outpost,
+                player,
+                is_untold,
+            } => {
+                if let Some(room_ref) = self.post.branches.room(room) {
+                    let number = outpost.0;
+                    let before = self.drain.leaves_untold;
+                    self.drain.leaves_untold |= is_untold;
+                    let watcher = Watcher::Outpost { number, player };
+                    self.end_watching(room_ref, watcher, SpectatorReason::Disconnected, None, now);
+                    self.drain.leaves_untold = before;
+                }
+            }
+            Body::SignOfLife { room, heard_ms } => self.post.branches.note_heard(room, heard_ms),
+        }
+        self.settle(now);
+    }
+
+    /// Connections whose question was answered: the bytes that their links have kept can be served now, and their sockets
+    /// were not read meanwhile.
+    pub fn take_resumed(&mut self) -> Vec<MemberRef> {
+        std::mem::take(&mut self.resumed)
+    }
+
+    /// Serves a valid wish to watch: here, or where home says.
+    pub(in crate::shard) fn go_watching(&mut self, at: MemberRef, errand: WatchErrand, now: Now) {
+        let world = Arc::clone(&self.world);
+        let home = errand.home(&world);
+        if home == self.id || world.settings.rooms.outpost_members.is_none() {
+            return self.go(at, Errand::Watch(errand), now);
+        }
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let application = Application {
+            asker: Asker::of(self.id, at, connection),
+            app: connection.session.app().cloned(),
+            errand: errand.clone(),
+        };
+        connection.state = State::Asking(Box::new(Ask::Watch(errand)));
+        let body = Body::Ask(Box::new(application));
+        self.post.couriers.send(Letter { target: home, body });
+    }
+
+    /// What becomes of a connection that asked for a place.
+    fn hear_answer(&mut self, at: MemberRef, player: PlayerId, answer: Answer, now: Now) {
+        let world = Arc::clone(&self.world);
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        if connection.session.player() != player {
+            return;
+        }
+        let State::Asking(ask) = &connection.state else { return };
+        let Ask::Watch(errand) = &**ask else { return };
+        let errand = errand.clone();
+        match answer {
+            Answer::Come => {
+                connection.state = State::Departing {
+                    target: errand.home(&world),
+                    errand: Box::new(Errand::Watch(errand)),
+                };
+                self.departing.push(at);
+            }
+            Answer::Refused { reason, error_code } => {
+                self.answered(at, player);
+                self.reply(at, &Errand::Watch(errand).refusal(&reason, error_code), now);
+            }
+        }
+    }
+
+    /// Answers somebody on another shard who wants to watch a room that lives here.
+    fn answer_application(&mut self, application: Application, now: Now) {
+        let Application { asker, app, errand } = application;
+        let found = self.room_named(&errand.game_name, &errand.room_code);
+        let answer = match found {
+            None => {
+                let (reason, error_code) = no_such_room();
+                Answer::Refused { reason, error_code }
+            }
+            Some(room_ref) if !self.is_crowded(room_ref) => Answer::Come,
+            Some(room_ref) => match self.admit_to_outpost(room_ref, asker, app.as_ref(), &errand, now) {
+                Ok(()) => return,
+                Err((reason, error_code)) => Answer::Refused { reason, error_code },
+            },
+        };
+        let body = Body::Told {
+            at: asker.at,
+            player: asker.player,
+            answer,
+        };
+        let target = asker.shard;
+        self.post.couriers.send(Letter { target, body });
+    }
+
+    /// Whether further spectators of a room have their place at an outpost.
+    pub(in crate::shard) fn is_crowded(&self, room_ref: RoomRef) -> bool {
+        let limit = self.world.settings.rooms.outpost_members;
+        let members = self.rooms.get(room_ref).map_or(0, Room::members_here);
+        limit.is_some_and(|limit| members >= limit)
+    }
+
+    /// Gives a connection of this very shard a place at the outpost that its room has here.
+    pub(in crate::shard) fn watch_from_own_outpost(
+        &mut self,
+        at: MemberRef,
+        room_ref: RoomRef,
+        errand: &WatchErrand,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return Ok(());
+        };
+        let asker = Asker::of(self.id, at, connection);
+        let app = connection.session.app().cloned();
+        self.admit_to_outpost(room_ref, asker, app.as_ref(), errand, now)?;
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.state = State::Asking(Box::new(Ask::Watch(errand.clone())));
+        }
+        Ok(())
+    }
+
+    /// Lets somebody watch from an outpost: its snapshot goes there behind all that the room said before, and everybody
+    /// else is told.
+    fn admit_to_outpost(
+        &mut self,
+        room_ref: RoomRef,
+        asker: Asker,
+        app: Option<&AppId>,
+        errand: &WatchErrand,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return Err(no_such_room());
+        };
+        let id = room.id();
+        if self.post.branches.is_cut(id, asker.shard) {
+            let reason = "your server core could not keep up with the room; try again in a moment";
+            return Err((reason.into(), ErrorCode::ServiceUnavailable));
+        }
+        let visitor = Visitor {
+            player: asker.player,
+            spot: Spot::Outpost {
+                number: asker.shard.0,
+                dialect: asker.dialect,
+            },
+            app,
+            name: &errand.spectator_name,
+            password: errand.password.as_ref(),
+        };
+        room.watch(visitor, now.mono_ms, now.wall)
+            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        self.post.branches.add_watcher(id, room_ref, asker.shard);
+        self.post.counters.outpost_places.add(1);
+        let room = self.rooms.get(room_ref).expect("found a moment ago");
+        let snapshot = ServerMessage::SpectatorJoined(room.spectator_snapshot(asker.player));
+        let frame = self
+            .post
+            .encode_answer(asker.dialect.version, asker.operation, &snapshot);
+        let mail = OutpostMail::Seat {
+            at: asker.at,
+            player: asker.player,
+            frame,
+        };
+        self.post
+            .post_in_order(id, asker.shard, mail, &self.world.settings, now.mono_ms);
+        self.announce_gallery(room_ref, News::of_newcomer(asker.player, None), now);
+        Ok(())
+    }
+
+    /// Asks home to let a spectator leave an outpost.
+    pub(in crate::shard) fn ask_to_leave(&mut self, at: MemberRef, room: RoomId) {
+        let target = self.home_of_room(room);
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let leaver = Asker::of(self.id, at, connection);
+        connection.state = State::Asking(Box::new(Ask::Leave));
+        let body = Body::Leave { room, leaver };
+        self.post.couriers.send(Letter { target, body });
+    }
+
+    /// Lets a spectator leave an outpost of a room that lives here.
+    fn let_leave(&mut self, room: RoomId, leaver: Asker, now: Now) {
+        let watcher = Watcher::Outpost {
+            number: leaver.shard.0,
+            player: leaver.player,
+        };
+        let room_ref = self.post.branches.room(room);
+        let has_left = room_ref.is_some_and(|room_ref| {
+            self.end_watching(room_ref, watcher, SpectatorReason::VoluntaryLeave, Some(leaver), now)
+        });
+        if !has_left {
+            let mail = OutpostMail::NotWatching {
+                at: leaver.at,
+                player: leaver.player,
+            };
+            self.post.couriers.send(to_outpost(leaver.shard, room, mail));
+        }
+    }
+
+    /// Refuses to end a watching that is over already.
+    pub(in crate::shard) fn refuse_leaving(&mut self, at: MemberRef, now: Now) {
+        debug_assert!(
+            !matches!(
+                self.post.connections.get(at).and_then(|known| known.place),
+                Some(Place::Posted(_))
+            ),
+            "home forgets nobody in silence"
+        );
+        self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+    }
+}

@@ -1,0 +1,73 @@
+//! Connections whose every frame proves where it comes from.
+
+use rand_chacha::rand_core::RngCore;
+
+use crate::auth::token_binding::{
+    BindingViolation, FIRST_SEQUENCE, NONCE_BYTES, SCHEME, SCHEME_VERSION, TokenBinding, nonce_text,
+};
+use crate::protocol::{CloseCode, ServerMessage};
+use crate::room::MemberRef;
+use crate::shard::{Now, Shard};
+
+impl<L> Shard<L> {
+    pub(in crate::shard) fn draw_nonce(&mut self) -> [u8; NONCE_BYTES] {
+        let mut nonce = [0; NONCE_BYTES];
+        self.random.fill_bytes(&mut nonce);
+        nonce
+    }
+
+    /// Tells a bound connection what its proofs are made of. Nothing may be told before.
+    pub(in crate::shard) fn challenge(&mut self, at: MemberRef, nonce: &[u8; NONCE_BYTES], now: Now) {
+        let challenge = ServerMessage::TokenBindingChallenge {
+            version: SCHEME_VERSION,
+            scheme: SCHEME,
+            nonce: &nonce_text(nonce),
+            first_sequence: FIRST_SEQUENCE,
+        };
+        self.tell(at, &challenge, now);
+    }
+
+    /// Checks a text message of a bound connection; says whether it is served. If not, that was answered.
+    pub(in crate::shard) fn proves_text(&mut self, at: MemberRef, text: &str, now: Now) -> bool {
+        match self.binding_of(at).map(|binding| binding.check_text(text)) {
+            None | Some(Ok(())) => true,
+            Some(Err(violation)) => {
+                self.refuse_unproven(at, violation, now);
+                false
+            }
+        }
+    }
+
+    /// Checks a binary message of a bound connection. Returns the payload that is served; if there is none, that was
+    /// answered.
+    pub(in crate::shard) fn proven_payload<'a>(
+        &mut self,
+        at: MemberRef,
+        frame: &'a [u8],
+        now: Now,
+    ) -> Option<&'a [u8]> {
+        match self.binding_of(at).map(|binding| binding.check_binary(frame)) {
+            None => Some(frame),
+            Some(Ok(payload)) => Some(payload),
+            Some(Err(violation)) => {
+                self.refuse_unproven(at, violation, now);
+                None
+            }
+        }
+    }
+
+    fn binding_of(&mut self, at: MemberRef) -> Option<&mut TokenBinding> {
+        self.post.connections.get_mut(at)?.session.binding_mut()
+    }
+
+    fn refuse_unproven(&mut self, at: MemberRef, violation: BindingViolation, now: Now) {
+        let (message, code) = (violation.to_string(), violation.code());
+        if violation.is_final() {
+            self.post.counters.refusals.add(1);
+            self.close(at, CloseCode::Unregistered, Some((&message, code)), now);
+        } else {
+            self.refuse(at, &message, code, now);
+        }
+        self.settle(now);
+    }
+}

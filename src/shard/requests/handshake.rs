@@ -1,0 +1,132 @@
+//! Answering a handshake.
+
+use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
+use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, ServerMessage};
+use crate::room::MemberRef;
+use crate::session::HandshakeRefusal;
+use crate::shard::world::settings::Settings;
+use crate::shard::{Now, Shard};
+
+impl<L> Shard<L> {
+    /// Serves `Authenticate`: on success the optional remark about the format, `Authenticated` and `ProtocolInfo`, in
+    /// this order.
+    pub(in crate::shard) fn authenticate(&mut self, at: MemberRef, request: &Authenticate, now: Now) {
+        let world = std::sync::Arc::clone(&self.world);
+        let policy = &world.settings.handshake;
+        self.renew_access();
+        let access = std::sync::Arc::clone(&self.access);
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let address = connection.session.address();
+        let admit = |app: &_, per_minute| world.ledger.admit_handshake(app, address, per_minute, now.mono_ms);
+        let accepted = match connection
+            .session
+            .authenticate(request, policy, &access, now.wall, admit)
+        {
+            Ok(accepted) => accepted,
+            Err(refusal) => return self.refuse_handshake(at, &refusal, now),
+        };
+        if let Some(format) = accepted.unsupported_format {
+            let names: Vec<_> = policy.formats.iter().map(|format| format.as_str()).collect();
+            let message = format!(
+                "{format} game data is not enabled here ({} are); using json",
+                names.join(", ")
+            );
+            let error_code = ErrorCode::UnsupportedGameDataFormat;
+            self.tell(
+                at,
+                &ServerMessage::Error {
+                    message: &message,
+                    error_code,
+                },
+                now,
+            );
+        }
+        self.tell(
+            at,
+            &ServerMessage::Authenticated {
+                app_name: accepted.app_name,
+                rate_limits: accepted.rates,
+            },
+            now,
+        );
+        let info = ProtocolInfo {
+            platform: request.platform.as_deref(),
+            sdk_version: request.sdk_version.as_deref(),
+            minimum_version: accepted.advice.minimum_version,
+            recommended_version: accepted.advice.recommended_version,
+            capabilities: accepted.advice.capabilities,
+            notes: accepted.advice.notes,
+            game_data_formats: &policy.formats,
+            player_name_rules: &policy.name_rules,
+            server: world.settings.server_facts(),
+        };
+        self.tell(at, &ServerMessage::ProtocolInfo(info), now);
+        if self.version_of(at) == Some(ProtocolVersion::V3)
+            && let Some(connection) = self.post.connections.get_mut(at)
+        {
+            let interval_ms = world.settings.delivery.stats_interval_ms;
+            connection.next_stats_ms = interval_ms.map(|interval| now.mono_ms.saturating_add(interval));
+        }
+        self.tell_of_drain(at, now);
+        self.plan_check(at);
+    }
+
+    /// Where no handshake is required, a connection speaks its path's version at once: one that is not served ends it.
+    pub(in crate::shard) fn refuse_old_endpoint(&mut self, at: MemberRef, now: Now) {
+        let policy = &self.world.settings.handshake;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        let (spoken, least) = (connection.session.dialect().version, policy.versions.oldest);
+        if self.access.requires_handshake() || spoken >= least {
+            return;
+        }
+        let refusal = HandshakeRefusal::Version {
+            asked: spoken.number(),
+            least: least.number(),
+        };
+        self.refuse_handshake(at, &refusal, now);
+        self.settle(now);
+    }
+
+    fn refuse_handshake(&mut self, at: MemberRef, refusal: &HandshakeRefusal, now: Now) {
+        let (error, error_code) = (refusal.to_string(), refusal.code());
+        if *refusal == HandshakeRefusal::TooLate {
+            return self.refuse_input(at, &error, now);
+        }
+        let message = ServerMessage::AuthenticationError {
+            error: &error,
+            error_code,
+        };
+        if refusal.is_final(&self.access) {
+            self.tell(at, &message, now);
+            self.close(at, CloseCode::Unregistered, None, now);
+        } else {
+            self.reply(at, &message, now);
+        }
+    }
+}
+
+impl Settings {
+    fn server_facts(&self) -> ServerFacts {
+        let limit = |(encoding, max_bytes): &_| GameDataLimit {
+            encoding: *encoding,
+            max_bytes: *max_bytes,
+        };
+        ServerFacts {
+            oldest: self.handshake.versions.oldest,
+            newest: self.handshake.versions.newest,
+            max_outbound_bytes: self.messages.max_outbound_bytes,
+            implementation_version: env!("CARGO_PKG_VERSION"),
+            game_data_limits: self
+                .messages
+                .max_game_data_bytes
+                .iter()
+                .map(limit)
+                .filter(|limit| self.handshake.formats.contains(&limit.encoding))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What the authority of a room does to it. Only room operations ask for it.
+
+use crate::protocol::server_message::SpectatorReason;
+use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
+use crate::room::{MemberRef, ModerationRefusal, Removed, Room, Watcher};
+use crate::shard::refusal::check_password;
+use crate::shard::state::connection::RoomRef;
+use crate::shard::{Now, Shard};
+
+impl<L> Shard<L> {
+    /// Serves `KickPlayer`.
+    pub(in crate::shard) fn kick_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+        let answer = OperationResult::PlayerKicked { player_id: target };
+        self.remove_player(at, target, Room::kick, answer, now);
+    }
+
+    /// Serves `BanPlayer`.
+    pub(in crate::shard) fn ban_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+        let answer = OperationResult::PlayerBanned { player_id: target };
+        self.remove_player(at, target, Room::ban, answer, now);
+    }
+
+    fn remove_player(
+        &mut self,
+        at: MemberRef,
+        target: PlayerId,
+        removal: fn(&mut Room, PlayerId, PlayerId, u64) -> Result<Removed, ModerationRefusal>,
+        answer: OperationResult<'_>,
+        now: Now,
+    ) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let removed = removal(room, player, target, now.mono_ms);
+        self.finish_removal(at, room_ref, removed, answer, now);
+    }
+
+    /// Ends what a removed player still has of the room, tells those who stay, and answers the authority last.
+    fn finish_removal(
+        &mut self,
+        at: MemberRef,
+        room_ref: RoomRef,
+        removed: Result<Removed, ModerationRefusal>,
+        answer: OperationResult<'_>,
+        now: Now,
+    ) {
+        match removed {
+            Err(refusal) => return self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Ok(Removed::Seated(link)) => {
+                let farewell = ("the room's authority removed you", ErrorCode::Kicked);
+                self.close(link, CloseCode::Kicked, Some(farewell), now);
+            }
+            Ok(Removed::Watching(watcher)) => {
+                self.end_watching(room_ref, watcher, SpectatorReason::Removed, None, now);
+                if let Watcher::Here(link) = watcher
+                    && let Some(connection) = self.post.connections.get_mut(link)
+                {
+                    connection.place = None;
+                }
+            }
+            Ok(Removed::Absent) => {}
+        }
+        self.post.counters.removals.add(1);
+        self.answer_operation(at, answer, now);
+    }
+
+    /// Serves `UnbanPlayer`.
+    pub(in crate::shard) fn unban_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        match room.unban(player, target, now.mono_ms) {
+            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Ok(()) => self.answer_operation(at, OperationResult::PlayerUnbanned { player_id: target }, now),
+        }
+    }
+
+    /// Serves `SetRoomAccess`.
+    pub(in crate::shard) fn set_room_access(&mut self, at: MemberRef, password: Option<Secret>, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let changed = match room.check_authority(player) {
+            Ok(()) => check_password(password.as_ref()).and_then(|()| {
+                room.set_access(player, password, now.mono_ms)
+                    .map_err(|refusal| (refusal.to_string(), refusal.code()))
+            }),
+            Err(refusal) => Err((refusal.to_string(), refusal.code())),
+        };
+        match changed {
+            Err((reason, error_code)) => self.refuse(at, &reason, error_code, now),
+            Ok(requires_password) => {
+                self.answer_operation(at, OperationResult::RoomAccessUpdated { requires_password }, now);
+            }
+        }
+    }
+
+    /// Serves `TransferAuthority`.
+    pub(in crate::shard) fn transfer_authority(&mut self, at: MemberRef, heir: PlayerId, now: Now) {
+        let Some((room_ref, player)) = self.require_seat(at, now) else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        match room.transfer_authority(player, heir, now.mono_ms) {
+            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Ok(()) => {
+                self.announce_authority(room_ref, now);
+                self.answer_operation(at, OperationResult::AuthorityTransferred { player_id: heir }, now);
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What a shard keeps: connections, rooms, what moves between shards, and what is remembered of a turn.
+//!
+//! Data and its own rules only; must never send, and must know nothing of requests.
+
+pub(super) mod connection;
+pub(super) mod deadlines;
+pub(super) mod free_rate;
+pub(super) mod rooms;
+pub(super) mod share;
+pub(super) mod table;
+pub(super) mod transfer;
+pub(super) mod uptake;

@@ -1,0 +1,185 @@
+//! The rooms of one shard, by place and by name.
+
+use crate::protocol::{AppId, PlayerId, RoomCode};
+use crate::room::Room;
+use crate::shard::state::connection::RoomRef;
+use crate::shard::state::share::{Share, Turn};
+use crate::shard::state::table::Table;
+use crate::shard::telling::gallery_news::GalleryNews;
+use crate::shard::world::admission::RoomPermit;
+use crate::shard::world::slots::{NameHash, SLOT_COUNT, Slot};
+
+/// A room with its place in the process-wide count.
+#[derive(Debug)]
+struct Home {
+    room: Room,
+    name: NameHash,
+    permit: RoomPermit,
+    /// What it has taken of the shard's turn.
+    share: Share,
+    /// What of its gallery is still to be told; none before anybody watches.
+    gallery_news: Option<Box<GalleryNews>>,
+}
+
+/// The rooms of one shard.
+#[derive(Debug)]
+pub(in crate::shard) struct Rooms {
+    homes: Table<Home>,
+    /// The rooms of each slot. No map of names would do: the slots are one already, under a key that no client knows, and
+    /// this one never grows as a whole, which at 14,336 rooms took a turn of 2 ms.
+    by_slot: Box<[Vec<(NameHash, RoomRef)>]>,
+    members: usize,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            homes: Table::default(),
+            by_slot: (0..SLOT_COUNT).map(|_| Vec::new()).collect(),
+            members: 0,
+        }
+    }
+}
+
+impl Rooms {
+    /// Members of all rooms together.
+    pub(in crate::shard) const fn members(&self) -> usize {
+        self.members
+    }
+
+    /// Notes that a member came or went.
+    pub(in crate::shard) const fn count_member(&mut self, came: bool) {
+        if came {
+            self.members += 1;
+        } else {
+            self.members -= 1;
+        }
+    }
+
+    /// How many rooms there are.
+    pub(in crate::shard) fn len(&self) -> usize {
+        self.homes.len()
+    }
+
+    /// The room of that name, whose hash is `name`.
+    pub(in crate::shard) fn find(&self, name: NameHash, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
+        let is_named = |room: &Room| room.code() == code && room.game_name() == game_name;
+        self.by_slot[place_of(name)]
+            .iter()
+            .filter(|(other, _)| *other == name)
+            .map(|(_, at)| *at)
+            .find(|at| self.get(*at).is_some_and(is_named))
+    }
+
+    /// How many places there are to [look](Self::in_place) for rooms.
+    pub(in crate::shard) fn places(&self) -> usize {
+        self.homes.places()
+    }
+
+    /// The room in one of the places.
+    pub(in crate::shard) fn in_place(&self, place: usize) -> Option<RoomRef> {
+        self.homes.holder_of(place).map(RoomRef)
+    }
+
+    /// The room of a slot that keeps a record of an absent player.
+    pub(in crate::shard) fn with_record_of(&self, player: PlayerId, slot: Slot) -> Option<RoomRef> {
+        let mut rooms = self.by_slot[usize::from(slot.number())].iter().map(|(_, at)| *at);
+        rooms.find(|at| self.get(*at).is_some_and(|room| room.has_record_of(player)))
+    }
+
+    pub(in crate::shard) fn get(&self, at: RoomRef) -> Option<&Room> {
+        self.homes.get(at.0).map(|home| &home.room)
+    }
+
+    pub(in crate::shard) fn get_mut(&mut self, at: RoomRef) -> Option<&mut Room> {
+        self.homes.get_mut(at.0).map(|home| &mut home.room)
+    }
+
+    /// Notes how much a room has put into outboxes.
+    pub(in crate::shard) fn charge_turn(&mut self, at: RoomRef, turn: &mut Turn, bytes: usize) {
+        if let Some(home) = self.homes.get_mut(at.0) {
+            turn.charge(&mut home.share, bytes);
+        }
+    }
+
+    /// Whether a room has used up its share of the turn.
+    pub(in crate::shard) fn has_used_up(&self, at: RoomRef, turn: &Turn) -> bool {
+        self.homes.get(at.0).is_some_and(|home| turn.has_used_up(&home.share))
+    }
+
+    /// What of a room's gallery is still to be told.
+    pub(in crate::shard) fn gallery_news(&self, at: RoomRef) -> Option<&GalleryNews> {
+        self.homes.get(at.0)?.gallery_news.as_deref()
+    }
+
+    /// The same, to change it; `None` if there is no such room.
+    pub(in crate::shard) fn gallery_news_mut(&mut self, at: RoomRef) -> Option<&mut GalleryNews> {
+        self.with_gallery_news(at).map(|(_, news)| news)
+    }
+
+    /// A room, and what of its gallery is still to be told.
+    pub(in crate::shard) fn with_gallery_news(&mut self, at: RoomRef) -> Option<(&Room, &mut GalleryNews)> {
+        let home = self.homes.get_mut(at.0)?;
+        Some((&home.room, home.gallery_news.get_or_insert_default()))
+    }
+
+    /// Adds a room whose name, with that hash, is free.
+    pub(in crate::shard) fn insert(&mut self, room: Room, name: NameHash, permit: RoomPermit) -> RoomRef {
+        debug_assert_eq!(
+            self.find(name, room.game_name(), room.code()),
+            None,
+            "two rooms of one name"
+        );
+        let at = RoomRef(self.homes.insert(Home {
+            room,
+            name,
+            permit,
+            share: Share::default(),
+            gallery_news: None,
+        }));
+        self.by_slot[place_of(name)].push((name, at));
+        at
+    }
+
+    /// Gives a room another code, which no room of its game has; `name` is the hash of its name then.
+    pub(in crate::shard) fn rename(&mut self, at: RoomRef, code: RoomCode, name: NameHash, now_ms: u64) {
+        let Some(home) = self.homes.get_mut(at.0) else {
+            return;
+        };
+        home.room.set_code(code, now_ms);
+        let before = std::mem::replace(&mut home.name, name);
+        self.forget_name(before, at);
+        self.by_slot[place_of(name)].push((name, at));
+    }
+
+    fn forget_name(&mut self, name: NameHash, at: RoomRef) {
+        let named = &mut self.by_slot[place_of(name)];
+        if let Some(place) = named.iter().position(|(_, other)| *other == at) {
+            named.swap_remove(place);
+        }
+    }
+
+    /// Every room, to rewrite its moments.
+    pub(in crate::shard) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Room> {
+        self.homes.iter_mut().map(|home| &mut home.room)
+    }
+
+    /// Every room with the place that it had and the application that it is counted for.
+    pub(in crate::shard) fn into_rooms(self) -> impl Iterator<Item = (RoomRef, Room, Option<AppId>)> {
+        self.homes
+            .into_values()
+            .map(|(at, Home { room, permit, .. })| (RoomRef(at), room, permit.app().cloned()))
+    }
+
+    /// Deletes a room; its name and its place in the process-wide count are free again.
+    pub(in crate::shard) fn delete(&mut self, at: RoomRef) {
+        if let Some(Home { name, permit, .. }) = self.homes.remove(at.0) {
+            self.forget_name(name, at);
+            drop(permit);
+        }
+    }
+}
+
+fn place_of(name: NameHash) -> usize {
+    usize::from(name.slot().number())
+}

@@ -1,0 +1,181 @@
+//! A table whose places are reused and whose references notice it.
+//!
+//! It grows by chunks, so that growing moves nothing: a table in one piece would copy megabytes in the turn that it fills up.
+
+use crate::room::MemberRef;
+
+/// Generations have this many values and then begin anew: thirty bits, so that a reference and two bits more fit into 64.
+const GENERATIONS: u32 = 1 << 30;
+
+/// Places of one chunk.
+const CHUNK: usize = 256;
+
+/// One place: its holder, and how many holders it has had.
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    holder: Option<T>,
+}
+
+/// Values by [`MemberRef`]. A reference outlives what it refers to and then finds nothing.
+#[derive(Debug)]
+pub(crate) struct Table<T> {
+    /// All but the last are full.
+    chunks: Vec<Vec<Place<T>>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<T> Table<T> {
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.places() - self.free.len()
+    }
+
+    /// How many places there are, held or free.
+    pub(in crate::shard) fn places(&self) -> usize {
+        self.chunks
+            .last()
+            .map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+    }
+
+    /// Puts a value in and says where.
+    pub(crate) fn insert(&mut self, value: T) -> MemberRef {
+        if let Some(index) = self.free.pop() {
+            let place = self.place_mut(index).expect("a free place is a place");
+            place.holder = Some(value);
+            return MemberRef {
+                index,
+                generation: place.generation,
+            };
+        }
+        let index = u32::try_from(self.places()).expect("a shard has fewer than 2^32 connections and rooms");
+        if (index as usize).is_multiple_of(CHUNK) {
+            self.chunks.push(Vec::with_capacity(CHUNK));
+        }
+        let chunk = self.chunks.last_mut().expect("there is a chunk with a place to spare");
+        chunk.push(Place {
+            generation: 0,
+            holder: Some(value),
+        });
+        MemberRef { index, generation: 0 }
+    }
+
+    /// Takes a value out.
+    pub(crate) fn remove(&mut self, at: MemberRef) -> Option<T> {
+        let place = self
+            .place_mut(at.index)
+            .filter(|place| place.generation == at.generation)?;
+        let value = place.holder.take()?;
+        place.generation = (place.generation + 1) % GENERATIONS;
+        self.free.push(at.index);
+        Some(value)
+    }
+
+    /// The value there, if it still is.
+    pub(crate) fn get(&self, at: MemberRef) -> Option<&T> {
+        self.place(at.index)
+            .filter(|place| place.generation == at.generation)?
+            .holder
+            .as_ref()
+    }
+
+    /// The value there, if it still is.
+    pub(crate) fn get_mut(&mut self, at: MemberRef) -> Option<&mut T> {
+        self.place_mut(at.index)
+            .filter(|place| place.generation == at.generation)?
+            .holder
+            .as_mut()
+    }
+
+    /// Who holds a place now.
+    pub(in crate::shard) fn holder_of(&self, index: usize) -> Option<MemberRef> {
+        let index = u32::try_from(index).ok()?;
+        let place = self.place(index).filter(|place| place.holder.is_some())?;
+        Some(MemberRef {
+            index,
+            generation: place.generation,
+        })
+    }
+
+    /// Every value with the reference that it had, taken out of the table.
+    pub(in crate::shard) fn into_values(self) -> impl Iterator<Item = (MemberRef, T)> {
+        let places = self.chunks.into_iter().flatten().enumerate();
+        places.filter_map(|(index, place)| {
+            let at = MemberRef {
+                index: index as u32,
+                generation: place.generation,
+            };
+            place.holder.map(|value| (at, value))
+        })
+    }
+
+    /// Every value with its reference.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (MemberRef, &T)> {
+        let places = self.chunks.iter().flatten().enumerate();
+        places.filter_map(|(index, place)| {
+            let at = MemberRef {
+                index: index as u32,
+                generation: place.generation,
+            };
+            place.holder.as_ref().map(|value| (at, value))
+        })
+    }
+
+    /// Every value.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let places = self.chunks.iter_mut().flatten();
+        places.filter_map(|place| place.holder.as_mut())
+    }
+
+    fn place(&self, index: u32) -> Option<&Place<T>> {
+        self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
+    }
+
+    fn place_mut(&mut self, index: u32) -> Option<&mut Place<T>> {
+        self.chunks
+            .get_mut(index as usize / CHUNK)?
+            .get_mut(index as usize % CHUNK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stale_reference_finds_nothing() {
+        let mut table = Table::default();
+        let first = table.insert("first");
+        assert_eq!(table.remove(first), Some("first"));
+        let second = table.insert("second");
+        assert_eq!(second.index, first.index, "the place is reused");
+        assert_eq!((table.get(first), table.get(second)), (None, Some(&"second")));
+        assert_eq!(table.remove(first), None);
+        assert_eq!(table.len(), 1);
+        assert_eq!(table.iter().collect::<Vec<_>>(), [(second, &"second")]);
+    }
+
+    #[test]
+    fn a_table_of_many_chunks_finds_everything_where_it_was_put() {
+        let mut table = Table::default();
+        let all: Vec<_> = (0..3 * CHUNK).map(|value| table.insert(value)).collect();
+        assert_eq!((table.len(), table.places()), (3 * CHUNK, 3 * CHUNK));
+        for (value, at) in all.iter().enumerate() {
+            assert_eq!(table.get(*at), Some(&value));
+            assert_eq!(table.holder_of(value), Some(*at));
+        }
+        assert_eq!(table.remove(all[CHUNK]), Some(CHUNK));
+        assert_eq!((table.len(), table.holder_of(CHUNK)), (3 * CHUNK - 1, None));
+        assert_eq!(table.iter().count(), table.len());
+        assert_eq!(table.holder_of(3 * CHUNK), None);
+    }
+}

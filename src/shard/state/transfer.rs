@@ -1,0 +1,164 @@
+//! A live connection on its way to another shard.
+
+use crate::protocol::{ErrorCode, OperationId, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
+use crate::session::Session;
+use crate::shard::outbox::Outbox;
+use crate::shard::outbox::account::DeliveryAccount;
+use crate::shard::state::free_rate::FreeRate;
+use crate::shard::state::uptake::Uptake;
+use crate::shard::world::World;
+use crate::shard::world::admission::ConnectionPermit;
+use crate::shard::world::id::ShardId;
+use crate::shard::world::slots::Slot;
+
+/// Everything that a connection is, in one piece. Dropping it closes the connection: the link does that.
+#[derive(Debug)]
+#[must_use = "dropping a transfer closes the connection"]
+pub struct Transfer<L> {
+    /// How to reach the peer, with the bytes that arrived and are not yet served.
+    pub link: L,
+    pub(in crate::shard) session: Session,
+    pub(in crate::shard) outbox: Outbox,
+    pub(in crate::shard) account: DeliveryAccount,
+    pub(in crate::shard) next_stats_ms: Option<u64>,
+    /// The place in the process-wide count; `None` for a connection that is only told that there is none.
+    pub(in crate::shard) permit: Option<ConnectionPermit>,
+    pub(in crate::shard) last_inbound_ms: u64,
+    pub(in crate::shard) uptake: Uptake,
+    pub(in crate::shard) free_rate: FreeRate,
+    /// Why it moves: what the new shard does first.
+    pub(in crate::shard) errand: Box<Errand>,
+    /// The id under which the errand is answered, if it came with one.
+    pub(in crate::shard) operation: Option<OperationId>,
+    pub(in crate::shard) knows_of_drain: bool,
+    /// Where it goes.
+    pub(in crate::shard) target: ShardId,
+}
+
+impl<L> Transfer<L> {
+    /// Where the connection goes.
+    #[must_use]
+    pub const fn target(&self) -> ShardId {
+        self.target
+    }
+}
+
+/// A validated request that only the room's home can answer.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub enum Errand {
+    /// To take a seat.
+    Join(JoinErrand),
+    /// To watch.
+    Watch(WatchErrand),
+    /// To take an old seat back.
+    Return(ReturnErrand),
+}
+
+/// A validated `JoinRoom`.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct JoinErrand {
+    pub(in crate::shard) game_name: Box<str>,
+    pub(in crate::shard) player_name: Box<str>,
+    /// `None`: create a room and draw its code.
+    pub(in crate::shard) room_code: Option<RoomCode>,
+    pub(in crate::shard) max_players: u8,
+    pub(in crate::shard) supports_authority: bool,
+    pub(in crate::shard) password: Option<Secret>,
+    pub(in crate::shard) join_only: bool,
+}
+
+/// A validated `JoinAsSpectator`.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct WatchErrand {
+    pub(in crate::shard) game_name: Box<str>,
+    pub(in crate::shard) room_code: RoomCode,
+    pub(in crate::shard) spectator_name: Box<str>,
+    pub(in crate::shard) password: Option<Secret>,
+}
+
+/// A validated `Reconnect`.
+#[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub struct ReturnErrand {
+    pub(in crate::shard) player: PlayerId,
+    pub(in crate::shard) room_id: RoomId,
+    pub(in crate::shard) token: Secret,
+    /// Whether the home that the token names knew nothing of the player, so that the room's home is asked.
+    pub(in crate::shard) asks_rooms_home: bool,
+}
+
+impl ReturnErrand {
+    /// The slot that the token names, or else the room's id.
+    pub(in crate::shard) fn slot(&self) -> Slot {
+        let named = ReconnectToken::slot_of(self.token.expose()).filter(|_| !self.asks_rooms_home);
+        Slot::new(named.unwrap_or_else(|| self.room_id.slot()))
+    }
+
+    /// The same, to be asked where the room's id leads; `None` if that was done, or would be the same.
+    pub(in crate::shard) fn to_rooms_home(&self) -> Option<Self> {
+        let next = Self {
+            asks_rooms_home: true,
+            ..self.clone()
+        };
+        (next.slot() != self.slot()).then_some(next)
+    }
+}
+
+impl WatchErrand {
+    /// The shard on which the room lives, if there is one.
+    pub(in crate::shard) fn home(&self, world: &World) -> ShardId {
+        world
+            .slots
+            .owner(world.slot_key.slot_of(&self.game_name, &self.room_code))
+    }
+}
+
+impl Errand {
+    /// The shard that must run the errand; `None` if any may: a room without a code is made where there is room.
+    pub(in crate::shard) fn home(&self, world: &World) -> Option<ShardId> {
+        let slot = match self {
+            Self::Join(join) => world.slot_key.slot_of(&join.game_name, join.room_code.as_ref()?),
+            Self::Watch(watch) => return Some(watch.home(world)),
+            Self::Return(back) => back.slot(),
+        };
+        Some(world.slots.owner(slot))
+    }
+
+    /// The answer to the request when it is refused.
+    pub(in crate::shard) const fn refusal<'a>(&self, reason: &'a str, error_code: ErrorCode) -> ServerMessage<'a> {
+        match self {
+            Self::Join(_) => ServerMessage::RoomJoinFailed { reason, error_code },
+            Self::Watch(_) => ServerMessage::SpectatorJoinFailed { reason, error_code },
+            Self::Return(_) => ServerMessage::ReconnectionFailed { reason, error_code },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errand(token: &str) -> ReturnErrand {
+        ReturnErrand {
+            player: PlayerId::from_bytes([1; 16]),
+            room_id: RoomId::in_slot(9, [0; 16]),
+            token: Secret::new(token),
+            asks_rooms_home: false,
+        }
+    }
+
+    #[test]
+    fn a_token_leads_home_and_the_room_id_does_when_there_is_none() {
+        assert_eq!(errand("12345678-9abc-4def-8123-456789abcdef").slot().number(), 0x123);
+        assert_eq!(errand("guess").slot().number(), 9);
+    }
+
+    #[test]
+    fn the_rooms_home_is_asked_once_after_the_tokens() {
+        let next = errand("12345678-9abc-4def-8123-456789abcdef").to_rooms_home();
+        let next = next.expect("another slot");
+        assert_eq!(next.slot().number(), 9);
+        assert!(next.to_rooms_home().is_none());
+        assert!(errand("guess").to_rooms_home().is_none());
+        assert!(errand("00912345-9abc-4def-8123-456789abcdef").to_rooms_home().is_none());
+    }
+}

@@ -1,0 +1,344 @@
+//! News of galleries: who came to watch and who went, and when whom that is told.
+//!
+//! Version 3 is told of each at once, in a line. Version 2 reads the whole gallery with each, and outposts have thousands of
+//! watchers: for these news waits for its moment, and the newest replaces what waits. It is written when it is told, once,
+//! from the gallery of that moment, so that one room costs so many entries of a gallery in a millisecond and no reader more
+//! than one. Promises that what was told last is true, that nobody is told what its own snapshot has already shown it, and
+//! that news which was replaced is counted.
+
+use std::collections::VecDeque;
+
+use crate::protocol::server_message::{GallerySight, SpectatorReason};
+use crate::protocol::{PlayerId, ProtocolVersion, ServerMessage};
+use crate::room::{Member, MemberRef, Room};
+use crate::shard::state::connection::RoomRef;
+use crate::shard::world::counters::Counter;
+use crate::shard::{Now, Shard};
+
+/// Up to so many spectators everybody is told of everything at once: 4 KB.
+pub(in crate::shard) const SMALL_GALLERY: usize = 32;
+
+/// Entries of galleries that a room's readers on version 2 are sent together in a millisecond: some 8 MB a second.
+const ENTRIES_PER_MS: usize = 64;
+
+/// How often outposts are told, at most.
+const AFAR_INTERVAL_MS: u64 = 1_000;
+
+/// Members who may be exempt from news before those of them are forgotten who are gone: more than a room has seats.
+const MAX_EXCEPT: usize = 256;
+
+/// Bytes that one tick writes and queues before the other rooms wait for the next.
+const BYTES_PER_TICK: usize = 256 * 1024;
+
+/// Who came or went.
+#[derive(Debug, Clone)]
+pub(in crate::shard) struct News {
+    spectator: PlayerId,
+    change: Change,
+    /// Who is not told: the newcomer itself, and whoever took a seat since and has seen the gallery so.
+    except: Vec<MemberRef>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Came,
+    Went(SpectatorReason),
+}
+
+impl News {
+    /// Somebody began to watch; `at` if that is here.
+    pub(in crate::shard) fn of_newcomer(spectator: PlayerId, at: Option<MemberRef>) -> Self {
+        Self {
+            spectator,
+            change: Change::Came,
+            except: at.into_iter().collect(),
+        }
+    }
+
+    /// Somebody watches no longer.
+    pub(in crate::shard) const fn of_departure(spectator: PlayerId, reason: SpectatorReason) -> Self {
+        Self {
+            spectator,
+            change: Change::Went(reason),
+            except: Vec::new(),
+        }
+    }
+
+    /// Whether a member is to be told.
+    fn concerns(&self, member: &Member) -> bool {
+        !self.except.contains(&member.link)
+    }
+
+    /// The message, as the gallery is now; `None` if there is no truth in it any more. `shows_everybody` is for version 2.
+    fn message<'a>(&self, room: &'a Room, shows_everybody: bool) -> Option<ServerMessage<'a>> {
+        let gallery = GallerySight {
+            count: room.gallery().len(),
+            everybody: if shows_everybody {
+                room.gallery().infos()
+            } else {
+                Vec::new()
+            },
+        };
+        Some(match self.change {
+            Change::Came => ServerMessage::NewSpectatorJoined {
+                spectator: room.gallery().info(self.spectator)?,
+                gallery,
+            },
+            Change::Went(reason) => ServerMessage::SpectatorDisconnected {
+                spectator_id: self.spectator,
+                reason,
+                gallery,
+            },
+        })
+    }
+}
+
+/// When one kind of readers is told.
+#[derive(Debug, Default)]
+struct Cadence {
+    next_ms: u64,
+    waiting: Option<News>,
+}
+
+impl Cadence {
+    /// Takes news, and gives it back if it is to be told now. Older news that waits is never told after it.
+    fn offer(&mut self, news: News, is_due: bool, replaced: &Counter) -> Option<News> {
+        if self.waiting.take().is_some() {
+            replaced.add(1);
+        }
+        if is_due {
+            return Some(news);
+        }
+        self.waiting = Some(news);
+        None
+    }
+
+    /// What has waited for long enough.
+    fn take_due(&mut self, now_ms: u64) -> Option<News> {
+        self.waiting.take_if(|_| now_ms >= self.next_ms)
+    }
+
+    fn waits_until_ms(&self) -> Option<u64> {
+        self.waiting.as_ref().map(|_| self.next_ms)
+    }
+}
+
+/// Those who are not told of everything at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// Who is here and reads version 2.
+    Here,
+    /// Whoever watches at an outpost.
+    Afar,
+}
+
+/// What of one room's gallery is still to be told.
+#[derive(Debug, Default)]
+pub(in crate::shard) struct GalleryNews {
+    here: Cadence,
+    afar: Cadence,
+    is_listed: bool,
+}
+
+impl GalleryNews {
+    const fn to(&mut self, readers: Readers) -> &mut Cadence {
+        match readers {
+            Readers::Here => &mut self.here,
+            Readers::Afar => &mut self.afar,
+        }
+    }
+
+    fn waits_until_ms(&self) -> Option<u64> {
+        let moments = [self.here.waits_until_ms(), self.afar.waits_until_ms()];
+        moments.into_iter().flatten().min()
+    }
+}
+
+/// Rooms of which news waits, each once.
+#[derive(Debug, Default)]
+pub(in crate::shard) struct NewsList(VecDeque<RoomRef>);
+
+impl<L> Shard<L> {
+    /// Tells everybody in a room who came or went: now, or with the newest news when the time for that has come.
+    pub(in crate::shard) fn announce_gallery(&mut self, room_ref: RoomRef, news: News, now: Now) {
+        let Some(room) = self.rooms.get(room_ref) else { return };
+        let Some(message) = news.message(room, false) else {
+            return;
+        };
+        let readers = members(room).filter(|member| !reads_galleries(member) && news.concerns(member));
+        let settings = &self.world.settings;
+        self.post.tell_each(readers, &message, now.mono_ms, settings);
+        let (event, has_outposts) = (room.missed(&message), room.gallery().has_outposts());
+        self.keep_event(room_ref, event);
+        if has_outposts {
+            self.offer_news(room_ref, Readers::Afar, news.clone(), now);
+        }
+        self.offer_news(room_ref, Readers::Here, news, now);
+    }
+
+    /// Tells readers some news if it is time to, or keeps it for them.
+    fn offer_news(&mut self, room_ref: RoomRef, readers: Readers, news: News, now: Now) {
+        let entries = self.rooms.get(room_ref).map_or(0, |room| room.gallery().len());
+        let counters = &self.post.counters;
+        let (is_small, replaced) = match readers {
+            Readers::Here => (entries <= SMALL_GALLERY, &counters.gallery_news_replaced),
+            Readers::Afar => (false, &counters.roster_notices_replaced),
+        };
+        let Some(waiting) = self.rooms.gallery_news_mut(room_ref) else {
+            return;
+        };
+        let cadence = waiting.to(readers);
+        let is_due = is_small || now.mono_ms >= cadence.next_ms;
+        if let Some(news) = cadence.offer(news, is_due, replaced) {
+            self.tell_news(room_ref, readers, &news, now.mono_ms);
+        } else if !std::mem::replace(&mut waiting.is_listed, true) {
+            self.news_list.0.push_back(room_ref);
+        }
+    }
+
+    /// Notes that somebody has seen the gallery as it is: what waits to be told of it is older.
+    pub(in crate::shard) fn note_gallery_seen(&mut self, room_ref: RoomRef, at: MemberRef) {
+        let Some((room, waiting)) = self.rooms.with_gallery_news(room_ref) else {
+            return;
+        };
+        if let Some(news) = &mut waiting.here.waiting {
+            if news.except.len() >= MAX_EXCEPT {
+                // Whoever is gone is not told anyway. There are fewer seats than this.
+                news.except
+                    .retain(|link| members(room).any(|member| member.link == *link));
+            }
+            if !news.except.contains(&at) {
+                news.except.push(at);
+            }
+        }
+    }
+
+    /// Tells readers some news, and plans when they may be told the next. Returns how many bytes that took.
+    fn tell_news(&mut self, room_ref: RoomRef, readers: Readers, news: &News, now_ms: u64) -> usize {
+        let (bytes, interval_ms) = match readers {
+            Readers::Here => self.tell_news_here(room_ref, news, now_ms),
+            Readers::Afar => self.tell_news_afar(room_ref, news),
+        };
+        if let Some(waiting) = self.rooms.gallery_news_mut(room_ref) {
+            waiting.to(readers).next_ms = now_ms + interval_ms;
+        }
+        bytes
+    }
+
+    /// Tells readers on version 2 who are here. Returns how many bytes that took, and how long they are spared the next.
+    fn tell_news_here(&mut self, room_ref: RoomRef, news: &News, now_ms: u64) -> (usize, u64) {
+        let Some(room) = self.rooms.get(room_ref) else {
+            return (0, 0);
+        };
+        let readers = members(room).filter(|member| reads_galleries(member) && news.concerns(member));
+        let count = readers.clone().count();
+        let Some(message) = news.message(room, count > 0) else {
+            return (0, 0);
+        };
+        let before = self.post.queued_bytes;
+        self.post.tell_each(readers, &message, now_ms, &self.world.settings);
+        let entries = room.gallery().len();
+        let interval_ms = entries.max(entries * count / ENTRIES_PER_MS) as u64;
+        ((self.post.queued_bytes - before) as usize, interval_ms)
+    }
+
+    /// Tells the room's outposts. Returns how many bytes that took, and how long they are spared the next.
+    fn tell_news_afar(&mut self, room_ref: RoomRef, news: &News) -> (usize, u64) {
+        let Some(room) = self.rooms.get(room_ref) else {
+            return (0, 0);
+        };
+        let mut read_afar = room.gallery().read_afar();
+        let is_read = read_afar.any(|(dialect, _)| dialect.version < ProtocolVersion::V3);
+        let Some(message) = news.message(room, is_read) else {
+            return (0, 0);
+        };
+        self.post.frames.clear();
+        let bytes = self
+            .post
+            .tell_outposts(room, &message, Some(news.spectator), [None, None]);
+        (bytes, AFAR_INTERVAL_MS.max(room.gallery().len() as u64))
+    }
+
+    /// Tells what has waited for long enough, of so many rooms in one tick.
+    pub(in crate::shard) fn tell_waiting_news(&mut self, now: Now) {
+        let mut bytes = 0;
+        for _ in 0..self.news_list.0.len() {
+            if bytes >= BYTES_PER_TICK {
+                return;
+            }
+            let Some(room_ref) = self.news_list.0.pop_front() else {
+                return;
+            };
+            for readers in [Readers::Afar, Readers::Here] {
+                let waiting = self.rooms.gallery_news_mut(room_ref);
+                if let Some(news) = waiting.and_then(|waiting| waiting.to(readers).take_due(now.mono_ms)) {
+                    bytes += self.tell_news(room_ref, readers, &news, now.mono_ms);
+                }
+            }
+            if let Some(waiting) = self.rooms.gallery_news_mut(room_ref) {
+                waiting.is_listed = waiting.waits_until_ms().is_some();
+                if waiting.is_listed {
+                    self.news_list.0.push_back(room_ref);
+                }
+            }
+        }
+    }
+
+    /// When [`tell_waiting_news`](Self::tell_waiting_news) next has something to tell.
+    pub(in crate::shard) fn next_news_ms(&self) -> Option<u64> {
+        let moment = |room_ref: &RoomRef| self.rooms.gallery_news(*room_ref)?.waits_until_ms();
+        self.news_list.0.iter().filter_map(moment).min()
+    }
+
+    /// Tells outposts all news that was put off.
+    pub(in crate::shard) fn hurry_news_afar(&mut self) {
+        self.hurry_news(Readers::Afar, 0);
+    }
+
+    /// Tells those who are here all news that was put off.
+    pub(in crate::shard) fn hurry_news_here(&mut self, now: Now) {
+        self.hurry_news(Readers::Here, now.mono_ms);
+    }
+
+    fn hurry_news(&mut self, readers: Readers, now_ms: u64) {
+        for index in 0..self.news_list.0.len() {
+            let room_ref = self.news_list.0[index];
+            let waiting = self.rooms.gallery_news_mut(room_ref);
+            if let Some(news) = waiting.and_then(|waiting| waiting.to(readers).waiting.take()) {
+                self.tell_news(room_ref, readers, &news, now_ms);
+            }
+        }
+    }
+}
+
+/// Everybody who is here.
+fn members(room: &Room) -> impl Iterator<Item = &Member> + Clone {
+    room.audience().into_iter().flatten()
+}
+
+/// Whether a member is shown the whole gallery with every change of it.
+const fn reads_galleries(member: &Member) -> bool {
+    matches!(member.dialect.version, ProtocolVersion::V2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn came(number: u8) -> News {
+        News::of_newcomer(PlayerId::from_bytes([number; 16]), None)
+    }
+
+    #[test]
+    fn older_news_of_a_gallery_is_not_told_after_newer_news() {
+        let (mut cadence, replaced) = (Cadence::default(), Counter::default());
+        assert!(cadence.offer(came(1), true, &replaced).is_some());
+        cadence.next_ms = 1_000;
+        assert!(cadence.offer(came(2), false, &replaced).is_none(), "it waits");
+        assert_eq!(cadence.waits_until_ms(), Some(1_000));
+        // Before the tick that would tell the second.
+        assert!(cadence.offer(came(3), true, &replaced).is_some());
+        assert_eq!(replaced.get(), 1);
+        assert!(cadence.take_due(10_000).is_none(), "nothing waits any more");
+    }
+}

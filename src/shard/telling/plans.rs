@@ -1,0 +1,103 @@
+//! Sending the plans of peer sessions: one to each seated member on version 3, whenever a room makes a new one.
+//!
+//! A plan is queued in the same event as what made it necessary, to all its receivers, before anybody can act on it: so
+//! whoever gets a signal under a plan has got the plan. Spectators and version 2 are told nothing.
+
+use crate::protocol::{PlanId, PlayerId, ProtocolVersion, ServerMessage, Topology, Transport};
+use crate::room::{MemberRef, Room};
+use crate::shard::state::connection::RoomRef;
+use crate::shard::{Now, Shard};
+
+impl<L> Shard<L> {
+    /// Plans the session of a game that has just started; everybody was told of the start.
+    pub(in crate::shard) fn begin_peer_session(&mut self, room_ref: RoomRef, now: Now) {
+        let generation = self.draw_generation();
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let rules = self.world.settings.peer_sessions.of(room.game_name());
+        room.begin_peer_session(rules, generation);
+        let counters = &self.post.counters;
+        counters.session_plans.add(1);
+        if let Some(session) = room.peer_session() {
+            match session.topology() {
+                Topology::Mesh => counters.mesh_selected.add(1),
+                Topology::Host => counters.host_selected.add(1),
+                Topology::Relay => counters.relay_selected.add(1),
+            }
+            match session.transport() {
+                Transport::WebRtc => counters.webrtc_selected.add(1),
+                Transport::Direct => counters.direct_selected.add(1),
+                Transport::Relay => counters.relay_transport_selected.add(1),
+            }
+        }
+        self.send_plans(room_ref, now);
+    }
+
+    /// A seat was taken or taken back, and everybody was told: a started game goes on by a new plan.
+    pub(in crate::shard) fn plan_with_newcomer(&mut self, room_ref: RoomRef, now: Now) {
+        if self.replan(room_ref, Room::plan_anew, now) {
+            self.post.counters.late_plans.add(1);
+        }
+    }
+
+    /// A seat is free, and everybody was told: if its player hosted the session, somebody else must.
+    pub(in crate::shard) fn plan_without(&mut self, player: PlayerId, room_ref: RoomRef, now: Now) {
+        if self.replan(room_ref, |room, generation| room.replace_host(player, generation), now) {
+            self.post.counters.session_replans.add(1);
+        }
+    }
+
+    /// A member has said how it is reached: if it hosts the session, the others must know.
+    pub(in crate::shard) fn plan_with_endpoint(&mut self, at: MemberRef, room_ref: RoomRef, now: Now) {
+        if self.replan(room_ref, |room, generation| room.follow_endpoint(at, generation), now) {
+            self.post.counters.session_replans.add(1);
+        }
+    }
+
+    /// Sends a new plan if a change of a started game demands one; says whether it did.
+    fn replan(&mut self, room_ref: RoomRef, change: impl FnOnce(&mut Room, PlanId) -> bool, now: Now) -> bool {
+        if self
+            .rooms
+            .get(room_ref)
+            .is_none_or(|room| room.peer_session().is_none())
+        {
+            return false;
+        }
+        let generation = self.draw_generation();
+        let is_new = self
+            .rooms
+            .get_mut(room_ref)
+            .is_some_and(|room| change(room, generation));
+        if is_new {
+            self.send_plans(room_ref, now);
+        }
+        is_new
+    }
+
+    fn draw_generation(&mut self) -> PlanId {
+        PlanId::from_random(self.random_bytes())
+    }
+
+    /// Sends each member its copy of the newest plan.
+    fn send_plans(&mut self, room_ref: RoomRef, now: Now) {
+        let Some(room) = self.rooms.get(room_ref) else { return };
+        let settings = &self.world.settings;
+        let readers = room
+            .roster()
+            .seated()
+            .filter(|(member, _)| member.dialect.version >= ProtocolVersion::V3);
+        for (member, seat) in readers {
+            let Some(briefing) = room.briefing(seat) else { return };
+            let mut plan = briefing.plan;
+            if !briefing.takes_part {
+                self.post.counters.mixed_path_members.add(1);
+            } else if plan.transport == Transport::WebRtc {
+                let ice = &settings.peer_sessions.ice;
+                plan.ice_servers = ice.list_for(seat.player(), now, &self.post.counters);
+            }
+            self.post
+                .tell(member.link, &ServerMessage::SessionPlan(plan), now.mono_ms, settings);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! The admission ledger: limits that belong to the whole process.
+//!
+//! Exact, and shared by all shards; consulted on accept, handshake, room creation and room end, and never on the relay
+//! path. What was admitted is held as a permit and given back by dropping it, so nothing that ends, however it ends, stays
+//! counted. The totals have a small lock; what is counted by address, game or application is striped, so that shards
+//! seldom meet and no lock is held while more than a few hundred entries move.
+//!
+//! Locks are taken in this order: application, game or address, totals.
+
+mod handshakes;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use thiserror::Error;
+
+use crate::protocol::AppId;
+use crate::shard::world::admission::handshakes::Handshakes;
+use crate::shard::world::admission::tally::Tally;
+
+pub use self::handshakes::FrozenHandshakes;
+
+/// What the process admits at most.
+#[derive(Debug, Clone)]
+pub struct AdmissionLimits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections of one peer address.
+    pub connections_per_address: usize,
+    /// Whether loopback peers are free of the per-address limit.
+    pub exempt_loopback: bool,
+    /// Rooms in all.
+    pub rooms: usize,
+    /// Rooms of one game name.
+    pub rooms_per_game: usize,
+}
+
+/// Why a connection was not admitted. Tell the client and close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ConnectionRefused {
+    /// The server is full.
+    #[error("the server is at capacity ({limit} connections); try again later or on another server")]
+    Total {
+        /// The limit that was reached.
+        limit: usize,
+    },
+    /// This address has its share.
+    #[error("too many connections from your address (limit {limit}); close one first")]
+    PerAddress {
+        /// The limit that was reached.
+        limit: usize,
+    },
+}
+
+/// Why a room was not admitted. Tell the client; the connection stays open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum RoomRefused {
+    /// The server is full.
+    #[error("the server already has its {limit} rooms; try again later or on another server")]
+    Total {
+        /// The limit that was reached.
+        limit: usize,
+    },
+    /// The game has its share.
+    #[error("this game already has its {limit} rooms; join one of them or try again later")]
+    PerGame {
+        /// The limit that was reached.
+        limit: usize,
+    },
+    /// The application has its share.
+    #[error("this application already has its {limit} rooms; join one of them or try again later")]
+    PerApp {
+        /// The limit that was reached.
+        limit: usize,
+    },
+}
+
+/// Counts what the process has admitted.
+#[derive(Debug)]
+pub struct AdmissionLedger {
+    limits: AdmissionLimits,
+    totals: Mutex<Totals>,
+    connections_by_address: Tally<IpAddr>,
+    rooms_by_game: Tally<Box<str>>,
+    rooms_by_app: Tally<AppId>,
+    handshakes: Handshakes,
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    connections: usize,
+    /// The most connections since somebody asked.
+    peak_connections: usize,
+    rooms: usize,
+}
+
+/// What the ledger holds at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    /// Connections in all.
+    pub connections: usize,
+    /// Rooms in all.
+    pub rooms: usize,
+}
+
+impl AdmissionLedger {
+    /// An empty ledger.
+    #[must_use]
+    pub fn new(limits: AdmissionLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            totals: Mutex::default(),
+            connections_by_address: Tally::default(),
+            rooms_by_game: Tally::default(),
+            rooms_by_app: Tally::default(),
+            handshakes: Handshakes::default(),
+        })
+    }
+
+    fn totals(&self) -> MutexGuard<'_, Totals> {
+        // No code under the lock can panic half-way through a change.
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is admitted now.
+    #[must_use]
+    pub fn admitted(&self) -> Admitted {
+        let totals = self.totals();
+        Admitted {
+            connections: totals.connections,
+            rooms: totals.rooms,
+        }
+    }
+
+    /// The most connections that there were since this was last asked, and how many there are now.
+    pub fn take_peak_connections(&self) -> (usize, usize) {
+        let mut totals = self.totals();
+        let now = totals.connections;
+        (std::mem::replace(&mut totals.peak_connections, now), now)
+    }
+
+    /// Admits a connection from `address`, until the permit is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The limit that is reached.
+    pub fn admit_connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, ConnectionRefused> {
+        self.permit_connection(address, &self.limits)
+    }
+
+    /// Admits again, whatever the limits, a connection that was admitted before it was frozen.
+    pub fn restore_connection(self: &Arc<Self>, address: IpAddr) -> ConnectionPermit {
+        let limits = AdmissionLimits {
+            connections: usize::MAX,
+            connections_per_address: usize::MAX,
+            ..self.limits
+        };
+        self.permit_connection(address, &limits)
+            .expect("nothing reaches the highest number")
+    }
+
+    fn permit_connection(
+        self: &Arc<Self>,
+        address: IpAddr,
+        limits: &AdmissionLimits,
+    ) -> Result<ConnectionPermit, ConnectionRefused> {
+        let address = self.counted_address(address);
+        let own = address.map(|address| self.connections_by_address.entry(address));
+        let mut totals = self.totals();
+        if totals.connections >= limits.connections {
+            return Err(ConnectionRefused::Total {
+                limit: limits.connections,
+            });
+        }
+        if let Some(own) = &own
+            && own.count() >= limits.connections_per_address
+        {
+            return Err(ConnectionRefused::PerAddress {
+                limit: limits.connections_per_address,
+            });
+        }
+        totals.connections += 1;
+        totals.peak_connections = totals.peak_connections.max(totals.connections);
+        drop(totals);
+        if let Some(own) = own {
+            own.add();
+        }
+        Ok(ConnectionPermit {
+            ledger: Arc::clone(self),
+            address,
+        })
+    }
+
+    /// The address that a connection counts for, if it counts for any.
+    fn counted_address(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        (!(self.limits.exempt_loopback && address.is_loopback())).then_some(address)
+    }
+
+    /// Admits a room of `game_name` owned by `app`, until the permit is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The limit that is reached.
+    pub fn admit_room(
+        self: &Arc<Self>,
+        game_name: &str,
+        app: Option<(&AppId, Option<u32>)>,
+    ) -> Result<RoomPermit, RoomRefused> {
+        let app_limit = app
+            .and_then(|(_, limit)| limit)
+            .map_or(usize::MAX, |limit| limit as usize);
+        self.permit_room(game_name, app.map(|(app, _)| app.clone()), app_limit, &self.limits)
+    }
+
+    /// Admits again, whatever the limits, a room that was admitted before it was frozen. `app` is the one that the room
+    /// was counted for, which is not always its owner: a room can be adopted.
+    pub fn restore_room(self: &Arc<Self>, game_name: &str, app: Option<AppId>) -> RoomPermit {
+        let limits = AdmissionLimits {
+            rooms: usize::MAX,
+            rooms_per_game: usize::MAX,
+            ..self.limits
+        };
+        self.permit_room(game_name, app, usize::MAX, &limits)
+            .expect("nothing reaches the highest number")
+    }
+
+    fn permit_room(
+        self: &Arc<Self>,
+        game_name: &str,
+        app: Option<AppId>,
+        app_limit: usize,
+        limits: &AdmissionLimits,
+    ) -> Result<RoomPermit, RoomRefused> {
+        let of_app = app.clone().map(|app| self.rooms_by_app.entry(app));
+        if let Some(of_app) = &of_app
+            && of_app.count() >= app_limit
+        {
+            return Err(RoomRefused::PerApp { limit: app_limit });
+        }
+        let of_game = self.rooms_by_game.entry(game_name.into());
+        if of_game.count() >= limits.rooms_per_game {
+            return Err(RoomRefused::PerGame {
+                limit: limits.rooms_per_game,
+            });
+        }
+        let mut totals = self.totals();
+        if totals.rooms >= limits.rooms {
+            return Err(RoomRefused::Total { limit: limits.rooms });
+        }
+        totals.rooms += 1;
+        drop(totals);
+        of_game.add();
+        if let Some(of_app) = of_app {
+            of_app.add();
+        }
+        Ok(RoomPermit {
+            ledger: Arc::clone(self),
+            game_name: game_name.into(),
+            app,
+        })
+    }
+
+    /// The handshakes that still count against a rate, for an archive. What is admitted is not part of it: connections and
+    /// rooms are archived with their shards and [restored](Self::restore_connection) one by one.
+    #[must_use]
+    pub fn freeze_handshakes(&self, now_ms: u64) -> FrozenHandshakes {
+        self.handshakes.freeze(now_ms)
+    }
+
+    /// Counts the handshakes of an archive again.
+    pub fn thaw_handshakes(&self, frozen: FrozenHandshakes, now_ms: u64) {
+        self.handshakes.thaw(frozen, now_ms);
+    }
+
+    /// Counts a handshake of `app` from `address` at `now_ms`, if the application's rate of `per_minute` in any sixty
+    /// seconds allows it. One address may use half of the rate, and at least one.
+    pub fn admit_handshake(&self, app: &AppId, address: IpAddr, per_minute: u32, now_ms: u64) -> bool {
+        self.handshakes.admit(app, address.to_canonical(), per_minute, now_ms)
+    }
+}
+
+/// An admitted connection. Dropping it gives the place back.
+#[derive(Debug)]
+#[must_use = "dropping the permit gives the place back"]
+pub struct ConnectionPermit {
+    ledger: Arc<AdmissionLedger>,
+    address: Option<IpAddr>,
+}
+
+impl Drop for ConnectionPermit {
+    fn drop(&mut self) {
+        let own = self
+            .address
+            .map(|address| self.ledger.connections_by_address.entry(address));
+        self.ledger.totals().connections -= 1;
+        if let Some(own) = own {
+            own.release();
+        }
+    }
+}
+
+/// An admitted room. Dropping it gives the place back.
+#[derive(Debug)]
+#[must_use = "dropping the permit gives the place back"]
+pub struct RoomPermit {
+    ledger: Arc<AdmissionLedger>,
+    game_name: Box<str>,
+    app: Option<AppId>,
+}
+
+impl RoomPermit {
+    /// The application that the room is counted for.
+    pub(in crate::shard) const fn app(&self) -> Option<&AppId> {
+        self.app.as_ref()
+    }
+}
+
+impl Drop for RoomPermit {
+    fn drop(&mut self) {
+        let of_app = self.app.take().map(|app| self.ledger.rooms_by_app.entry(app));
+        let of_game = self.ledger.rooms_by_game.entry(std::mem::take(&mut self.game_name));
+        self.ledger.totals().rooms -= 1;
+        of_game.release();
+        if let Some(of_app) = of_app {
+            of_app.release();
+        }
+    }
+}

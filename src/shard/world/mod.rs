@@ -1,0 +1,130 @@
+//! What all shards of a process share. Read-mostly; no lock is taken on the relay path.
+
+pub(super) mod access;
+pub mod admission;
+pub(super) mod counters;
+pub(super) mod ice;
+pub(super) mod id;
+pub mod presence;
+pub(super) mod settings;
+pub(super) mod slots;
+pub(super) mod stripes;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::shard::frozen::FrozenWorld;
+use crate::shard::world::access::LiveAccess;
+use crate::shard::world::admission::{AdmissionLedger, AdmissionLimits};
+use crate::shard::world::counters::Counters;
+use crate::shard::world::id::ShardId;
+use crate::shard::world::presence::Presence;
+use crate::shard::world::settings::Settings;
+use crate::shard::world::slots::{SlotKey, SlotTable};
+
+/// The shared part of a process's shards.
+#[derive(Debug)]
+pub struct World {
+    /// What the operator decided.
+    pub settings: Settings,
+    /// Who is let in now.
+    pub access: LiveAccess,
+    /// Where slots live.
+    pub slots: SlotTable,
+    /// What slots are hashed under.
+    pub slot_key: SlotKey,
+    /// Limits of the whole process.
+    pub ledger: Arc<AdmissionLedger>,
+    /// Which player ids are connected.
+    pub presence: Presence,
+    loads: Box<[Load]>,
+    counters: Box<[Counters]>,
+    is_draining: AtomicBool,
+}
+
+/// How many members a shard's rooms have. On a cache line of its own: every join writes it.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Load(AtomicUsize);
+
+impl World {
+    /// The world of `shards` shards.
+    #[must_use]
+    pub fn new(settings: Settings, limits: AdmissionLimits, shards: u16, slot_key: SlotKey) -> Arc<Self> {
+        Arc::new(Self {
+            access: LiveAccess::new(settings.access.clone()),
+            settings,
+            slots: SlotTable::even(shards),
+            slot_key,
+            ledger: AdmissionLedger::new(limits),
+            presence: Presence::default(),
+            loads: (0..shards).map(|_| Load::default()).collect(),
+            counters: (0..shards).map(|_| Counters::default()).collect(),
+            is_draining: AtomicBool::new(false),
+        })
+    }
+
+    /// The world of a process that takes over from another one: its slot key and its rates go on.
+    #[must_use]
+    pub fn thaw(
+        settings: Settings,
+        limits: AdmissionLimits,
+        shards: u16,
+        frozen: FrozenWorld,
+        now_ms: u64,
+    ) -> Arc<Self> {
+        let FrozenWorld { slot_key, handshakes } = frozen;
+        let world = Self::new(settings, limits, shards, slot_key);
+        world.ledger.thaw_handshakes(handshakes, now_ms);
+        world
+    }
+
+    /// What the shards share and the next process must have. The world goes on unchanged.
+    #[must_use]
+    pub fn freeze(&self, now_ms: u64) -> FrozenWorld {
+        FrozenWorld {
+            slot_key: self.slot_key,
+            handshakes: self.ledger.freeze_handshakes(now_ms),
+        }
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.loads.len() as u16
+    }
+
+    /// How many members the rooms of a shard have.
+    #[must_use]
+    pub fn load(&self, shard: ShardId) -> usize {
+        self.loads[shard.index()].0.load(Ordering::Relaxed)
+    }
+
+    /// Publishes how many members the rooms of a shard have.
+    pub(in crate::shard) fn publish_load(&self, shard: ShardId, members: usize) {
+        self.loads[shard.index()].0.store(members, Ordering::Relaxed);
+    }
+
+    /// What a shard counts.
+    #[must_use]
+    pub fn counters(&self, shard: ShardId) -> &Counters {
+        &self.counters[shard.index()]
+    }
+
+    /// The less loaded of two shards.
+    #[must_use]
+    pub fn less_loaded(&self, one: ShardId, other: ShardId) -> ShardId {
+        if self.load(other) < self.load(one) { other } else { one }
+    }
+
+    /// Whether the process is about to stop.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Says that the process is about to stop.
+    pub fn begin_drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+}
