@@ -1,30 +1,25 @@
 //! How connections end: by us, by the peer, or by being too slow.
 
+use super::Shard;
 use crate::protocol::{CloseCode, ErrorCode, Opcode, ServerMessage, write_close_payload};
 use crate::room::MemberRef;
 use crate::shard::state::connection::State;
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
-    /// Ends a connection for breaking the rules, and whoever cannot take the news of it.
-    pub fn end_with(&mut self, at: MemberRef, code: CloseCode, now: Now) {
-        self.close(at, code, None, now);
-        self.settle(now);
-    }
-
     /// Ends a connection: its room mates learn that it left, and it gets a last `Error`, if there is something to say,
     /// and a close frame. Its link is kept until the peer has answered or the time for that is over.
     pub(super) fn close(&mut self, at: MemberRef, code: CloseCode, farewell: Option<(&str, ErrorCode)>, now: Now) {
         self.close_with(at, Some(code), farewell, now);
     }
 
-    /// Ends a connection with a close frame that gives no code, as the protocol has it for refused admissions.
-    pub fn close_without_code(&mut self, at: MemberRef, farewell: (&str, ErrorCode), now: Now) {
-        self.close_with(at, None, Some(farewell), now);
-        self.settle(now);
-    }
-
-    fn close_with(&mut self, at: MemberRef, code: Option<CloseCode>, farewell: Option<(&str, ErrorCode)>, now: Now) {
+    pub(super) fn close_with(
+        &mut self,
+        at: MemberRef,
+        code: Option<CloseCode>,
+        farewell: Option<(&str, ErrorCode)>,
+        now: Now,
+    ) {
         match self.post.connections.get(at).map(|connection| &connection.state) {
             None | Some(State::Closing { .. }) => return,
             Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
@@ -57,36 +52,6 @@ impl<L> Shard<L> {
             .encode(Opcode::Close, |out| write_close_payload(code, out));
         self.post.deliver_last(at, &frame, now.mono_ms);
         self.plan_check(at);
-    }
-
-    /// Serves a close frame. `payload` is valid and comes back unchanged, unless the server had closed first.
-    pub fn on_peer_close(&mut self, at: MemberRef, payload: &[u8], now: Now) {
-        if let Some(connection) = self.post.connections.get_mut(at)
-            && let State::Closing { peer_has_closed, .. } = &mut connection.state
-        {
-            *peer_has_closed = true;
-            if connection.outbox.is_empty() {
-                self.ended.push(at);
-            }
-            return;
-        }
-        self.vacate(at, self.keeps_seat(None), now);
-        let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return;
-        };
-        connection.state = State::Closing {
-            gives_up_at_ms,
-            peer_has_closed: true,
-        };
-        self.post.frames.clear();
-        let frame = self
-            .post
-            .frames
-            .encode(Opcode::Close, |out| out.extend_from_slice(payload));
-        self.post.deliver_last(at, &frame, now.mono_ms);
-        self.plan_check(at);
-        self.settle(now);
     }
 
     /// Ends the connections that could not take a frame during this event. Ending one tells its room mates, which may

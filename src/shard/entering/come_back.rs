@@ -5,63 +5,28 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::protocol::server_message::{Reconnected, Replay};
-use crate::protocol::{CloseCode, ErrorCode, PlayerId, ProtocolVersion, Reconnect, ReconnectToken, ServerMessage};
+use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, ServerMessage};
 use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room};
+use crate::shard::Shard;
 use crate::shard::refusal::Failure;
 use crate::shard::state::connection::{Place, RoomRef};
+use crate::shard::state::gallery_news::SMALL_GALLERY;
 use crate::shard::state::transfer::{Errand, ReturnErrand};
-use crate::shard::telling::gallery_news::SMALL_GALLERY;
 use crate::shard::world::counters::CounterSet;
+use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
-use crate::shard::{Now, Shard};
 
 /// What a `Reconnected` may have beyond what is worked out of it beforehand: an operation's id, some digits.
 const SLACK_BYTES: usize = 160;
 
 impl<L> Shard<L> {
-    /// Serves `Reconnect`: the token leads to the room's home, or else the room's id does.
-    pub(in crate::shard) fn reconnect(&mut self, at: MemberRef, request: &Reconnect, now: Now) {
-        let rules = &self.world.settings.reconnection;
-        let Some(connection) = self.post.connections.get(at) else {
-            return;
-        };
-        let refusal = if self.world.is_draining() {
-            Some((
-                "the server is about to stop; connect elsewhere",
-                ErrorCode::ServerDraining,
-            ))
-        } else if !rules.is_enabled {
-            let reason = "this server keeps no seats of lost connections; join again with the room code";
-            Some((reason, ErrorCode::ReconnectionFailed))
-        } else if self.world.presence.is_live(request.player_id) {
-            Some(("that player is connected", ErrorCode::PlayerAlreadyConnected))
-        } else if connection.place.is_some() {
-            Some((
-                "leave the room that you are in before you take an old seat",
-                ErrorCode::ReconnectionFailed,
-            ))
-        } else {
-            None
-        };
-        if let Some((reason, error_code)) = refusal {
-            return self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
-        }
-        let errand = ReturnErrand {
-            player: request.player_id,
-            room_id: request.room_id,
-            token: request.auth_token.clone(),
-            asks_rooms_home: false,
-        };
-        self.go(at, Errand::Return(errand), now);
-    }
-
-    /// Gives a player its seat back, in a room whose home is here.
+    /// Gives a player its seat back, in a room whose home is here. If it is not, that is to be asked at another home.
     pub(in crate::shard) fn give_back_seat(
         &mut self,
         at: MemberRef,
         errand: &ReturnErrand,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Errand>, Failure> {
         let gone = || {
             (
                 "nothing is kept of that player; join again".to_owned(),
@@ -70,9 +35,10 @@ impl<L> Shard<L> {
         };
         let Some(room_ref) = self.rooms.with_record_of(errand.player, errand.slot()) else {
             // A token that is wrong leads anywhere; whether it is, only the room's home can say.
-            let next = errand.to_rooms_home().ok_or_else(gone)?;
-            self.go(at, Errand::Return(next), now);
-            return Ok(());
+            return errand
+                .to_rooms_home()
+                .map(|next| Some(Errand::Return(next)))
+                .ok_or_else(gone);
         };
         let world = Arc::clone(&self.world);
         let next_token = self.draw_token(room_ref).ok_or_else(gone)?;
@@ -125,7 +91,7 @@ impl<L> Shard<L> {
             self.announce_authority(room_ref, now);
         }
         self.plan_with_newcomer(room_ref, now);
-        Ok(())
+        Ok(None)
     }
 
     fn welcome_back(&mut self, at: MemberRef, room_ref: RoomRef, missed: &[MissedEvent], is_truncated: bool, now: Now) {
@@ -164,27 +130,6 @@ impl<L> Shard<L> {
         };
         let event = self.post.announce(room, Some(at), &returned, now.mono_ms, settings);
         self.keep_event(room_ref, event);
-    }
-
-    /// Keeps an event for those who are absent from a room.
-    pub(in crate::shard) fn keep_event(&mut self, room_ref: RoomRef, event: Option<MissedEvent>) {
-        let limit = self.world.settings.reconnection.event_limit;
-        if let (Some(event), Some(room)) = (event, self.rooms.get_mut(room_ref)) {
-            room.keep_event(event, limit);
-        }
-    }
-
-    /// A token that leads to a room.
-    pub(in crate::shard) fn draw_token(&mut self, room_ref: RoomRef) -> Option<ReconnectToken> {
-        let slot = self.rooms.get(room_ref)?.id().slot();
-        Some(ReconnectToken::in_slot(slot, self.random_bytes()))
-    }
-
-    /// Whether the seat of a connection that ends with this code is kept for its player.
-    pub(in crate::shard) fn keeps_seat(&self, code: Option<CloseCode>) -> bool {
-        self.world.settings.reconnection.is_enabled
-            && !self.world.is_draining()
-            && !code.is_some_and(CloseCode::ends_membership)
     }
 }
 

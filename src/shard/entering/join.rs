@@ -2,126 +2,21 @@
 
 use std::sync::Arc;
 
-use rand_chacha::rand_core::RngCore;
-
-use crate::protocol::server_message::{RoomSnapshot, SpectatorReason};
-use crate::protocol::{
-    ErrorCode, JoinRoom, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, ServerMessage, fold_name,
-};
-use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings, Watcher};
+use crate::protocol::server_message::RoomSnapshot;
+use crate::protocol::{ErrorCode, LobbyState, PlayerId, ReconnectToken, ServerMessage, fold_name};
+use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
-use crate::shard::refusal::{Failure, check_password, draining, no_such_room};
-use crate::shard::state::connection::{Place, RoomRef, State};
-use crate::shard::state::transfer::{Errand, JoinErrand};
+use crate::shard::Shard;
+use crate::shard::refusal::{Failure, draining, no_such_room};
+use crate::shard::state::connection::RoomRef;
+use crate::shard::state::transfer::JoinErrand;
 use crate::shard::world::counters::CounterSet;
-use crate::shard::world::id::ShardId;
+use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
-use crate::shard::world::slots::Slot;
-use crate::shard::{Now, Shard};
 
 impl<L> Shard<L> {
-    /// Serves `JoinRoom`.
-    pub(in crate::shard) fn join_room(&mut self, at: MemberRef, request: JoinRoom, now: Now) {
-        match self.check_join(at, request, now) {
-            Ok(errand) => self.go(at, Errand::Join(errand), now),
-            Err((reason, error_code)) => {
-                let reason = &reason;
-                self.reply(at, &ServerMessage::RoomJoinFailed { reason, error_code }, now);
-            }
-        }
-    }
-
-    /// Runs an errand: here if its room's home is here, else by moving the connection there.
-    pub(in crate::shard) fn go(&mut self, at: MemberRef, errand: Errand, now: Now) {
-        let target = self.home_of(&errand);
-        if target == self.id {
-            self.run_errand(at, &errand, now);
-        } else if let Some(connection) = self.post.connections.get_mut(at) {
-            connection.state = State::Departing {
-                target,
-                errand: Box::new(errand),
-            };
-            self.departing.push(at);
-        }
-    }
-
-    /// Everything about a join that can be checked without the room, in the protocol's order.
-    fn check_join(&mut self, at: MemberRef, request: JoinRoom, now: Now) -> Result<JoinErrand, Failure> {
-        let world = Arc::clone(&self.world);
-        let settings = &world.settings;
-        let connection = self
-            .post
-            .connections
-            .get_mut(at)
-            .expect("the connection is being served");
-        if world.is_draining() && request.room_code.is_none() {
-            return Err(draining("connect again for a new room"));
-        }
-        let creates = request.room_code.is_none() && !request.join_only;
-        settings.charge_entry(&mut connection.session.allowance, creates, now)?;
-        settings.check_game(&request.game_name)?;
-        settings.check_name(&request.player_name)?;
-        let max_players = request.max_players.unwrap_or(settings.rooms.default_players);
-        if !(1..=settings.rooms.max_players).contains(&max_players) {
-            let reason = format!("max_players must be 1 to {}", settings.rooms.max_players);
-            return Err((reason, ErrorCode::InvalidMaxPlayers));
-        }
-        if request.join_only && request.room_code.is_none() {
-            return Err(("join_only needs a room_code".into(), ErrorCode::InvalidInput));
-        }
-        check_password(request.password.as_ref())?;
-        if connection.place.is_some() {
-            return Err((
-                "leave the room that you are in before joining another".into(),
-                ErrorCode::AlreadyInRoom,
-            ));
-        }
-        let room_code = request
-            .room_code
-            .as_deref()
-            .map(|code| settings.read_code(code))
-            .transpose()?;
-        Ok(JoinErrand {
-            game_name: request.game_name.into(),
-            player_name: request.player_name.into(),
-            room_code,
-            max_players,
-            supports_authority: request.supports_authority,
-            password: request.password,
-            join_only: request.join_only,
-        })
-    }
-
-    /// The shard that must run an errand. A room without a code is made on the less loaded of two shards.
-    fn home_of(&mut self, errand: &Errand) -> ShardId {
-        let world = &self.world;
-        errand.home(world).unwrap_or_else(|| {
-            let mut draw = || ShardId((self.random.next_u32() % u32::from(world.shards())) as u16);
-            let (one, other) = (draw(), draw());
-            world.less_loaded(one, other)
-        })
-    }
-
-    /// Does what an errand asks for; its room's home is here.
-    pub(in crate::shard) fn run_errand(&mut self, at: MemberRef, errand: &Errand, now: Now) {
-        let done = match errand {
-            Errand::Join(join) => self.join(at, join, now),
-            Errand::Watch(watch) => self.watch(at, watch, now),
-            Errand::Return(back) => self.give_back_seat(at, back, now),
-        };
-        if let Err((reason, error_code)) = done {
-            self.reply(at, &errand.refusal(&reason, error_code), now);
-        }
-    }
-
-    /// The room of that name, if it lives here.
-    pub(in crate::shard) fn room_named(&self, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
-        let name = self.world.slot_key.hash(game_name, code);
-        self.rooms.find(name, game_name, code)
-    }
-
     /// Joins or creates the errand's room.
-    fn join(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
+    pub(in crate::shard) fn join(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
         let found = errand
             .room_code
             .as_ref()
@@ -228,93 +123,6 @@ impl<L> Shard<L> {
         let promoted = self.lobby_message(room_ref);
         self.tell(at, &promoted, now);
         Ok(())
-    }
-
-    fn draw_room_id(&mut self, slot: Slot) -> RoomId {
-        RoomId::in_slot(slot.number(), self.random_bytes())
-    }
-
-    fn take_seat(&mut self, at: MemberRef, room: RoomRef) {
-        let connection = self
-            .post
-            .connections
-            .get_mut(at)
-            .expect("the connection is being served");
-        connection.session.begin_epoch();
-        connection.place = Some(Place::Seated(room));
-        self.world.presence.sit(connection.session.player());
-        self.count_member(true);
-    }
-
-    /// Serves `LeaveRoom`. Without a seat there is no answer, by the protocol's rule.
-    pub(in crate::shard) fn leave_room(&mut self, at: MemberRef, now: Now) {
-        if self.seat_of(at).is_some() {
-            self.answer(at, &ServerMessage::RoomLeft, now);
-            self.leave_place(at, false, now);
-        }
-    }
-
-    /// Takes a connection that ends out of its room, however it came to that, and tells those who stay. A seat may be kept
-    /// for a player who did not mean to leave it.
-    pub(in crate::shard) fn vacate(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
-        self.leave_place(at, keep_seat, now);
-        // The room has been told: whatever is left of the connection, its player may come back by another.
-        if let Some(connection) = self.post.connections.get_mut(at)
-            && std::mem::replace(&mut connection.is_present, false)
-        {
-            self.world.presence.depart(connection.session.player());
-        }
-    }
-
-    fn leave_place(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
-        match self
-            .post
-            .connections
-            .get_mut(at)
-            .and_then(|connection| connection.place.take())
-        {
-            Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, keep_seat, now),
-            Some(Place::Watching(room_ref)) => {
-                self.end_watching(room_ref, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
-            }
-            Some(Place::Posted(room)) => self.vacate_outpost(at, room),
-            None => {}
-        }
-    }
-
-    pub(in crate::shard) fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, keep_seat: bool, now: Now) {
-        let world = Arc::clone(&self.world);
-        let Some(room) = self.rooms.get_mut(room_ref) else {
-            return;
-        };
-        let departure = match self.post.connections.get(at).filter(|_| keep_seat) {
-            Some(connection) => {
-                let allowance = connection.session.allowance.clone();
-                room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms)
-            }
-            None => room.leave(at, now.mono_ms),
-        };
-        let Some(departure) = departure else { return };
-        world.presence.rise(departure.player);
-        self.count_member(false);
-        if self.drain.leaves_untold {
-            return;
-        }
-        let left = ServerMessage::PlayerLeft {
-            player_id: departure.player,
-            last: departure.last,
-        };
-        self.announce(room_ref, &left, now);
-        if departure.held_authority {
-            self.announce_authority(room_ref, now);
-        }
-        self.plan_without(departure.player, room_ref, now);
-    }
-
-    /// Notes that a member came or went, and lets the other shards know how loaded this one is.
-    pub(in crate::shard) fn count_member(&mut self, came: bool) {
-        self.rooms.count_member(came);
-        self.world.publish_load(self.id, self.rooms.members());
     }
 }
 

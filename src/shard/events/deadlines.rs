@@ -5,12 +5,13 @@
 
 use rand_chacha::rand_core::RngCore;
 
-use crate::protocol::{CloseCode, ErrorCode, Opcode, ProtocolVersion};
+use crate::protocol::Opcode;
 use crate::room::MemberRef;
-use crate::session::Stage;
+use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
-use crate::shard::state::connection::{Probe, State, Unfinished};
-use crate::shard::{Now, Shard};
+use crate::shard::state::connection::Probe;
+use crate::shard::timers::Due;
+use crate::shard::world::now::Now;
 
 /// Connections that are looked at in one tick: 12,800 a second. Most looks end with a message, which costs the 6 µs of its
 /// send, so that a tick takes a millisecond at most, even if everybody came and fell silent at one moment.
@@ -98,103 +99,6 @@ impl<L> Shard<L> {
             .is_some_and(|connection| connection.paced_since_ms.is_some() || links.has_unserved(&connection.link))
     }
 
-    /// What is overdue on a connection.
-    fn due(&self, at: MemberRef, now: Now) -> Option<Due> {
-        let moments = self.moments(at)?;
-        let over = |moment: Option<u64>| moment.is_some_and(|moment| moment <= now.mono_ms);
-        if over(moments.give_up_ms) {
-            Some(Due::GiveUp)
-        } else if over(moments.leave_ms) {
-            Some(Due::Dismiss)
-        } else if over(moments.handshake_ms) {
-            let farewell = (
-                "send Authenticate sooner after connecting",
-                ErrorCode::AuthenticationTimeout,
-            );
-            Some(Due::Close(CloseCode::AuthTimeout, Some(farewell)))
-        } else if over(moments.slow_ms) {
-            let farewell = ("you did not read for too long", ErrorCode::SlowConsumer);
-            Some(Due::Close(CloseCode::SlowConsumer, Some(farewell)))
-        } else if over(moments.unfinished_ms) {
-            let farewell = ("your message took too long to arrive", ErrorCode::ConnectionIdleTimeout);
-            Some(Due::Close(CloseCode::IdleTimeout, Some(farewell)))
-        } else if over(moments.idle_ms) {
-            let farewell = (
-                "nothing was heard from you for too long",
-                ErrorCode::ConnectionIdleTimeout,
-            );
-            Some(Due::Close(CloseCode::IdleTimeout, Some(farewell)))
-        } else if over(moments.activity_ms) {
-            let farewell = ("you showed no activity for too long", ErrorCode::ActivityTimeout);
-            Some(Due::Close(CloseCode::ActivityTimeout, Some(farewell)))
-        } else if over(moments.pong_ms) {
-            // By the protocol's rule there is no farewell: nobody is there to read it.
-            Some(Due::Close(CloseCode::ActivityTimeout, None))
-        } else if over(moments.probe_ms) {
-            Some(Due::Probe)
-        } else if over(moments.stats_ms) {
-            Some(Due::Stats)
-        } else {
-            None
-        }
-    }
-
-    /// When what is due on a connection.
-    fn moments(&self, at: MemberRef) -> Option<Moments> {
-        let connection = self.post.connections.get(at)?;
-        let settings = &self.world.settings;
-        if let State::Closing { gives_up_at_ms, .. } = connection.state {
-            return Some(Moments {
-                give_up_ms: Some(gives_up_at_ms),
-                ..Moments::default()
-            });
-        }
-        let awaits_handshake = self.access.requires_handshake() && connection.session.stage() != Stage::Authenticated;
-        let heard_ms = connection.last_inbound_ms;
-        let liveness = &settings.liveness;
-        let slow_ms = connection.uptake.stalled_since_ms().map(|since| {
-            let oldest_ms = connection
-                .outbox
-                .oldest_queued_at_ms(connection.session.dialect().version >= ProtocolVersion::V3)
-                // Much may wait for long for somebody who reads: senders are paced for it.
-                .filter(|_| !connection.uptake.keeps_reading());
-            let aged = oldest_ms.map_or(u64::MAX, |at| at.saturating_add(settings.outbox.max_age_ms));
-            aged.min(since.saturating_add(settings.outbox.stall_timeout_ms))
-        });
-        Some(Moments {
-            give_up_ms: None,
-            leave_ms: connection.leaves_at_ms,
-            handshake_ms: awaits_handshake.then_some(
-                connection
-                    .session
-                    .opened_at_ms()
-                    .saturating_add(settings.handshake.timeout_ms),
-            ),
-            slow_ms,
-            idle_ms: liveness
-                .idle_timeout_ms
-                .filter(|_| !awaits_handshake)
-                .map(|timeout| heard_ms.saturating_add(timeout)),
-            // Whether a message counts as activity shows when it is complete.
-            activity_ms: liveness.activity_timeout_ms.map(|timeout| {
-                let arriving_until_ms = connection.unfinished.map_or(0, Unfinished::deadline_ms);
-                (connection.last_activity_ms.saturating_add(timeout)).max(arriving_until_ms)
-            }),
-            // While it acknowledges what it is sent, a peer may be too busy reading to answer.
-            pong_ms: connection.probe.map(|probe| {
-                let heard_or_taken_ms = probe.sent_at_ms.max(connection.uptake.progress_at_ms());
-                heard_or_taken_ms.saturating_add(liveness.pong_timeout_ms)
-            }),
-            probe_ms: liveness
-                .ping_interval_ms
-                .filter(|_| connection.probe.is_none())
-                .map(|interval| heard_ms.saturating_add(interval)),
-            stats_ms: connection.next_stats_ms,
-            unfinished_ms: connection.unfinished.map(Unfinished::deadline_ms),
-            ask_ms: connection.uptake.next_ask_ms(),
-        })
-    }
-
     /// Asks a silent peer whether it is there.
     fn probe(&mut self, at: MemberRef, now: Now) {
         let payload = self.random.next_u64().to_be_bytes();
@@ -221,84 +125,5 @@ impl<L> Shard<L> {
         if let Some(interval_ms) = interval_ms {
             self.post.report_stats(at, interval_ms, now.mono_ms);
         }
-    }
-
-    /// Makes sure that a connection is looked at when the first of its deadlines comes.
-    pub(in crate::shard) fn plan_check(&mut self, at: MemberRef) {
-        let Some(next_ms) = self.moments(at).and_then(|moments| moments.first_ms()) else {
-            return;
-        };
-        self.plan_check_at(at, next_ms);
-    }
-
-    fn plan_check_at(&mut self, at: MemberRef, next_ms: u64) {
-        if let Some(connection) = self.post.connections.get_mut(at)
-            && next_ms < connection.next_check_ms
-        {
-            connection.next_check_ms = next_ms;
-            self.deadlines.schedule(next_ms, at);
-        }
-    }
-}
-
-/// What is overdue.
-enum Due {
-    /// The peer never finished the closing handshake.
-    GiveUp,
-    /// The process stops, and it is this connection's turn.
-    Dismiss,
-    /// The connection must be closed, for this reason.
-    Close(CloseCode, Option<(&'static str, ErrorCode)>),
-    /// The peer has been silent: ask whether it is there.
-    Probe,
-    /// It is time to tell the peer what it was sent.
-    Stats,
-}
-
-impl Due {
-    /// Whether it is held against the peer that it said nothing.
-    const fn blames_silence(&self) -> bool {
-        match self {
-            Self::Close(code, _) => !matches!(code, CloseCode::SlowConsumer),
-            Self::Probe => true,
-            Self::GiveUp | Self::Dismiss | Self::Stats => false,
-        }
-    }
-}
-
-/// When what is due, in milliseconds of the monotonic clock.
-#[derive(Default)]
-struct Moments {
-    give_up_ms: Option<u64>,
-    leave_ms: Option<u64>,
-    handshake_ms: Option<u64>,
-    slow_ms: Option<u64>,
-    idle_ms: Option<u64>,
-    activity_ms: Option<u64>,
-    pong_ms: Option<u64>,
-    probe_ms: Option<u64>,
-    stats_ms: Option<u64>,
-    unfinished_ms: Option<u64>,
-    ask_ms: Option<u64>,
-}
-
-impl Moments {
-    fn first_ms(&self) -> Option<u64> {
-        [
-            self.give_up_ms,
-            self.leave_ms,
-            self.handshake_ms,
-            self.slow_ms,
-            self.idle_ms,
-            self.activity_ms,
-            self.pong_ms,
-            self.probe_ms,
-            self.stats_ms,
-            self.unfinished_ms,
-            self.ask_ms,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
     }
 }

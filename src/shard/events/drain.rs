@@ -3,23 +3,12 @@
 use ahash::AHashMap;
 use rand_chacha::rand_core::RngCore;
 
+use crate::protocol::CloseCode;
 use crate::protocol::server_message::GoingAway;
-use crate::protocol::{CloseCode, ProtocolVersion, ServerMessage};
 use crate::room::MemberRef;
-use crate::session::Stage;
+use crate::shard::Shard;
 use crate::shard::state::connection::Place;
-use crate::shard::{Now, Shard};
-
-/// How far a shard's goodbye is.
-#[derive(Debug, Default)]
-pub(in crate::shard) struct Drain {
-    /// What everybody who reads version 3 is told, also those who arrive later.
-    notice: Option<GoingAway>,
-    /// When the last connections are closed, once the closing has begun.
-    last_close_ms: Option<u64>,
-    /// Whether those who leave now leave together with their room mates: nobody needs to be told.
-    pub(in crate::shard) leaves_untold: bool,
-}
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Notes that the process is about to stop, and tells everybody who reads version 3 that connections will be closed
@@ -37,21 +26,6 @@ impl<L> Shard<L> {
             self.tell_of_drain(at, now);
         }
         self.settle(now);
-    }
-
-    /// Tells a connection of the announced stop, unless it has been told, or reads nothing of the kind, or has not
-    /// finished its handshake: clients expect nothing else before.
-    pub(in crate::shard) fn tell_of_drain(&mut self, at: MemberRef, now: Now) {
-        let (Some(notice), Some(connection)) = (self.drain.notice, self.post.connections.get_mut(at)) else {
-            return;
-        };
-        let session = &connection.session;
-        if session.stage() != Stage::Fresh
-            && session.dialect().version >= ProtocolVersion::V3
-            && !std::mem::replace(&mut connection.knows_of_drain, true)
-        {
-            self.tell(at, &ServerMessage::GoingAway(notice), now);
-        }
     }
 
     /// Closes everybody within `span_ms`, each room at a moment of its own so that its game does not crumble, and each

@@ -2,10 +2,12 @@
 
 use crate::protocol::CloseCode;
 use crate::room::MemberRef;
-use crate::shard::outbox::{FrameMark, Outbox};
+use crate::shard::Shard;
+use crate::shard::outbox::FrameMark;
+use crate::shard::post;
 use crate::shard::post::slow_reader;
-use crate::shard::state::connection::{Connection, State};
-use crate::shard::{Now, Shard, post};
+use crate::shard::state::connection::State;
+use crate::shard::world::now::Now;
 
 /// Sends to those who only watch that one turn makes at most, so that players wait at most a fraction of a millisecond for
 /// a gallery of any size.
@@ -47,24 +49,6 @@ impl<L> Shard<L> {
         std::mem::swap(into, &mut self.post.dirty.first);
         let gallery = &mut self.post.dirty.gallery;
         into.extend(gallery.drain(..gallery.len().min(GALLERY_SENDS_PER_TURN)));
-    }
-
-    /// A connection's outbox.
-    #[must_use]
-    pub fn outbox(&self, at: MemberRef) -> Option<&Outbox> {
-        self.post.connections.get(at).map(|connection| &connection.outbox)
-    }
-
-    /// Bytes put into outboxes so far, and a constant for each frame.
-    #[must_use]
-    pub const fn queued_bytes(&self) -> u64 {
-        self.post.queued_bytes
-    }
-
-    /// Whether a connection is being closed.
-    #[must_use]
-    pub fn is_closing(&self, at: MemberRef) -> bool {
-        self.post.connections.get(at).is_none_or(Connection::is_closing)
     }
 
     /// How many connections would be sent to now.

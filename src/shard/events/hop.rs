@@ -5,16 +5,12 @@
 
 use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
+use crate::shard::Shard;
 use crate::shard::state::connection::{Connection, State};
 use crate::shard::state::transfer::{Errand, Transfer};
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
-    /// Connections that have to move to another shard. Each must be [extracted](Self::extract) or removed.
-    pub fn take_departing(&mut self) -> Vec<MemberRef> {
-        std::mem::take(&mut self.departing)
-    }
-
     /// Takes out a connection that has to move.
     pub fn extract(&mut self, at: MemberRef) -> Option<Transfer<L>> {
         if !self.is_departing(at) {
@@ -61,7 +57,7 @@ impl<L> Shard<L> {
     pub fn receive(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
         self.post.counters.hops_received.add(1);
         let (at, errand) = self.settle_in(transfer, now);
-        self.run_errand(at, &errand, now);
+        self.arrive(at, &errand, now);
         self.settle(now);
         at
     }

@@ -1,21 +1,11 @@
 //! A message from a client, on its way to the handler of its subject.
 
-use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ProtocolVersion, ServerMessage, parse};
+use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ServerMessage, parse};
 use crate::room::MemberRef;
 use crate::session::Stage;
-use crate::shard::state::connection::{Place, RoomRef, State};
-use crate::shard::{Now, Shard};
-
-/// Whether the caller may go on serving bytes of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "bytes that are served after a suspension are lost to the shard that the connection moves to, or unfair"]
-pub enum Flow {
-    /// Go on.
-    Continue,
-    /// Keep the bytes. The connection is about to move, and they are served where it arrives; or it waits for another shard,
-    /// and they are served after the answer; or it or its room has used up its share of the turn, and they are served in the next.
-    Suspend,
-}
+use crate::shard::Shard;
+use crate::shard::events::turn::Flow;
+use crate::shard::world::now::Now;
 
 /// What becomes of a message that has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,35 +94,6 @@ impl<L> Shard<L> {
         self.note_inbound(at, now);
     }
 
-    /// Whether the connection is about to move to another shard.
-    #[must_use]
-    pub fn is_departing(&self, at: MemberRef) -> bool {
-        let state = self.post.connections.get(at).map(|connection| &connection.state);
-        matches!(state, Some(State::Departing { .. }))
-    }
-
-    /// Whether the connection waits for its move to another shard, or for an answer of another shard. What arrives for it is
-    /// kept.
-    #[must_use]
-    pub fn awaits_shard(&self, at: MemberRef) -> bool {
-        let state = self.post.connections.get(at).map(|connection| &connection.state);
-        matches!(state, Some(State::Departing { .. } | State::Asking(_)))
-    }
-
-    fn flow(&mut self, at: MemberRef) -> Flow {
-        if self.turn.take_used_up() || self.awaits_shard(at) {
-            Flow::Suspend
-        } else {
-            Flow::Continue
-        }
-    }
-
-    /// A turn begins: every room has its whole share of it.
-    pub fn begin_turn(&mut self) {
-        self.post.counters.turns.add(1);
-        self.turn.begin();
-    }
-
     /// Notes that the client does something rather than merely flooding us.
     fn note_activity(&mut self, at: MemberRef, now: Now) {
         if let Some(connection) = self.post.connections.get_mut(at) {
@@ -190,13 +151,6 @@ impl<L> Shard<L> {
         }
     }
 
-    pub(in crate::shard) fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
-        match self.post.connections.get(at)?.place? {
-            Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
-            Place::Posted(_) => None,
-        }
-    }
-
     fn serve(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
         match message {
             ClientMessage::GameData(_) | ClientMessage::Authenticate(_) => unreachable!("served by the caller"),
@@ -214,54 +168,5 @@ impl<L> Shard<L> {
             ClientMessage::TransportStatus(status) => self.transport_status(at, status, now),
             ClientMessage::RoomOperation(operation) => self.room_operation(at, operation, now),
         }
-    }
-
-    /// The version that a connection reads.
-    pub(in crate::shard) fn version_of(&self, at: MemberRef) -> Option<ProtocolVersion> {
-        let connection = self.post.connections.get(at)?;
-        Some(connection.session.dialect().version)
-    }
-
-    /// Refuses a request with an `Error`.
-    pub(in crate::shard) fn refuse(&mut self, at: MemberRef, message: &str, error_code: ErrorCode, now: Now) {
-        self.reply(at, &ServerMessage::Error { message, error_code }, now);
-    }
-
-    /// Refuses a message that makes no sense here.
-    pub(in crate::shard) fn refuse_input(&mut self, at: MemberRef, message: &str, now: Now) {
-        self.refuse(at, message, ErrorCode::InvalidInput, now);
-    }
-
-    pub(in crate::shard) fn refuse_too_large(&mut self, at: MemberRef, bytes: usize, limit: usize, now: Now) {
-        let message = format!("the message has {bytes} bytes and the limit is {limit}; send less at once");
-        self.refuse(at, &message, ErrorCode::MessageTooLarge, now);
-    }
-
-    /// Sends a refusal, or a `Pong`, against the connection's budget for such replies.
-    pub(in crate::shard) fn reply(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return;
-        };
-        if !matches!(message, ServerMessage::Pong) {
-            self.post.counters.refusals.add(1);
-        }
-        if connection
-            .session
-            .allowance
-            .charge_reply(&self.world.settings.budgets, now.mono_ms)
-        {
-            self.answer(at, message, now);
-        } else {
-            let farewell = (
-                "too many requests that had to be refused; slow down",
-                ErrorCode::RateLimitExceeded,
-            );
-            self.close(at, CloseCode::InboundRateLimited, Some(farewell), now);
-        }
-    }
-
-    /// Sends a control message to one connection.
-    pub(in crate::shard) fn tell(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
-        self.post.tell(at, message, now.mono_ms, &self.world.settings);
     }
 }

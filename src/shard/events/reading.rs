@@ -4,8 +4,9 @@
 
 use crate::clock::{ClockChange, Moments};
 use crate::room::MemberRef;
+use crate::shard::Shard;
 use crate::shard::state::connection::{Place, State, Unfinished};
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 /// Whether a connection is read now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

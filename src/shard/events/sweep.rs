@@ -7,45 +7,16 @@
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, ServerMessage};
 use crate::room::{Member, MemberRef, Watcher};
+use crate::shard::Shard;
 use crate::shard::state::connection::{Place, RoomRef};
-use crate::shard::{Now, Shard};
+use crate::shard::state::sweep::Sweep;
+use crate::shard::world::now::Now;
 
 /// Places for rooms that are looked at in one tick: 51,200 rooms a second. Deleting as many takes a third of a millisecond.
 const PLACES_PER_TICK: usize = 512;
 
 /// Members after whose eviction a tick looks no further.
 const EVICTIONS_PER_TICK: usize = 64;
-
-/// When the rooms are looked over, and how far that is.
-#[derive(Debug)]
-pub(in crate::shard) struct Sweep {
-    next_ms: u64,
-    /// Where to go on.
-    place: Option<usize>,
-}
-
-impl Sweep {
-    /// The first sweep begins at `first_ms`.
-    pub(in crate::shard) const fn planned(first_ms: u64) -> Self {
-        Self {
-            next_ms: first_ms,
-            place: None,
-        }
-    }
-
-    /// When there is something to do next; 0 in the middle of a sweep.
-    pub(in crate::shard) const fn next_ms(&self) -> u64 {
-        match self.place {
-            Some(_) => 0,
-            None => self.next_ms,
-        }
-    }
-
-    /// Begins no later than that.
-    pub(in crate::shard) fn hasten(&mut self, at_ms: u64) {
-        self.next_ms = self.next_ms.min(at_ms);
-    }
-}
 
 impl<L> Shard<L> {
     /// Looks over the next of the rooms, if it is time to, and deletes those whose time is over.

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{AppId, ErrorCode, PlayerId, RoomId, ServerMessage};
-use crate::room::{MemberRef, Room, Spot, Visitor, Watcher};
+use crate::protocol::{ErrorCode, PlayerId, RoomId};
+use crate::room::{MemberRef, Watcher};
+use crate::shard::Shard;
 use crate::shard::exchange::message::{Answer, Application, Asker, Body, Letter, OutpostMail};
 use crate::shard::exchange::registry::to_outpost;
-use crate::shard::refusal::{Failure, no_such_room};
-use crate::shard::state::connection::{Ask, Place, RoomRef, State};
-use crate::shard::state::transfer::{Errand, WatchErrand};
-use crate::shard::telling::gallery_news::News;
-use crate::shard::{Now, Shard};
+use crate::shard::refusal::no_such_room;
+use crate::shard::state::connection::{Ask, State};
+use crate::shard::state::transfer::Errand;
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// The next letter to send. Letters to one shard must be sent in the order in which they come; one that its inbox
@@ -77,32 +77,6 @@ impl<L> Shard<L> {
         self.settle(now);
     }
 
-    /// Connections whose question was answered: the bytes that their links have kept can be served now, and their sockets
-    /// were not read meanwhile.
-    pub fn take_resumed(&mut self) -> Vec<MemberRef> {
-        std::mem::take(&mut self.resumed)
-    }
-
-    /// Serves a valid wish to watch: here, or where home says.
-    pub(in crate::shard) fn go_watching(&mut self, at: MemberRef, errand: WatchErrand, now: Now) {
-        let world = Arc::clone(&self.world);
-        let home = errand.home(&world);
-        if home == self.id || world.settings.rooms.outpost_members.is_none() {
-            return self.go(at, Errand::Watch(errand), now);
-        }
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return;
-        };
-        let application = Application {
-            asker: Asker::of(self.id, at, connection),
-            app: connection.session.app().cloned(),
-            errand: errand.clone(),
-        };
-        connection.state = State::Asking(Box::new(Ask::Watch(errand)));
-        let body = Body::Ask(Box::new(application));
-        self.post.couriers.send(Letter { target: home, body });
-    }
-
     /// What becomes of a connection that asked for a place.
     fn hear_answer(&mut self, at: MemberRef, player: PlayerId, answer: Answer, now: Now) {
         let world = Arc::clone(&self.world);
@@ -154,93 +128,6 @@ impl<L> Shard<L> {
         self.post.couriers.send(Letter { target, body });
     }
 
-    /// Whether further spectators of a room have their place at an outpost.
-    pub(in crate::shard) fn is_crowded(&self, room_ref: RoomRef) -> bool {
-        let limit = self.world.settings.rooms.outpost_members;
-        let members = self.rooms.get(room_ref).map_or(0, Room::members_here);
-        limit.is_some_and(|limit| members >= limit)
-    }
-
-    /// Gives a connection of this very shard a place at the outpost that its room has here.
-    pub(in crate::shard) fn watch_from_own_outpost(
-        &mut self,
-        at: MemberRef,
-        room_ref: RoomRef,
-        errand: &WatchErrand,
-        now: Now,
-    ) -> Result<(), Failure> {
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return Ok(());
-        };
-        let asker = Asker::of(self.id, at, connection);
-        let app = connection.session.app().cloned();
-        self.admit_to_outpost(room_ref, asker, app.as_ref(), errand, now)?;
-        if let Some(connection) = self.post.connections.get_mut(at) {
-            connection.state = State::Asking(Box::new(Ask::Watch(errand.clone())));
-        }
-        Ok(())
-    }
-
-    /// Lets somebody watch from an outpost: its snapshot goes there behind all that the room said before, and everybody
-    /// else is told.
-    fn admit_to_outpost(
-        &mut self,
-        room_ref: RoomRef,
-        asker: Asker,
-        app: Option<&AppId>,
-        errand: &WatchErrand,
-        now: Now,
-    ) -> Result<(), Failure> {
-        let Some(room) = self.rooms.get_mut(room_ref) else {
-            return Err(no_such_room());
-        };
-        let id = room.id();
-        if self.post.branches.is_cut(id, asker.shard) {
-            let reason = "your server core could not keep up with the room; try again in a moment";
-            return Err((reason.into(), ErrorCode::ServiceUnavailable));
-        }
-        let visitor = Visitor {
-            player: asker.player,
-            spot: Spot::Outpost {
-                number: asker.shard.0,
-                dialect: asker.dialect,
-            },
-            app,
-            name: &errand.spectator_name,
-            password: errand.password.as_ref(),
-        };
-        room.watch(visitor, now.mono_ms, now.wall)
-            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
-        self.post.branches.add_watcher(id, room_ref, asker.shard);
-        self.post.counters.outpost_places.add(1);
-        let room = self.rooms.get(room_ref).expect("found a moment ago");
-        let snapshot = ServerMessage::SpectatorJoined(room.spectator_snapshot(asker.player));
-        let frame = self
-            .post
-            .encode_answer(asker.dialect.version, asker.operation, &snapshot);
-        let mail = OutpostMail::Seat {
-            at: asker.at,
-            player: asker.player,
-            frame,
-        };
-        self.post
-            .post_in_order(id, asker.shard, mail, &self.world.settings, now.mono_ms);
-        self.announce_gallery(room_ref, News::of_newcomer(asker.player, None), now);
-        Ok(())
-    }
-
-    /// Asks home to let a spectator leave an outpost.
-    pub(in crate::shard) fn ask_to_leave(&mut self, at: MemberRef, room: RoomId) {
-        let target = self.home_of_room(room);
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return;
-        };
-        let leaver = Asker::of(self.id, at, connection);
-        connection.state = State::Asking(Box::new(Ask::Leave));
-        let body = Body::Leave { room, leaver };
-        self.post.couriers.send(Letter { target, body });
-    }
-
     /// Lets a spectator leave an outpost of a room that lives here.
     fn let_leave(&mut self, room: RoomId, leaver: Asker, now: Now) {
         let watcher = Watcher::Outpost {
@@ -258,17 +145,5 @@ impl<L> Shard<L> {
             };
             self.post.couriers.send(to_outpost(leaver.shard, room, mail));
         }
-    }
-
-    /// Refuses to end a watching that is over already.
-    pub(in crate::shard) fn refuse_leaving(&mut self, at: MemberRef, now: Now) {
-        debug_assert!(
-            !matches!(
-                self.post.connections.get(at).and_then(|known| known.place),
-                Some(Place::Posted(_))
-            ),
-            "home forgets nobody in silence"
-        );
-        self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
     }
 }

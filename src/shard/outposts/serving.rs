@@ -5,16 +5,16 @@ use crate::protocol::game_data::Shape;
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, ProtocolVersion, RoomId, ServerMessage};
 use crate::room::MemberRef;
+use crate::shard::Shard;
 use crate::shard::exchange::bulletin::{Bulletin, Item};
 use crate::shard::exchange::message::{Body, Letter, OutpostMail};
 use crate::shard::exchange::outposts::{Outpost, Watching};
 use crate::shard::outbox::{FrameMark, Lane};
 use crate::shard::post::Post;
-use crate::shard::state::connection::{Connection, Place, State};
-use crate::shard::world::id::ShardId;
+use crate::shard::state::connection::Place;
+use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
 use crate::shard::world::slots::Slot;
-use crate::shard::{Now, Shard};
 
 /// Frames that are put into outboxes of watchers in one turn, about: what is left waits for the next turn. Large frames
 /// count as several of [`FRAME_BYTES`].
@@ -30,6 +30,18 @@ const GATHERING_WATCHERS: usize = 256;
 const GATHER_MS: u64 = 20;
 
 impl<L> Shard<L> {
+    /// Refuses to end a watching that is over already.
+    fn refuse_leaving(&mut self, at: MemberRef, now: Now) {
+        debug_assert!(
+            !matches!(
+                self.post.connections.get(at).and_then(|known| known.place),
+                Some(Place::Posted(_))
+            ),
+            "home forgets nobody in silence"
+        );
+        self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+    }
+
     /// Does for those who wait what a turn allows: watchers are told what has come for them, searches for codes go on. Call
     /// it every turn, after the letters were read and before those who were [answered](Self::take_resumed) go on.
     pub fn serve_outposts(&mut self, now: Now) {
@@ -137,17 +149,6 @@ impl<L> Shard<L> {
         self.deliver_answer(at, frame, now);
     }
 
-    /// The connection that waits for an answer; its next messages are served now.
-    pub(in crate::shard) fn answered(&mut self, at: MemberRef, player: PlayerId) -> Option<&mut Connection<L>> {
-        let connection = self.post.connections.get_mut(at)?;
-        if connection.session.player() != player || !matches!(connection.state, State::Asking(_)) {
-            return None;
-        }
-        connection.state = State::Open;
-        self.resumed.push(at);
-        Some(connection)
-    }
-
     fn deliver_answer(&mut self, at: MemberRef, frame: &[u8], now: Now) {
         let mark = FrameMark::in_order(now.mono_ms);
         self.post.deliver_bytes(at, frame, mark, &self.world.settings);
@@ -180,29 +181,6 @@ impl<L> Shard<L> {
         if removed.is_some() {
             self.count_member(false);
         }
-    }
-
-    /// Takes a connection that ends out of its outpost, and lets home know.
-    pub(in crate::shard) fn vacate_outpost(&mut self, at: MemberRef, room: RoomId) {
-        if let Some(player) = self.outposts.remove(room, at) {
-            self.count_member(false);
-            self.send_gone(room, player);
-        }
-    }
-
-    fn send_gone(&mut self, room: RoomId, player: PlayerId) {
-        let body = Body::Gone {
-            room,
-            outpost: self.id,
-            player,
-            is_untold: self.drain.leaves_untold,
-        };
-        let target = self.home_of_room(room);
-        self.post.couriers.send(Letter { target, body });
-    }
-
-    pub(in crate::shard) fn home_of_room(&self, room: RoomId) -> ShardId {
-        self.world.slots.owner(Slot::new(room.slot()))
     }
 
     /// Tells the homes of rooms when their watchers here were last heard of.

@@ -1,21 +1,14 @@
 //! Connections whose every frame proves where it comes from.
 
-use rand_chacha::rand_core::RngCore;
-
 use crate::auth::token_binding::{
     BindingViolation, FIRST_SEQUENCE, NONCE_BYTES, SCHEME, SCHEME_VERSION, TokenBinding, nonce_text,
 };
 use crate::protocol::{CloseCode, ServerMessage};
 use crate::room::MemberRef;
-use crate::shard::{Now, Shard};
+use crate::shard::Shard;
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
-    pub(in crate::shard) fn draw_nonce(&mut self) -> [u8; NONCE_BYTES] {
-        let mut nonce = [0; NONCE_BYTES];
-        self.random.fill_bytes(&mut nonce);
-        nonce
-    }
-
     /// Tells a bound connection what its proofs are made of. Nothing may be told before.
     pub(in crate::shard) fn challenge(&mut self, at: MemberRef, nonce: &[u8; NONCE_BYTES], now: Now) {
         let challenge = ServerMessage::TokenBindingChallenge {

@@ -8,10 +8,11 @@ use crate::protocol::delivery::GapReason;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
 use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, ProtocolVersion, ServerMessage};
 use crate::room::MemberRef;
+use crate::shard::Shard;
 use crate::shard::outbox::{FrameMark, FrameOrigin, Lane};
 use crate::shard::state::connection::RoomRef;
 use crate::shard::state::share::FRAME_COST_BYTES;
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     pub(in crate::shard) fn relay_json(&mut self, at: MemberRef, message: &GameData<'_>, now: Now) {

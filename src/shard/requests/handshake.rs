@@ -4,10 +4,18 @@ use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
 use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, ServerMessage};
 use crate::room::MemberRef;
 use crate::session::HandshakeRefusal;
+use crate::shard::Shard;
+use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
-use crate::shard::{Now, Shard};
 
 impl<L> Shard<L> {
+    /// Takes over the newest word on who is let in, if there is one that the shard has not heard.
+    pub(in crate::shard) fn renew_access(&mut self) {
+        if self.world.access.revision() != self.access_revision {
+            (self.access_revision, self.access) = self.world.access.newest();
+        }
+    }
+
     /// Serves `Authenticate`: on success the optional remark about the format, `Authenticated` and `ProtocolInfo`, in
     /// this order.
     pub(in crate::shard) fn authenticate(&mut self, at: MemberRef, request: &Authenticate, now: Now) {

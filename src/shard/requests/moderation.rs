@@ -3,9 +3,10 @@
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
 use crate::room::{MemberRef, ModerationRefusal, Removed, Room, Watcher};
-use crate::shard::refusal::check_password;
+use crate::shard::Shard;
+use crate::shard::requests::checks::check_password;
 use crate::shard::state::connection::RoomRef;
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves `KickPlayer`.

@@ -4,15 +4,11 @@
 //! shard, and the first answer takes it. Promises that an operation is answered once and that no other message carries
 //! its id; whether an answer is wrapped is decided here and nowhere else.
 
-use crate::protocol::{
-    ErrorCode, OperationAnswer, OperationId, OperationResult, ProtocolVersion, RoomOperation, RoomRequest,
-    ServerMessage,
-};
+use crate::protocol::{ErrorCode, ProtocolVersion, RoomOperation, RoomRequest};
 use crate::room::MemberRef;
-use crate::shard::post::Post;
+use crate::shard::Shard;
 use crate::shard::state::connection::State;
-use crate::shard::world::settings::Settings;
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves `RoomOperation`.
@@ -53,55 +49,4 @@ impl<L> Shard<L> {
             "an operation was served and not answered"
         );
     }
-
-    /// Answers the request in service, beyond every budget of refusals.
-    pub(in crate::shard) fn answer(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
-        self.post.answer(at, message, now.mono_ms, &self.world.settings);
-    }
-
-    /// Answers a request that comes as an operation only.
-    pub(in crate::shard) fn answer_operation(&mut self, at: MemberRef, result: OperationResult<'_>, now: Now) {
-        let operation = self
-            .post
-            .connections
-            .get_mut(at)
-            .and_then(|connection| connection.operation.take());
-        if let Some(operation_id) = operation {
-            let result = OperationAnswer::Own(result);
-            self.tell(at, &ServerMessage::RoomOperationResult { operation_id, result }, now);
-        }
-    }
-}
-
-impl<L> Post<L> {
-    /// Answers the request in service: under its id if it came with one. A refusal that has no form of its own among the
-    /// results is then told as `OperationFailed`.
-    pub(in crate::shard) fn answer(
-        &mut self,
-        to: MemberRef,
-        message: &ServerMessage<'_>,
-        now_ms: u64,
-        settings: &Settings,
-    ) {
-        let operation = self
-            .connections
-            .get_mut(to)
-            .and_then(|connection| connection.operation.take());
-        let Some(operation_id) = operation else {
-            return self.tell(to, message, now_ms, settings);
-        };
-        self.tell(to, &under(operation_id, message), now_ms, settings);
-    }
-}
-
-/// An answer under the id of its request.
-pub(in crate::shard) fn under<'a>(operation_id: OperationId, message: &'a ServerMessage<'a>) -> ServerMessage<'a> {
-    let result = match *message {
-        ServerMessage::Error { message, error_code } => OperationAnswer::Own(OperationResult::OperationFailed {
-            reason: message,
-            error_code,
-        }),
-        _ => OperationAnswer::Plain(message),
-    };
-    ServerMessage::RoomOperationResult { operation_id, result }
 }

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 use crate::budget::Charge;
 use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, ServerMessage, Signal, Transport, TransportStatus};
 use crate::room::{Member, MemberRef};
+use crate::shard::Shard;
 use crate::shard::state::connection::RoomRef;
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 /// A refused signal: the text for people and the code for programs.
 type Refusal = (String, ErrorCode);

@@ -2,11 +2,15 @@
 //!
 //! Data and its own rules only; must never send, and must know nothing of requests.
 
+pub(super) mod code_search;
 pub(super) mod connection;
 pub(super) mod deadlines;
+pub(super) mod drain;
 pub(super) mod free_rate;
+pub(super) mod gallery_news;
 pub(super) mod rooms;
 pub(super) mod share;
+pub(super) mod sweep;
 pub(super) mod table;
 pub(super) mod transfer;
 pub(super) mod uptake;

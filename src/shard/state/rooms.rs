@@ -3,9 +3,9 @@
 use crate::protocol::{AppId, PlayerId, RoomCode};
 use crate::room::Room;
 use crate::shard::state::connection::RoomRef;
+use crate::shard::state::gallery_news::GalleryNews;
 use crate::shard::state::share::{Share, Turn};
 use crate::shard::state::table::Table;
-use crate::shard::telling::gallery_news::GalleryNews;
 use crate::shard::world::admission::RoomPermit;
 use crate::shard::world::slots::{NameHash, SLOT_COUNT, Slot};
 

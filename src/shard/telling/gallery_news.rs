@@ -6,157 +6,15 @@
 //! than one. Promises that what was told last is true, that nobody is told what its own snapshot has already shown it, and
 //! that news which was replaced is counted.
 
-use std::collections::VecDeque;
-
-use crate::protocol::server_message::{GallerySight, SpectatorReason};
-use crate::protocol::{PlayerId, ProtocolVersion, ServerMessage};
+use crate::protocol::ProtocolVersion;
 use crate::room::{Member, MemberRef, Room};
+use crate::shard::Shard;
 use crate::shard::state::connection::RoomRef;
-use crate::shard::world::counters::Counter;
-use crate::shard::{Now, Shard};
-
-/// Up to so many spectators everybody is told of everything at once: 4 KB.
-pub(in crate::shard) const SMALL_GALLERY: usize = 32;
-
-/// Entries of galleries that a room's readers on version 2 are sent together in a millisecond: some 8 MB a second.
-const ENTRIES_PER_MS: usize = 64;
-
-/// How often outposts are told, at most.
-const AFAR_INTERVAL_MS: u64 = 1_000;
-
-/// Members who may be exempt from news before those of them are forgotten who are gone: more than a room has seats.
-const MAX_EXCEPT: usize = 256;
+use crate::shard::state::gallery_news::{AFAR_INTERVAL_MS, ENTRIES_PER_MS, MAX_EXCEPT, News, Readers, SMALL_GALLERY};
+use crate::shard::world::now::Now;
 
 /// Bytes that one tick writes and queues before the other rooms wait for the next.
 const BYTES_PER_TICK: usize = 256 * 1024;
-
-/// Who came or went.
-#[derive(Debug, Clone)]
-pub(in crate::shard) struct News {
-    spectator: PlayerId,
-    change: Change,
-    /// Who is not told: the newcomer itself, and whoever took a seat since and has seen the gallery so.
-    except: Vec<MemberRef>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Came,
-    Went(SpectatorReason),
-}
-
-impl News {
-    /// Somebody began to watch; `at` if that is here.
-    pub(in crate::shard) fn of_newcomer(spectator: PlayerId, at: Option<MemberRef>) -> Self {
-        Self {
-            spectator,
-            change: Change::Came,
-            except: at.into_iter().collect(),
-        }
-    }
-
-    /// Somebody watches no longer.
-    pub(in crate::shard) const fn of_departure(spectator: PlayerId, reason: SpectatorReason) -> Self {
-        Self {
-            spectator,
-            change: Change::Went(reason),
-            except: Vec::new(),
-        }
-    }
-
-    /// Whether a member is to be told.
-    fn concerns(&self, member: &Member) -> bool {
-        !self.except.contains(&member.link)
-    }
-
-    /// The message, as the gallery is now; `None` if there is no truth in it any more. `shows_everybody` is for version 2.
-    fn message<'a>(&self, room: &'a Room, shows_everybody: bool) -> Option<ServerMessage<'a>> {
-        let gallery = GallerySight {
-            count: room.gallery().len(),
-            everybody: if shows_everybody {
-                room.gallery().infos()
-            } else {
-                Vec::new()
-            },
-        };
-        Some(match self.change {
-            Change::Came => ServerMessage::NewSpectatorJoined {
-                spectator: room.gallery().info(self.spectator)?,
-                gallery,
-            },
-            Change::Went(reason) => ServerMessage::SpectatorDisconnected {
-                spectator_id: self.spectator,
-                reason,
-                gallery,
-            },
-        })
-    }
-}
-
-/// When one kind of readers is told.
-#[derive(Debug, Default)]
-struct Cadence {
-    next_ms: u64,
-    waiting: Option<News>,
-}
-
-impl Cadence {
-    /// Takes news, and gives it back if it is to be told now. Older news that waits is never told after it.
-    fn offer(&mut self, news: News, is_due: bool, replaced: &Counter) -> Option<News> {
-        if self.waiting.take().is_some() {
-            replaced.add(1);
-        }
-        if is_due {
-            return Some(news);
-        }
-        self.waiting = Some(news);
-        None
-    }
-
-    /// What has waited for long enough.
-    fn take_due(&mut self, now_ms: u64) -> Option<News> {
-        self.waiting.take_if(|_| now_ms >= self.next_ms)
-    }
-
-    fn waits_until_ms(&self) -> Option<u64> {
-        self.waiting.as_ref().map(|_| self.next_ms)
-    }
-}
-
-/// Those who are not told of everything at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Readers {
-    /// Who is here and reads version 2.
-    Here,
-    /// Whoever watches at an outpost.
-    Afar,
-}
-
-/// What of one room's gallery is still to be told.
-#[derive(Debug, Default)]
-pub(in crate::shard) struct GalleryNews {
-    here: Cadence,
-    afar: Cadence,
-    is_listed: bool,
-}
-
-impl GalleryNews {
-    const fn to(&mut self, readers: Readers) -> &mut Cadence {
-        match readers {
-            Readers::Here => &mut self.here,
-            Readers::Afar => &mut self.afar,
-        }
-    }
-
-    fn waits_until_ms(&self) -> Option<u64> {
-        let moments = [self.here.waits_until_ms(), self.afar.waits_until_ms()];
-        moments.into_iter().flatten().min()
-    }
-}
-
-/// Rooms of which news waits, each once.
-#[derive(Debug, Default)]
-pub(in crate::shard) struct NewsList(VecDeque<RoomRef>);
 
 impl<L> Shard<L> {
     /// Tells everybody in a room who came or went: now, or with the newest news when the time for that has come.
@@ -319,26 +177,4 @@ fn members(room: &Room) -> impl Iterator<Item = &Member> + Clone {
 /// Whether a member is shown the whole gallery with every change of it.
 const fn reads_galleries(member: &Member) -> bool {
     matches!(member.dialect.version, ProtocolVersion::V2)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn came(number: u8) -> News {
-        News::of_newcomer(PlayerId::from_bytes([number; 16]), None)
-    }
-
-    #[test]
-    fn older_news_of_a_gallery_is_not_told_after_newer_news() {
-        let (mut cadence, replaced) = (Cadence::default(), Counter::default());
-        assert!(cadence.offer(came(1), true, &replaced).is_some());
-        cadence.next_ms = 1_000;
-        assert!(cadence.offer(came(2), false, &replaced).is_none(), "it waits");
-        assert_eq!(cadence.waits_until_ms(), Some(1_000));
-        // Before the tick that would tell the second.
-        assert!(cadence.offer(came(3), true, &replaced).is_some());
-        assert_eq!(replaced.get(), 1);
-        assert!(cadence.take_due(10_000).is_none(), "nothing waits any more");
-    }
 }

@@ -5,8 +5,9 @@
 
 use crate::protocol::{PlanId, PlayerId, ProtocolVersion, ServerMessage, Topology, Transport};
 use crate::room::{MemberRef, Room};
+use crate::shard::Shard;
 use crate::shard::state::connection::RoomRef;
-use crate::shard::{Now, Shard};
+use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Plans the session of a game that has just started; everybody was told of the start.
@@ -73,10 +74,6 @@ impl<L> Shard<L> {
             self.send_plans(room_ref, now);
         }
         is_new
-    }
-
-    fn draw_generation(&mut self) -> PlanId {
-        PlanId::from_random(self.random_bytes())
     }
 
     /// Sends each member its copy of the newest plan.

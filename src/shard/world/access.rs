@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::session::AccessPolicy;
-use crate::shard::Shard;
 
 /// The newest word on who is let in.
 #[derive(Debug)]
@@ -34,17 +33,13 @@ impl LiveAccess {
         self.revision.fetch_add(1, Ordering::Release);
     }
 
+    /// How many words there have been.
+    pub(in crate::shard) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
     pub(crate) fn newest(&self) -> (u64, Arc<AccessPolicy>) {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         (self.revision.load(Ordering::Acquire), Arc::clone(&newest))
-    }
-}
-
-impl<L> Shard<L> {
-    /// Takes over the newest word on who is let in, if there is one that the shard has not heard.
-    pub(in crate::shard) fn renew_access(&mut self) {
-        if self.world.access.revision.load(Ordering::Acquire) != self.access_revision {
-            (self.access_revision, self.access) = self.world.access.newest();
-        }
     }
 }

@@ -4,8 +4,8 @@ use crate::auth::turn;
 use crate::auth::turn::{TurnCredentials, TurnSecret};
 use crate::protocol::{IceServer, PlayerId, Secret, Topology, Transport};
 use crate::room::Room;
-use crate::shard::Now;
 use crate::shard::world::counters::CounterSet;
+use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
 
 /// The ICE servers of the deployment.

@@ -5,6 +5,7 @@ pub mod admission;
 pub(super) mod counters;
 pub(super) mod ice;
 pub(super) mod id;
+pub(super) mod now;
 pub mod presence;
 pub(super) mod settings;
 pub(super) mod slots;

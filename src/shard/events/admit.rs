@@ -1,0 +1,36 @@
+//! A connection that has just been upgraded.
+
+use crate::protocol::PlayerId;
+use crate::room::MemberRef;
+use crate::session::{Arrival, Session};
+use crate::shard::Shard;
+use crate::shard::outbox::Outbox;
+use crate::shard::state::connection::Connection;
+use crate::shard::world::admission::ConnectionPermit;
+use crate::shard::world::now::Now;
+
+impl<L> Shard<L> {
+    /// Takes in a connection that has just been upgraded.
+    pub fn admit(&mut self, link: L, arrival: Arrival, permit: Option<ConnectionPermit>, now: Now) -> MemberRef {
+        let player = PlayerId::from_random(self.random_bytes());
+        let mut session = Session::new(player, arrival, self.world.settings.handshake.versions, now.mono_ms);
+        let nonce = arrival.binding.map(|key| {
+            let nonce = self.draw_nonce();
+            session.bind(&key, &nonce);
+            nonce
+        });
+        let is_admitted = permit.is_some();
+        self.world.presence.arrive(player);
+        let connection = Connection::new(link, session, Outbox::default(), permit, now.mono_ms);
+        let at = self.post.connections.insert(connection);
+        self.post.counters.connections.add(1);
+        self.plan_check(at);
+        if let Some(nonce) = nonce {
+            self.challenge(at, &nonce, now);
+        }
+        if is_admitted {
+            self.refuse_old_endpoint(at, now);
+        }
+        at
+    }
+}

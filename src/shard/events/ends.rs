@@ -1,0 +1,82 @@
+//! How connections end: by the caller, by the peer, or because their socket is gone.
+
+use crate::protocol::{CloseCode, ErrorCode, Opcode};
+use crate::room::MemberRef;
+use crate::shard::Shard;
+use crate::shard::state::connection::State;
+use crate::shard::world::now::Now;
+
+impl<L> Shard<L> {
+    /// Takes a connection out, whatever it was doing; its room mates are told. Dropping the link ends it.
+    pub fn remove(&mut self, at: MemberRef, now: Now) -> Option<L> {
+        self.vacate(at, self.keeps_seat(None), now);
+        let connection = self.post.connections.remove(at)?;
+        let lost = connection.outbox.unsent_frames() as u64;
+        self.post.counters.lost_frames.add(lost);
+        self.post.counters.disconnections.add(1);
+        self.settle(now);
+        Some(connection.link)
+    }
+
+    /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove). What
+    /// they are told counts against the room's share.
+    pub fn end(&mut self, at: MemberRef, now: Now) {
+        let (room, queued_before) = (self.room_of(at), self.post.queued_bytes);
+        self.vacate(at, self.keeps_seat(None), now);
+        self.ended.push(at);
+        self.settle(now);
+        if let Some(room) = room {
+            let queued = (self.post.queued_bytes - queued_before) as usize;
+            self.rooms.charge_turn(room, &mut self.turn, queued);
+            self.turn.take_used_up();
+        }
+    }
+
+    /// Up to so many connections that are over and wait to be [removed](Self::remove).
+    pub fn take_ended(&mut self, limit: usize) -> Vec<MemberRef> {
+        let rest = self.ended.split_off(self.ended.len().min(limit));
+        std::mem::replace(&mut self.ended, rest)
+    }
+
+    /// Ends a connection for breaking the rules, and whoever cannot take the news of it.
+    pub fn end_with(&mut self, at: MemberRef, code: CloseCode, now: Now) {
+        self.close(at, code, None, now);
+        self.settle(now);
+    }
+
+    /// Ends a connection with a close frame that gives no code, as the protocol has it for refused admissions.
+    pub fn close_without_code(&mut self, at: MemberRef, farewell: (&str, ErrorCode), now: Now) {
+        self.close_with(at, None, Some(farewell), now);
+        self.settle(now);
+    }
+
+    /// Serves a close frame. `payload` is valid and comes back unchanged, unless the server had closed first.
+    pub fn on_peer_close(&mut self, at: MemberRef, payload: &[u8], now: Now) {
+        if let Some(connection) = self.post.connections.get_mut(at)
+            && let State::Closing { peer_has_closed, .. } = &mut connection.state
+        {
+            *peer_has_closed = true;
+            if connection.outbox.is_empty() {
+                self.ended.push(at);
+            }
+            return;
+        }
+        self.vacate(at, self.keeps_seat(None), now);
+        let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        connection.state = State::Closing {
+            gives_up_at_ms,
+            peer_has_closed: true,
+        };
+        self.post.frames.clear();
+        let frame = self
+            .post
+            .frames
+            .encode(Opcode::Close, |out| out.extend_from_slice(payload));
+        self.post.deliver_last(at, &frame, now.mono_ms);
+        self.plan_check(at);
+        self.settle(now);
+    }
+}

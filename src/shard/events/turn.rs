@@ -1,0 +1,31 @@
+//! A turn begins, and whether more of a connection may be served in it.
+
+use crate::room::MemberRef;
+use crate::shard::Shard;
+
+/// Whether the caller may go on serving bytes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "bytes that are served after a suspension are lost to the shard that the connection moves to, or unfair"]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Keep the bytes. The connection is about to move, and they are served where it arrives; or it waits for another shard,
+    /// and they are served after the answer; or it or its room has used up its share of the turn, and they are served in the next.
+    Suspend,
+}
+
+impl<L> Shard<L> {
+    pub(in crate::shard) fn flow(&mut self, at: MemberRef) -> Flow {
+        if self.turn.take_used_up() || self.awaits_shard(at) {
+            Flow::Suspend
+        } else {
+            Flow::Continue
+        }
+    }
+
+    /// A turn begins: every room has its whole share of it.
+    pub fn begin_turn(&mut self) {
+        self.post.counters.turns.add(1);
+        self.turn.begin();
+    }
+}

@@ -1,0 +1,163 @@
+//! How a place in a room ends, whoever ends it: a seat, a place in the gallery, a place at an outpost.
+//!
+//! Promises that those who stay are told, that a seat is kept where it may be, and that all counts follow. Must never close
+//! a connection.
+
+use std::sync::Arc;
+
+use super::Shard;
+use crate::protocol::server_message::SpectatorReason;
+use crate::protocol::{CloseCode, PlayerId, RoomId, ServerMessage};
+use crate::room::{MemberRef, Watcher};
+use crate::shard::exchange::message::{Asker, Body, Letter};
+use crate::shard::state::connection::{Place, RoomRef};
+use crate::shard::state::gallery_news::News;
+use crate::shard::world::id::ShardId;
+use crate::shard::world::now::Now;
+
+impl<L> Shard<L> {
+    /// Takes a connection that ends out of its outpost, and lets home know.
+    fn vacate_outpost(&mut self, at: MemberRef, room: RoomId) {
+        if let Some(player) = self.outposts.remove(room, at) {
+            self.count_member(false);
+            self.send_gone(room, player);
+        }
+    }
+
+    pub(super) fn send_gone(&mut self, room: RoomId, player: PlayerId) {
+        let body = Body::Gone {
+            room,
+            outpost: self.id,
+            player,
+            is_untold: self.drain.leaves_untold,
+        };
+        let target = self.home_of_room(room);
+        self.post.couriers.send(Letter { target, body });
+    }
+
+    /// Takes a connection that ends out of its room, however it came to that, and tells those who stay. A seat may be kept
+    /// for a player who did not mean to leave it.
+    pub(super) fn vacate(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
+        self.leave_place(at, keep_seat, now);
+        // The room has been told: whatever is left of the connection, its player may come back by another.
+        if let Some(connection) = self.post.connections.get_mut(at)
+            && std::mem::replace(&mut connection.is_present, false)
+        {
+            self.world.presence.depart(connection.session.player());
+        }
+    }
+
+    pub(super) fn leave_place(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
+        match self
+            .post
+            .connections
+            .get_mut(at)
+            .and_then(|connection| connection.place.take())
+        {
+            Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, keep_seat, now),
+            Some(Place::Watching(room_ref)) => {
+                self.end_watching(room_ref, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
+            }
+            Some(Place::Posted(room)) => self.vacate_outpost(at, room),
+            None => {}
+        }
+    }
+
+    pub(super) fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, keep_seat: bool, now: Now) {
+        let world = Arc::clone(&self.world);
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return;
+        };
+        let departure = match self.post.connections.get(at).filter(|_| keep_seat) {
+            Some(connection) => {
+                let allowance = connection.session.allowance.clone();
+                room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms)
+            }
+            None => room.leave(at, now.mono_ms),
+        };
+        let Some(departure) = departure else { return };
+        world.presence.rise(departure.player);
+        self.count_member(false);
+        if self.drain.leaves_untold {
+            return;
+        }
+        let left = ServerMessage::PlayerLeft {
+            player_id: departure.player,
+            last: departure.last,
+        };
+        self.announce(room_ref, &left, now);
+        if departure.held_authority {
+            self.announce_authority(room_ref, now);
+        }
+        self.plan_without(departure.player, room_ref, now);
+    }
+
+    /// Whether the seat of a connection that ends with this code is kept for its player.
+    pub(super) fn keeps_seat(&self, code: Option<CloseCode>) -> bool {
+        self.world.settings.reconnection.is_enabled
+            && !self.world.is_draining()
+            && !code.is_some_and(CloseCode::ends_membership)
+    }
+
+    /// Takes a spectator out of the gallery and tells those who stay; one that stays connected is told first, one at an
+    /// outpost there. `leaver` waits at an outpost for the answer to its request. Returns whether it was watching.
+    pub(super) fn end_watching(
+        &mut self,
+        room_ref: RoomRef,
+        watcher: Watcher,
+        reason: SpectatorReason,
+        leaver: Option<Asker>,
+        now: Now,
+    ) -> bool {
+        let Some(room) = self.rooms.get_mut(room_ref) else {
+            return false;
+        };
+        let Some(spectator_id) = room.stop_watching(watcher, now.mono_ms) else {
+            return false;
+        };
+        let room = self.rooms.get(room_ref).expect("looked up above");
+        let settings = &self.world.settings;
+        let left = match reason {
+            SpectatorReason::VoluntaryLeave => Some(ServerMessage::SpectatorLeft {
+                room_id: Some(room.id()),
+                room_code: Some(room.code()),
+                reason,
+                current_spectators: room.gallery().infos(),
+            }),
+            SpectatorReason::Removed => Some(ServerMessage::SpectatorLeft {
+                room_id: Some(room.id()),
+                // The code may have been changed to keep this very spectator out.
+                room_code: None,
+                reason,
+                current_spectators: Vec::new(),
+            }),
+            SpectatorReason::Joined | SpectatorReason::Disconnected | SpectatorReason::RoomClosed => None,
+        };
+        match (watcher, left) {
+            (Watcher::Here(at), Some(left)) if reason == SpectatorReason::VoluntaryLeave => {
+                self.post.answer(at, &left, now.mono_ms, settings);
+            }
+            (Watcher::Here(at), Some(left)) => self.post.tell(at, &left, now.mono_ms, settings),
+            (Watcher::Here(_), None) => {}
+            (Watcher::Outpost { number, player }, left) => {
+                self.post.part_from_outpost(
+                    room.id(),
+                    ShardId(number),
+                    player,
+                    leaver,
+                    left.as_ref(),
+                    settings,
+                    now.mono_ms,
+                );
+            }
+        }
+        if let Watcher::Here(_) = watcher {
+            self.count_member(false);
+        }
+        if self.drain.leaves_untold {
+            return true; // everybody leaves; nobody needs to be told
+        }
+        self.announce_gallery(room_ref, News::of_departure(spectator_id, reason), now);
+        true
+    }
+}

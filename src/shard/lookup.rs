@@ -1,0 +1,85 @@
+//! Where somebody is: the room of a connection, the home of a room, what a connection waits for.
+//!
+//! Questions only; nothing here changes anything.
+
+use super::Shard;
+use crate::protocol::{PlayerId, ProtocolVersion, RoomCode, RoomId};
+use crate::room::{MemberRef, Room};
+use crate::shard::outbox::Outbox;
+use crate::shard::state::connection::{Connection, Place, RoomRef, State};
+use crate::shard::world::id::ShardId;
+use crate::shard::world::slots::Slot;
+
+impl<L> Shard<L> {
+    /// Whether further spectators of a room have their place at an outpost.
+    pub(super) fn is_crowded(&self, room_ref: RoomRef) -> bool {
+        let limit = self.world.settings.rooms.outpost_members;
+        let members = self.rooms.get(room_ref).map_or(0, Room::members_here);
+        limit.is_some_and(|limit| members >= limit)
+    }
+
+    pub(super) fn home_of_room(&self, room: RoomId) -> ShardId {
+        self.world.slots.owner(Slot::new(room.slot()))
+    }
+
+    /// A connection's outbox.
+    #[must_use]
+    pub fn outbox(&self, at: MemberRef) -> Option<&Outbox> {
+        self.post.connections.get(at).map(|connection| &connection.outbox)
+    }
+
+    /// Bytes put into outboxes so far, and a constant for each frame.
+    #[must_use]
+    pub const fn queued_bytes(&self) -> u64 {
+        self.post.queued_bytes
+    }
+
+    /// Whether a connection is being closed.
+    #[must_use]
+    pub fn is_closing(&self, at: MemberRef) -> bool {
+        self.post.connections.get(at).is_none_or(Connection::is_closing)
+    }
+
+    /// Whether the connection is about to move to another shard.
+    #[must_use]
+    pub fn is_departing(&self, at: MemberRef) -> bool {
+        let state = self.post.connections.get(at).map(|connection| &connection.state);
+        matches!(state, Some(State::Departing { .. }))
+    }
+
+    /// Whether the connection waits for its move to another shard, or for an answer of another shard. What arrives for it is
+    /// kept.
+    #[must_use]
+    pub fn awaits_shard(&self, at: MemberRef) -> bool {
+        let state = self.post.connections.get(at).map(|connection| &connection.state);
+        matches!(state, Some(State::Departing { .. } | State::Asking(_)))
+    }
+
+    pub(super) fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
+        match self.post.connections.get(at)?.place? {
+            Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
+            Place::Posted(_) => None,
+        }
+    }
+
+    /// The version that a connection reads.
+    pub(super) fn version_of(&self, at: MemberRef) -> Option<ProtocolVersion> {
+        let connection = self.post.connections.get(at)?;
+        Some(connection.session.dialect().version)
+    }
+
+    /// Where a connection sits, and under which id.
+    pub(super) fn seat_of(&self, at: MemberRef) -> Option<(RoomRef, PlayerId)> {
+        let connection = self.post.connections.get(at)?;
+        match connection.place? {
+            Place::Seated(room_ref) => Some((room_ref, connection.session.player())),
+            Place::Watching(_) | Place::Posted(_) => None,
+        }
+    }
+
+    /// The room of that name, if it lives here.
+    pub(super) fn room_named(&self, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
+        let name = self.world.slot_key.hash(game_name, code);
+        self.rooms.find(name, game_name, code)
+    }
+}

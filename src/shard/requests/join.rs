@@ -1,0 +1,71 @@
+//! `JoinRoom`: everything that can be checked without the room, then the errand.
+
+use std::sync::Arc;
+
+use crate::protocol::{ErrorCode, JoinRoom, ServerMessage};
+use crate::room::MemberRef;
+use crate::shard::Shard;
+use crate::shard::refusal::{Failure, draining};
+use crate::shard::requests::checks::check_password;
+use crate::shard::state::transfer::{Errand, JoinErrand};
+use crate::shard::world::now::Now;
+
+impl<L> Shard<L> {
+    /// Serves `JoinRoom`.
+    pub(in crate::shard) fn join_room(&mut self, at: MemberRef, request: JoinRoom, now: Now) {
+        match self.check_join(at, request, now) {
+            Ok(errand) => self.go(at, Errand::Join(errand), now),
+            Err((reason, error_code)) => {
+                let reason = &reason;
+                self.reply(at, &ServerMessage::RoomJoinFailed { reason, error_code }, now);
+            }
+        }
+    }
+
+    /// Everything about a join that can be checked without the room, in the protocol's order.
+    fn check_join(&mut self, at: MemberRef, request: JoinRoom, now: Now) -> Result<JoinErrand, Failure> {
+        let world = Arc::clone(&self.world);
+        let settings = &world.settings;
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        if world.is_draining() && request.room_code.is_none() {
+            return Err(draining("connect again for a new room"));
+        }
+        let creates = request.room_code.is_none() && !request.join_only;
+        settings.charge_entry(&mut connection.session.allowance, creates, now)?;
+        settings.check_game(&request.game_name)?;
+        settings.check_name(&request.player_name)?;
+        let max_players = request.max_players.unwrap_or(settings.rooms.default_players);
+        if !(1..=settings.rooms.max_players).contains(&max_players) {
+            let reason = format!("max_players must be 1 to {}", settings.rooms.max_players);
+            return Err((reason, ErrorCode::InvalidMaxPlayers));
+        }
+        if request.join_only && request.room_code.is_none() {
+            return Err(("join_only needs a room_code".into(), ErrorCode::InvalidInput));
+        }
+        check_password(request.password.as_ref())?;
+        if connection.place.is_some() {
+            return Err((
+                "leave the room that you are in before joining another".into(),
+                ErrorCode::AlreadyInRoom,
+            ));
+        }
+        let room_code = request
+            .room_code
+            .as_deref()
+            .map(|code| settings.read_code(code))
+            .transpose()?;
+        Ok(JoinErrand {
+            game_name: request.game_name.into(),
+            player_name: request.player_name.into(),
+            room_code,
+            max_players,
+            supports_authority: request.supports_authority,
+            password: request.password,
+            join_only: request.join_only,
+        })
+    }
+}

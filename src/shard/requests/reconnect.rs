@@ -1,0 +1,45 @@
+//! `Reconnect`: what can be checked without the room, then the errand.
+
+use crate::protocol::{ErrorCode, Reconnect, ServerMessage};
+use crate::room::MemberRef;
+use crate::shard::Shard;
+use crate::shard::state::transfer::{Errand, ReturnErrand};
+use crate::shard::world::now::Now;
+
+impl<L> Shard<L> {
+    /// Serves `Reconnect`: the token leads to the room's home, or else the room's id does.
+    pub(in crate::shard) fn reconnect(&mut self, at: MemberRef, request: &Reconnect, now: Now) {
+        let rules = &self.world.settings.reconnection;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        let refusal = if self.world.is_draining() {
+            Some((
+                "the server is about to stop; connect elsewhere",
+                ErrorCode::ServerDraining,
+            ))
+        } else if !rules.is_enabled {
+            let reason = "this server keeps no seats of lost connections; join again with the room code";
+            Some((reason, ErrorCode::ReconnectionFailed))
+        } else if self.world.presence.is_live(request.player_id) {
+            Some(("that player is connected", ErrorCode::PlayerAlreadyConnected))
+        } else if connection.place.is_some() {
+            Some((
+                "leave the room that you are in before you take an old seat",
+                ErrorCode::ReconnectionFailed,
+            ))
+        } else {
+            None
+        };
+        if let Some((reason, error_code)) = refusal {
+            return self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
+        }
+        let errand = ReturnErrand {
+            player: request.player_id,
+            room_id: request.room_id,
+            token: request.auth_token.clone(),
+            asks_rooms_home: false,
+        };
+        self.go(at, Errand::Return(errand), now);
+    }
+}

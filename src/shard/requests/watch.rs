@@ -1,0 +1,113 @@
+//! `JoinAsSpectator` and `LeaveSpectator`: checks, and the questions to a room's home.
+
+use std::sync::Arc;
+
+use crate::protocol::server_message::SpectatorReason;
+use crate::protocol::{ErrorCode, JoinAsSpectator, RoomId, ServerMessage};
+use crate::room::{MemberRef, Watcher};
+use crate::shard::Shard;
+use crate::shard::exchange::message::{Application, Asker, Body, Letter};
+use crate::shard::refusal::{Failure, draining};
+use crate::shard::requests::checks::check_password;
+use crate::shard::state::connection::{Ask, Place, State};
+use crate::shard::state::transfer::{Errand, WatchErrand};
+use crate::shard::world::now::Now;
+
+impl<L> Shard<L> {
+    /// Serves a valid wish to watch: here, or where home says.
+    fn go_watching(&mut self, at: MemberRef, errand: WatchErrand, now: Now) {
+        let world = Arc::clone(&self.world);
+        let home = errand.home(&world);
+        if home == self.id || world.settings.rooms.outpost_members.is_none() {
+            return self.go(at, Errand::Watch(errand), now);
+        }
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let application = Application {
+            asker: Asker::of(self.id, at, connection),
+            app: connection.session.app().cloned(),
+            errand: errand.clone(),
+        };
+        connection.state = State::Asking(Box::new(Ask::Watch(errand)));
+        let body = Body::Ask(Box::new(application));
+        self.post.couriers.send(Letter { target: home, body });
+    }
+
+    /// Asks home to let a spectator leave an outpost.
+    fn ask_to_leave(&mut self, at: MemberRef, room: RoomId) {
+        let target = self.home_of_room(room);
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let leaver = Asker::of(self.id, at, connection);
+        connection.state = State::Asking(Box::new(Ask::Leave));
+        let body = Body::Leave { room, leaver };
+        self.post.couriers.send(Letter { target, body });
+    }
+
+    /// Serves `JoinAsSpectator`.
+    pub(in crate::shard) fn join_as_spectator(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) {
+        match self.check_watch(at, request, now) {
+            Ok(errand) => self.go_watching(at, errand, now),
+            Err((reason, error_code)) => {
+                let reason = &reason;
+                self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
+            }
+        }
+    }
+
+    /// Everything about watching that can be checked without the room, in the protocol's order.
+    fn check_watch(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) -> Result<WatchErrand, Failure> {
+        let world = Arc::clone(&self.world);
+        let settings = &world.settings;
+        let connection = self
+            .post
+            .connections
+            .get_mut(at)
+            .expect("the connection is being served");
+        if world.is_draining() {
+            return Err(draining("connect again to watch"));
+        }
+        settings.charge_entry(&mut connection.session.allowance, false, now)?;
+        match connection.place {
+            Some(Place::Seated(_)) => {
+                return Err((
+                    "leave your seat before you watch a room".into(),
+                    ErrorCode::SpectatorNotAllowed,
+                ));
+            }
+            Some(Place::Watching(_) | Place::Posted(_)) => {
+                return Err(("you are watching a room already".into(), ErrorCode::SpectatorJoinFailed));
+            }
+            None => {}
+        }
+        settings.check_name(&request.spectator_name)?;
+        settings.check_game(&request.game_name)?;
+        let room_code = settings.read_code(&request.room_code)?;
+        check_password(request.password.as_ref())?;
+        Ok(WatchErrand {
+            game_name: request.game_name.as_str().into(),
+            room_code,
+            spectator_name: request.spectator_name.as_str().into(),
+            password: request.password.clone(),
+        })
+    }
+
+    /// Serves `LeaveSpectator`.
+    pub(in crate::shard) fn leave_spectator(&mut self, at: MemberRef, now: Now) {
+        match self.post.connections.get(at).and_then(|connection| connection.place) {
+            Some(Place::Watching(room_ref)) => {
+                let watcher = Watcher::Here(at);
+                self.end_watching(room_ref, watcher, SpectatorReason::VoluntaryLeave, None, now);
+                if let Some(connection) = self.post.connections.get_mut(at) {
+                    connection.place = None;
+                }
+            }
+            Some(Place::Posted(room)) => self.ask_to_leave(at, room),
+            Some(Place::Seated(_)) | None => {
+                self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+            }
+        }
+    }
+}
