@@ -4,7 +4,7 @@
 #     --stop-timeout 45 --network host IMAGE
 # or name a profile that allows io_uring_setup, io_uring_enter and io_uring_register; see docs/operating.md.
 
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95.0-slim-bookworm AS build
 # glommio builds liburing: it wants a C compiler and git.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc git libc6-dev \
