@@ -16,23 +16,24 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-fn documents() -> Vec<PathBuf> {
-    fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
+/// Every file of the repository with one of these endings. Hidden folders, `.ci` apart, and what was built are none of it.
+fn files(endings: &[&str]) -> Vec<PathBuf> {
+    fn collect(directory: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).expect("a directory of the repository") {
             let path = entry.expect("a readable entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with('.') || name.starts_with("target") {
+            if (name.starts_with('.') && name != ".ci") || name.starts_with("target") {
                 continue;
             }
             if path.is_dir() {
-                collect(&path, found);
-            } else if name.ends_with(".md") {
+                collect(&path, endings, found);
+            } else if endings.iter().any(|ending| name.ends_with(ending)) {
                 found.push(path);
             }
         }
     }
     let mut found = Vec::new();
-    collect(root(), &mut found);
+    collect(root(), endings, &mut found);
     found
 }
 
@@ -41,21 +42,113 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
+/// The names by which the headings of a document are linked to.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let words = headings.map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    words
+        .map(|heading| {
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
 #[test]
 fn every_relative_link_leads_somewhere() {
-    let documents = documents();
+    let documents = files(&[".md"]);
     assert!(documents.len() > 8, "{documents:?}");
+    let mut fragments = 0;
     for document in documents {
         let text = fs::read_to_string(&document).expect("text");
         let directory = document.parent().expect("a file has a directory");
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let file = link.split('#').next().unwrap_or_default();
-            if file.is_empty() || file.contains("://") {
+            if link.contains("://") {
                 continue;
             }
-            assert!(directory.join(file).exists(), "{}: {link}", document.display());
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => document.clone(),
+                _ => directory.join(file),
+            };
+            assert!(target.exists(), "{}: {link}", document.display());
+            if !fragment.is_empty() {
+                let headings = anchors(&fs::read_to_string(&target).expect("text"));
+                assert!(headings.contains(fragment), "{}: {link}", document.display());
+                fragments += 1;
+            }
         }
     }
+    assert!(fragments > 3, "{fragments}");
+}
+
+/// What a text names below the folders of the repository, from its root on.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    const FOLDERS: [&str; 7] = [
+        "benches/",
+        "deploy/",
+        "docs/",
+        "examples/",
+        "loadtest/",
+        "src/",
+        "tests/",
+    ];
+    let is_of_path = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    text.split(move |c| !is_of_path(c))
+        .filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)))
+        .map(|word| word.trim_end_matches('.'))
+}
+
+#[test]
+fn every_path_that_is_named_exists() {
+    let mut checked = 0;
+    // The changelog is history: what it names may be gone.
+    let mut named = files(&[".md", ".rs", ".toml", ".service", "Dockerfile", "run"]);
+    named.retain(|file| !file.ends_with("CHANGELOG.md"));
+    for file in named {
+        for path in paths(&fs::read_to_string(&file).expect("text")) {
+            assert!(root().join(path).exists(), "{}: there is no {path}", file.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "{checked}");
+}
+
+#[test]
+fn every_module_that_is_named_exists() {
+    let layers: Vec<_> = fs::read_dir(root().join("src"))
+        .expect("the sources")
+        .map(|entry| entry.expect("a readable entry").path())
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    let mut checked = 0;
+    for document in files(&[".md"]) {
+        let text = fs::read_to_string(&document).expect("text");
+        for name in quoted(&text) {
+            let parts: Vec<_> = name.split("::").collect();
+            if parts.len() < 2 || !layers.iter().any(|layer| layer == parts[0]) {
+                continue;
+            }
+            let is_module = |part: &&&str| part.starts_with(|c: char| c.is_ascii_lowercase());
+            let modules: Vec<_> = parts.iter().take_while(is_module).copied().collect();
+            let place = root().join("src").join(modules.join("/"));
+            let exists = place.is_dir() || place.with_extension("rs").exists();
+            assert!(exists, "{}: there is no {name}", document.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "{checked}");
+}
+
+#[test]
+fn one_version_of_rust_is_named_everywhere() {
+    let pinned = read("rust-toolchain.toml");
+    let (_, pinned) = pinned.split_once("channel = \"").expect("a channel");
+    let pinned = pinned.split('"').next().expect("its end");
+    let (minor, _) = pinned.rsplit_once('.').expect("three numbers");
+    assert!(read("Cargo.toml").contains(&format!("rust-version = \"{minor}\"")));
+    assert!(read("Dockerfile").contains(&format!("FROM rust:{pinned}-")));
+    assert!(read("README.md").contains(&format!("Rust {minor} ")));
 }
 
 #[test]
