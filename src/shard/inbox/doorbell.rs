@@ -4,7 +4,7 @@
 //! visible first and takes the bell second. Whatever the interleaving, either the receiver sees the message in its last
 //! look, or exactly one sender is told to wake it. At most one wake per sleep.
 //!
-//! `tests` runs this very file under loom, which tries every interleaving that the memory model allows.
+//! `doorbell_model` runs this very file under loom, which tries every interleaving that the memory model allows.
 
 use super::atomics::{AtomicBool, Ordering, fence};
 
