@@ -54,6 +54,17 @@ impl<L> Shard<L> {
         self.plan_check(at);
     }
 
+    /// Runs one event: afterwards the connections that could not take a frame during it are closed.
+    ///
+    /// Every public call that may doom a connection is one event, and no event runs within another: closing somebody
+    /// while a room is being told would change what is being gone through.
+    #[inline]
+    pub(super) fn event<T>(&mut self, now: Now, happen: impl FnOnce(&mut Self) -> T) -> T {
+        let outcome = happen(self);
+        self.settle(now);
+        outcome
+    }
+
     /// Ends the connections that could not take a frame during this event. Ending one tells its room mates, which may
     /// overrun another: the list grows while it is worked off, by each connection at most once.
     pub(super) fn settle(&mut self, now: Now) {

@@ -21,71 +21,75 @@ enum Reception {
 impl<L> Shard<L> {
     /// Serves a text message.
     pub fn on_text(&mut self, at: MemberRef, text: &str, now: Now) -> Flow {
-        self.note_activity(at, now);
-        match self.note_inbound(at, now) {
-            Reception::Served => {}
-            Reception::Proven if self.proves_text(at, text, now) => {}
-            Reception::Ignored | Reception::Proven => return Flow::Continue,
-        }
-        let limit = self.world.settings.messages.max_inbound_bytes;
-        if text.len() > limit {
-            self.refuse_too_large(at, text.len(), limit, now);
-        } else {
-            match parse(text) {
-                Ok(ClientMessage::GameData(message)) if self.may_proceed(at, now) => {
-                    self.relay_json(at, &message, now);
-                }
-                Ok(ClientMessage::GameData(_)) => {}
-                Ok(ClientMessage::Authenticate(request)) => self.authenticate(at, &request, now),
-                Ok(message) if self.may_proceed(at, now) => self.serve_in_turn(at, message, now),
-                Ok(_) => {}
-                Err(_) => self.refuse_input(
-                    at,
-                    "the message could not be read; see the protocol's list of messages",
-                    now,
-                ),
-            }
-        }
-        self.settle(now);
+        self.event(now, |shard| shard.serve_text(at, text, now));
         self.flow(at)
     }
 
     /// Serves a binary message: game data in the sender's negotiated encoding.
     pub fn on_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) -> Flow {
+        self.event(now, |shard| shard.serve_binary(at, frame, now));
+        self.flow(at)
+    }
+
+    #[inline]
+    fn serve_text(&mut self, at: MemberRef, text: &str, now: Now) {
+        self.note_activity(at, now);
+        match self.note_inbound(at, now) {
+            Reception::Served => {}
+            Reception::Proven if self.proves_text(at, text, now) => {}
+            Reception::Ignored | Reception::Proven => return,
+        }
+        let limit = self.world.settings.messages.max_inbound_bytes;
+        if text.len() > limit {
+            return self.refuse_too_large(at, text.len(), limit, now);
+        }
+        match parse(text) {
+            Ok(ClientMessage::GameData(message)) if self.may_proceed(at, now) => {
+                self.relay_json(at, &message, now);
+            }
+            Ok(ClientMessage::GameData(_)) => {}
+            Ok(ClientMessage::Authenticate(request)) => self.authenticate(at, &request, now),
+            Ok(message) if self.may_proceed(at, now) => self.serve_in_turn(at, message, now),
+            Ok(_) => {}
+            Err(_) => self.refuse_input(
+                at,
+                "the message could not be read; see the protocol's list of messages",
+                now,
+            ),
+        }
+    }
+
+    #[inline]
+    fn serve_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) {
         let payload = match self.note_inbound(at, now) {
             Reception::Served => frame,
             Reception::Proven => match self.proven_payload(at, frame, now) {
                 Some(payload) => payload,
-                None => return Flow::Continue,
+                None => return,
             },
-            Reception::Ignored => return Flow::Continue,
+            Reception::Ignored => return,
         };
         let limit = self.world.settings.messages.max_inbound_bytes;
-        let Some(format) = self
-            .post
-            .connections
-            .get(at)
-            .map(|connection| connection.session.dialect().format)
-        else {
-            return Flow::Continue;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
         };
-        if self.may_proceed(at, now) {
-            let counts = if format == GameDataFormat::Json {
-                let advice = "binary messages need a binary game_data_format; negotiate one in Authenticate";
-                self.refuse_input(at, advice, now);
-                true
-            } else if payload.len() > limit {
-                self.refuse_too_large(at, payload.len(), limit, now);
-                false
-            } else {
-                self.relay_binary(at, format, payload, now)
-            };
-            if counts {
-                self.note_activity(at, now);
-            }
+        let format = connection.session.dialect().format;
+        if !self.may_proceed(at, now) {
+            return;
         }
-        self.settle(now);
-        self.flow(at)
+        let counts = if format == GameDataFormat::Json {
+            let advice = "binary messages need a binary game_data_format; negotiate one in Authenticate";
+            self.refuse_input(at, advice, now);
+            true
+        } else if payload.len() > limit {
+            self.refuse_too_large(at, payload.len(), limit, now);
+            false
+        } else {
+            self.relay_binary(at, format, payload, now)
+        };
+        if counts {
+            self.note_activity(at, now);
+        }
     }
 
     /// Notes that a control frame arrived: a sign of life.

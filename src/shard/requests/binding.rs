@@ -61,6 +61,5 @@ impl<L> Shard<L> {
         } else {
             self.refuse(at, &message, code, now);
         }
-        self.settle(now);
     }
 }
