@@ -119,7 +119,7 @@ impl Rig {
         self.shard.take_dirty(&mut Vec::new());
         self.now_ms += 1_000;
         let now = self.now();
-        self.shard.tick(now);
+        self.shard.tick(&(), now);
         assert_eq!((self.shard.connections(), self.shard.rooms()), (0, 0));
         held
     }

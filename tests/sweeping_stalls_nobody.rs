@@ -97,7 +97,7 @@ impl Rig {
     fn tick_adds(&mut self, of: fn(&signal_fish_relay::shard::CounterSet) -> u64) -> u64 {
         self.passes(10);
         let before = self.count(of);
-        self.shard.tick(self.now);
+        self.shard.tick(&(), self.now);
         self.count(of) - before
     }
 }
@@ -156,7 +156,7 @@ fn silent_connections_are_looked_at_a_few_at_a_time() {
     let mut closed = Vec::new();
     for _ in 0..3 {
         rig.passes(10);
-        rig.shard.tick(rig.now);
+        rig.shard.tick(&(), rig.now);
         let mut dirty = Vec::new();
         rig.shard.take_dirty(&mut dirty);
         closed.push(dirty.len());

@@ -54,20 +54,25 @@ impl<L> Shard<L> {
         self.plan_check(at);
     }
 
-    /// Runs one event: afterwards the connections that could not take a frame during it are closed.
+    /// Runs one event: afterwards those are closed who could not take a frame during it.
     ///
-    /// Every public call that may doom a connection is one event, and no event runs within another: closing somebody
-    /// while a room is being told would change what is being gone through.
+    /// Every public call that may doom a connection is one event, and none runs within another: whoever goes through a
+    /// room must not find somebody closed meanwhile.
     #[inline]
     pub(super) fn event<T>(&mut self, now: Now, happen: impl FnOnce(&mut Self) -> T) -> T {
+        debug_assert!(
+            self.post.doomed.is_empty(),
+            "doomed outside of every event, or in one around this"
+        );
         let outcome = happen(self);
-        self.settle(now);
+        self.close_doomed(now);
+        debug_assert!(self.post.doomed.is_empty(), "an event leaves nobody doomed");
         outcome
     }
 
     /// Ends the connections that could not take a frame during this event. Ending one tells its room mates, which may
     /// overrun another: the list grows while it is worked off, by each connection at most once.
-    pub(super) fn settle(&mut self, now: Now) {
+    fn close_doomed(&mut self, now: Now) {
         while let Some((at, code)) = self.post.doomed.pop() {
             let farewell = match code {
                 CloseCode::SlowConsumer => Some(("you did not read fast enough", ErrorCode::SlowConsumer)),

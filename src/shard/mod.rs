@@ -68,6 +68,7 @@ use self::state::gallery_news::NewsList;
 use self::state::rooms::Rooms;
 use self::state::share::Turn;
 use self::state::sweep::Sweep;
+use crate::protocol::CloseCode;
 use crate::room::MemberRef;
 use crate::session::AccessPolicy;
 
@@ -84,6 +85,8 @@ pub struct Shard<L> {
     access: Arc<AccessPolicy>,
     access_revision: u64,
     departing: Vec<MemberRef>,
+    /// Connections for which too much waits: closed once the round of sends is over.
+    overrun: Vec<(MemberRef, CloseCode)>,
     /// The outposts here, of rooms that live anywhere.
     outposts: Outposts,
     /// Connections whose question to another shard was answered.
@@ -118,6 +121,7 @@ impl<L> Shard<L> {
             access,
             access_revision,
             departing: Vec::new(),
+            overrun: Vec::new(),
             outposts: Outposts::default(),
             resumed: Vec::new(),
             ended: Vec::new(),

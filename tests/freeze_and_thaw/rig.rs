@@ -232,7 +232,7 @@ impl Rig {
                     self.elapsed_ms += BEAT_MS;
                     let now = self.now();
                     for shard in &mut self.shards {
-                        shard.tick(now);
+                        shard.tick(&(), now);
                     }
                     self.turn();
                 }
@@ -273,7 +273,7 @@ impl Rig {
                 }
             }
             for number in 0..self.shards.len() {
-                self.shards[number].serve_outposts(now);
+                self.shards[number].serve_waiting(now);
                 for at in self.shards[number].take_resumed() {
                     self.resume(number, at);
                 }

@@ -53,7 +53,7 @@ impl<K: Kernel> Pump<K> {
         }
         self.serve_line(now);
         self.read_mail(now);
-        self.shard.serve_outposts(now);
+        self.shard.serve_waiting(now);
         self.resume_answered(now);
         self.hand_over(now);
         self.post_letters(now);
@@ -176,7 +176,7 @@ impl<K: Kernel> Pump<K> {
         }
         // Not the next multiple: after a long turn there is nothing to catch up with.
         self.next_tick = moment + self.settings.tick;
-        self.shard.judge(&Facts, now);
+        self.shard.tick(&Facts, now);
         self.release_paced(now);
         let expired = self.greetings.expire(now.mono_ms);
         let load = Load {

@@ -25,12 +25,14 @@ impl<L> Shard<L> {
         let at = self.post.connections.insert(connection);
         self.post.counters.connections.add(1);
         self.plan_check(at);
-        if let Some(nonce) = nonce {
-            self.challenge(at, &nonce, now);
-        }
-        if is_admitted {
-            self.refuse_old_endpoint(at, now);
-        }
+        self.event(now, |shard| {
+            if let Some(nonce) = nonce {
+                shard.challenge(at, &nonce, now);
+            }
+            if is_admitted {
+                shard.refuse_old_endpoint(at, now);
+            }
+        });
         at
     }
 }

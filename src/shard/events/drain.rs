@@ -22,10 +22,11 @@ impl<L> Shard<L> {
             deadline_ms: now.wall.unix_ms().saturating_add(grace_ms),
             retry_after_secs: (grace_ms > 0).then_some((grace_ms / 1_000).max(1)),
         });
-        for at in self.everybody() {
-            self.tell_of_drain(at, now);
-        }
-        self.settle(now);
+        self.event(now, |shard| {
+            for at in shard.everybody() {
+                shard.tell_of_drain(at, now);
+            }
+        });
     }
 
     /// Closes everybody within `span_ms`, each room at a moment of its own so that its game does not crumble, and each
@@ -78,10 +79,11 @@ impl<L> Shard<L> {
     pub fn close_all(&mut self, now: Now) {
         self.world.begin_drain();
         self.drain.leaves_untold = true;
-        for at in self.everybody() {
-            self.dismiss(at, now);
-        }
-        self.settle(now);
+        self.event(now, |shard| {
+            for at in shard.everybody() {
+                shard.dismiss(at, now);
+            }
+        });
     }
 
     fn everybody(&self) -> Vec<MemberRef> {

@@ -9,12 +9,11 @@ use crate::shard::world::now::Now;
 impl<L> Shard<L> {
     /// Takes a connection out, whatever it was doing; its room mates are told. Dropping the link ends it.
     pub fn remove(&mut self, at: MemberRef, now: Now) -> Option<L> {
-        self.vacate(at, self.keeps_seat(None), now);
+        self.event(now, |shard| shard.vacate(at, shard.keeps_seat(None), now));
         let connection = self.post.connections.remove(at)?;
         let lost = connection.outbox.unsent_frames() as u64;
         self.post.counters.lost_frames.add(lost);
         self.post.counters.disconnections.add(1);
-        self.settle(now);
         Some(connection.link)
     }
 
@@ -22,9 +21,8 @@ impl<L> Shard<L> {
     /// they are told counts against the room's share.
     pub fn end(&mut self, at: MemberRef, now: Now) {
         let (room, queued_before) = (self.room_of(at), self.post.queued_bytes);
-        self.vacate(at, self.keeps_seat(None), now);
+        self.event(now, |shard| shard.vacate(at, shard.keeps_seat(None), now));
         self.ended.push(at);
-        self.settle(now);
         if let Some(room) = room {
             let queued = (self.post.queued_bytes - queued_before) as usize;
             self.rooms.charge_turn(room, &mut self.turn, queued);
@@ -40,18 +38,20 @@ impl<L> Shard<L> {
 
     /// Ends a connection for breaking the rules, and whoever cannot take the news of it.
     pub fn end_with(&mut self, at: MemberRef, code: CloseCode, now: Now) {
-        self.close(at, code, None, now);
-        self.settle(now);
+        self.event(now, |shard| shard.close(at, code, None, now));
     }
 
     /// Ends a connection with a close frame that gives no code, as the protocol has it for refused admissions.
     pub fn close_without_code(&mut self, at: MemberRef, farewell: (&str, ErrorCode), now: Now) {
-        self.close_with(at, None, Some(farewell), now);
-        self.settle(now);
+        self.event(now, |shard| shard.close_with(at, None, Some(farewell), now));
     }
 
     /// Serves a close frame. `payload` is valid and comes back unchanged, unless the server had closed first.
     pub fn on_peer_close(&mut self, at: MemberRef, payload: &[u8], now: Now) {
+        self.event(now, |shard| shard.serve_close(at, payload, now));
+    }
+
+    fn serve_close(&mut self, at: MemberRef, payload: &[u8], now: Now) {
         if let Some(connection) = self.post.connections.get_mut(at)
             && let State::Closing { peer_has_closed, .. } = &mut connection.state
         {
@@ -77,6 +77,5 @@ impl<L> Shard<L> {
             .encode(Opcode::Close, |out| out.extend_from_slice(payload));
         self.post.deliver_last(at, &frame, now.mono_ms);
         self.plan_check(at);
-        self.settle(now);
     }
 }

@@ -1,6 +1,6 @@
 //! What leaves at the end of a turn.
 
-use crate::protocol::CloseCode;
+use crate::protocol::{CloseCode, Opcode};
 use crate::room::MemberRef;
 use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
@@ -119,7 +119,7 @@ impl<L> Shard<L> {
         connection.account.note_wait();
         connection.uptake.note_full(progress, now.mono_ms);
         if !connection.is_closing() && slow_reader::is_beyond_help(connection, &self.world.settings, counters) {
-            post::doom(connection, at, CloseCode::SlowConsumer, &mut self.post.doomed);
+            post::doom(connection, at, CloseCode::SlowConsumer, &mut self.overrun);
         }
         self.plan_check(at);
         AfterSend::AwaitWritable
@@ -127,7 +127,7 @@ impl<L> Shard<L> {
 
     /// Closes those for whom too much waits after they were offered it. Call it after the outcomes of a round of sends.
     pub fn close_overrun(&mut self, now: Now) {
-        self.settle(now);
+        self.event(now, |shard| shard.post.doomed.append(&mut shard.overrun));
     }
 
     /// A socket that was full can take bytes again.
@@ -143,7 +143,6 @@ impl<L> Shard<L> {
 
     /// Queues a WebSocket control frame towards a connection: the answer to a ping.
     pub fn pong(&mut self, at: MemberRef, payload: &[u8], now: Now) {
-        use crate::protocol::Opcode;
         let Some(connection) = self.post.connections.get(at) else {
             return;
         };
@@ -157,7 +156,6 @@ impl<L> Shard<L> {
             .encode(Opcode::Pong, |out| out.extend_from_slice(payload));
         let mark = FrameMark::in_order(now.mono_ms);
         // Under the caps like everything else: a flood of pings from a client that reads nothing ends that client.
-        self.post.deliver(at, &frame, mark, &self.world.settings);
-        self.settle(now);
+        self.event(now, |shard| shard.post.deliver(at, &frame, mark, &shard.world.settings));
     }
 }

@@ -56,20 +56,22 @@ impl<L> Shard<L> {
     /// Takes in a connection that moved here, and does what it came for. The caller then serves the bytes in its link.
     pub fn receive(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
         self.post.counters.hops_received.add(1);
-        let (at, errand) = self.settle_in(transfer, now);
-        self.arrive(at, &errand, now);
-        self.settle(now);
-        at
+        self.event(now, |shard| {
+            let (at, errand) = shard.settle_in(transfer, now);
+            shard.arrive(at, &errand, now);
+            at
+        })
     }
 
     /// Takes back a connection that the other shard had no room for. The client may try again.
     pub fn take_back(&mut self, transfer: Transfer<L>, now: Now) -> MemberRef {
         self.post.counters.hops_refused.add(1);
-        let (at, errand) = self.settle_in(transfer, now);
-        let reason = "the room's server core is overloaded; try again in a moment";
-        self.reply(at, &errand.refusal(reason, ErrorCode::ServiceUnavailable), now);
-        self.settle(now);
-        at
+        self.event(now, |shard| {
+            let (at, errand) = shard.settle_in(transfer, now);
+            let reason = "the room's server core is overloaded; try again in a moment";
+            shard.reply(at, &errand.refusal(reason, ErrorCode::ServiceUnavailable), now);
+            at
+        })
     }
 
     fn settle_in(&mut self, transfer: Transfer<L>, now: Now) -> (MemberRef, Box<Errand>) {

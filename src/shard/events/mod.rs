@@ -11,3 +11,4 @@ pub(super) mod reading;
 pub(super) mod sweep;
 pub(super) mod tick;
 pub(super) mod turn;
+pub(super) mod waiting;

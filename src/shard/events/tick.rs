@@ -5,19 +5,16 @@ use crate::shard::events::deadlines::LinkFacts;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
-    /// [`judge`](Self::judge) for callers whose links have nothing to tell.
-    pub fn tick(&mut self, now: Now) {
-        self.judge(&(), now);
-    }
-
-    /// Does what time demands: deadlines of connections, expiry of rooms. Call it every few milliseconds, after everything
-    /// that had arrived by then was served and everybody was offered what waits.
-    pub fn judge(&mut self, links: &impl LinkFacts<L>, now: Now) {
-        self.renew_access();
-        self.check_deadlines(links, now);
-        self.tell_waiting_news(now);
-        self.sweep(now);
-        self.settle(now);
+    /// Does what time demands: connections are judged by their deadlines, rooms expire, news that waited for its moment is
+    /// told. Call it every few milliseconds, after everything that had arrived by then was served and everybody was offered
+    /// what waits. Links that have nothing to tell are `&()`.
+    pub fn tick(&mut self, links: &impl LinkFacts<L>, now: Now) {
+        self.event(now, |shard| {
+            shard.renew_access();
+            shard.check_deadlines(links, now);
+            shard.tell_waiting_news(now);
+            shard.sweep(now);
+        });
     }
 
     /// When [`tick`](Self::tick) next has something to do.

@@ -111,10 +111,11 @@ impl<L> Shard<L> {
     /// or [add](FrozenShard::add_transfer) them, and no [letter](Self::has_letters) either, here or on the way: [write](Self::hurry_letters)
     /// and deliver them until none is left. Connections that were [over](Self::take_ended) end here; those at outposts thaw at home.
     pub fn freeze<R>(mut self, now: Now, mut freeze_link: impl FnMut(L) -> R) -> FrozenShard<R> {
-        self.search_codes_wholly(now);
-        self.hurry_news_here(now);
-        self.serve_outposts_wholly(now);
-        self.settle(now);
+        self.event(now, |shard| {
+            shard.search_codes_wholly(now);
+            shard.hurry_news_here(now);
+            shard.serve_outposts_wholly(now);
+        });
         for at in self.take_ended(usize::MAX) {
             self.remove(at, now);
         }

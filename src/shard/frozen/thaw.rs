@@ -64,6 +64,16 @@ impl<L> Shard<L> {
         }
         let vacant: Vec<_> = rooms.values().flat_map(|room| self.relink(*room, &places)).collect();
         self.world.publish_load(self.id, self.rooms.members());
+        self.event(now, |shard| shard.go_on_thawed(vacant, thawed, now))
+    }
+
+    /// Frees the places of those who did not come along, and does what the others were about to do.
+    fn go_on_thawed(
+        &mut self,
+        vacant: Vec<(MemberRef, RoomRef)>,
+        thawed: Vec<(MemberRef, Next)>,
+        now: Now,
+    ) -> Vec<MemberRef> {
         for (at, room) in vacant {
             self.vacate_seat(at, room, false, now);
             self.end_watching(room, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
@@ -81,7 +91,6 @@ impl<L> Shard<L> {
             }
             taken_in.push(at);
         }
-        self.settle(now);
         taken_in
     }
 

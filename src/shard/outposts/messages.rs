@@ -30,8 +30,8 @@ impl<L> Shard<L> {
                 let Asker { at, player, .. } = application.asker;
                 let reason = "the room's server core is overloaded; try again in a moment".to_owned();
                 let error_code = ErrorCode::ServiceUnavailable;
-                self.hear_answer(at, player, Answer::Refused { reason, error_code }, now);
-                self.settle(now);
+                let answer = Answer::Refused { reason, error_code };
+                self.event(now, |shard| shard.hear_answer(at, player, answer, now));
             }
             body => self.post.couriers.take_back(Letter { body, ..letter }),
         }
@@ -49,10 +49,15 @@ impl<L> Shard<L> {
         self.post.branches.is_open() || !self.post.couriers.is_empty()
     }
 
-    /// Reads a letter that came for this shard. Serve [outposts](Self::serve_outposts) in the same turn.
+    /// Reads a letter that came for this shard. What it brings is done by [`serve_waiting`](Self::serve_waiting), in the
+    /// same turn.
     pub fn read_letter(&mut self, letter: Letter, now: Now) {
         debug_assert_eq!(letter.target, self.id, "a letter is read where it goes");
-        match letter.body {
+        self.event(now, |shard| shard.read(letter.body, now));
+    }
+
+    fn read(&mut self, body: Body, now: Now) {
+        match body {
             Body::Ask(application) => self.answer_application(*application, now),
             Body::Told { at, player, answer } => self.hear_answer(at, player, answer, now),
             Body::ToOutpost { room, mail } => self.outposts.receive(room, mail),
@@ -74,7 +79,6 @@ impl<L> Shard<L> {
             }
             Body::SignOfLife { room, heard_ms } => self.post.branches.note_heard(room, heard_ms),
         }
-        self.settle(now);
     }
 
     /// What becomes of a connection that asked for a place.

@@ -42,12 +42,9 @@ impl<L> Shard<L> {
         self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
     }
 
-    /// Does for those who wait what a turn allows: watchers are told what has come for them, searches for codes go on. Call
-    /// it every turn, after the letters were read and before those who were [answered](Self::take_resumed) go on.
-    pub fn serve_outposts(&mut self, now: Now) {
-        self.search_codes(now);
+    /// Tells watchers what has come for them, as far as a turn allows.
+    pub(in crate::shard) fn serve_outposts(&mut self, now: Now) {
         self.serve_outposts_within(FRAMES_PER_TURN, now);
-        self.settle(now);
     }
 
     /// The same without a bound.
@@ -55,7 +52,6 @@ impl<L> Shard<L> {
         self.outposts.release(u64::MAX);
         while self.outposts.has_mail() {
             self.serve_outposts_within(usize::MAX, now);
-            self.settle(now);
         }
     }
 

@@ -96,7 +96,6 @@ impl<L> Shard<L> {
             least: least.number(),
         };
         self.refuse_handshake(at, &refusal, now);
-        self.settle(now);
     }
 
     fn refuse_handshake(&mut self, at: MemberRef, refusal: &HandshakeRefusal, now: Now) {

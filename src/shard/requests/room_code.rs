@@ -172,7 +172,7 @@ mod tests {
                 searches.map(|search| search.draw.drawn).sum()
             };
             let before = drawn(&shard);
-            shard.serve_outposts(NOW);
+            shard.serve_waiting(NOW);
             assert!(drawn(&shard) <= before + DRAWS_PER_TURN);
             resumed += shard.take_resumed().len();
             turns += 1;
@@ -190,7 +190,7 @@ mod tests {
         for at in waiting {
             shard.remove(at, NOW);
         }
-        shard.serve_outposts(NOW);
+        shard.serve_waiting(NOW);
         assert!(shard.code_searches.is_empty());
         assert_eq!(shard.code_searches.draws_left, DRAWS_PER_TURN);
     }
