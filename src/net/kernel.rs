@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::greeting::GreetingRef;
 use crate::room::MemberRef;
 use crate::shard::{Now, SendOutcome};
 
@@ -19,7 +20,7 @@ pub enum Token {
     /// Other threads want attention.
     Wakeup,
     /// A socket that has not been upgraded.
-    Greeting(MemberRef),
+    Greeting(GreetingRef),
     /// A connection of the shard.
     Connection(MemberRef),
 }

@@ -20,6 +20,7 @@ mod system;
 pub mod websocket;
 
 pub use clock::Clock;
+pub use greeting::GreetingRef;
 pub use kernel::{Interest, Kernel, Readiness, Received, Stream, Token, Waited};
 pub use link::Link;
 pub use listener::Listener;

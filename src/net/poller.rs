@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kernel::{Interest, Readiness, Token, Waited};
-use crate::room::MemberRef;
-use crate::shard::Wake;
+use crate::shard::{TableKey, Wake};
 
 const GREETING: u64 = 1 << 62;
 const LISTENER: u64 = 2 << 62;
@@ -18,28 +17,31 @@ const KIND: u64 = 3 << 62;
 
 impl Token {
     fn pack(self) -> u64 {
-        // Generations have thirty bits, so the two highest are free for the kind.
-        let place = |at: MemberRef| u64::from(at.index) | (u64::from(at.generation) << 32);
         match self {
-            Self::Connection(at) => place(at),
-            Self::Greeting(at) => GREETING | place(at),
+            Self::Connection(at) => pack_key(at),
+            Self::Greeting(at) => GREETING | pack_key(at),
             Self::Listener(number) => LISTENER | u64::from(number),
             Self::Wakeup => WAKEUP,
         }
     }
 
     fn unpack(packed: u64) -> Self {
-        let at = MemberRef {
-            index: packed as u32,
-            generation: ((packed & !KIND) >> 32) as u32,
-        };
         match packed & KIND {
-            GREETING => Self::Greeting(at),
+            GREETING => Self::Greeting(unpack_key(packed)),
             LISTENER => Self::Listener(packed as u32),
             WAKEUP => Self::Wakeup,
-            _ => Self::Connection(at),
+            _ => Self::Connection(unpack_key(packed)),
         }
     }
+}
+
+/// Generations have thirty bits, so the two highest are free for the kind.
+fn pack_key(at: impl TableKey) -> u64 {
+    u64::from(at.index()) | (u64::from(at.generation()) << 32)
+}
+
+fn unpack_key<K: TableKey>(packed: u64) -> K {
+    K::new(packed as u32, ((packed & !KIND) >> 32) as u32)
 }
 
 /// The epoll set of one shard.
@@ -206,7 +208,9 @@ mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
+    use super::super::greeting::GreetingRef;
     use super::*;
+    use crate::room::MemberRef;
 
     const NO_TIME: Duration = Duration::ZERO;
     const AT: MemberRef = MemberRef {
@@ -219,7 +223,7 @@ mod tests {
         for token in [
             Token::Listener(3),
             Token::Wakeup,
-            Token::Greeting(AT),
+            Token::Greeting(GreetingRef::new(AT.index, AT.generation)),
             Token::Connection(AT),
         ] {
             assert_eq!(Token::unpack(token.pack()), token);

@@ -10,8 +10,9 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, PlayerId, RoomId, ServerMessage};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::exchange::message::{Asker, Body, Letter};
-use crate::shard::state::connection::{Place, RoomRef};
+use crate::shard::state::connection::Place;
 use crate::shard::state::gallery_news::News;
+use crate::shard::state::rooms::RoomRef;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::now::Now;
 

@@ -6,7 +6,8 @@ use super::Shard;
 use crate::protocol::{PlayerId, ProtocolVersion, RoomCode, RoomId};
 use crate::room::{MemberRef, Room};
 use crate::shard::outbox::Outbox;
-use crate::shard::state::connection::{Connection, Place, RoomRef, State};
+use crate::shard::state::connection::{Connection, Place, State};
+use crate::shard::state::rooms::RoomRef;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::slots::Slot;
 

@@ -2,7 +2,8 @@
 
 use super::Shard;
 use crate::room::MemberRef;
-use crate::shard::state::connection::{Place, RoomRef};
+use crate::shard::state::connection::Place;
+use crate::shard::state::rooms::RoomRef;
 
 impl<L> Shard<L> {
     pub(super) fn take_seat(&mut self, at: MemberRef, room: RoomRef) {

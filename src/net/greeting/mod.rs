@@ -6,6 +6,7 @@
 //! floods displaces itself first. Must never read or write a socket.
 
 mod crowds;
+mod key;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use self::crowds::{Crowds, Source};
+pub use self::key::GreetingRef;
 use crate::room::MemberRef;
 use crate::shard::Table;
 
@@ -76,10 +78,10 @@ impl<S> fmt::Debug for Greeting<S> {
 /// The greetings of one shard, and when each has lasted long enough.
 #[derive(Debug)]
 pub(super) struct Greetings<S> {
-    table: Table<Greeting<S>>,
+    table: Table<GreetingRef, Greeting<S>>,
     limits: GreetingLimits,
     crowds: Crowds,
-    deadlines: BTreeSet<(u64, MemberRef)>,
+    deadlines: BTreeSet<(u64, GreetingRef)>,
     /// How many were read in this turn.
     served: usize,
     arrivals: u64,
@@ -106,7 +108,7 @@ impl<S> Greetings<S> {
     }
 
     /// Takes a socket in. Where its source has its share, or all places are taken, another one makes way.
-    pub(super) fn insert(&mut self, socket: S, address: IpAddr, now_ms: u64) -> MemberRef {
+    pub(super) fn insert(&mut self, socket: S, address: IpAddr, now_ms: u64) -> GreetingRef {
         let source = Source::of(address);
         let share = (self.limits.sockets / 2).max(1);
         if self.crowds.count(source) >= share {
@@ -137,7 +139,7 @@ impl<S> Greetings<S> {
         self.displace(self.crowds.oldest_of_heaviest())
     }
 
-    fn displace(&mut self, at: Option<MemberRef>) -> bool {
+    fn displace(&mut self, at: Option<GreetingRef>) -> bool {
         let displaced = at.and_then(|at| self.remove(at)).is_some();
         self.displaced += u64::from(displaced);
         displaced
@@ -148,11 +150,11 @@ impl<S> Greetings<S> {
         self.displaced
     }
 
-    pub(super) fn get_mut(&mut self, at: MemberRef) -> Option<&mut Greeting<S>> {
+    pub(super) fn get_mut(&mut self, at: GreetingRef) -> Option<&mut Greeting<S>> {
         self.table.get_mut(at)
     }
 
-    pub(super) fn remove(&mut self, at: MemberRef) -> Option<Greeting<S>> {
+    pub(super) fn remove(&mut self, at: GreetingRef) -> Option<Greeting<S>> {
         let greeting = self.table.remove(at)?;
         self.deadlines.remove(&(greeting.deadline_ms, at));
         self.crowds.remove(Source::of(greeting.address), greeting.arrival);
@@ -160,7 +162,7 @@ impl<S> Greetings<S> {
     }
 
     /// Notes that a socket has its answer: it is kept for a short while, so that the peer can read it.
-    pub(super) fn note_answered(&mut self, at: MemberRef, now_ms: u64) {
+    pub(super) fn note_answered(&mut self, at: GreetingRef, now_ms: u64) {
         let Some(greeting) = self.table.get_mut(at) else { return };
         self.deadlines.remove(&(greeting.deadline_ms, at));
         greeting.is_answered = true;

@@ -28,7 +28,7 @@ impl Desk {
         }
     }
 
-    fn comes(&mut self, from: u8) -> (MemberRef, Weak<()>) {
+    fn comes(&mut self, from: u8) -> (GreetingRef, Weak<()>) {
         let socket = Socket::default();
         let seen = Rc::downgrade(&socket);
         self.now_ms += 1;

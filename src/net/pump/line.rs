@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::super::greeting::GreetingRef;
 use crate::room::MemberRef;
 
 /// Somebody with bytes to be read or served.
@@ -10,7 +11,7 @@ pub(super) enum Waiting {
     /// A connection of the shard.
     Connection(MemberRef),
     /// A socket that has not been upgraded.
-    Greeting(MemberRef),
+    Greeting(GreetingRef),
 }
 
 /// The line. Who stands in it knows so, and is not put in again: it holds at most as many as there are sockets.

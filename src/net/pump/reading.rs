@@ -1,6 +1,7 @@
 //! From the line of those who wait to the shard that serves them.
 
 use super::super::conversation;
+use super::super::greeting::GreetingRef;
 use super::super::kernel::{Kernel, Received, Stream};
 use super::Pump;
 use super::line::Waiting;
@@ -23,7 +24,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// A socket that has not been upgraded has something to read, or has ended.
-    pub(super) fn note_greeting(&mut self, at: MemberRef) {
+    pub(super) fn note_greeting(&mut self, at: GreetingRef) {
         if let Some(greeting) = self.greetings.get_mut(at)
             && !std::mem::replace(&mut greeting.is_in_line, true)
         {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::super::conversation;
+use super::super::greeting::GreetingRef;
 use super::super::http::Answer;
 use super::super::kernel::{Interest, Kernel, Received, Stream, Token};
 use super::super::link::Link;
@@ -76,7 +77,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Reads a socket that has not been upgraded, and answers it once its request is whole.
-    pub(super) fn greet(&mut self, at: MemberRef, now: Now) {
+    pub(super) fn greet(&mut self, at: GreetingRef, now: Now) {
         if !self.greetings.may_serve() {
             return self.line.pass_over(Waiting::Greeting(at));
         }
@@ -153,7 +154,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Sends an answer after which nothing follows.
-    fn answer_greeting(&mut self, at: MemberRef, response: &[u8], now: Now) {
+    fn answer_greeting(&mut self, at: GreetingRef, response: &[u8], now: Now) {
         if let Some(greeting) = self.greetings.get_mut(at) {
             // An answer fits into an empty socket; a peer for which it does not has not read and need not know.
             greeting.socket.send(response);

@@ -8,7 +8,7 @@ use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
 use crate::shard::refusal::{Failure, draining, no_such_room};
-use crate::shard::state::connection::RoomRef;
+use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::transfer::JoinErrand;
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;

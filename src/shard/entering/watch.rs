@@ -5,8 +5,9 @@ use crate::room::{Member, MemberRef, Spot, Visitor};
 use crate::shard::Shard;
 use crate::shard::exchange::message::{Asker, OutpostMail};
 use crate::shard::refusal::{Failure, no_such_room};
-use crate::shard::state::connection::{Ask, Place, RoomRef, State};
+use crate::shard::state::connection::{Ask, Place, State};
 use crate::shard::state::gallery_news::News;
+use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::transfer::WatchErrand;
 use crate::shard::world::now::Now;
 

@@ -8,7 +8,8 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, ServerMessage};
 use crate::room::{Member, MemberRef, Watcher};
 use crate::shard::Shard;
-use crate::shard::state::connection::{Place, RoomRef};
+use crate::shard::state::connection::Place;
+use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::sweep::Sweep;
 use crate::shard::world::now::Now;
 

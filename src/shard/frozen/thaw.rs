@@ -8,7 +8,8 @@ use crate::protocol::{PlayerId, RoomId};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::frozen::deal::Portion;
 use crate::shard::frozen::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState};
-use crate::shard::state::connection::{Connection, Place, Probe, RoomRef, State};
+use crate::shard::state::connection::{Connection, Place, Probe, State};
+use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::transfer::Errand;
 use crate::shard::{Now, Shard};
 

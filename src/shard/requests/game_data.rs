@@ -10,7 +10,7 @@ use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFor
 use crate::room::MemberRef;
 use crate::shard::Shard;
 use crate::shard::outbox::{FrameMark, FrameOrigin, Lane};
-use crate::shard::state::connection::RoomRef;
+use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::share::FRAME_COST_BYTES;
 use crate::shard::world::now::Now;
 

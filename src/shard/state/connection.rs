@@ -7,7 +7,8 @@ use crate::session::Session;
 use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
 use crate::shard::state::free_rate::FreeRate;
-use crate::shard::state::table::Table;
+use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::table::{Table, TableKey};
 use crate::shard::state::transfer::{Errand, WatchErrand};
 use crate::shard::state::uptake::Uptake;
 use crate::shard::world::admission::ConnectionPermit;
@@ -63,10 +64,6 @@ pub struct Connection<L> {
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(in crate::shard) permit: Option<ConnectionPermit>,
 }
-
-/// A room's place on its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RoomRef(pub(in crate::shard) MemberRef);
 
 /// In which room a connection is, and as what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,4 +221,18 @@ impl<L> Moments for Connection<L> {
 }
 
 /// Every connection of a shard.
-pub(in crate::shard) type Connections<L> = Table<Connection<L>>;
+pub(in crate::shard) type Connections<L> = Table<MemberRef, Connection<L>>;
+
+impl TableKey for MemberRef {
+    fn new(index: u32, generation: u32) -> Self {
+        Self { index, generation }
+    }
+
+    fn index(self) -> u32 {
+        self.index
+    }
+
+    fn generation(self) -> u32 {
+        self.generation
+    }
+}

@@ -2,12 +2,32 @@
 
 use crate::protocol::{AppId, PlayerId, RoomCode};
 use crate::room::Room;
-use crate::shard::state::connection::RoomRef;
 use crate::shard::state::gallery_news::GalleryNews;
 use crate::shard::state::share::{Share, Turn};
-use crate::shard::state::table::Table;
+use crate::shard::state::table::{Table, TableKey};
 use crate::shard::world::admission::RoomPermit;
 use crate::shard::world::slots::{NameHash, SLOT_COUNT, Slot};
+
+/// A room's place on its shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoomRef {
+    index: u32,
+    generation: u32,
+}
+
+impl TableKey for RoomRef {
+    fn new(index: u32, generation: u32) -> Self {
+        Self { index, generation }
+    }
+
+    fn index(self) -> u32 {
+        self.index
+    }
+
+    fn generation(self) -> u32 {
+        self.generation
+    }
+}
 
 /// A room with its place in the process-wide count.
 #[derive(Debug)]
@@ -24,7 +44,7 @@ struct Home {
 /// The rooms of one shard.
 #[derive(Debug)]
 pub(in crate::shard) struct Rooms {
-    homes: Table<Home>,
+    homes: Table<RoomRef, Home>,
     /// The rooms of each slot. No map of names would do: the slots are one already, under a key that no client knows, and
     /// this one never grows as a whole, which at 14,336 rooms took a turn of 2 ms.
     by_slot: Box<[Vec<(NameHash, RoomRef)>]>,
@@ -78,7 +98,7 @@ impl Rooms {
 
     /// The room in one of the places.
     pub(in crate::shard) fn in_place(&self, place: usize) -> Option<RoomRef> {
-        self.homes.holder_of(place).map(RoomRef)
+        self.homes.holder_of(place)
     }
 
     /// The room of a slot that keeps a record of an absent player.
@@ -88,28 +108,28 @@ impl Rooms {
     }
 
     pub(in crate::shard) fn get(&self, at: RoomRef) -> Option<&Room> {
-        self.homes.get(at.0).map(|home| &home.room)
+        self.homes.get(at).map(|home| &home.room)
     }
 
     pub(in crate::shard) fn get_mut(&mut self, at: RoomRef) -> Option<&mut Room> {
-        self.homes.get_mut(at.0).map(|home| &mut home.room)
+        self.homes.get_mut(at).map(|home| &mut home.room)
     }
 
     /// Notes how much a room has put into outboxes.
     pub(in crate::shard) fn charge_turn(&mut self, at: RoomRef, turn: &mut Turn, bytes: usize) {
-        if let Some(home) = self.homes.get_mut(at.0) {
+        if let Some(home) = self.homes.get_mut(at) {
             turn.charge(&mut home.share, bytes);
         }
     }
 
     /// Whether a room has used up its share of the turn.
     pub(in crate::shard) fn has_used_up(&self, at: RoomRef, turn: &Turn) -> bool {
-        self.homes.get(at.0).is_some_and(|home| turn.has_used_up(&home.share))
+        self.homes.get(at).is_some_and(|home| turn.has_used_up(&home.share))
     }
 
     /// What of a room's gallery is still to be told.
     pub(in crate::shard) fn gallery_news(&self, at: RoomRef) -> Option<&GalleryNews> {
-        self.homes.get(at.0)?.gallery_news.as_deref()
+        self.homes.get(at)?.gallery_news.as_deref()
     }
 
     /// The same, to change it; `None` if there is no such room.
@@ -119,7 +139,7 @@ impl Rooms {
 
     /// A room, and what of its gallery is still to be told.
     pub(in crate::shard) fn with_gallery_news(&mut self, at: RoomRef) -> Option<(&Room, &mut GalleryNews)> {
-        let home = self.homes.get_mut(at.0)?;
+        let home = self.homes.get_mut(at)?;
         Some((&home.room, home.gallery_news.get_or_insert_default()))
     }
 
@@ -130,20 +150,20 @@ impl Rooms {
             None,
             "two rooms of one name"
         );
-        let at = RoomRef(self.homes.insert(Home {
+        let at = self.homes.insert(Home {
             room,
             name,
             permit,
             share: Share::default(),
             gallery_news: None,
-        }));
+        });
         self.by_slot[place_of(name)].push((name, at));
         at
     }
 
     /// Gives a room another code, which no room of its game has; `name` is the hash of its name then.
     pub(in crate::shard) fn rename(&mut self, at: RoomRef, code: RoomCode, name: NameHash, now_ms: u64) {
-        let Some(home) = self.homes.get_mut(at.0) else {
+        let Some(home) = self.homes.get_mut(at) else {
             return;
         };
         home.room.set_code(code, now_ms);
@@ -168,12 +188,12 @@ impl Rooms {
     pub(in crate::shard) fn into_rooms(self) -> impl Iterator<Item = (RoomRef, Room, Option<AppId>)> {
         self.homes
             .into_values()
-            .map(|(at, Home { room, permit, .. })| (RoomRef(at), room, permit.app().cloned()))
+            .map(|(at, Home { room, permit, .. })| (at, room, permit.app().cloned()))
     }
 
     /// Deletes a room; its name and its place in the process-wide count are free again.
     pub(in crate::shard) fn delete(&mut self, at: RoomRef) {
-        if let Some(Home { name, permit, .. }) = self.homes.remove(at.0) {
+        if let Some(Home { name, permit, .. }) = self.homes.remove(at) {
             self.forget_name(name, at);
             drop(permit);
         }

@@ -1,10 +1,11 @@
-//! A table whose places are reused and whose references notice it.
+//! A table whose places are reused and whose keys notice it.
 //!
+//! Each table has keys of a type of its own: a key to something else does not compile.
 //! It grows by chunks, so that growing moves nothing: a table in one piece would copy megabytes in the turn that it fills up.
 
-use crate::room::MemberRef;
+use std::marker::PhantomData;
 
-/// Generations have this many values and then begin anew: thirty bits, so that a reference and two bits more fit into 64.
+/// Generations have this many values and then begin anew: thirty bits, so that a key and two bits more fit into 64.
 const GENERATIONS: u32 = 1 << 30;
 
 /// Places of one chunk.
@@ -17,24 +18,38 @@ struct Place<T> {
     holder: Option<T>,
 }
 
-/// Values by [`MemberRef`]. A reference outlives what it refers to and then finds nothing.
+/// Says where in a table something is.
+pub(crate) trait TableKey: Copy {
+    /// The key of a place's holder of that generation.
+    fn new(index: u32, generation: u32) -> Self;
+
+    /// The place.
+    fn index(self) -> u32;
+
+    /// Which of the place's successive holders is meant.
+    fn generation(self) -> u32;
+}
+
+/// Values by key. A key outlives what it leads to and then finds nothing.
 #[derive(Debug)]
-pub(crate) struct Table<T> {
+pub(crate) struct Table<K, T> {
     /// All but the last are full.
     chunks: Vec<Vec<Place<T>>>,
     free: Vec<u32>,
+    keys: PhantomData<fn() -> K>,
 }
 
-impl<T> Default for Table<T> {
+impl<K, T> Default for Table<K, T> {
     fn default() -> Self {
         Self {
             chunks: Vec::new(),
             free: Vec::new(),
+            keys: PhantomData,
         }
     }
 }
 
-impl<T> Table<T> {
+impl<K: TableKey, T> Table<K, T> {
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.places() - self.free.len()
@@ -48,14 +63,11 @@ impl<T> Table<T> {
     }
 
     /// Puts a value in and says where.
-    pub(crate) fn insert(&mut self, value: T) -> MemberRef {
+    pub(crate) fn insert(&mut self, value: T) -> K {
         if let Some(index) = self.free.pop() {
             let place = self.place_mut(index).expect("a free place is a place");
             place.holder = Some(value);
-            return MemberRef {
-                index,
-                generation: place.generation,
-            };
+            return K::new(index, place.generation);
         }
         let index = u32::try_from(self.places()).expect("a shard has fewer than 2^32 connections and rooms");
         if (index as usize).is_multiple_of(CHUNK) {
@@ -66,66 +78,52 @@ impl<T> Table<T> {
             generation: 0,
             holder: Some(value),
         });
-        MemberRef { index, generation: 0 }
+        K::new(index, 0)
     }
 
     /// Takes a value out.
-    pub(crate) fn remove(&mut self, at: MemberRef) -> Option<T> {
-        let place = self
-            .place_mut(at.index)
-            .filter(|place| place.generation == at.generation)?;
+    pub(crate) fn remove(&mut self, at: K) -> Option<T> {
+        let place = self.place_of_mut(at)?;
         let value = place.holder.take()?;
         place.generation = (place.generation + 1) % GENERATIONS;
-        self.free.push(at.index);
+        self.free.push(at.index());
         Some(value)
     }
 
     /// The value there, if it still is.
-    pub(crate) fn get(&self, at: MemberRef) -> Option<&T> {
-        self.place(at.index)
-            .filter(|place| place.generation == at.generation)?
+    pub(crate) fn get(&self, at: K) -> Option<&T> {
+        self.place(at.index())
+            .filter(|place| place.generation == at.generation())?
             .holder
             .as_ref()
     }
 
     /// The value there, if it still is.
-    pub(crate) fn get_mut(&mut self, at: MemberRef) -> Option<&mut T> {
-        self.place_mut(at.index)
-            .filter(|place| place.generation == at.generation)?
-            .holder
-            .as_mut()
+    pub(crate) fn get_mut(&mut self, at: K) -> Option<&mut T> {
+        self.place_of_mut(at)?.holder.as_mut()
     }
 
     /// Who holds a place now.
-    pub(in crate::shard) fn holder_of(&self, index: usize) -> Option<MemberRef> {
+    pub(in crate::shard) fn holder_of(&self, index: usize) -> Option<K> {
         let index = u32::try_from(index).ok()?;
         let place = self.place(index).filter(|place| place.holder.is_some())?;
-        Some(MemberRef {
-            index,
-            generation: place.generation,
-        })
+        Some(K::new(index, place.generation))
     }
 
-    /// Every value with the reference that it had, taken out of the table.
-    pub(in crate::shard) fn into_values(self) -> impl Iterator<Item = (MemberRef, T)> {
+    /// Every value with the key that it had, taken out of the table.
+    pub(in crate::shard) fn into_values(self) -> impl Iterator<Item = (K, T)> {
         let places = self.chunks.into_iter().flatten().enumerate();
         places.filter_map(|(index, place)| {
-            let at = MemberRef {
-                index: index as u32,
-                generation: place.generation,
-            };
+            let at = K::new(index as u32, place.generation);
             place.holder.map(|value| (at, value))
         })
     }
 
-    /// Every value with its reference.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (MemberRef, &T)> {
+    /// Every value with its key.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (K, &T)> {
         let places = self.chunks.iter().flatten().enumerate();
         places.filter_map(|(index, place)| {
-            let at = MemberRef {
-                index: index as u32,
-                generation: place.generation,
-            };
+            let at = K::new(index as u32, place.generation);
             place.holder.as_ref().map(|value| (at, value))
         })
     }
@@ -140,6 +138,11 @@ impl<T> Table<T> {
         self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
     }
 
+    fn place_of_mut(&mut self, at: K) -> Option<&mut Place<T>> {
+        self.place_mut(at.index())
+            .filter(|place| place.generation == at.generation())
+    }
+
     fn place_mut(&mut self, index: u32) -> Option<&mut Place<T>> {
         self.chunks
             .get_mut(index as usize / CHUNK)?
@@ -151,13 +154,29 @@ impl<T> Table<T> {
 mod tests {
     use super::*;
 
+    type Key = (u32, u32);
+
+    impl TableKey for Key {
+        fn new(index: u32, generation: u32) -> Self {
+            (index, generation)
+        }
+
+        fn index(self) -> u32 {
+            self.0
+        }
+
+        fn generation(self) -> u32 {
+            self.1
+        }
+    }
+
     #[test]
-    fn a_stale_reference_finds_nothing() {
-        let mut table = Table::default();
+    fn a_stale_key_finds_nothing() {
+        let mut table = Table::<Key, _>::default();
         let first = table.insert("first");
         assert_eq!(table.remove(first), Some("first"));
         let second = table.insert("second");
-        assert_eq!(second.index, first.index, "the place is reused");
+        assert_eq!(second.index(), first.index(), "the place is reused");
         assert_eq!((table.get(first), table.get(second)), (None, Some(&"second")));
         assert_eq!(table.remove(first), None);
         assert_eq!(table.len(), 1);
@@ -166,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_table_of_many_chunks_finds_everything_where_it_was_put() {
-        let mut table = Table::default();
+        let mut table = Table::<Key, _>::default();
         let all: Vec<_> = (0..3 * CHUNK).map(|value| table.insert(value)).collect();
         assert_eq!((table.len(), table.places()), (3 * CHUNK, 3 * CHUNK));
         for (value, at) in all.iter().enumerate() {
