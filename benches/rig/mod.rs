@@ -22,6 +22,7 @@ pub const NOW: Now = Now {
 /// A world of so many shards in which nothing runs out.
 pub fn world(shards: u16) -> Arc<World> {
     let mut config = Config::default();
+    config.server.max_rooms_per_game = 1 << 20;
     config.rate_limit.max_join_attempts = u32::MAX;
     config.rate_limit.max_room_creations = u32::MAX;
     config.rate_limit.max_relay_bytes = 1 << 53;

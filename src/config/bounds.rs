@@ -101,6 +101,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("coordination.membership_snapshot_interval_secs", 0..=CENTURY_SECS),
     bound("runtime.shards", 0..=1_024),
     bound("runtime.tick_ms", 1..=100),
+    bound("runtime.busy_turn_window_us", 0..=10_000),
     bound("runtime.turn_window_us", 0..=10_000),
     bound("runtime.cpu_slice_us", 0..=100_000),
     bound("runtime.inbox_capacity", 16..=1_048_576),

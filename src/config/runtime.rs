@@ -10,9 +10,12 @@ pub struct RuntimeConfig {
     pub shards: usize,
     /// Milliseconds between two looks at the deadlines. Default 10; 1 … 100.
     pub tick_ms: u64,
-    /// The most, in microseconds, that a busy shard lets messages gather before it serves and sends them together.
-    /// Default 1000; 0 … 10000; 0 = never.
+    /// The most, in microseconds, that a shard lets messages gather before it serves and sends them together, where that
+    /// saves a quarter of its CPU. Default 1000; 0 … 10000; 0 = never.
     pub turn_window_us: u64,
+    /// The same for a shard that is busy for more than half of the time, where it saves anything; at most `turn_window_us`.
+    /// Default 250; 0 … 10000; 0 = never.
+    pub busy_turn_window_us: u64,
     /// Microseconds that a shard may hold its CPU at a stretch while another thread wants it; the shorter, the sooner it
     /// gets it back after a sleep. Default 500; 0, or 100 … 100000; 0 = as the system does it.
     pub cpu_slice_us: u64,
@@ -50,6 +53,7 @@ impl Default for RuntimeConfig {
             shards: 0,
             tick_ms: 10,
             turn_window_us: 1000,
+            busy_turn_window_us: 250,
             cpu_slice_us: 500,
             inbox_capacity: 4096,
             inbox_reserve: 1024,

@@ -6,17 +6,28 @@ use crate::clock::ARCHIVE_MS;
 use crate::protocol::WallTime;
 use crate::shard::Now;
 
+/// How long the difference between the clocks is taken for granted: a step of the wall clock is noticed as late as that.
+const SAME_FOR: Duration = Duration::from_millis(10);
+
 /// A process's clocks. Copies agree with each other.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     origin: Instant,
+    /// What the wall clock showed at the origin, as it goes now.
+    wall_of_origin_nanos: u64,
+    /// Until when that is taken for granted.
+    compare_at: Duration,
 }
 
 impl Clock {
     /// A clock whose monotonic side begins now, at [`ARCHIVE_MS`]: moments from before the start can be told.
     #[must_use]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        Self {
+            origin: Instant::now(),
+            wall_of_origin_nanos: 0,
+            compare_at: Duration::ZERO,
+        }
     }
 
     /// Time since the start.
@@ -25,15 +36,39 @@ impl Clock {
         self.origin.elapsed()
     }
 
-    /// This moment.
+    /// A moment of just now, by both clocks. The wall clock is read once in a while and otherwise worked out.
     #[must_use]
-    pub fn now(&self) -> Now {
-        let unix_nanos = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos() as u64);
-        Now {
-            mono_ms: ARCHIVE_MS + self.origin.elapsed().as_millis() as u64,
-            wall: WallTime { unix_nanos },
+    pub fn now(&mut self, moment: Duration) -> Now {
+        let since_origin_nanos = moment.as_secs() * 1_000_000_000 + u64::from(moment.subsec_nanos());
+        if moment >= self.compare_at {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+            let wall_nanos = wall.map_or(0, |since| since.as_nanos() as u64);
+            self.wall_of_origin_nanos = wall_nanos.saturating_sub(since_origin_nanos);
+            self.compare_at = moment + SAME_FOR;
         }
+        Now {
+            mono_ms: ARCHIVE_MS + since_origin_nanos / 1_000_000,
+            wall: WallTime {
+                unix_nanos: self.wall_of_origin_nanos + since_origin_nanos,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_clocks_go_together_and_the_wall_clock_is_the_systems() {
+        let mut clock = Clock::start();
+        let begin = clock.now(clock.moment());
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let apart = u128::from(begin.wall.unix_nanos).abs_diff(system.as_nanos());
+        assert!(apart < 1_000_000_000, "{apart} ns");
+        let later = clock.now(Duration::from_millis(7_500));
+        let earlier = clock.now(Duration::from_millis(2_500));
+        assert_eq!(later.mono_ms - earlier.mono_ms, 5_000);
+        assert_eq!(later.wall.unix_nanos - earlier.wall.unix_nanos, 5_000_000_000);
     }
 }

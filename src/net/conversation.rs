@@ -36,33 +36,39 @@ const MAX_FRAMES_AT_ONCE: usize = 1_024;
 /// Serves bytes that arrived on a connection. They are unmasked where they lie. After a suspension the rest is kept, and
 /// nothing more must be fed before it was [resumed](resume).
 pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limits: InboundLimits, now: Now) -> Flow {
-    if shard.awaits_shard(at) {
-        if let Some(link) = shard.link_mut(at) {
-            link.inbound().keep(bytes);
-        }
+    let Some((link, awaits_shard)) = shard.link_and_wait(at) else {
+        return Flow::Continue;
+    };
+    if awaits_shard {
+        link.inbound().keep(bytes);
         return Flow::Suspend;
     }
-    with_inbound(shard, at, now, |inbound, serve| inbound.feed(bytes, limits, serve))
+    // Taken out while it is read, because serving needs the shard as a whole.
+    let inbound = std::mem::take(link.inbound());
+    serve_from(shard, at, inbound, now, |inbound, serve| {
+        inbound.feed(bytes, limits, serve)
+    })
 }
 
 /// Serves what was kept while a connection moved, waited for another shard, or its room had to wait.
 pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimits, now: Now) -> Flow {
-    if shard.awaits_shard(at) {
+    let Some((link, awaits_shard)) = shard.link_and_wait(at) else {
+        return Flow::Continue;
+    };
+    if awaits_shard {
         return Flow::Suspend;
     }
-    with_inbound(shard, at, now, |inbound, serve| inbound.resume(limits, serve))
+    let inbound = std::mem::take(link.inbound());
+    serve_from(shard, at, inbound, now, |inbound, serve| inbound.resume(limits, serve))
 }
 
-fn with_inbound<L: Wire>(
+fn serve_from<L: Wire>(
     shard: &mut Shard<L>,
     at: MemberRef,
+    mut inbound: Inbound,
     now: Now,
     read: impl FnOnce(&mut Inbound, &mut dyn FnMut(Event<'_>) -> Flow) -> Result<(), Violation>,
 ) -> Flow {
-    // Taken out while it is read, because serving needs the shard as a whole.
-    let Some(mut inbound) = shard.link_mut(at).map(|link| std::mem::take(link.inbound())) else {
-        return Flow::Continue;
-    };
     let mut flow = Flow::Continue;
     let mut frames = 0;
     let mut is_complete = false;
@@ -76,19 +82,23 @@ fn with_inbound<L: Wire>(
         }
         flow
     });
-    let unfinished = if flow == Flow::Suspend {
-        None // what is kept waits for us
-    } else {
-        inbound.unfinished_bytes()
-    };
-    if let Some(link) = shard.link_mut(at) {
-        *link.inbound() = inbound;
-    }
-    if was_unfinished && is_complete {
+    if !inbound.is_blank() {
+        let unfinished = if flow == Flow::Suspend {
+            None // what is kept waits for us
+        } else {
+            inbound.unfinished_bytes()
+        };
+        if let Some(link) = shard.link_mut(at) {
+            *link.inbound() = inbound;
+        }
+        if was_unfinished && is_complete {
+            shard.note_unfinished(at, None, now);
+        }
+        if was_unfinished || unfinished.is_some() {
+            shard.note_unfinished(at, unfinished, now);
+        }
+    } else if was_unfinished {
         shard.note_unfinished(at, None, now);
-    }
-    if was_unfinished || unfinished.is_some() {
-        shard.note_unfinished(at, unfinished, now);
     }
     if let Err(violation) = read {
         shard.end_with(at, violation.close_code(), now);

@@ -88,11 +88,11 @@ pub trait Kernel {
     /// Its connections.
     type Socket: Stream;
 
-    /// This moment, by both clocks.
-    fn now(&self) -> Now;
-
     /// Time since a moment that is the same for all shards of the process; it only goes forward.
     fn moment(&self) -> Duration;
+
+    /// A [moment](Self::moment) of just now, by both clocks.
+    fn now(&mut self, moment: Duration) -> Now;
 
     /// Lets time pass, whatever becomes ready.
     fn pause(&mut self, span: Duration);

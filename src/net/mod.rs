@@ -17,6 +17,7 @@ mod pump;
 mod rare_line;
 mod socket;
 mod system;
+mod system_call;
 pub mod websocket;
 
 pub use clock::Clock;
@@ -24,6 +25,7 @@ pub use greeting::GreetingRef;
 pub use kernel::{Interest, Kernel, Readiness, Received, Stream, Token, Waited};
 pub use link::Link;
 pub use listener::Listener;
+pub use pace::TurnWindows;
 pub use poller::Wakeup;
 pub use pump::{Mail, Peers, Pump, PumpParts, PumpSettings, Turned};
 pub use socket::Socket;

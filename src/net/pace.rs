@@ -1,116 +1,266 @@
 //! How long a turn is stretched, so that more frames share a send and fewer wake-ups are paid.
 //!
-//! An idle shard serves at once. The busier it gets, the longer it lets arrivals gather before it looks again, up to a
-//! bound; but only if something will have gathered, either arrivals that share a wake-up or frames that share a send: a
-//! window that gathers nothing is a wake-up more, not less. A shard that is busy all the time never sleeps: its turns are
-//! longer than any window.
+//! Waiting costs everybody latency, so it is done only where it pays, judged by what it saves of the shard's CPU. What a turn
+//! costs is known from its parts, a wake-up, reads, sends; how many of them a window saves, from how often messages come
+//! and how often frames of one turn were seen to meet in one outbox. Never where frames meet anyway; else the whole window
+//! where it saves a quarter (a large room, whose messages all go to the same receivers), and on a shard that is busy for more
+//! than half of the time a shorter one where it saves anything worth naming (`docs/adr/007-stretched-turns.md`).
 
 use std::time::Duration;
 
-/// The share of time spent working at which the window is fully open.
-const FULL_AT_PERCENT: u32 = 20;
+/// What the parts of a turn cost beside each other; how fast the machine is comes from what turns really take. At 50 rooms ×
+/// 4 × 60 Hz, 64 B, a turn for each message, these are microseconds.
+mod cost {
+    pub(super) const WAKE: f64 = 3.0;
+    pub(super) const SEND: f64 = 4.0;
+    /// Reading a message, and whatever else each takes by itself.
+    pub(super) const MESSAGE: f64 = 2.7;
+}
 
-/// Arrivals per window below which sharing wake-ups does not pay: at 10 rooms × 4 × 30 Hz, 1.2 in a
-/// millisecond, it cost a fifth more CPU (`docs/adr/007-stretched-turns.md`).
-const PAYS_AT_ARRIVALS: f64 = 1.5;
+/// The share of CPU that the whole window must save, and what it must seem to save before it is opened.
+const PAYS_AT: f64 = 0.25;
+const OPENS_AT: f64 = 1.0 / 3.0;
 
-/// Sends saved per window from which on stretching pays however little arrives: one message in a large room is
-/// little to wake up for and much to send. With 2 a room of 25 at 20 Hz cost a sixth more CPU, in windows that opened and shut
-/// again; a room of 50 costs a fifth less (`docs/adr/007-stretched-turns.md`).
-const PAYS_AT_SAVED_SENDS: f64 = 8.0;
+/// The share of CPU that the shorter window of a busy shard must save.
+const PAYS_BUSY_AT: f64 = 0.03;
+
+/// The share of time spent working from which on a shard is busy.
+const BUSY_AT: f64 = 0.5;
+
+/// Frames per send from which on they meet anyway.
+const MEET_ANYWAY_AT: f64 = 2.0;
+
+/// Messages of a turn beyond which nothing changes.
+const MOST_MESSAGES: f64 = 4_096.0;
+
+/// Frames of turns with two messages that are made up beside those that were seen: how many of them meet is taken from the
+/// number of connections.
+const GUESSED_FRAMES: f64 = 256.0;
 
 /// A turn that takes longer holds up everybody on the shard for longer than a frame of a fast game may wait.
 const SLOW_TURN: Duration = Duration::from_millis(5);
 
-/// Windows shorter than this are not worth a timer.
+/// TurnWindows shorter than this are not worth a timer.
 const SHORTEST: Duration = Duration::from_micros(50);
+
+/// The longest that turns are stretched.
+#[derive(Debug, Clone, Copy)]
+pub struct TurnWindows {
+    /// Where it saves a quarter of the CPU; zero: never.
+    pub longest: Duration,
+    /// Where the shard is busy for more than half of the time.
+    pub busy: Duration,
+}
+
+impl TurnWindows {
+    /// Turns are never stretched.
+    pub const NEVER: Self = Self {
+        longest: Duration::ZERO,
+        busy: Duration::ZERO,
+    };
+}
 
 /// Decides how long turns are.
 #[derive(Debug)]
 pub(super) struct Pace {
-    longest: Duration,
+    windows: TurnWindows,
     window: Duration,
     turn_began: Duration,
     /// Work since the beginning.
     busy: Duration,
     slow_turns: u64,
-    /// Frames queued for receivers until the last look.
-    deliveries: u64,
+    totals: Totals,
     looked: Duration,
     recent: Recent,
 }
 
-/// What happened of late. What is older counts less, by a quarter with each look: a decision by one tick of 10 ms, in which
+/// What a shard has done since the beginning.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Totals {
+    /// Messages relayed.
+    pub(super) messages: u64,
+    /// Frames of them queued for receivers.
+    pub(super) deliveries: u64,
+    /// Sends to sockets.
+    pub(super) sends: u64,
+}
+
+/// What happened of late. What is older counts less, by an eighth with each look: a decision by one tick of 10 ms, in which
 /// 10 messages are expected, would swing with their number.
 #[derive(Debug, Default)]
 struct Recent {
-    span: Duration,
-    worked: Duration,
-    arrivals: f64,
+    span_us: f64,
+    worked_us: f64,
+    /// Turns in which something was relayed, and what.
+    turns: f64,
+    messages: f64,
     deliveries: f64,
+    /// Of turns with several messages: frames, by how many messages, and the sends that they took.
+    gathered_frames: f64,
+    gathered_weight: f64,
+    gathered_sends: f64,
 }
 
 impl Recent {
     fn fade(&mut self) {
-        self.span = self.span * 3 / 4;
-        self.worked = self.worked * 3 / 4;
-        self.arrivals *= 0.75;
-        self.deliveries *= 0.75;
+        let Self {
+            span_us,
+            worked_us,
+            turns,
+            messages,
+            deliveries,
+            gathered_frames,
+            gathered_weight,
+            gathered_sends,
+        } = self;
+        for value in [span_us, worked_us, turns, messages, deliveries] {
+            *value *= 0.875;
+        }
+        // Seldom seen where turns are short, and nothing that changes from tick to tick.
+        for value in [gathered_frames, gathered_weight, gathered_sends] {
+            *value *= 0.984_375;
+        }
     }
 
-    /// How many windows there were room for.
-    fn windows_of(&self, window: Duration) -> f64 {
-        self.span.as_secs_f64() / window.as_secs_f64()
+    fn note_turn(&mut self, messages: u64, deliveries: u64, sends: u64) {
+        if messages == 0 {
+            return;
+        }
+        let (messages, deliveries) = (messages as f64, deliveries as f64);
+        self.turns += 1.0;
+        self.messages += messages;
+        self.deliveries += deliveries;
+        if messages > 1.0 {
+            self.gathered_frames += deliveries;
+            self.gathered_weight += deliveries * messages;
+            self.gathered_sends += deliveries.min(sends as f64);
+        }
     }
 
-    fn shares_wakes(&self, window: Duration) -> bool {
-        self.arrivals >= PAYS_AT_ARRIVALS * self.windows_of(window)
+    /// The chance that a receiver of one message also receives another of the same turn: that with which messages as they came
+    /// would have taken as many sends as they took.
+    fn shared(&self, guess: f64) -> f64 {
+        let frames = self.gathered_frames + GUESSED_FRAMES;
+        let sends = self.gathered_sends + GUESSED_FRAMES * distinct(guess.clamp(LEAST_SHARED, 1.0), 2.0);
+        let messages = (self.gathered_weight + GUESSED_FRAMES * 2.0) / frames;
+        let (mut low, mut high) = (LEAST_SHARED, 1.0);
+        for _ in 0..20 {
+            let middle = f64::midpoint(low, high);
+            if distinct(middle, messages) > sends / frames {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        high
     }
 
-    /// Whether enough frames for one receiver meet in a window. If each of `n` receivers gets `d / n` frames at random
-    /// moments, about half of `d² / n` meet another one; if some get more than others, more.
-    fn shares_sends(&self, window: Duration, receivers: usize) -> bool {
-        let gathered = self.deliveries / self.windows_of(window);
-        gathered * gathered / 2.0 >= PAYS_AT_SAVED_SENDS * receivers.max(1) as f64
+    /// What the shard has to do, as far as waiting changes it.
+    fn demand(&self, connections: usize) -> Option<Demand> {
+        if self.messages < 1.0 || self.deliveries < 1.0 {
+            return None;
+        }
+        let fan_out = self.deliveries / self.messages;
+        let mut demand = Demand {
+            per_us: self.messages / self.span_us,
+            fan_out,
+            shared: self.shared(fan_out / connections.max(1) as f64),
+            scale: 1.0,
+        };
+        let modelled = demand.cost(self.messages / self.turns);
+        demand.scale = self.worked_us / self.messages / modelled;
+        Some(demand)
     }
 }
 
-/// What a shard has to do with, for working its window out.
+/// The least chance that is reckoned with.
+const LEAST_SHARED: f64 = 1e-6;
+
+/// The share of frames that are the first for their receiver, where so many messages share a turn.
+fn distinct(shared: f64, messages: f64) -> f64 {
+    (1.0 - (1.0 - shared).powf(messages)) / (shared * messages)
+}
+
+/// Messages as they come, and what each costs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Load {
-    /// Frames queued for receivers since the beginning.
-    pub(super) deliveries: u64,
-    /// Connections that may be receivers.
-    pub(super) connections: usize,
+struct Demand {
+    /// How many come in a microsecond.
+    per_us: f64,
+    /// How many frames each makes.
+    fan_out: f64,
+    /// The chance that a receiver of one message also receives another.
+    shared: f64,
+    /// By what the machine is slower than [`cost`] says.
+    scale: f64,
+}
+
+impl Demand {
+    /// Sends that a turn with so many messages takes.
+    fn sends(&self, messages: f64) -> f64 {
+        self.fan_out * messages * distinct(self.shared, messages)
+    }
+
+    /// What a message costs, in microseconds, where so many share a turn.
+    fn cost(&self, messages: f64) -> f64 {
+        let shared = cost::WAKE + cost::SEND * self.sends(messages);
+        self.scale * (shared / messages + cost::MESSAGE)
+    }
+
+    /// How many messages share a turn if the shard waits for so long behind each: those that come in the meantime and during
+    /// the turn, and never less than the one that ends a sleep.
+    fn messages(&self, window_us: f64) -> f64 {
+        let mut messages = 1.0_f64;
+        for _ in 0..24 {
+            let came = self.per_us * (window_us + messages * self.cost(messages));
+            messages = (came + (-came).exp()).min(MOST_MESSAGES);
+        }
+        messages
+    }
+
+    /// The share of CPU that waiting for so long saves, where so many messages share a turn without it.
+    fn saving(&self, window: Duration, unstretched: f64) -> f64 {
+        let stretched = self.messages(window.as_secs_f64() * 1e6);
+        1.0 - self.cost(stretched) / self.cost(unstretched)
+    }
 }
 
 impl Pace {
-    /// A pace whose turns are stretched to at most `longest`; zero: never.
-    pub(super) fn new(longest: Duration, now: Duration) -> Self {
+    /// A pace whose turns are stretched to at most so long.
+    pub(super) fn new(windows: TurnWindows, now: Duration) -> Self {
         Self {
-            longest,
+            windows,
             window: Duration::ZERO,
             turn_began: now,
             busy: Duration::ZERO,
             slow_turns: 0,
-            deliveries: 0,
+            totals: Totals::default(),
             looked: now,
             recent: Recent::default(),
         }
     }
 
-    /// A turn begins, with so many things to serve.
-    pub(super) fn begin_turn(&mut self, arrivals: usize, now: Duration) {
-        self.recent.arrivals += arrivals as f64;
+    /// A turn begins.
+    pub(super) const fn begin_turn(&mut self, now: Duration) {
         self.turn_began = now;
     }
 
-    /// A turn ends. Returns for how long to let arrivals gather before the next one.
-    pub(super) fn end_turn(&mut self, now: Duration) -> Option<Duration> {
+    /// A turn ends, with so much done since the beginning. Returns for how long to let arrivals gather before the next one.
+    pub(super) fn end_turn(&mut self, totals: Totals, now: Duration) -> Option<Duration> {
         let took = now.saturating_sub(self.turn_began);
-        self.recent.worked += took;
         self.busy += took;
         self.slow_turns += u64::from(took > SLOW_TURN);
+        self.recent.worked_us += took.as_nanos() as f64 / 1e3;
+        let Totals {
+            messages,
+            deliveries,
+            sends,
+        } = self.totals;
+        self.recent.note_turn(
+            totals.messages - messages,
+            totals.deliveries - deliveries,
+            totals.sends - sends,
+        );
+        self.totals = totals;
         // A whole window behind a short turn; behind a long one less, for what came during it has gathered already.
         let gather = self.window.min((self.window * 2).saturating_sub(took * 2));
         (gather >= SHORTEST).then_some(gather)
@@ -126,24 +276,37 @@ impl Pace {
         self.slow_turns
     }
 
-    /// Works the window out anew from what the shard has had to do of late.
-    pub(super) fn adapt(&mut self, load: Load, now: Duration) {
+    /// Works the window out anew from what the shard has had to do of late; `connections` may be receivers.
+    pub(super) fn adapt(&mut self, connections: usize, now: Duration) {
         let elapsed = now.saturating_sub(self.looked);
         if elapsed.is_zero() {
             return;
         }
-        let recent = &mut self.recent;
-        recent.span += elapsed;
-        recent.deliveries += load.deliveries.saturating_sub(self.deliveries) as f64;
-        let percent = (recent.worked.as_nanos() * 100 / recent.span.as_nanos()).min(100) as u32;
-        let wanted = self.longest * percent.min(FULL_AT_PERCENT) / FULL_AT_PERCENT;
-        let pays = !wanted.is_zero() && (recent.shares_wakes(wanted) || recent.shares_sends(wanted, load.connections));
-        let wanted = if pays { wanted } else { Duration::ZERO };
-        // Half-way each time: stretching makes the shard less busy, and a window that followed at once would swing.
-        self.window = (self.window + wanted) / 2;
-        recent.fade();
-        self.deliveries = load.deliveries;
         self.looked = now;
+        self.recent.span_us += elapsed.as_nanos() as f64 / 1e3;
+        self.window = self.wanted(connections);
+        self.recent.fade();
+    }
+
+    /// The window that pays.
+    fn wanted(&self, connections: usize) -> Duration {
+        let TurnWindows { longest, busy } = self.windows;
+        let Some(demand) = self.recent.demand(connections).filter(|_| !longest.is_zero()) else {
+            return Duration::ZERO;
+        };
+        let unstretched = demand.messages(0.0);
+        if unstretched * demand.fan_out >= MEET_ANYWAY_AT * demand.sends(unstretched) {
+            return Duration::ZERO;
+        }
+        let pays_at = if self.window == longest { PAYS_AT } else { OPENS_AT };
+        if demand.saving(longest, unstretched) >= pays_at {
+            return longest;
+        }
+        let is_busy = self.recent.worked_us >= BUSY_AT * self.recent.span_us;
+        if is_busy && demand.saving(busy, unstretched) >= PAYS_BUSY_AT {
+            return busy.min(longest);
+        }
+        Duration::ZERO
     }
 }
 
@@ -151,103 +314,165 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Nothing is relayed.
-    const QUIET: Load = Load {
-        deliveries: 0,
-        connections: 100,
+    const WINDOWS: TurnWindows = TurnWindows {
+        longest: Duration::from_millis(1),
+        busy: Duration::from_micros(250),
     };
 
-    const LONGEST: Duration = Duration::from_millis(1);
-    const TICK: Duration = Duration::from_millis(10);
-
-    /// Ticks of so many microseconds of work and so many arrivals each; what the next turn of 10 µs then gathers.
-    fn gathered_after(work_us: u64, arrivals: usize, longest: Duration) -> Option<Duration> {
-        let mut now = Duration::ZERO;
-        let mut pace = Pace::new(longest, now);
-        for _ in 0..40 {
-            pace.begin_turn(arrivals, now);
-            pace.end_turn(now + Duration::from_micros(work_us));
-            now += TICK;
-            pace.adapt(QUIET, now);
-        }
-        pace.begin_turn(arrivals, now);
-        pace.end_turn(now + Duration::from_micros(10))
+    /// Rooms of one kind, and how much dearer or cheaper than modelled a turn is.
+    #[derive(Clone, Copy)]
+    struct Rooms {
+        rooms: u64,
+        players: u64,
+        hz: f64,
+        scale: f64,
+        idle: usize,
     }
 
-    #[test]
-    fn an_idle_shard_serves_at_once_and_a_busy_one_gathers() {
-        assert_eq!(gathered_after(20, 200, LONGEST), None, "0.2 % busy");
-        let some = gathered_after(1_000, 200, LONGEST).expect("10 % busy");
-        let most = gathered_after(5_000, 200, LONGEST).expect("50 % busy");
-        assert!(some < most && most <= LONGEST, "{some:?} {most:?}");
-    }
-
-    #[test]
-    fn a_shard_that_works_all_the_time_never_sleeps() {
-        let mut now = Duration::ZERO;
-        let mut pace = Pace::new(LONGEST, now);
-        for _ in 0..10 {
-            pace.begin_turn(100, now);
-            now += LONGEST;
-            assert_eq!(pace.end_turn(now), None);
-            pace.adapt(QUIET, now);
+    const fn rooms(rooms: u64, players: u64, hz: f64) -> Rooms {
+        Rooms {
+            rooms,
+            players,
+            hz,
+            scale: 1.0,
+            idle: 0,
         }
     }
 
+    /// Runs a shard whose turns cost what they are modelled to cost, for a second. Returns the last window, and the longest
+    /// and the shortest of the last half.
+    fn run(load: Rooms, windows: TurnWindows) -> (Duration, Duration) {
+        let per_us = load.rooms as f64 * load.players as f64 * load.hz / 1e6;
+        let mut draw = 0x2545_F491_4F6C_DD1D_u64;
+        let mut random = || {
+            draw ^= draw << 13;
+            draw ^= draw >> 7;
+            draw ^= draw << 17;
+            (draw >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let (mut now_us, mut next_us, mut tick_us) = (0.0_f64, 0.0_f64, 10_000.0);
+        let moment = |us: f64| Duration::from_nanos((us * 1e3) as u64);
+        let mut pace = Pace::new(windows, Duration::ZERO);
+        let mut totals = Totals::default();
+        let (mut least, mut most) = (Duration::MAX, Duration::ZERO);
+        while now_us < 1_000_000.0 {
+            let mut of_room = std::collections::BTreeMap::<u64, u64>::new();
+            now_us = now_us.max(next_us); // it sleeps until something comes
+            pace.begin_turn(moment(now_us));
+            while next_us <= now_us {
+                *of_room.entry((random() * load.rooms as f64) as u64).or_default() += 1;
+                next_us -= (1.0 - random()).ln() / per_us;
+            }
+            let messages: u64 = of_room.values().sum();
+            // The sender of a lone message is not sent to; of several everybody is.
+            let sends: u64 = of_room
+                .values()
+                .map(|count| load.players - u64::from(*count == 1))
+                .sum();
+            totals.messages += messages;
+            totals.deliveries += messages * (load.players - 1);
+            totals.sends += sends;
+            now_us += load.scale * (cost::WAKE + cost::SEND * sends as f64 + cost::MESSAGE * messages as f64);
+            let gather = pace.end_turn(totals, moment(now_us));
+            now_us += gather.map_or(0.0, |gather| gather.as_secs_f64() * 1e6);
+            if now_us >= tick_us {
+                let connections = (load.rooms * load.players) as usize + load.idle;
+                pace.adapt(connections, moment(now_us));
+                tick_us = now_us + 10_000.0;
+                if now_us > 500_000.0 {
+                    (least, most) = (least.min(pace.window), most.max(pace.window));
+                }
+            }
+        }
+        (least, most)
+    }
+
     #[test]
-    fn a_window_in_which_nothing_gathers_is_not_opened() {
-        assert_eq!(gathered_after(5_000, 10, LONGEST), None, "one arrival in a millisecond");
-        assert!(
-            gathered_after(5_000, 20, LONGEST).is_some(),
-            "two arrivals in a millisecond"
+    fn small_rooms_on_a_shard_with_time_to_spare_wait_for_nothing() {
+        for load in [rooms(50, 4, 60.0), rooms(10, 4, 30.0), rooms(100, 2, 60.0)] {
+            assert_eq!(run(load, WINDOWS).1, Duration::ZERO, "{} rooms", load.rooms);
+        }
+    }
+
+    #[test]
+    fn a_large_room_waits_whoever_else_is_there() {
+        let large = rooms(1, 100, 20.0);
+        for load in [
+            large,
+            Rooms { idle: 5_000, ..large },
+            rooms(1, 50, 40.0),
+            rooms(2, 100, 10.0),
+        ] {
+            let found = run(load, WINDOWS);
+            assert_eq!(
+                found,
+                (WINDOWS.longest, WINDOWS.longest),
+                "{} × {}",
+                load.rooms,
+                load.players
+            );
+        }
+    }
+
+    #[test]
+    fn a_busy_shard_with_small_rooms_waits_a_little() {
+        let found = run(rooms(500, 4, 25.0), WINDOWS);
+        assert_eq!(found, (WINDOWS.busy, WINDOWS.busy));
+    }
+
+    #[test]
+    fn where_frames_meet_anyway_nobody_waits() {
+        let saturated = Rooms {
+            scale: 0.2,
+            ..rooms(50, 4, 4_000.0)
+        };
+        assert_eq!(run(saturated, WINDOWS).1, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_slower_machine_is_judged_by_its_own_measure() {
+        let load = Rooms {
+            scale: 4.0,
+            ..rooms(50, 4, 10.0)
+        };
+        assert_eq!(
+            run(load, WINDOWS).1,
+            Duration::ZERO,
+            "as busy as four times the rooms would make it"
         );
+    }
+
+    #[test]
+    fn a_window_of_zero_switches_it_off() {
+        let never = TurnWindows {
+            longest: Duration::ZERO,
+            ..WINDOWS
+        };
+        assert_eq!(run(rooms(1, 100, 20.0), never).1, Duration::ZERO);
+        assert_eq!(run(rooms(500, 4, 25.0), never).1, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_long_turn_is_followed_by_a_short_window_or_none() {
+        let mut pace = Pace::new(WINDOWS, Duration::ZERO);
+        pace.window = Duration::from_millis(1);
+        for (took_us, gathers_us) in [(10, Some(1_000)), (700, Some(600)), (990, None), (1_500, None)] {
+            pace.begin_turn(Duration::ZERO);
+            let gather = pace.end_turn(Totals::default(), Duration::from_micros(took_us));
+            assert_eq!(gather, gathers_us.map(Duration::from_micros), "{took_us} µs");
+        }
     }
 
     #[test]
     fn time_in_turns_adds_up_and_the_long_ones_are_counted() {
         let mut now = Duration::ZERO;
-        let mut pace = Pace::new(LONGEST, now);
+        let mut pace = Pace::new(WINDOWS, now);
         for turn in [5, 6, 1] {
-            pace.begin_turn(1, now);
+            pace.begin_turn(now);
             now += Duration::from_millis(turn);
-            pace.end_turn(now);
-            now += TICK;
-            pace.adapt(QUIET, now);
+            pace.end_turn(Totals::default(), now);
+            pace.adapt(100, now);
         }
         assert_eq!((pace.busy(), pace.slow_turns()), (Duration::from_millis(12), 1));
-    }
-
-    /// What is gathered after ticks of 5 ms of work, with one arrival a millisecond, and so many frames for so many receivers.
-    fn gathered_in_rooms(deliveries_per_tick: u64, connections: usize) -> Option<Duration> {
-        let mut now = Duration::ZERO;
-        let mut pace = Pace::new(LONGEST, now);
-        let mut deliveries = 0;
-        for _ in 0..40 {
-            pace.begin_turn(10, now);
-            pace.end_turn(now + Duration::from_millis(5));
-            now += TICK;
-            deliveries += deliveries_per_tick;
-            pace.adapt(
-                Load {
-                    deliveries,
-                    connections,
-                },
-                now,
-            );
-        }
-        pace.begin_turn(1, now);
-        pace.end_turn(now + Duration::from_micros(10))
-    }
-
-    #[test]
-    fn few_messages_in_a_large_room_are_worth_a_window_and_in_small_rooms_they_are_not() {
-        assert!(gathered_in_rooms(490, 50).is_some(), "one room of fifty");
-        assert_eq!(gathered_in_rooms(30, 40), None, "ten rooms of four");
-        assert_eq!(gathered_in_rooms(0, 0), None, "nobody is there");
-    }
-
-    #[test]
-    fn a_window_of_zero_switches_it_off() {
-        assert_eq!(gathered_after(9_000, 200, Duration::ZERO), None);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::kernel::{Interest, Readiness, Token, Waited};
+use super::system_call;
 use crate::shard::{TableKey, Wake};
 
 const GREETING: u64 = 1 << 62;
@@ -110,11 +111,12 @@ impl Poller {
     /// Waits until something is ready or the time is over. The kernel keeps what is ready in the order in which it became so.
     pub(super) fn wait(&mut self, timeout: Duration) -> io::Result<Waited> {
         // Rounded up: a wait that ends just before its deadline would come back at once and spin.
-        let timeout_ms = i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
+        let whole_ms = timeout.as_secs().saturating_mul(1_000);
+        let timeout_ms = whole_ms.saturating_add(u64::from(timeout.subsec_nanos().div_ceil(1_000_000)));
+        let timeout_ms = i32::try_from(timeout_ms).unwrap_or(i32::MAX);
         self.events.clear();
-        let (events, capacity) = (self.events.as_mut_ptr(), EVENTS_PER_WAIT as i32);
-        // SAFETY: `events` has room for `capacity` entries; the kernel writes at most so many and says how many.
-        let count = match checked(unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events, capacity, timeout_ms) }) {
+        let room = &mut self.events.spare_capacity_mut()[..EVENTS_PER_WAIT];
+        let count = match system_call::wait(self.epoll.as_fd(), room, timeout_ms) {
             // Nothing was looked at: a process that was stopped and goes on comes back from its wait like this.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 return Ok(Waited {
@@ -122,7 +124,7 @@ impl Poller {
                     has_more: true,
                 });
             }
-            other => other? as usize,
+            other => other?,
         };
         // SAFETY: the kernel has initialised the first `count` entries, and `count` is at most the capacity.
         unsafe { self.events.set_len(count) };

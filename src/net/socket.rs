@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use super::kernel::{Received, Stream};
 use super::poller::checked;
+use super::system_call;
 use crate::shard::SendOutcome;
 
 /// A connected, non-blocking TCP socket. Dropping it closes it.
@@ -50,19 +51,10 @@ impl Socket {
 
 impl Stream for Socket {
     fn receive(&self, buffer: &mut [u8]) -> Received {
-        // SAFETY: `buffer` has room for as many bytes as it is said to have.
-        let count = unsafe {
-            libc::recv(
-                self.0.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
-                libc::MSG_DONTWAIT,
-            )
-        };
-        match usize::try_from(count) {
+        match system_call::receive(self.0.as_fd(), buffer) {
             Ok(0) => Received::End,
             Ok(count) => Received::Bytes(count),
-            Err(_) => match io::Error::last_os_error().kind() {
+            Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Received::Nothing,
                 _ => Received::End,
             },
@@ -70,12 +62,9 @@ impl Stream for Socket {
     }
 
     fn send(&self, bytes: &[u8]) -> SendOutcome {
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        // SAFETY: `bytes` holds as many bytes as it is said to hold.
-        let count = unsafe { libc::send(self.0.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
-        match usize::try_from(count) {
+        match system_call::send(self.0.as_fd(), bytes) {
             Ok(count) => SendOutcome::Sent(count),
-            Err(_) => match io::Error::last_os_error().kind() {
+            Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => SendOutcome::Full,
                 _ => SendOutcome::Broken,
             },

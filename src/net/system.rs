@@ -54,12 +54,12 @@ impl System {
 impl Kernel for System {
     type Socket = Socket;
 
-    fn now(&self) -> Now {
-        self.clock.now()
-    }
-
     fn moment(&self) -> Duration {
         self.clock.moment()
+    }
+
+    fn now(&mut self, moment: Duration) -> Now {
+        self.clock.now(moment)
     }
 
     fn pause(&mut self, span: Duration) {

@@ -48,6 +48,33 @@ impl Content<'_> {
             Self::Binary { format, .. } => Some(*format),
         }
     }
+
+    /// What may happen to it when a receiver is slow.
+    #[must_use]
+    pub const fn class(&self) -> DeliveryClass {
+        match self {
+            Self::Json { class: Some(class), .. } => *class,
+            Self::Json { class: None, .. } | Self::Binary { .. } => DeliveryClass::Reliable,
+        }
+    }
+
+    /// Which newer value replaces it; 0 where that means nothing.
+    #[must_use]
+    pub const fn key(&self) -> u32 {
+        match self {
+            Self::Json { key: Some(key), .. } => *key,
+            Self::Json { key: None, .. } | Self::Binary { .. } => 0,
+        }
+    }
+
+    /// How long the payload is, in bytes.
+    #[must_use]
+    pub const fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Json { payload, .. } => payload.len(),
+            Self::Binary { payload, .. } => payload.len(),
+        }
+    }
 }
 
 /// The form in which a receiver gets a message. Receivers of one shape share one encoding.

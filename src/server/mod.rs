@@ -184,7 +184,9 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         let send_buffer_bytes = settings::send_buffer_bytes(config);
         move |_tick| {
             ask_for_slices(id, slice_us);
-            let shard = Shard::new(id, world, os_random()?, clock.now());
+            let mut clock = clock;
+            let now = clock.now(clock.moment());
+            let shard = Shard::new(id, world, os_random()?, now);
             let kernel = System::new(clock, vec![listener], wakeup, send_buffer_bytes)?;
             let pump = Pump::new(PumpParts {
                 shard,

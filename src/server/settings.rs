@@ -7,8 +7,8 @@ use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
 use crate::config::{self, Config, TokenKeyError};
-use crate::net::PumpSettings;
 use crate::net::http::Site;
+use crate::net::{PumpSettings, TurnWindows};
 use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret, Topology};
 use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
@@ -255,7 +255,10 @@ pub(super) fn pump_settings(config: &Config, shards: u16) -> PumpSettings {
     let tick = Duration::from_millis(config.runtime.tick_ms);
     PumpSettings {
         tick,
-        turn_window: Duration::from_micros(config.runtime.turn_window_us),
+        turn_windows: TurnWindows {
+            longest: Duration::from_micros(config.runtime.turn_window_us),
+            busy: Duration::from_micros(config.runtime.busy_turn_window_us),
+        },
         standstill: tick + STANDSTILL,
         greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
         max_greetings: (MAX_GREETINGS / usize::from(shards)).max(LEAST_GREETINGS),
@@ -311,7 +314,7 @@ mod tests {
         for tick_ms in [1, 10, 100] {
             config.runtime.tick_ms = tick_ms;
             let settings = pump_settings(&config, 1);
-            let longest_wait = settings.tick + Duration::from_millis(1) + settings.turn_window;
+            let longest_wait = settings.tick + Duration::from_millis(1) + settings.turn_windows.longest;
             assert!(settings.standstill > longest_wait * 3 / 2, "{settings:?}");
             assert!(settings.standstill <= settings.tick + Duration::from_millis(100));
         }

@@ -28,7 +28,7 @@ impl<L> Shard<L> {
         let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
         let connection = self.post.connections.get_mut(at).expect("looked up above");
         if code == Some(CloseCode::SlowConsumer) {
-            let dropped = connection.outbox.discard_unsent(&mut self.post.pool);
+            let dropped = connection.outbox.discard_unsent(self.post.outgoing.pool());
             self.post.counters.discarded_frames.add(dropped as u64);
             self.post.counters.slow_consumers.add(1);
         }
@@ -61,19 +61,19 @@ impl<L> Shard<L> {
     #[inline]
     pub(super) fn event<T>(&mut self, now: Now, happen: impl FnOnce(&mut Self) -> T) -> T {
         debug_assert!(
-            self.post.doomed.is_empty(),
+            self.post.outgoing.spares_all(),
             "doomed outside of every event, or in one around this"
         );
         let outcome = happen(self);
         self.close_doomed(now);
-        debug_assert!(self.post.doomed.is_empty(), "an event leaves nobody doomed");
+        debug_assert!(self.post.outgoing.spares_all(), "an event leaves nobody doomed");
         outcome
     }
 
     /// Ends the connections that could not take a frame during this event. Ending one tells its room mates, which may
     /// overrun another: the list grows while it is worked off, by each connection at most once.
     fn close_doomed(&mut self, now: Now) {
-        while let Some((at, code)) = self.post.doomed.pop() {
+        while let Some((at, code)) = self.post.outgoing.next_doomed() {
             let farewell = match code {
                 CloseCode::SlowConsumer => Some(("you did not read fast enough", ErrorCode::SlowConsumer)),
                 _ => None,

@@ -32,7 +32,7 @@ impl<L> Shard<L> {
     /// Bytes put into outboxes so far, and a constant for each frame.
     #[must_use]
     pub const fn queued_bytes(&self) -> u64 {
-        self.post.queued_bytes
+        self.post.outgoing.queued_bytes()
     }
 
     /// Whether a connection is being closed.
@@ -52,8 +52,7 @@ impl<L> Shard<L> {
     /// kept.
     #[must_use]
     pub fn awaits_shard(&self, at: MemberRef) -> bool {
-        let state = self.post.connections.get(at).map(|connection| &connection.state);
-        matches!(state, Some(State::Departing { .. } | State::Asking(_)))
+        self.post.connections.get(at).is_some_and(Connection::awaits_shard)
     }
 
     pub(super) fn room_of(&self, at: MemberRef) -> Option<RoomRef> {

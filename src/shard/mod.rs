@@ -69,7 +69,6 @@ use self::state::gallery_news::NewsList;
 use self::state::rooms::Rooms;
 use self::state::share::Turn;
 use self::state::sweep::Sweep;
-use crate::protocol::CloseCode;
 use crate::room::MemberRef;
 use crate::session::AccessPolicy;
 
@@ -86,8 +85,6 @@ pub struct Shard<L> {
     access: Arc<AccessPolicy>,
     access_revision: u64,
     departing: Vec<MemberRef>,
-    /// Connections for which too much waits: closed once the round of sends is over.
-    overrun: Vec<(MemberRef, CloseCode)>,
     /// The outposts here, of rooms that live anywhere.
     outposts: Outposts,
     /// Connections whose question to another shard was answered.
@@ -107,11 +104,7 @@ impl<L> Shard<L> {
     pub fn new(id: ShardId, world: Arc<World>, seed: [u8; 32], now: Now) -> Self {
         let sweep = Sweep::planned(now.mono_ms.saturating_add(world.settings.rooms.sweep_interval_ms));
         let (access_revision, access) = world.access.newest();
-        let post = Post {
-            counters: Arc::clone(world.counters(id)),
-            pool: OutboxPool::capped(world.settings.outbox.max_bytes),
-            ..Post::default()
-        };
+        let post = Post::new(world.settings.outbox.max_bytes, Arc::clone(world.counters(id)));
         Self {
             id,
             world,
@@ -122,7 +115,6 @@ impl<L> Shard<L> {
             access,
             access_revision,
             departing: Vec::new(),
-            overrun: Vec::new(),
             outposts: Outposts::default(),
             resumed: Vec::new(),
             ended: Vec::new(),
@@ -168,6 +160,13 @@ impl<L> Shard<L> {
     #[must_use]
     pub fn link(&self, at: MemberRef) -> Option<&L> {
         self.post.connections.get(at).map(|connection| &connection.link)
+    }
+
+    /// The same, and whether the connection [waits for another shard](Self::awaits_shard).
+    pub fn link_and_wait(&mut self, at: MemberRef) -> Option<(&mut L, bool)> {
+        let connection = self.post.connections.get_mut(at)?;
+        let awaits_shard = connection.awaits_shard();
+        Some((&mut connection.link, awaits_shard))
     }
 
     /// A connection's link, to change what the link itself keeps.

@@ -341,7 +341,7 @@ impl Rig {
         match shard.sent(at, outcome, now) {
             AfterSend::Remove => self.end(number, at, now),
             AfterSend::SendMore => self.flush(number, at, now),
-            AfterSend::Nothing | AfterSend::AwaitWritable | AfterSend::FinishSending => {}
+            AfterSend::Nothing | AfterSend::AwaitRead | AfterSend::AwaitWritable | AfterSend::FinishSending => {}
         }
     }
 

@@ -143,12 +143,12 @@ impl Pipes {
 impl Kernel for Pipes {
     type Socket = Plug;
 
-    fn now(&self) -> Now {
-        self.clock.now()
-    }
-
     fn moment(&self) -> Duration {
         Duration::from_millis(self.clock.mono_ms())
+    }
+
+    fn now(&mut self, _: Duration) -> Now {
+        self.clock.now()
     }
 
     fn pause(&mut self, _: Duration) {}

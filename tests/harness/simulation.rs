@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::{Link, Mail, Peers, Pump, PumpParts, PumpSettings};
+use signal_fish_relay::net::{Link, Mail, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::site;
 use signal_fish_relay::session::Arrival;
@@ -142,7 +142,7 @@ impl Simulation {
                 peers: Arc::clone(&peers),
                 settings: PumpSettings {
                     tick: Duration::ZERO,
-                    turn_window: Duration::ZERO,
+                    turn_windows: TurnWindows::NEVER,
                     standstill: setup.standstill,
                     greeting_timeout: Duration::from_secs(10),
                     max_greetings: 64,

@@ -27,7 +27,7 @@ use super::greeting::{GreetingLimits, Greetings};
 use super::http::Site;
 use super::kernel::Kernel;
 use super::link::Link;
-use super::pace::Pace;
+use super::pace::{Pace, TurnWindows};
 use super::socket::Socket;
 use super::system::System;
 use super::websocket::InboundLimits;
@@ -57,8 +57,8 @@ pub type Peers<S = Socket> = Arc<[InboxSender<Mail<S>>]>;
 pub struct PumpSettings {
     /// How often deadlines are looked at.
     pub tick: Duration,
-    /// The most that a busy shard's turn is stretched; zero: never.
-    pub turn_window: Duration,
+    /// The most that turns are stretched.
+    pub turn_windows: TurnWindows,
     /// From which gap between two turns on the shard is taken to have stood still: nobody is judged by that time. Longer than any
     /// wait, or nobody would ever be judged.
     pub standstill: Duration,
@@ -135,7 +135,7 @@ impl<K: Kernel> Pump<K> {
     pub fn new(parts: PumpParts<K>) -> Self {
         let PumpParts {
             shard,
-            kernel,
+            mut kernel,
             site,
             inbox,
             peers,
@@ -147,7 +147,8 @@ impl<K: Kernel> Pump<K> {
             sockets: settings.max_greetings,
             farewells: settings.max_farewells,
         };
-        let (moment, now) = (kernel.moment(), kernel.now());
+        let moment = kernel.moment();
+        let now = kernel.now(moment);
         Self {
             greetings: Greetings::new(greetings),
             next_tick: moment + settings.tick,
@@ -157,7 +158,7 @@ impl<K: Kernel> Pump<K> {
             paced: Vec::new(),
             accepts: true,
             stage: Stage::Serving,
-            pace: Pace::new(settings.turn_window, moment),
+            pace: Pace::new(settings.turn_windows, moment),
             queued_before: 0,
             ended_in_turn: 0,
             turn_began: moment,

@@ -56,15 +56,13 @@ impl<K: Kernel> Pump<K> {
             return self.line.pass_over(Waiting::Connection(at));
         }
         match self.shard.may_read(at, is_suspended, now) {
-            Reading::Now => {
-                let Some(link) = self.shard.link_mut(at) else { return };
-                link.is_in_line = false;
-                if is_suspended {
-                    self.resume(at, now);
-                } else {
-                    self.read(at, now);
+            Reading::Now if is_suspended => {
+                if let Some(link) = self.shard.link_mut(at) {
+                    link.is_in_line = false;
                 }
+                self.resume(at, now);
             }
+            Reading::Now => self.read(at, now),
             Reading::NextTurn => self.line.pass_over(Waiting::Connection(at)),
             Reading::Paced => self.paced.push(at), // it keeps its mark: it is put into the line again from there
             Reading::Elsewhere => {
@@ -92,6 +90,7 @@ impl<K: Kernel> Pump<K> {
     /// means another read in the next turn, because no further edge will come.
     fn read(&mut self, at: MemberRef, now: Now) {
         let Some(link) = self.shard.link_mut(at) else { return };
+        link.is_in_line = false;
         link.is_unread = false;
         let is_hung_up = link.is_hung_up;
         let received = link.socket.receive(&mut self.scratch);
@@ -103,7 +102,9 @@ impl<K: Kernel> Pump<K> {
                 if may_hold_more && let Some(link) = self.shard.link_mut(at) {
                     link.is_unread = true;
                 }
-                self.note_flow(at, flow);
+                if may_hold_more || flow == Flow::Suspend {
+                    self.note_flow(at, flow);
+                }
             }
             Received::Nothing => {}
             Received::End => {

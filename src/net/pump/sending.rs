@@ -23,7 +23,8 @@ impl<K: Kernel> Pump<K> {
             self.shard.counters().kernel_entries.add(1);
             match self.shard.sent(at, outcome, now) {
                 AfterSend::SendMore => continue,
-                AfterSend::Nothing => self.watch_for(at, Interest::Read, now),
+                AfterSend::Nothing => {}
+                AfterSend::AwaitRead => self.watch_for(at, Interest::Read, now),
                 AfterSend::AwaitWritable => self.watch_for(at, Interest::ReadAndWrite, now),
                 AfterSend::FinishSending => {
                     if let Some(link) = self.shard.link(at) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::kernel::{Kernel, Token, Waited};
 use super::super::link::Facts;
-use super::super::pace::Load;
+use super::super::pace::Totals;
 use super::Pump;
 use crate::shard::Now;
 
@@ -43,7 +43,7 @@ impl<K: Kernel> Pump<K> {
     /// When the kernel refuses to wait: the shard cannot go on.
     pub fn turn(&mut self) -> io::Result<Turned> {
         let waited = self.wait()?;
-        let now = self.kernel.now();
+        let now = self.kernel.now(self.turn_began);
         let stood_still = self.forgive_standstill(now);
         self.shard.begin_turn();
         if self.note_ready(waited, now) {
@@ -89,7 +89,7 @@ impl<K: Kernel> Pump<K> {
     fn wait(&mut self) -> io::Result<Waited> {
         let mut moment = self.kernel.moment();
         let has_work = self.has_work();
-        if let Some(gather) = self.pace.end_turn(moment).filter(|_| !has_work) {
+        if let Some(gather) = self.pace.end_turn(self.totals(), moment).filter(|_| !has_work) {
             self.shard.counters().kernel_entries.add(1);
             self.kernel.pause(gather);
             moment = self.kernel.moment();
@@ -102,8 +102,17 @@ impl<K: Kernel> Pump<K> {
         self.turn_began = self.kernel.moment();
         self.ended_in_turn = 0;
         self.queued_before = self.shard.queued_bytes();
-        self.pace.begin_turn(waited.ready, self.turn_began);
+        self.pace.begin_turn(self.turn_began);
         Ok(waited)
+    }
+
+    fn totals(&self) -> Totals {
+        let counters = self.shard.counters();
+        Totals {
+            messages: counters.game_data_messages.get(),
+            deliveries: counters.deliveries.get(),
+            sends: counters.socket_sends.get(),
+        }
     }
 
     /// Takes note if the shard had no turn for so long that it must have stood still.
@@ -170,7 +179,8 @@ impl<K: Kernel> Pump<K> {
     }
 
     fn tick(&mut self, now: Now) -> bool {
-        let moment = self.kernel.moment();
+        // The moment at which the turn began will do: after a long turn the next one ticks at once.
+        let moment = self.turn_began;
         if moment < self.next_tick {
             return false;
         }
@@ -179,11 +189,7 @@ impl<K: Kernel> Pump<K> {
         self.shard.tick(&Facts, now);
         self.release_paced(now);
         let expired = self.greetings.expire(now.mono_ms);
-        let load = Load {
-            deliveries: self.shard.counters().deliveries.get(),
-            connections: self.shard.connections(),
-        };
-        self.pace.adapt(load, moment);
+        self.pace.adapt(self.shard.connections(), moment);
         self.publish_counts(expired as u64);
         self.resume_accepting();
         true

@@ -73,6 +73,12 @@ impl Inbound {
         self.partial.is_none()
     }
 
+    /// Whether it is as it was when nothing had come.
+    #[must_use]
+    pub(crate) const fn is_blank(&self) -> bool {
+        self.partial.is_none() && !self.is_over
+    }
+
     /// Everything that it makes the process hold beside itself, at its true size.
     #[must_use]
     pub fn kept_bytes(&self) -> usize {
@@ -158,7 +164,9 @@ impl Inbound {
         }
         let fresh = &mut bytes[taken..];
         let (served, _) = self.walk(fresh, &mut message, limits, serve)?;
-        self.stash(fresh[served..].to_vec(), message);
+        if served < fresh.len() || message.is_some() || self.is_over {
+            self.stash(fresh[served..].to_vec(), message);
+        }
         Ok(())
     }
 

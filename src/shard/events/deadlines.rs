@@ -108,7 +108,7 @@ impl<L> Shard<L> {
             .frames
             .encode(Opcode::Ping, |out| out.extend_from_slice(&payload));
         self.post
-            .deliver(at, &frame, FrameMark::in_order(now.mono_ms), &self.world.settings);
+            .deliver(at, &frame, &FrameMark::in_order(now.mono_ms), &self.world.settings);
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.probe = Some(Probe {
                 sent_at_ms: now.mono_ms,

@@ -20,11 +20,11 @@ impl<L> Shard<L> {
     /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove). What
     /// they are told counts against the room's share.
     pub fn end(&mut self, at: MemberRef, now: Now) {
-        let (room, queued_before) = (self.room_of(at), self.post.queued_bytes);
+        let (room, queued_before) = (self.room_of(at), self.post.outgoing.queued_bytes());
         self.event(now, |shard| shard.vacate(at, shard.keeps_seat(None), now));
         self.ended.push(at);
         if let Some(room) = room {
-            let queued = (self.post.queued_bytes - queued_before) as usize;
+            let queued = (self.post.outgoing.queued_bytes() - queued_before) as usize;
             self.rooms.charge_turn(room, &mut self.turn, queued);
             self.turn.take_used_up();
         }

@@ -1,17 +1,12 @@
 //! What leaves at the end of a turn.
 
-use crate::protocol::{CloseCode, Opcode};
+use crate::protocol::Opcode;
 use crate::room::MemberRef;
 use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
-use crate::shard::post;
 use crate::shard::post::slow_reader;
 use crate::shard::state::connection::State;
 use crate::shard::world::now::Now;
-
-/// Sends to those who only watch that one turn makes at most, so that players wait at most a fraction of a millisecond for
-/// a gallery of any size.
-const GALLERY_SENDS_PER_TURN: usize = 64;
 
 /// What a socket said to a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +24,8 @@ pub enum SendOutcome {
 pub enum AfterSend {
     /// Nothing.
     Nothing,
+    /// The socket was full and has taken all: nobody needs to be told any more that it can be written.
+    AwaitRead,
     /// Call [`Shard::writable`] once the socket is.
     AwaitWritable,
     /// Send again at once: what follows had to wait for what was sent.
@@ -45,17 +42,13 @@ impl<L> Shard<L> {
     /// them some of the latter. Every one of them must be sent to, or asked about with [`unsent`](Self::unsent), and its
     /// outcome [reported](Self::sent).
     pub fn take_dirty(&mut self, into: &mut Vec<MemberRef>) {
-        into.clear();
-        std::mem::swap(into, &mut self.post.dirty.first);
-        let gallery = &mut self.post.dirty.gallery;
-        into.extend(gallery.drain(..gallery.len().min(GALLERY_SENDS_PER_TURN)));
+        self.post.outgoing.take_dirty(into);
     }
 
     /// How many connections would be sent to now.
     #[must_use]
     pub fn to_flush(&self) -> usize {
-        let dirty = &self.post.dirty;
-        dirty.first.len() + dirty.gallery.len().min(GALLERY_SENDS_PER_TURN)
+        self.post.outgoing.to_flush()
     }
 
     /// Whether some connection has something to send, has to move, or is over, or a letter, an outpost or the search for a
@@ -63,8 +56,7 @@ impl<L> Shard<L> {
     #[must_use]
     pub fn has_work(&self) -> bool {
         let post = &self.post;
-        !post.dirty.first.is_empty()
-            || !post.dirty.gallery.is_empty()
+        post.outgoing.to_flush() > 0
             || !self.departing.is_empty()
             || !self.ended.is_empty()
             || !self.resumed.is_empty()
@@ -81,6 +73,7 @@ impl<L> Shard<L> {
         if connection.outbox.has_holes() {
             self.post.report_gaps(at, now.mono_ms);
         }
+        // Again: the reports go into the same outbox.
         let connection = self.post.connections.get_mut(at)?;
         let bytes = connection.outbox.unsent();
         (!bytes.is_empty()).then_some((&connection.link, bytes))
@@ -98,17 +91,18 @@ impl<L> Shard<L> {
                 counters.socket_sends.add(1);
                 counters.egress_bytes.add(bytes as u64);
                 connection.uptake.note_sent(bytes);
-                connection.outbox.advance(&mut self.post.pool, bytes);
+                connection.outbox.advance(self.post.outgoing.pool(), bytes);
                 bytes > 0
             }
             SendOutcome::Full => false,
             SendOutcome::Broken => return AfterSend::Remove,
         };
         if connection.outbox.is_empty() {
-            connection.uptake.note_drained();
+            let was_behind = connection.uptake.note_drained();
             return match connection.state {
                 State::Closing { peer_has_closed, .. } if peer_has_closed => AfterSend::Remove,
                 State::Closing { .. } => AfterSend::FinishSending,
+                State::Open | State::Departing { .. } | State::Asking(_) if was_behind => AfterSend::AwaitRead,
                 State::Open | State::Departing { .. } | State::Asking(_) => AfterSend::Nothing,
             };
         }
@@ -119,7 +113,7 @@ impl<L> Shard<L> {
         connection.account.note_wait();
         connection.uptake.note_full(progress, now.mono_ms);
         if !connection.is_closing() && slow_reader::is_beyond_help(connection, &self.world.settings, counters) {
-            post::doom(connection, at, CloseCode::SlowConsumer, &mut self.overrun);
+            self.post.outgoing.note_overrun(connection, at);
         }
         self.plan_check(at);
         AfterSend::AwaitWritable
@@ -127,7 +121,7 @@ impl<L> Shard<L> {
 
     /// Closes those for whom too much waits after they were offered it. Call it after the outcomes of a round of sends.
     pub fn close_overrun(&mut self, now: Now) {
-        self.event(now, |shard| shard.post.doomed.append(&mut shard.overrun));
+        self.event(now, |shard| shard.post.outgoing.end_round());
     }
 
     /// A socket that was full can take bytes again.
@@ -137,7 +131,7 @@ impl<L> Shard<L> {
         };
         if !connection.outbox.is_empty() {
             // It stays behind until bytes really move: a socket that says so and takes nothing is still full.
-            post::offer_again(connection, at, &mut self.post.dirty);
+            self.post.outgoing.offer_again(connection, at);
         }
     }
 
@@ -156,6 +150,8 @@ impl<L> Shard<L> {
             .encode(Opcode::Pong, |out| out.extend_from_slice(payload));
         let mark = FrameMark::in_order(now.mono_ms);
         // Under the caps like everything else: a flood of pings from a client that reads nothing ends that client.
-        self.event(now, |shard| shard.post.deliver(at, &frame, mark, &shard.world.settings));
+        self.event(now, |shard| {
+            shard.post.deliver(at, &frame, &mark, &shard.world.settings)
+        });
     }
 }

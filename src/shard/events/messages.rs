@@ -1,67 +1,70 @@
 //! A message from a client, on its way to the handler of its subject.
 
-use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameDataFormat, ServerMessage, parse};
+use crate::protocol::game_data::Content;
+use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameData, GameDataFormat, ServerMessage, parse};
 use crate::room::MemberRef;
 use crate::session::Stage;
 use crate::shard::Shard;
 use crate::shard::events::turn::Flow;
+use crate::shard::state::connection::Connection;
 use crate::shard::world::now::Now;
-
-/// What becomes of a message that has arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reception {
-    /// It is served.
-    Served,
-    /// It is served if it proves where it comes from.
-    Proven,
-    /// The connection is over, or about to move.
-    Ignored,
-}
 
 impl<L> Shard<L> {
     /// Serves a text message.
     pub fn on_text(&mut self, at: MemberRef, text: &str, now: Now) -> Flow {
-        self.event(now, |shard| shard.serve_text(at, text, now));
-        self.flow(at)
+        let was_data = self.event(now, |shard| shard.serve_text(at, text, now));
+        if was_data { self.flow_of_data() } else { self.flow(at) }
     }
 
     /// Serves a binary message: game data in the sender's negotiated encoding.
     pub fn on_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) -> Flow {
         self.event(now, |shard| shard.serve_binary(at, frame, now));
-        self.flow(at)
+        self.flow_of_data()
     }
 
+    /// Serves a text message; says whether it was game data, which sends nobody away.
     #[inline]
-    fn serve_text(&mut self, at: MemberRef, text: &str, now: Now) {
-        self.note_activity(at, now);
-        match self.note_inbound(at, now) {
+    fn serve_text(&mut self, at: MemberRef, text: &str, now: Now) -> bool {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return false;
+        };
+        connection.last_activity_ms = now.mono_ms;
+        let is_fresh = connection.session.stage() == Stage::Fresh;
+        match connection.hear(now) {
             Reception::Served => {}
             Reception::Proven if self.proves_text(at, text, now) => {}
-            Reception::Ignored | Reception::Proven => return,
+            Reception::Ignored | Reception::Proven => return false,
         }
         let limit = self.world.settings.messages.max_inbound_bytes;
         if text.len() > limit {
-            return self.refuse_too_large(at, text.len(), limit, now);
+            self.refuse_too_large(at, text.len(), limit, now);
+            return false;
         }
         match parse(text) {
-            Ok(ClientMessage::GameData(message)) if self.may_proceed(at, now) => {
-                self.relay_json(at, &message, now);
-            }
-            Ok(ClientMessage::GameData(_)) => {}
             Ok(ClientMessage::Authenticate(request)) => self.authenticate(at, &request, now),
-            Ok(message) if self.may_proceed(at, now) => self.serve_in_turn(at, message, now),
-            Ok(_) => {}
+            Ok(_) if is_fresh && !self.goes_ahead(at, now) => {}
+            Ok(ClientMessage::GameData(GameData { payload, class, key })) => {
+                self.relay(at, Content::Json { payload, class, key }, now);
+                return true;
+            }
+            Ok(message) => self.serve_in_turn(at, message, now),
             Err(_) => self.refuse_input(
                 at,
                 "the message could not be read; see the protocol's list of messages",
                 now,
             ),
         }
+        false
     }
 
     #[inline]
     fn serve_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) {
-        let payload = match self.note_inbound(at, now) {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let format = connection.session.dialect().format;
+        let is_fresh = connection.session.stage() == Stage::Fresh;
+        let payload = match connection.hear(now) {
             Reception::Served => frame,
             Reception::Proven => match self.proven_payload(at, frame, now) {
                 Some(payload) => payload,
@@ -69,14 +72,10 @@ impl<L> Shard<L> {
             },
             Reception::Ignored => return,
         };
-        let limit = self.world.settings.messages.max_inbound_bytes;
-        let Some(connection) = self.post.connections.get(at) else {
-            return;
-        };
-        let format = connection.session.dialect().format;
-        if !self.may_proceed(at, now) {
+        if is_fresh && !self.goes_ahead(at, now) {
             return;
         }
+        let limit = self.world.settings.messages.max_inbound_bytes;
         let counts = if format == GameDataFormat::Json {
             let advice = "binary messages need a binary game_data_format; negotiate one in Authenticate";
             self.refuse_input(at, advice, now);
@@ -85,49 +84,24 @@ impl<L> Shard<L> {
             self.refuse_too_large(at, payload.len(), limit, now);
             false
         } else {
-            self.relay_binary(at, format, payload, now)
+            self.relay(at, Content::Binary { format, payload }, now)
         };
-        if counts {
-            self.note_activity(at, now);
+        if counts && let Some(connection) = self.post.connections.get_mut(at) {
+            connection.last_activity_ms = now.mono_ms;
         }
     }
 
     /// Notes that a control frame arrived: a sign of life.
     pub fn on_control_frame(&mut self, at: MemberRef, now: Now) {
-        self.note_activity(at, now);
-        self.note_inbound(at, now);
-    }
-
-    /// Notes that the client does something rather than merely flooding us.
-    fn note_activity(&mut self, at: MemberRef, now: Now) {
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.last_activity_ms = now.mono_ms;
+            connection.hear(now);
         }
     }
 
-    /// Notes a sign of life; says whether messages of this connection are served.
-    fn note_inbound(&mut self, at: MemberRef, now: Now) -> Reception {
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return Reception::Ignored;
-        };
-        connection.last_inbound_ms = now.mono_ms;
-        // Not told by comparing times: over loopback the answer comes within the millisecond of the question.
-        connection.probe = None;
-        match (connection.is_open(), connection.session.is_bound()) {
-            (false, _) => Reception::Ignored,
-            (true, false) => Reception::Served,
-            (true, true) => Reception::Proven,
-        }
-    }
-
-    /// Whether a message other than a handshake may be served now. Where a handshake must come first, the connection ends.
-    fn may_proceed(&mut self, at: MemberRef, now: Now) -> bool {
-        let Some(connection) = self.post.connections.get_mut(at) else {
-            return false;
-        };
-        if connection.session.stage() != Stage::Fresh {
-            return true;
-        }
+    /// Whether a client may go ahead without a handshake, which it has not made. Where it must, the connection ends.
+    #[cold]
+    fn goes_ahead(&mut self, at: MemberRef, now: Now) -> bool {
         if self.access.requires_handshake() {
             let farewell = (
                 "send Authenticate first: this server asks who connects",
@@ -136,7 +110,9 @@ impl<L> Shard<L> {
             self.close(at, CloseCode::Unregistered, Some(farewell), now);
             return false;
         }
-        connection.session.skip_handshake();
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.session.skip_handshake();
+        }
         self.tell_of_drain(at, now);
         true
     }
@@ -145,9 +121,9 @@ impl<L> Shard<L> {
     /// toggled by one, is told to everybody.
     fn serve_in_turn(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
         let room_before = self.room_of(at);
-        let bytes_before = self.post.queued_bytes;
+        let bytes_before = self.post.outgoing.queued_bytes();
         self.serve(at, message, now);
-        let bytes = self.post.queued_bytes - bytes_before;
+        let bytes = self.post.outgoing.queued_bytes() - bytes_before;
         if bytes > 0
             && let Some(room_ref) = room_before.or_else(|| self.room_of(at))
         {
@@ -171,6 +147,31 @@ impl<L> Shard<L> {
             ClientMessage::Signal(signal) => self.signal(at, &signal, now),
             ClientMessage::TransportStatus(status) => self.transport_status(at, status, now),
             ClientMessage::RoomOperation(operation) => self.room_operation(at, operation, now),
+        }
+    }
+}
+
+/// What becomes of a message that has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reception {
+    /// It is served.
+    Served,
+    /// It is served if it proves where it comes from.
+    Proven,
+    /// The connection is over, or about to move.
+    Ignored,
+}
+
+impl<L> Connection<L> {
+    /// Notes a sign of life; says whether messages of this connection are served.
+    fn hear(&mut self, now: Now) -> Reception {
+        self.last_inbound_ms = now.mono_ms;
+        // Not told by comparing times: over loopback the answer comes within the millisecond of the question.
+        self.probe = None;
+        match (self.is_open(), self.session.is_bound()) {
+            (false, _) => Reception::Ignored,
+            (true, false) => Reception::Served,
+            (true, true) => Reception::Proven,
         }
     }
 }

@@ -15,6 +15,15 @@ pub enum Flow {
 }
 
 impl<L> Shard<L> {
+    /// Whether more may be served after game data, which sends nobody away.
+    pub(in crate::shard) const fn flow_of_data(&mut self) -> Flow {
+        if self.turn.take_used_up() {
+            Flow::Suspend
+        } else {
+            Flow::Continue
+        }
+    }
+
     pub(in crate::shard) fn flow(&mut self, at: MemberRef) -> Flow {
         if self.turn.take_used_up() || self.awaits_shard(at) {
             Flow::Suspend

@@ -193,11 +193,11 @@ impl Outbox {
     }
 
     /// Queues a frame in its lane.
-    pub fn push(&mut self, pool: &mut OutboxPool, mark: FrameMark, frame: &[u8]) {
+    pub fn push(&mut self, pool: &mut OutboxPool, mark: &FrameMark, frame: &[u8]) {
         let storage = self.storage.get_or_insert_with(|| pool.take());
         match mark.lane {
-            Lane::Data => storage.append(&mark, frame, pool.limit_bytes),
-            Lane::Control => storage.insert_report(&mark, frame, pool.limit_bytes),
+            Lane::Data => storage.append(mark, frame, pool.limit_bytes),
+            Lane::Control => storage.insert_report(mark, frame, pool.limit_bytes),
         }
     }
 

@@ -39,8 +39,8 @@ fn gaps(outbox: &mut Outbox) -> Vec<(u64, u64)> {
 #[test]
 fn frames_leave_in_the_order_in_which_they_were_queued() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
-    outbox.push(&mut pool, FrameMark::in_order(5), b"one");
-    outbox.push(&mut pool, FrameMark::in_order(6), b"two");
+    outbox.push(&mut pool, &FrameMark::in_order(5), b"one");
+    outbox.push(&mut pool, &FrameMark::in_order(6), b"two");
     assert_eq!(outbox.unsent(), b"onetwo");
     assert_eq!(outbox.oldest_queued_at_ms(false), Some(5));
     outbox.advance(&mut pool, 4);
@@ -56,20 +56,20 @@ fn frames_leave_in_the_order_in_which_they_were_queued() {
 #[test]
 fn a_control_frame_overtakes_data_but_not_a_cut_head_nor_earlier_control() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
-    outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 1), b"head");
-    outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 2), b"tail");
+    outbox.push(&mut pool, &data(DeliveryClass::Reliable, 0, 1), b"head");
+    outbox.push(&mut pool, &data(DeliveryClass::Reliable, 0, 2), b"tail");
     outbox.advance(&mut pool, 1);
-    outbox.push(&mut pool, CONTROL, b"[1]");
-    outbox.push(&mut pool, CONTROL, b"[2]");
+    outbox.push(&mut pool, &CONTROL, b"[1]");
+    outbox.push(&mut pool, &CONTROL, b"[2]");
     assert_eq!(outbox.unsent(), b"ead[1][2]tail");
 }
 
 #[test]
 fn only_frames_that_are_not_on_the_wire_can_be_taken_back() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
-    outbox.push(&mut pool, data(DeliveryClass::Latest, 7, 1), b"aa");
-    outbox.push(&mut pool, data(DeliveryClass::Latest, 7, 2), b"bb");
-    outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, 3), b"cc");
+    outbox.push(&mut pool, &data(DeliveryClass::Latest, 7, 1), b"aa");
+    outbox.push(&mut pool, &data(DeliveryClass::Latest, 7, 2), b"bb");
+    outbox.push(&mut pool, &data(DeliveryClass::Volatile, 0, 3), b"cc");
     outbox.advance(&mut pool, 1);
     assert!(outbox.supersede(&newer(7)) && !outbox.supersede(&newer(7)));
     assert_eq!(gaps(&mut outbox), [(2, 2)]);
@@ -90,7 +90,7 @@ fn what_may_be_left_out_makes_way_oldest_first_and_volatile_before_latest() {
         DeliveryClass::Latest,
     ];
     for (seq, class) in (1..).zip(classes) {
-        outbox.push(&mut pool, data(class, seq as u32, seq), format!("<{seq}>").as_bytes());
+        outbox.push(&mut pool, &data(class, seq as u32, seq), format!("<{seq}>").as_bytes());
     }
     let mut evict = || {
         let class = outbox.evict_oldest_droppable().map(|(class, _)| class);
@@ -116,7 +116,7 @@ fn an_outbox_weighs_what_it_holds_up_to_its_cap() {
         assert_eq!(outbox.weight_bytes(), 0);
         let mut frames = 0;
         while outbox.weight_bytes_with(frame_bytes) <= CAP_BYTES {
-            outbox.push(&mut pool, FrameMark::in_order(0), &frame);
+            outbox.push(&mut pool, &FrameMark::in_order(0), &frame);
             frames += 1;
             let needed = frames * (frame_bytes + size_of::<entry::Entry>());
             let weight = outbox.weight_bytes();
@@ -133,7 +133,7 @@ fn an_outbox_weighs_what_it_holds_up_to_its_cap() {
         outbox.advance(&mut pool, sent);
         assert!(outbox.weight_bytes_with(frame_bytes) <= CAP_BYTES);
         for _ in 0..frames / 2 {
-            outbox.push(&mut pool, FrameMark::in_order(0), &frame);
+            outbox.push(&mut pool, &FrameMark::in_order(0), &frame);
         }
         assert!(outbox.weight_bytes() <= CAP_BYTES && outbox.is_coherent());
         while outbox.unsent_frames() > frames / 20 {
@@ -155,7 +155,7 @@ fn what_was_taken_back_is_room_at_the_cap() {
     let mut seq = 0;
     let mut push = |outbox: &mut Outbox, class| {
         seq += 1;
-        outbox.push(&mut pool, data(class, 0, seq), &[7; 1_000]);
+        outbox.push(&mut pool, &data(class, 0, seq), &[7; 1_000]);
     };
     while outbox.weight_bytes_with(1_000) <= CAP_BYTES {
         push(&mut outbox, DeliveryClass::Volatile);
@@ -178,13 +178,13 @@ fn what_was_taken_back_is_room_at_the_cap() {
 fn discarding_keeps_the_rest_of_a_cut_head() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
     for _ in 0..3 {
-        outbox.push(&mut pool, FrameMark::in_order(0), b"frame");
+        outbox.push(&mut pool, &FrameMark::in_order(0), b"frame");
     }
     outbox.advance(&mut pool, 7);
     assert_eq!(outbox.discard_unsent(&mut pool), 1);
     assert_eq!(outbox.unsent(), b"ame");
     outbox.advance(&mut pool, 3);
-    outbox.push(&mut pool, FrameMark::in_order(0), b"next");
+    outbox.push(&mut pool, &FrameMark::in_order(0), b"next");
     assert_eq!(outbox.discard_unsent(&mut pool), 1);
     assert!(outbox.is_empty());
 }
@@ -194,7 +194,7 @@ fn an_incoherent_outbox_is_recognised() {
     let queued = || {
         let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
         for _ in 0..3 {
-            outbox.push(&mut pool, FrameMark::in_order(0), b"frame");
+            outbox.push(&mut pool, &FrameMark::in_order(0), b"frame");
         }
         outbox.advance(&mut pool, 7);
         outbox
@@ -220,12 +220,12 @@ fn an_incoherent_outbox_is_recognised() {
 fn an_idle_outbox_is_one_pointer_and_its_storage_is_reused() {
     assert_eq!(size_of::<Outbox>(), size_of::<usize>());
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
-    outbox.push(&mut pool, FrameMark::in_order(0), b"x");
+    outbox.push(&mut pool, &FrameMark::in_order(0), b"x");
     outbox.advance(&mut pool, 1);
     assert_eq!(pool.spare.len(), 1);
     outbox.push(
         &mut pool,
-        FrameMark::in_order(0),
+        &FrameMark::in_order(0),
         &[0; OutboxPool::MAX_BYTES_OF_ONE + 1],
     );
     assert_eq!((pool.spare.len(), pool.spare_bytes), (0, 0));
@@ -241,7 +241,7 @@ fn what_drained_outboxes_leave_is_kept_up_to_a_bound() {
         .map(|_| Outbox::default())
         .collect();
     for outbox in &mut outboxes {
-        outbox.push(&mut pool, FrameMark::in_order(0), &frame);
+        outbox.push(&mut pool, &FrameMark::in_order(0), &frame);
     }
     for outbox in &mut outboxes {
         outbox.advance(&mut pool, frame.len());
@@ -257,9 +257,9 @@ fn what_drained_outboxes_leave_is_kept_up_to_a_bound() {
 #[test]
 fn nothing_behind_a_hole_is_handed_out_before_the_hole_was_told() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
-    outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, 1), b"v1");
-    outbox.push(&mut pool, FrameMark::in_order(0), b"[fence]");
-    outbox.push(&mut pool, data(DeliveryClass::Reliable, 0, 2), b"r2");
+    outbox.push(&mut pool, &data(DeliveryClass::Volatile, 0, 1), b"v1");
+    outbox.push(&mut pool, &FrameMark::in_order(0), b"[fence]");
+    outbox.push(&mut pool, &data(DeliveryClass::Reliable, 0, 2), b"r2");
     outbox.miss(&mut pool, &newer(0), GapReason::LatestDroppedFull);
     assert_eq!(outbox.unsent(), b"v1[fence]", "what is missing came after the fence");
     assert!(
@@ -268,11 +268,11 @@ fn nothing_behind_a_hole_is_handed_out_before_the_hole_was_told() {
     );
     assert!(outbox.evict_oldest_volatile());
     assert_eq!(gaps(&mut outbox), [(1, 1)]);
-    outbox.push(&mut pool, CONTROL, b"{1}");
+    outbox.push(&mut pool, &CONTROL, b"{1}");
     assert_eq!(outbox.unsent(), b"{1}[fence]");
     outbox.advance(&mut pool, 4);
     assert_eq!(gaps(&mut outbox), [(u64::MAX, u64::MAX)], "the fence is on its way");
-    outbox.push(&mut pool, CONTROL, b"{2}");
+    outbox.push(&mut pool, &CONTROL, b"{2}");
     assert_eq!(outbox.unsent(), b"fence]{2}r2");
     outbox.advance(&mut pool, 11);
     assert!(outbox.is_empty());
@@ -291,12 +291,12 @@ fn a_hole_in_an_empty_queue_waits_to_be_told() {
 #[test]
 fn what_was_all_sent_before_a_report_is_not_over() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
-    outbox.push(&mut pool, FrameMark::in_order(0), b"[fence]");
+    outbox.push(&mut pool, &FrameMark::in_order(0), b"[fence]");
     outbox.miss(&mut pool, &newer(0), GapReason::VolatileDropped);
     outbox.advance(&mut pool, 7);
     assert!(outbox.has_more_at_once() && outbox.is_coherent() && !outbox.is_empty());
     assert_eq!(gaps(&mut outbox).len(), 1);
-    outbox.push(&mut pool, CONTROL, b"{}");
+    outbox.push(&mut pool, &CONTROL, b"{}");
     outbox.advance(&mut pool, 2);
     assert!(outbox.is_empty());
 }
@@ -305,7 +305,7 @@ fn what_was_all_sent_before_a_report_is_not_over() {
 fn taking_back_moves_nothing_until_as_much_is_dead_as_is_alive() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
     for seq in 1..=10 {
-        outbox.push(&mut pool, data(DeliveryClass::Volatile, 0, seq), b"12345678");
+        outbox.push(&mut pool, &data(DeliveryClass::Volatile, 0, seq), b"12345678");
     }
     let held = |outbox: &Outbox| outbox.storage.as_ref().map_or(0, |storage| storage.bytes.len());
     for left in (6..10).rev() {
@@ -315,7 +315,7 @@ fn taking_back_moves_nothing_until_as_much_is_dead_as_is_alive() {
     }
     assert!(outbox.evict_oldest_volatile());
     assert!(held(&outbox) == 40 && outbox.is_coherent());
-    outbox.push(&mut pool, data(DeliveryClass::Latest, 1, 11), b"old");
+    outbox.push(&mut pool, &data(DeliveryClass::Latest, 1, 11), b"old");
     assert!(outbox.supersede(&newer(1)) && outbox.is_coherent());
     assert_eq!(outbox.take_due_gaps(9).len(), 2);
     assert_eq!(outbox.unsent().len(), 40, "nobody sees what is dead");
@@ -324,7 +324,7 @@ fn taking_back_moves_nothing_until_as_much_is_dead_as_is_alive() {
 #[test]
 fn a_queue_is_not_printed() {
     let (mut outbox, mut pool) = (Outbox::default(), OutboxPool::default());
-    outbox.push(&mut pool, FrameMark::in_order(0), b"hunter2");
+    outbox.push(&mut pool, &FrameMark::in_order(0), b"hunter2");
     let printed = format!("{outbox:?}");
     let bytes = format!("{:?}", b"hunter2");
     assert!(!printed.contains("hunter2") && !printed.contains(&bytes), "{printed}");
@@ -373,13 +373,13 @@ proptest! {
                 Step::Data(class, key, length) => {
                     let mark = data(class, key, number as u64);
                     let frame = vec![number as u8; length];
-                    outbox.push(&mut pool, mark, &frame);
+                    outbox.push(&mut pool, &mark, &frame);
                     model.push((mark, frame));
                 }
                 Step::Control(length) => {
                     let frame = vec![number as u8; length];
                     let mark = FrameMark::ahead(number as u64);
-                    outbox.push(&mut pool, mark, &frame);
+                    outbox.push(&mut pool, &mark, &frame);
                     let ahead = model[first_whole.min(model.len())..]
                         .iter().take_while(|(mark, _)| mark.lane == Lane::Control).count();
                     model.insert(first_whole.min(model.len()) + ahead, (mark, frame));

@@ -147,7 +147,7 @@ impl<L> Shard<L> {
 
     fn deliver_answer(&mut self, at: MemberRef, frame: &[u8], now: Now) {
         let mark = FrameMark::in_order(now.mono_ms);
-        self.post.deliver_bytes(at, frame, mark, &self.world.settings);
+        self.post.deliver_bytes(at, frame, &mark, &self.world.settings);
     }
 
     /// Ends the watching of a connection that stays, and tells it why.
@@ -260,7 +260,7 @@ fn tell<L>(bulletin: &Bulletin, to: &Watching, at_ms: u64, post: &mut Post<L>, s
                         lane: Lane::Data,
                         origin: Some(*origin),
                     };
-                    deliveries += u64::from(post.deliver_bytes(link, bulletin.frame(place), mark, settings));
+                    deliveries += u64::from(post.deliver_bytes(link, bulletin.frame(place), &mark, settings));
                 }
                 None => {
                     post.counters.undeliverable.add(1);
@@ -280,7 +280,7 @@ fn tell<L>(bulletin: &Bulletin, to: &Watching, at_ms: u64, post: &mut Post<L>, s
                     && let Some(place) = forms.of(dialect)
                 {
                     let mark = FrameMark::in_order(at_ms);
-                    post.deliver_bytes(link, bulletin.frame(&place), mark, settings);
+                    post.deliver_bytes(link, bulletin.frame(&place), &mark, settings);
                 }
             }
             Item::Advice { forms, format } => {
@@ -289,7 +289,7 @@ fn tell<L>(bulletin: &Bulletin, to: &Watching, at_ms: u64, post: &mut Post<L>, s
                     && post.may_advise(link)
                 {
                     let mark = FrameMark::in_order(at_ms);
-                    post.deliver_bytes(link, bulletin.frame(&place), mark, settings);
+                    post.deliver_bytes(link, bulletin.frame(&place), &mark, settings);
                 }
             }
         }

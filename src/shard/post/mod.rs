@@ -5,18 +5,17 @@
 //! anybody.
 
 pub(super) mod announcing;
+mod outgoing;
 pub(super) mod slow_reader;
 
-use std::collections::VecDeque;
-
+use self::outgoing::{Outgoing, Queued};
 use crate::protocol::delivery::{Gap, GapReason};
 use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion, ServerMessage};
 use crate::room::{Member, MemberRef};
 use crate::shard::exchange::registry::Branches;
 use crate::shard::exchange::send_queues::Couriers;
-use crate::shard::outbox::{FrameMark, FrameOrigin, Outbox, OutboxPool};
-use crate::shard::state::connection::{Connection, Connections, Place};
-use crate::shard::state::share::FRAME_COST_BYTES;
+use crate::shard::outbox::{FrameMark, FrameOrigin, Outbox};
+use crate::shard::state::connection::Connections;
 use crate::shard::world::counters::Counters;
 use crate::shard::world::settings::Settings;
 
@@ -25,12 +24,7 @@ use crate::shard::world::settings::Settings;
 pub(in crate::shard) struct Post<L> {
     pub(in crate::shard) connections: Connections<L>,
     pub(in crate::shard) frames: FrameBuffer,
-    pub(in crate::shard) pool: OutboxPool,
-    pub(in crate::shard) dirty: Dirty,
-    /// Connections that could not take a frame and must be closed before the turn ends.
-    pub(in crate::shard) doomed: Vec<(MemberRef, CloseCode)>,
-    /// Bytes put into outboxes so far.
-    pub(in crate::shard) queued_bytes: u64,
+    pub(in crate::shard) outgoing: Outgoing,
     pub(in crate::shard) counters: Counters,
     /// The outposts of the rooms that live here.
     pub(in crate::shard) branches: Branches,
@@ -38,54 +32,37 @@ pub(in crate::shard) struct Post<L> {
     pub(in crate::shard) couriers: Couriers,
 }
 
-/// Connections with something to send, each once.
-#[derive(Debug, Default)]
-pub(in crate::shard) struct Dirty {
-    /// All but those who only watch.
-    pub(in crate::shard) first: Vec<MemberRef>,
-    /// Those who only watch: as many per turn as delay nobody for long.
-    pub(in crate::shard) gallery: VecDeque<MemberRef>,
-}
-
-impl Dirty {
-    pub(in crate::shard) fn push<L>(&mut self, at: MemberRef, connection: &Connection<L>) {
-        match connection.place {
-            Some(Place::Watching(_) | Place::Posted(_)) => self.gallery.push_back(at),
-            Some(Place::Seated(_)) | None => self.first.push(at),
-        }
-    }
-}
-
-impl<L> Default for Post<L> {
-    fn default() -> Self {
+impl<L> Post<L> {
+    /// A post office without connections, whose outboxes weigh at most so much.
+    pub(in crate::shard) fn new(outbox_bytes: usize, counters: Counters) -> Self {
         Self {
             connections: Connections::default(),
             frames: FrameBuffer::default(),
-            pool: OutboxPool::default(),
-            dirty: Dirty::default(),
-            doomed: Vec::new(),
-            queued_bytes: 0,
-            counters: Counters::default(),
+            outgoing: Outgoing::capped(outbox_bytes),
+            counters,
             branches: Branches::default(),
             couriers: Couriers::default(),
         }
     }
-}
 
-impl<L> Post<L> {
     /// Queues an encoded frame for one connection; says whether it was queued. If not, the connection is closing or is
     /// doomed to, or is told what it misses. Whether too much waits is judged when its socket was offered it, and not here.
+    #[inline]
     pub(in crate::shard) fn deliver(
         &mut self,
         to: MemberRef,
         frame: &FrameSpan,
-        mark: FrameMark,
+        mark: &FrameMark,
         settings: &Settings,
     ) -> bool {
-        let frames = std::mem::take(&mut self.frames);
-        let was_queued = self.deliver_bytes(to, frames.bytes(frame), mark, settings);
-        self.frames = frames;
-        was_queued
+        let Some(connection) = self.connections.get_mut(to) else {
+            return false;
+        };
+        let bytes = self.frames.bytes(frame);
+        let queued = self
+            .outgoing
+            .queue(connection, to, bytes, mark, settings, &self.counters);
+        self.note(queued, to, mark)
     }
 
     /// The same for a frame that lies elsewhere.
@@ -93,39 +70,28 @@ impl<L> Post<L> {
         &mut self,
         to: MemberRef,
         bytes: &[u8],
-        mark: FrameMark,
+        mark: &FrameMark,
         settings: &Settings,
     ) -> bool {
         let Some(connection) = self.connections.get_mut(to) else {
             return false;
         };
-        // Nothing may follow a frame that was not taken: that would be a hole.
-        if connection.is_doomed || connection.is_closing() {
-            return false;
+        let queued = self
+            .outgoing
+            .queue(connection, to, bytes, mark, settings, &self.counters);
+        self.note(queued, to, mark)
+    }
+
+    #[inline]
+    fn note(&mut self, queued: Queued, to: MemberRef, mark: &FrameMark) -> bool {
+        match (queued, &mark.origin) {
+            (Queued::Yes, _) => true,
+            (Queued::Spared(reason), Some(origin)) => {
+                self.counters.note_missed(reason);
+                self.miss(to, origin, reason)
+            }
+            (Queued::No | Queued::Spared(_), _) => false,
         }
-        let is_accountable = connection.session.dialect().version >= ProtocolVersion::V3;
-        if bytes.len() > settings.messages.max_outbound_bytes {
-            doom(connection, to, CloseCode::OutboundTooLarge, &mut self.doomed);
-            return false;
-        }
-        if is_accountable
-            && connection.uptake.is_behind()
-            && let Some(origin) = &mark.origin
-            && let Some(reason) = slow_reader::spare(connection, origin, bytes.len(), settings, &self.counters)
-        {
-            self.counters.note_missed(reason);
-            return self.miss(to, origin, reason);
-        }
-        connection.outbox.push(&mut self.pool, mark, bytes);
-        self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
-        if is_accountable {
-            connection.account.note_queued(mark.origin.as_ref());
-        }
-        // Who is behind is not asked again before its socket has room, unless it is to be judged.
-        if !connection.uptake.is_behind() || slow_reader::has_too_much(connection, settings) {
-            offer_again(connection, to, &mut self.dirty);
-        }
-        true
     }
 
     /// Notes that a receiver on version 3 does not get a message: it will be told before anything later of that sender.
@@ -137,12 +103,12 @@ impl<L> Post<L> {
         if connection.is_doomed || connection.is_closing() {
             return false;
         }
-        connection.outbox.miss(&mut self.pool, origin, reason);
+        connection.outbox.miss(self.outgoing.pool(), origin, reason);
         connection.account.note_missed(origin.class, false);
         if connection.outbox.gaps_outstanding() > slow_reader::MAX_GAPS {
-            offer_again(connection, to, &mut self.dirty);
+            self.outgoing.offer_again(connection, to);
         } else {
-            mark_dirty(connection, to, &mut self.dirty);
+            self.outgoing.mark_dirty(connection, to);
         }
         false
     }
@@ -159,7 +125,7 @@ impl<L> Post<L> {
         if let Some(connection) = self.connections.get_mut(at)
             && !connection.is_closing()
         {
-            doom(connection, at, code, &mut self.doomed);
+            self.outgoing.doom(connection, at, code);
         }
     }
 
@@ -178,9 +144,8 @@ impl<L> Post<L> {
             let report = ServerMessage::DeliveryReport { counts, gaps: &gaps };
             self.frames.clear();
             let frame = encode_ahead(&mut self.frames, &report);
-            connection
-                .outbox
-                .push(&mut self.pool, FrameMark::ahead(now_ms), self.frames.bytes(&frame));
+            self.outgoing
+                .push(connection, to, self.frames.bytes(&frame), &FrameMark::ahead(now_ms));
         }
     }
 
@@ -200,21 +165,17 @@ impl<L> Post<L> {
             ServerMessage::DeliveryReport { counts, gaps: &[] },
         ] {
             let frame = encode_ahead(&mut self.frames, &message);
-            connection
-                .outbox
-                .push(&mut self.pool, FrameMark::ahead(now_ms), self.frames.bytes(&frame));
+            self.outgoing
+                .push(connection, to, self.frames.bytes(&frame), &FrameMark::ahead(now_ms));
         }
-        mark_dirty(connection, to, &mut self.dirty);
+        self.outgoing.mark_dirty(connection, to);
     }
 
     /// Queues a WebSocket control frame or a farewell, whatever the caps say: they are small and bounded in number.
     pub(in crate::shard) fn deliver_last(&mut self, to: MemberRef, frame: &FrameSpan, now_ms: u64) {
         let bytes = self.frames.bytes(frame);
         if let Some(connection) = self.connections.get_mut(to) {
-            connection
-                .outbox
-                .push(&mut self.pool, FrameMark::in_order(now_ms), bytes);
-            mark_dirty(connection, to, &mut self.dirty);
+            self.outgoing.push(connection, to, bytes, &FrameMark::in_order(now_ms));
         }
     }
 
@@ -232,7 +193,7 @@ impl<L> Post<L> {
         let version = connection.session.dialect().version;
         self.frames.clear();
         let frame = self.frames.encode(Opcode::Text, |out| message.write_json(version, out));
-        self.deliver(to, &frame, FrameMark::in_order(now_ms), settings);
+        self.deliver(to, &frame, &FrameMark::in_order(now_ms), settings);
     }
 
     /// Sends a control message to everybody in an audience but one, encoded once per version. Returns the frames.
@@ -265,7 +226,7 @@ impl<L> Post<L> {
             let frame = encoded[usize::from(version == ProtocolVersion::V3)]
                 .get_or_insert_with(|| self.frames.encode(Opcode::Text, |out| message.write_json(version, out)))
                 .clone();
-            self.deliver(member.link, &frame, FrameMark::in_order(now_ms), settings);
+            self.deliver(member.link, &frame, &FrameMark::in_order(now_ms), settings);
         }
         encoded
     }
@@ -275,35 +236,7 @@ fn encode_ahead(frames: &mut FrameBuffer, message: &ServerMessage<'_>) -> FrameS
     frames.encode(Opcode::Text, |out| message.write_json(ProtocolVersion::V3, out))
 }
 
-pub(in crate::shard) fn doom<L>(
-    connection: &mut Connection<L>,
-    at: MemberRef,
-    code: CloseCode,
-    doomed: &mut Vec<(MemberRef, CloseCode)>,
-) {
-    if !connection.is_doomed {
-        connection.is_doomed = true;
-        doomed.push((at, code));
-    }
-}
-
 /// Whether so many bytes more are too many. A single frame always fits: the cap is on what piles up.
 pub(in crate::shard) fn is_full(outbox: &Outbox, bytes: usize, settings: &Settings) -> bool {
     outbox.unsent_bytes() > 0 && outbox.weight_bytes_with(bytes) > settings.outbox.max_bytes
-}
-
-/// Puts a connection on the list of those to flush, unless it is there or its socket is full.
-pub(in crate::shard) fn mark_dirty<L>(connection: &mut Connection<L>, at: MemberRef, dirty: &mut Dirty) {
-    if !connection.uptake.is_behind() {
-        offer_again(connection, at, dirty);
-    }
-}
-
-/// Puts a connection on the list of those to flush even if its socket was full: it is asked once more, now, before the
-/// connection is judged by what waits.
-pub(in crate::shard) fn offer_again<L>(connection: &mut Connection<L>, at: MemberRef, dirty: &mut Dirty) {
-    if !connection.is_dirty {
-        connection.is_dirty = true;
-        dirty.push(at, connection);
-    }
 }

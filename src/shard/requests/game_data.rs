@@ -6,124 +6,66 @@
 use crate::budget::Charge;
 use crate::protocol::delivery::GapReason;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
-use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameData, GameDataFormat, ProtocolVersion, ServerMessage};
+use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameDataFormat, ProtocolVersion, ServerMessage};
 use crate::room::MemberRef;
+use crate::room::Room;
+use crate::session::AccessPolicy;
 use crate::shard::Shard;
 use crate::shard::outbox::{FrameMark, FrameOrigin, Lane};
+use crate::shard::post::Post;
+use crate::shard::refusing::NO_SEAT;
+use crate::shard::state::connection::{Connection, Place};
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::rooms::{Relayer, Rooms};
 use crate::shard::state::share::FRAME_COST_BYTES;
 use crate::shard::world::now::Now;
+use crate::shard::world::settings::Settings;
+
+/// Why a message is not relayed.
+enum Refused {
+    /// It is longer than messages of its encoding may be.
+    TooLarge { cap_bytes: usize },
+    /// Its sender sits nowhere.
+    NoSeat,
+    /// Its class and key make no sense.
+    Misused(&'static str),
+    /// A budget is used up.
+    Budget { whose: &'static str, retry_after_secs: u64 },
+}
 
 impl<L> Shard<L> {
-    pub(in crate::shard) fn relay_json(&mut self, at: MemberRef, message: &GameData<'_>, now: Now) {
-        if (message.class.is_some() || message.key.is_some())
-            && let Some(advice) = self.misuse_of_classes(at, message)
-        {
-            return self.refuse(at, advice, ErrorCode::InvalidDeliveryClass, now);
-        }
-        let class = message.class.unwrap_or(DeliveryClass::Reliable);
-        let Some(room_ref) = self.may_relay(at, GameDataFormat::Json, class, message.payload.len(), now) else {
-            return;
-        };
-        let content = Content::Json {
-            payload: message.payload,
-            class: message.class,
-            key: message.key,
-        };
-        self.relay(at, room_ref, content, message.payload.len(), now);
-    }
-
-    /// What is wrong with the class and key of a message, if anything.
-    fn misuse_of_classes(&self, at: MemberRef, message: &GameData<'_>) -> Option<&'static str> {
-        if self.version_of(at) != Some(ProtocolVersion::V3) {
-            return Some("class and key need protocol version 3; leave them out");
-        }
-        let is_latest = message.class == Some(DeliveryClass::Latest);
-        (is_latest != message.key.is_some()).then_some("latest needs a key; reliable and volatile have none")
-    }
-
-    /// Relays a binary message; says whether it was accepted.
-    pub(in crate::shard) fn relay_binary(
-        &mut self,
-        at: MemberRef,
-        format: GameDataFormat,
-        payload: &[u8],
-        now: Now,
-    ) -> bool {
-        let room = self.may_relay(at, format, DeliveryClass::Reliable, payload.len(), now);
-        if let Some(room_ref) = room {
-            self.relay(at, room_ref, Content::Binary { format, payload }, payload.len(), now);
-        }
-        room.is_some()
-    }
-
-    /// The room into which a member may relay so many payload bytes now; they are charged. A refusal is answered.
-    fn may_relay(
-        &mut self,
-        at: MemberRef,
-        format: GameDataFormat,
-        class: DeliveryClass,
-        bytes: usize,
-        now: Now,
-    ) -> Option<RoomRef> {
-        if let Some(cap) = self.world.settings.messages.game_data_cap(format)
-            && bytes > cap
-        {
-            self.refuse_too_large(at, bytes, cap, now);
-            return None;
-        }
-        let (room_ref, _) = self.require_seat(at, now)?;
+    /// Relays a message of a connection that may be served; says whether it was accepted. A refusal is answered.
+    ///
+    /// The sender's connection and its room are looked up once each.
+    pub(in crate::shard) fn relay(&mut self, at: MemberRef, content: Content<'_>, now: Now) -> bool {
         let settings = &self.world.settings;
-        let connection = self.post.connections.get_mut(at)?;
-        let session = &mut connection.session;
-        let own_limit = self.access.terms(session.app()).and_then(|terms| terms.relay_bytes);
-        let limit = own_limit.unwrap_or(settings.budgets.relay_bytes);
-        let mine = session
-            .allowance
-            .charge_relay(bytes as u64, limit, &settings.budgets, now.mono_ms);
-        let refused = match mine {
-            Charge::Refused { retry_after_secs } => Some(("you relay", retry_after_secs)),
-            Charge::Accepted => {
-                let room = self.rooms.get_mut(room_ref)?;
-                let budgets = &settings.budgets;
-                let left = room.charge_relay(bytes as u64, budgets.room_relay_bytes, budgets.window_ms, now.mono_ms);
-                left.err().map(|retry_after_secs| {
-                    session.allowance.refund_relay(bytes as u64);
-                    ("this room relays", retry_after_secs)
-                })
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return false;
+        };
+        let admitted = admit(
+            connection,
+            &mut self.rooms,
+            &self.access,
+            settings,
+            &content,
+            now.mono_ms,
+        );
+        let (room_ref, Relayer { room, share }) = match admitted {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                self.refuse_data(at, &refused, content.payload_bytes(), now);
+                return false;
             }
         };
-        if refused.is_none() && class == DeliveryClass::Reliable {
-            connection.free_rate.charge(bytes, &settings.pacing, now.mono_ms);
-        }
-        if let Some((who, secs)) = refused {
-            let message = format!("{who} too many bytes; try again in {secs} seconds");
-            self.refuse(at, &message, ErrorCode::RateLimitExceeded, now);
-        }
-        refused.is_none().then_some(room_ref)
-    }
-
-    fn relay(&mut self, at: MemberRef, room_ref: RoomRef, content: Content<'_>, bytes: usize, now: Now) {
-        let Some(room) = self.rooms.get_mut(room_ref) else {
-            return;
-        };
         let Some((sender, stamp)) = room.stamp(at, now.mono_ms) else {
-            return;
-        };
-        let class = match content {
-            Content::Json { class, .. } => class.unwrap_or(DeliveryClass::Reliable),
-            Content::Binary { .. } => DeliveryClass::Reliable,
-        };
-        let key = match content {
-            Content::Json { key, .. } => key.unwrap_or(0),
-            Content::Binary { .. } => 0,
+            return true;
         };
         let origin = FrameOrigin {
             sender,
             epoch: stamp.epoch,
             seq: stamp.seq,
-            class,
-            key,
+            class: content.class(),
+            key: content.key(),
         };
         let mark = FrameMark {
             queued_at_ms: now.mono_ms,
@@ -139,16 +81,13 @@ impl<L> Shard<L> {
         let mut undeliverable: Option<(Undeliverable, u64)> = None;
         for member in room.audience().into_iter().flatten().filter(|member| member.link != at) {
             let shape = message.shape_for(member.dialect);
-            match encoded[shape.index()]
-                .get_or_insert_with(|| message.encode(shape, &mut post.frames))
-                .clone()
-            {
+            match encoded[shape.index()].get_or_insert_with(|| message.encode(shape, &mut post.frames)) {
                 Ok(frame) => {
-                    delivered += u64::from(post.deliver(member.link, &frame, mark, &self.world.settings));
+                    delivered += u64::from(post.deliver(member.link, frame, &mark, settings));
                     delivered_bytes += frame.len_bytes() + FRAME_COST_BYTES;
                 }
                 Err(why) => {
-                    undeliverable = Some((why, undeliverable.map_or(1, |(_, count)| count + 1)));
+                    undeliverable = Some((*why, undeliverable.map_or(1, |(_, count)| count + 1)));
                     if member.dialect.version >= ProtocolVersion::V3 {
                         post.miss(member.link, &origin, GapReason::UnsupportedFormat);
                     }
@@ -156,26 +95,33 @@ impl<L> Shard<L> {
             }
         }
         if room.gallery().has_outposts() {
-            for (dialect, _) in room.gallery().read_afar() {
-                let shape = message.shape_for(dialect);
-                let encoded = encoded[shape.index()].get_or_insert_with(|| message.encode(shape, &mut post.frames));
-                if let Err(why) = encoded {
-                    undeliverable.get_or_insert((*why, 0));
-                }
-            }
-            let frames = encoded.each_ref().map(|frame| match frame {
-                Some(Ok(span)) => Some(post.frames.bytes(span)),
-                None | Some(Err(_)) => None,
-            });
-            post.branches.say(room.id(), origin, content.format(), frames);
+            let missed_afar = tell_afar(post, room, &message, origin, &mut encoded);
+            undeliverable = undeliverable.or(missed_afar.map(|why| (why, 0)));
         }
         post.counters.game_data_messages.add(1);
-        post.counters.relay_bytes.add(bytes as u64);
+        post.counters.relay_bytes.add(content.payload_bytes() as u64);
         post.counters.deliveries.add(delivered);
-        self.rooms.charge_turn(room_ref, &mut self.turn, delivered_bytes);
+        self.turn.charge(share, delivered_bytes);
         if let Some((why, receivers)) = undeliverable {
             post.counters.undeliverable.add(receivers);
             self.give_notice(at, room_ref, why, &message, now);
+        }
+        true
+    }
+
+    #[cold]
+    fn refuse_data(&mut self, at: MemberRef, refused: &Refused, bytes: usize, now: Now) {
+        match refused {
+            Refused::TooLarge { cap_bytes } => self.refuse_too_large(at, bytes, *cap_bytes, now),
+            Refused::NoSeat => self.refuse(at, NO_SEAT, ErrorCode::NotInRoom, now),
+            Refused::Misused(advice) => self.refuse(at, advice, ErrorCode::InvalidDeliveryClass, now),
+            Refused::Budget {
+                whose,
+                retry_after_secs,
+            } => {
+                let message = format!("{whose} too many bytes; try again in {retry_after_secs} seconds");
+                self.refuse(at, &message, ErrorCode::RateLimitExceeded, now);
+            }
         }
     }
 
@@ -245,4 +191,93 @@ impl<L> Shard<L> {
             self.tell(receiver, &notice, now);
         }
     }
+}
+
+/// The room into which a connection may relay a message now, if it may; the message is charged then.
+fn admit<'r, L>(
+    connection: &mut Connection<L>,
+    rooms: &'r mut Rooms,
+    access: &AccessPolicy,
+    settings: &Settings,
+    content: &Content<'_>,
+    now_ms: u64,
+) -> Result<(RoomRef, Relayer<'r>), Refused> {
+    let session = &mut connection.session;
+    if let Content::Json { class, key, .. } = content
+        && (class.is_some() || key.is_some())
+        && let Some(advice) = misuse_of_classes(session.dialect().version, *class, *key)
+    {
+        return Err(Refused::Misused(advice));
+    }
+    let (format, bytes) = (
+        content.format().unwrap_or(GameDataFormat::Json),
+        content.payload_bytes(),
+    );
+    if let Some(cap_bytes) = settings.messages.game_data_cap(format)
+        && bytes > cap_bytes
+    {
+        return Err(Refused::TooLarge { cap_bytes });
+    }
+    let Some(Place::Seated(room_ref)) = connection.place else {
+        return Err(Refused::NoSeat);
+    };
+    let own_limit = access.terms(session.app()).and_then(|terms| terms.relay_bytes);
+    let (budgets, charged) = (&settings.budgets, bytes as u64);
+    let limit = own_limit.unwrap_or(budgets.relay_bytes);
+    if let Charge::Refused { retry_after_secs } = session.allowance.charge_relay(charged, limit, budgets, now_ms) {
+        return Err(Refused::Budget {
+            whose: "you relay",
+            retry_after_secs,
+        });
+    }
+    let relayer = rooms.relayer(room_ref).ok_or(Refused::NoSeat)?;
+    let of_room = relayer
+        .room
+        .charge_relay(charged, budgets.room_relay_bytes, budgets.window_ms, now_ms);
+    if let Err(retry_after_secs) = of_room {
+        session.allowance.refund_relay(charged);
+        return Err(Refused::Budget {
+            whose: "this room relays",
+            retry_after_secs,
+        });
+    }
+    if content.class() == DeliveryClass::Reliable {
+        connection.free_rate.charge(bytes, &settings.pacing, now_ms);
+    }
+    Ok((room_ref, relayer))
+}
+
+/// What is wrong with the class and key of a message, if anything.
+#[cold]
+fn misuse_of_classes(version: ProtocolVersion, class: Option<DeliveryClass>, key: Option<u32>) -> Option<&'static str> {
+    if version != ProtocolVersion::V3 {
+        return Some("class and key need protocol version 3; leave them out");
+    }
+    let is_latest = class == Some(DeliveryClass::Latest);
+    (is_latest != key.is_some()).then_some("latest needs a key; reliable and volatile have none")
+}
+
+/// Says a message in the room's bulletin too. Returns why some at its outposts are passed over, if some are.
+#[cold]
+fn tell_afar<L>(
+    post: &mut Post<L>,
+    room: &Room,
+    message: &OutgoingGameData<'_>,
+    origin: FrameOrigin,
+    encoded: &mut [Option<Result<FrameSpan, Undeliverable>>; Shape::COUNT],
+) -> Option<Undeliverable> {
+    let mut missed = None;
+    for (dialect, _) in room.gallery().read_afar() {
+        let shape = message.shape_for(dialect);
+        let encoded = encoded[shape.index()].get_or_insert_with(|| message.encode(shape, &mut post.frames));
+        if let Err(why) = encoded {
+            missed.get_or_insert(*why);
+        }
+    }
+    let frames = encoded.each_ref().map(|frame| match frame {
+        Some(Ok(span)) => Some(post.frames.bytes(span)),
+        None | Some(Err(_)) => None,
+    });
+    post.branches.say(room.id(), origin, message.content.format(), frames);
+    missed
 }

@@ -165,6 +165,11 @@ impl<L> Connection<L> {
         matches!(self.state, State::Closing { .. })
     }
 
+    /// Whether it waits for its move to another shard, or for an answer.
+    pub(in crate::shard) const fn awaits_shard(&self) -> bool {
+        matches!(self.state, State::Departing { .. } | State::Asking(_))
+    }
+
     pub(in crate::shard) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }

@@ -41,6 +41,14 @@ struct Home {
     gallery_news: Option<Box<GalleryNews>>,
 }
 
+/// What relaying changes of a room.
+#[derive(Debug)]
+pub(in crate::shard) struct Relayer<'r> {
+    pub(in crate::shard) room: &'r mut Room,
+    /// What it has taken of the shard's turn.
+    pub(in crate::shard) share: &'r mut Share,
+}
+
 /// The rooms of one shard.
 #[derive(Debug)]
 pub(in crate::shard) struct Rooms {
@@ -113,6 +121,12 @@ impl Rooms {
 
     pub(in crate::shard) fn get_mut(&mut self, at: RoomRef) -> Option<&mut Room> {
         self.homes.get_mut(at).map(|home| &mut home.room)
+    }
+
+    /// A room, and what it has taken of the turn: all that relaying needs, in one look.
+    pub(in crate::shard) fn relayer(&mut self, at: RoomRef) -> Option<Relayer<'_>> {
+        let Home { room, share, .. } = self.homes.get_mut(at)?;
+        Some(Relayer { room, share })
     }
 
     /// Notes how much a room has put into outboxes.

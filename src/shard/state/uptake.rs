@@ -81,11 +81,9 @@ impl Uptake {
         }
     }
 
-    /// Notes that the socket took everything.
-    pub(in crate::shard) fn note_drained(&mut self) {
-        if self.stall.is_some() {
-            self.stall = None;
-        }
+    /// Notes that the socket took everything; says whether it had been full.
+    pub(in crate::shard) fn note_drained(&mut self) -> bool {
+        self.stall.take().is_some()
     }
 
     /// Since when the socket takes nothing.

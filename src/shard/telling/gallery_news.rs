@@ -93,11 +93,11 @@ impl<L> Shard<L> {
         let Some(message) = news.message(room, count > 0) else {
             return (0, 0);
         };
-        let before = self.post.queued_bytes;
+        let before = self.post.outgoing.queued_bytes();
         self.post.tell_each(readers, &message, now_ms, &self.world.settings);
         let entries = room.gallery().len();
         let interval_ms = entries.max(entries * count / ENTRIES_PER_MS) as u64;
-        ((self.post.queued_bytes - before) as usize, interval_ms)
+        ((self.post.outgoing.queued_bytes() - before) as usize, interval_ms)
     }
 
     /// Tells the room's outposts. Returns how many bytes that took, and how long they are spared the next.
