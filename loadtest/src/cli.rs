@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 
 use crate::contestant::Contestant;
-use crate::scenario::Encoding;
+use crate::encoding::Encoding;
 use crate::sys::CpuSet;
 
 /// Drives a Signal Fish server and accounts for every message.

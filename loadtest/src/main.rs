@@ -9,6 +9,7 @@ mod clock;
 mod closed_loop;
 mod command;
 mod contestant;
+mod encoding;
 mod fleet;
 mod floor;
 mod ledger;

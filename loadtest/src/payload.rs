@@ -16,8 +16,8 @@
 
 use std::sync::LazyLock;
 
+use crate::encoding::Encoding;
 use crate::random::Random;
-use crate::scenario::Encoding;
 
 /// Largest game data that a test can ask for.
 pub(crate) const MAX_SIZE_BYTES: usize = 1 << 20;

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::cli::{LoadArguments, Phase};
-use crate::scenario::{Encoding, Group, Load, Pace, Traffic, seconds};
+use crate::encoding::Encoding;
+use crate::scenario::{Group, Load, Pace, Traffic, seconds};
 
 /// Groups of rooms and the traffic in them, not yet tied to a server.
 #[derive(Debug, Clone)]

@@ -4,10 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
 
 use crate::cli::{GeneratorArguments, Io, Phase};
+use crate::encoding::Encoding;
 use crate::payload;
 
 /// Rooms per game name: servers cap the rooms of one game.
@@ -15,26 +14,6 @@ const ROOMS_PER_GAME: u32 = 500;
 /// Connections per source address when the number of addresses is ours to choose.
 const CONNECTIONS_PER_ADDRESS: u32 = 60;
 const MAX_SECONDS: f64 = 24.0 * 3600.0;
-
-/// Form of the game data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Encoding {
-    /// `GameData` messages in text frames
-    Json,
-    /// MessagePack payloads in binary frames
-    MessagePack,
-}
-
-impl Encoding {
-    /// The protocol's name of the format.
-    pub(crate) fn token(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::MessagePack => "message_pack",
-        }
-    }
-}
 
 /// Where the server is.
 #[derive(Debug, Clone)]

@@ -148,7 +148,7 @@ pub(crate) mod tests {
 
     /// Rooms of players only, numbered from `first_member` on.
     pub(crate) fn plain(rooms: u32, players: u32, first_member: u32) -> Seating {
-        let group = Group::plain(crate::scenario::Encoding::Json, rooms, players);
+        let group = Group::plain(crate::encoding::Encoding::Json, rooms, players);
         of_group(&group, first_member)
     }
 
@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     #[test]
     fn pairs_do_not_overlap_and_parts_are_in_order() {
-        let mut group = Group::plain(crate::scenario::Encoding::Json, 2, 2);
+        let mut group = Group::plain(crate::encoding::Encoding::Json, 2, 2);
         (group.returning, group.slow, group.spectators) = (1, 1, 2);
         let seating = of_group(&group, 0);
         let mut pairs: Vec<u32> = seating

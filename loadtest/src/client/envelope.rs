@@ -116,8 +116,8 @@ fn binary(message: &[u8]) -> Option<Inbound<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::Encoding;
     use crate::payload::{self, Blank};
-    use crate::scenario::Encoding;
 
     const ID: &str = "3ee46824-d0bf-4517-a2e1-df9ee4ef41ee";
 

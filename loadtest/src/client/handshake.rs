@@ -4,7 +4,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::client::envelope::PlayerId;
-use crate::scenario::{Encoding, Scenario};
+use crate::encoding::Encoding;
+use crate::scenario::Scenario;
 
 // A constant key needs no SHA-1 to check the answer: this pair is the example of RFC 6455. Nothing rests on its secrecy.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";

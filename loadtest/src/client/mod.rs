@@ -1,6 +1,7 @@
 //! One player's side of the protocol: WebSocket framing, the opening exchange, the socket, and recognising game data.
 
 pub(crate) mod connection;
+pub(crate) mod desk;
 pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;

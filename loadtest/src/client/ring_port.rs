@@ -11,7 +11,7 @@ use io_uring::types::{Fd, RecvMsgOut};
 use io_uring::{cqueue, opcode, squeue};
 
 use crate::client::connection::Connection;
-use crate::client::sockets::{Desk, Wait, note_end, outcome};
+use crate::client::desk::{Desk, Wait, note_end};
 use crate::ring::{Buffers, Ring};
 use crate::sys;
 
@@ -241,4 +241,9 @@ impl RingPort {
 
 fn fd(connection: &Connection) -> Fd {
     Fd(connection.descriptor().as_raw_fd())
+}
+
+/// A completion's result as the call would have returned it.
+fn outcome(result: i32) -> io::Result<usize> {
+    usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
 }

@@ -3,38 +3,19 @@
 //! Both flush every connection that has something to send once per turn, then wait, then hand over what has come.
 //! Connections that read slowly are left out; their owner reads them by hand.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::cli;
-use crate::client::connection::{Connection, Opening, Sink};
+use crate::client::connection::{Connection, Opening};
+use crate::client::desk::{Desk, Wait, note_end};
 use crate::client::ring_port::RingPort;
 use crate::poller::Poller;
 
 /// The buffer that epoll's connections read into.
 const SCRATCH_BYTES: usize = 256 * 1024;
-
-/// Takes the messages of many connections, one connection at a time.
-pub(crate) trait Desk: Sink {
-    /// What comes next is of the connection with this number.
-    fn turn_to(&mut self, connection: usize);
-    /// What has come is about to be handed over.
-    fn open(&mut self);
-}
-
-/// How long a turn waits.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Wait {
-    /// Not at all.
-    Poll,
-    /// For the first arrival, or so long.
-    For(Duration),
-    /// So long; what arrives meanwhile is taken together.
-    Gather(Duration),
-}
 
 enum Port {
     Epoll { poller: Poller, scratch: Vec<u8> },
@@ -219,16 +200,4 @@ impl Sockets {
             connection.flush();
         }
     }
-}
-
-/// Remembers a connection that has ended.
-pub(super) fn note_end(connection: &Connection, number: usize, ended: &mut Vec<usize>) {
-    if connection.end().is_some() && ended.last() != Some(&number) {
-        ended.push(number);
-    }
-}
-
-/// A completion's result as the call would have returned it.
-pub(super) fn outcome(result: i32) -> io::Result<usize> {
-    usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result))
 }

@@ -10,13 +10,15 @@ use hdrhistogram::Histogram;
 
 use crate::cli::StormArguments;
 use crate::client::connection::{Opening, Sink};
+use crate::client::desk::{Desk, Wait};
 use crate::client::frame::Opcode;
 use crate::client::handshake::{self, Answer};
-use crate::client::sockets::{Desk, Sockets, Wait};
+use crate::client::sockets::Sockets;
 use crate::clock::Clock;
+use crate::encoding::Encoding;
 use crate::random::Random;
 use crate::report::{self, StormFindings, StormReport, Verdict};
-use crate::scenario::{Encoding, Group, Scenario};
+use crate::scenario::{Group, Scenario};
 use crate::server_figures::ServerProcess;
 use crate::sys;
 use crate::worker::intake::latency_histogram;

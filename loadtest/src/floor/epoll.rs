@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use crate::floor::hall::{Hall, Slot};
-use crate::floor::{STOP_POLL, stopping};
+use crate::floor::stop::{STOP_POLL, stopping};
 use crate::poller::Poller;
 
 const LISTENER: usize = usize::MAX;

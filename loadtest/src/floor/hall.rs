@@ -1,34 +1,23 @@
-//! The work that both backends share: bytes of clients in, outboxes out. No sockets and no waiting here.
+//! The work that both backends share: connections, rooms, relaying, outboxes. No sockets and no waiting here.
 //!
 //! On the relay path a message is unmasked in place, its value is spliced behind a head that was rendered when its sender
 //! joined, and the frame is copied into the outbox of every other member. Nothing is validated. That is the least a relay
 //! can do, and what others are measured against; whatever is added here makes every ratio look better than it is.
 
 use std::collections::HashMap;
-use std::io;
 
 use crate::floor::counters::Counters;
-use crate::floor::greeting::{self, Greeting};
-use crate::floor::inbound::{self, Frame};
 use crate::random::Random;
 use crate::sys;
 
 /// A connection's place in the hall; given away again after its socket is closed.
 pub(super) type Slot = usize;
 
-/// What every client sends around a value of game data; anything else takes the slow way.
-const VALUE_HEAD: &[u8] = br#"{"type":"GameData","data":{"data":"#;
-const VALUE_END: &[u8] = b"}}";
-/// A receiver with more than this unsent does not read; it is dropped.
-const MAX_OUTBOX_BYTES: usize = 16 << 20;
-/// Buffers beyond this are given back once they are empty.
-const KEPT_BUFFER_BYTES: usize = 16 * 1024;
+/// What follows a value of game data.
+pub(super) const VALUE_END: &[u8] = b"}}";
 
 pub(super) const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xA;
+pub(super) const BINARY: u8 = 0x2;
 
 /// How far a connection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +35,14 @@ pub(super) enum Phase {
 pub(super) struct Connection {
     pub(super) phase: Phase,
     /// Waits to be flushed, or for its socket to take more.
-    queued: bool,
+    pub(super) queued: bool,
     /// The socket takes no more at present.
-    blocked: bool,
+    pub(super) blocked: bool,
     pub(super) room: Option<usize>,
     pub(super) plays: bool,
-    outbox: Vec<u8>,
+    pub(super) outbox: Vec<u8>,
     /// A message that has not arrived completely.
-    tail: Vec<u8>,
+    pub(super) tail: Vec<u8>,
     /// What precedes the value, in both forms.
     pub(super) text_head: Vec<u8>,
     pub(super) binary_head: Vec<u8>,
@@ -76,7 +65,7 @@ pub(super) struct Hall {
     pub(super) connections: Vec<Connection>,
     free: Vec<Slot>,
     dirty: Vec<Slot>,
-    leaving: Vec<Slot>,
+    pub(super) leaving: Vec<Slot>,
     pub(super) rooms: Vec<Option<Room>>,
     pub(super) free_rooms: Vec<usize>,
     /// Rooms by game name and code.
@@ -125,89 +114,6 @@ impl Hall {
         slot
     }
 
-    /// Takes what a connection has sent; the bytes are changed.
-    pub(super) fn receive(&mut self, from: Slot, bytes: &mut [u8]) {
-        if self.connections[from].tail.is_empty() {
-            let used = self.take(from, bytes);
-            self.connections[from].tail.extend_from_slice(&bytes[used..]);
-            return;
-        }
-        let mut tail = std::mem::take(&mut self.connections[from].tail);
-        tail.extend_from_slice(bytes);
-        let used = self.take(from, &mut tail);
-        tail.drain(..used);
-        if !tail.is_empty() || tail.capacity() <= KEPT_BUFFER_BYTES {
-            self.connections[from].tail = tail;
-        }
-    }
-
-    /// Takes the whole messages in `bytes` and tells how many bytes they were.
-    fn take(&mut self, from: Slot, bytes: &mut [u8]) -> usize {
-        let mut at = 0;
-        if self.connections[from].phase == Phase::Greeting {
-            at = self.greet(from, bytes);
-        }
-        while self.connections[from].phase == Phase::Open {
-            match inbound::parse(&bytes[at..]) {
-                Frame::Incomplete => return at,
-                Frame::Whole { opcode, payload, mask } => {
-                    let (start, end) = (at + payload.start, at + payload.end);
-                    at = end;
-                    inbound::unmask(&mut bytes[start..end], mask);
-                    self.message(from, opcode, &bytes[start..end]);
-                }
-                Frame::Unsupported => self.drop_out(from),
-            }
-        }
-        if self.connections[from].phase == Phase::Greeting {
-            at
-        } else {
-            bytes.len()
-        }
-    }
-
-    fn greet(&mut self, from: Slot, bytes: &[u8]) -> usize {
-        match greeting::read(bytes) {
-            Greeting::Incomplete => 0,
-            Greeting::Upgrade { answer, head } => {
-                self.append(from, answer.as_bytes());
-                self.connections[from].phase = Phase::Open;
-                self.welcome(from);
-                head
-            }
-            Greeting::Counters => {
-                let answer = greeting::counters_answer(&self.counters.page());
-                self.append(from, answer.as_bytes());
-                self.drop_out(from);
-                bytes.len()
-            }
-            Greeting::Other(answer) => {
-                self.append(from, answer.as_bytes());
-                self.drop_out(from);
-                bytes.len()
-            }
-        }
-    }
-
-    fn message(&mut self, from: Slot, opcode: u8, payload: &[u8]) {
-        match opcode {
-            TEXT => match payload
-                .strip_prefix(VALUE_HEAD)
-                .and_then(|rest| rest.strip_suffix(VALUE_END))
-            {
-                Some(value) => self.relay_text(from, value),
-                None => self.request(from, payload),
-            },
-            BINARY => self.relay_binary(from, payload),
-            PING => self.send_frame(from, PONG, payload),
-            CLOSE => {
-                self.send_frame(from, CLOSE, payload);
-                self.drop_out(from);
-            }
-            _ => {}
-        }
-    }
-
     /// Relays a JSON value.
     pub(super) fn relay_text(&mut self, from: Slot, value: &[u8]) {
         let Some(room) = self.connections[from].room else {
@@ -222,7 +128,7 @@ impl Hall {
         self.fan_out(from, room);
     }
 
-    fn relay_binary(&mut self, from: Slot, payload: &[u8]) {
+    pub(super) fn relay_binary(&mut self, from: Slot, payload: &[u8]) {
         let Some(room) = self.connections[from].room else {
             return;
         };
@@ -271,7 +177,7 @@ impl Hall {
         self.append(to, payload);
     }
 
-    fn append(&mut self, to: Slot, bytes: &[u8]) {
+    pub(super) fn append(&mut self, to: Slot, bytes: &[u8]) {
         let receiver = &mut self.connections[to];
         receiver.outbox.extend_from_slice(bytes);
         if !receiver.queued {
@@ -297,39 +203,6 @@ impl Hall {
         &self.connections[slot].outbox
     }
 
-    /// Notes what became of a send of this connection's outbox.
-    pub(super) fn sent(&mut self, to: Slot, result: io::Result<usize>) {
-        self.counters.sends += 1;
-        let connection = &mut self.connections[to];
-        connection.queued = false;
-        match result {
-            Ok(bytes) if bytes == connection.outbox.len() => {
-                connection.outbox.clear();
-                if connection.outbox.capacity() > KEPT_BUFFER_BYTES {
-                    connection.outbox = Vec::new();
-                }
-            }
-            Ok(bytes) => {
-                connection.outbox.drain(..bytes);
-                self.block(to);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.block(to),
-            Err(_) => {
-                connection.outbox.clear();
-                self.drop_out(to);
-            }
-        }
-    }
-
-    fn block(&mut self, to: Slot) {
-        let connection = &mut self.connections[to];
-        connection.blocked = true;
-        connection.queued = true;
-        if connection.outbox.len() > MAX_OUTBOX_BYTES {
-            self.drop_out(to);
-        }
-    }
-
     pub(super) fn is_blocked(&self, slot: Slot) -> bool {
         self.connections[slot].blocked
     }
@@ -342,16 +215,6 @@ impl Hall {
             connection.queued = true;
             self.dirty.push(slot);
         }
-    }
-
-    /// Ends a connection; its socket is closed after the flush of this turn.
-    pub(super) fn drop_out(&mut self, slot: Slot) {
-        if matches!(self.connections[slot].phase, Phase::Free | Phase::Leaving) {
-            return;
-        }
-        self.leave_room(slot);
-        self.connections[slot].phase = Phase::Leaving;
-        self.leaving.push(slot);
     }
 
     /// The connections whose sockets are to be closed now.

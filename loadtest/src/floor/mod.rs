@@ -5,33 +5,26 @@
 //! conversion between encodings.
 
 mod counters;
+mod door;
 mod epoll;
 mod greeting;
 mod hall;
 mod inbound;
 mod lobby;
 mod ring;
+mod stop;
 
 use std::io::Write;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::cli::{Backend, FloorArguments};
 use crate::floor::hall::Hall;
+use crate::floor::stop::STOP;
 use crate::report::Verdict;
 use crate::sys;
-
-/// How soon a stop is noticed that came just before a wait.
-const STOP_POLL: Duration = Duration::from_millis(500);
-
-static STOP: AtomicBool = AtomicBool::new(false);
-
-fn stopping() -> bool {
-    STOP.load(Ordering::Relaxed)
-}
 
 /// Serves until SIGINT or SIGTERM, then tells what a delivery has cost.
 pub(crate) fn execute(arguments: &FloorArguments) -> Result<Verdict> {

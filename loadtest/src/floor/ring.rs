@@ -10,7 +10,7 @@ use io_uring::types::Fd;
 use io_uring::{cqueue, opcode};
 
 use crate::floor::hall::{Hall, Slot};
-use crate::floor::{STOP_POLL, stopping};
+use crate::floor::stop::{STOP_POLL, stopping};
 use crate::ring::{Buffers, Ring};
 
 const SUBMISSIONS: u32 = 1024;

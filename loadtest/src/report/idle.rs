@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::IdleArguments;
-use crate::report::table::{Table, mebibytes, round};
+use crate::report::table::{mebibytes, round};
 use crate::report::{LedgerReport, Report, Setting, Verdict};
 use crate::scenario::Scenario;
 
@@ -57,7 +57,7 @@ impl Report for IdleReport {
     }
 
     fn table(&self) -> String {
-        let mut table = Table::for_setting(&self.setting);
+        let mut table = self.setting.table();
         table.row(
             "each player sent",
             format!("{} × 64 bytes, 1 × {} bytes", self.small_messages, self.message_bytes),

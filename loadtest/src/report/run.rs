@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::report::table::{Table, or_na};
+use crate::report::table::or_na;
 use crate::report::traffic::Warning;
-use crate::report::{GroupSetting, LedgerReport, Report, Setting, TrafficReport, Verdict};
+use crate::report::{LedgerReport, Report, Setting, TrafficReport, Verdict};
 
 /// The report of `run`.
 #[derive(Debug, Serialize)]
@@ -42,14 +42,7 @@ impl RunReport {
 
     /// Where, who and how long.
     pub(super) fn headline(&self) -> String {
-        let groups: Vec<String> = self.setting.groups.iter().map(GroupSetting::line).collect();
-        format!(
-            "{} · {} connections · {} · {} s measured",
-            self.setting.server,
-            self.setting.connections,
-            groups.join(" · "),
-            self.traffic.seconds
-        )
+        format!("{} · {} s measured", self.setting.headline(), self.traffic.seconds)
     }
 
     /// Reasons to distrust the figures.
@@ -64,7 +57,7 @@ impl Report for RunReport {
     }
 
     fn table(&self) -> String {
-        let mut table = Table::for_setting(&self.setting);
+        let mut table = self.setting.table();
         self.traffic.table(&mut table);
         self.ledger.table(&mut table);
         table.0

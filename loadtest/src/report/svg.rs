@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::html::{escaped, number, thousands, time};
+use crate::report::text::{escaped, thousands, time};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 300.0;
@@ -179,6 +179,11 @@ impl Plot {
         out.push_str("</svg>");
         out
     }
+}
+
+/// Attribute lists and numbers of an SVG.
+fn number(out: &mut String, value: f64) {
+    write!(out, "{value:.1}").expect("writing to a string cannot fail");
 }
 
 fn line(out: &mut String, [x1, y1, x2, y2]: [f64; 4]) {

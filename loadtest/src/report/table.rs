@@ -2,24 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::report::Setting;
-
 /// Lines of a label and a value.
 pub(super) struct Table(pub(super) String);
 
 impl Table {
-    pub(super) fn for_setting(setting: &Setting) -> Self {
-        let mut table = Self(String::new());
-        table.row("server", &setting.server);
-        for group in &setting.groups {
-            let label = if setting.groups.len() == 1 {
-                "players"
-            } else {
-                &group.name
-            };
-            table.row(label, group.line());
-        }
-        table
+    pub(super) const fn new() -> Self {
+        Self(String::new())
     }
 
     pub(super) fn row(&mut self, label: &str, value: impl AsRef<str>) {

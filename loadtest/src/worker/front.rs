@@ -1,8 +1,8 @@
 //! Where all messages of a thread come in: those of members inside go to the account, those of others to the entrance.
 
 use crate::client::connection::Sink;
+use crate::client::desk::Desk;
 use crate::client::frame::Opcode;
-use crate::client::sockets::Desk;
 use crate::worker::entrance::Entrance;
 use crate::worker::intake::Intake;
 

@@ -221,9 +221,9 @@ impl Sink for Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::Encoding;
     use crate::ledger::Totals;
     use crate::payload::Stamp;
-    use crate::scenario::Encoding;
     use crate::seating::tests::plain;
 
     const SIZE: usize = 64;

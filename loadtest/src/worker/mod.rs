@@ -8,6 +8,8 @@ mod front;
 pub(crate) mod intake;
 mod outgoing;
 mod setup;
+mod state;
+mod tending;
 mod traffic;
 mod unsteady;
 
@@ -18,7 +20,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::client::sockets::{Sockets, Wait};
+use crate::client::desk::Wait;
+use crate::client::sockets::Sockets;
 use crate::clock::Clock;
 use crate::ledger::Totals;
 use crate::progress::Progress;
@@ -28,6 +31,7 @@ use crate::seating::Seating;
 use crate::worker::entrance::Entrance;
 use crate::worker::front::Front;
 use crate::worker::intake::Intake;
+use crate::worker::state::Worker;
 pub(crate) use crate::worker::traffic::Outcome;
 use crate::worker::unsteady::Unsteady;
 
@@ -67,18 +71,6 @@ pub(crate) struct Account {
     pub(crate) returns: u64,
     /// `Error` messages of the server, by code.
     pub(crate) server_errors: BTreeMap<String, u64>,
-}
-
-/// The state of a generator thread.
-struct Worker {
-    scenario: Arc<Scenario>,
-    clock: Clock,
-    seating: Seating,
-    sockets: Sockets,
-    front: Front,
-    unsteady: Unsteady,
-    random: Random,
-    progress: Arc<Progress>,
 }
 
 /// Runs a generator thread until it is told to finish, or `orders` is closed.
@@ -138,16 +130,6 @@ fn work(
 }
 
 impl Worker {
-    /// Flushes, waits, and deals with what has come; tells whether anything has.
-    fn turn(&mut self, wait: Wait) -> Result<bool> {
-        let served = self.sockets.turn(wait, &mut self.front)?;
-        self.read_slow_players();
-        for (member, text) in self.front.entrance.outgoing.drain(..) {
-            self.sockets.queue_text(member, &text);
-        }
-        Ok(served)
-    }
-
     fn finish(mut self) -> Account {
         self.note_who_is_missing();
         self.sockets.say_goodbye();

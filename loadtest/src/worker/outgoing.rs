@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use crate::client::frame::{self, Opcode};
+use crate::encoding::Encoding;
 use crate::payload::{self, Stamp};
-use crate::scenario::Encoding;
 
 /// A finished, masked frame whose stamp can be renewed.
 pub(crate) struct Outgoing {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::client::connection::Opening;
+use crate::client::desk::Wait;
 use crate::client::handshake;
-use crate::client::sockets::Wait;
 use crate::seating::Part;
-use crate::worker::Worker;
 use crate::worker::entrance::Stage;
+use crate::worker::state::Worker;
 
 /// Longest time without any step forward.
 const PATIENCE: Duration = Duration::from_secs(15);

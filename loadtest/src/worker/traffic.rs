@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 
-use crate::client::sockets::Wait;
+use crate::client::desk::Wait;
 use crate::closed_loop::Flights;
 use crate::payload;
 use crate::random::Random;
@@ -15,10 +15,10 @@ use crate::seating::Part;
 use crate::server_figures;
 use crate::sys;
 use crate::timeline::Timeline;
-use crate::worker::Worker;
 use crate::worker::entrance::Stage;
 use crate::worker::intake::{self, Stretch};
 use crate::worker::outgoing::Outgoing;
+use crate::worker::state::Worker;
 
 /// Frames up to this size are kept ready per player; larger ones are built when they are sent.
 const KEPT_FRAME_BYTES: usize = 4096;

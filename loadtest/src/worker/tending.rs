@@ -1,0 +1,125 @@
+//! Looks after members that do not simply stay, and notes how connections end that should not.
+
+use anyhow::Result;
+
+use crate::client::connection::End;
+use crate::random::Random;
+use crate::schedule::Schedule;
+use crate::seating::Part;
+use crate::worker::entrance::Stage;
+use crate::worker::state::Worker;
+
+impl Worker {
+    /// From now on slow players are slow, and returning ones go and come back until the end.
+    pub(super) fn begin_unsteadiness(&mut self, start_ns: u64, end_ns: u64) {
+        self.unsteady.hold_back = true;
+        let mut random = Random::seeded(self.scenario.seed ^ 0xC0E_BACC);
+        let (seating, returning) = (&self.seating, &self.unsteady.returning);
+        let groups = self.scenario.groups.iter().enumerate();
+        self.unsteady.departures = groups
+            .filter(|(_, group)| group.returning > 0)
+            .map(|(at, group)| {
+                let members = returning.iter().copied();
+                let ours = members.filter(|&member| seating.room_of(member).group == at);
+                let period_ns = group.return_every.as_nanos() as f64;
+                Schedule::new(
+                    ours,
+                    crate::cli::Phase::Random,
+                    period_ns,
+                    start_ns,
+                    end_ns - start_ns,
+                    &mut random,
+                )
+            })
+            .collect();
+    }
+
+    /// From now on slow players read all they get, so that the drain comes to an end.
+    pub(super) fn end_unsteadiness(&mut self) {
+        self.unsteady.hold_back = false;
+        self.unsteady.departures.clear();
+    }
+
+    /// Lets players go whose time has come, brings back those that are gone, and notes whose connection has ended.
+    pub(super) fn tend(&mut self, now_ns: u64, end_ns: u64) -> Result<()> {
+        for at in 0..self.unsteady.departures.len() {
+            while let Some(due) = self.unsteady.departures[at].pop(now_ns) {
+                if self.front.entrance.stage(due.player) == Stage::Joined {
+                    self.sockets.queue_goodbye(due.player as usize);
+                    self.front.entrance.advance(due.player as usize, Stage::Leaving);
+                }
+            }
+        }
+        for number in self.sockets.take_ended() {
+            self.ended(number as u32, now_ns < end_ns)?;
+        }
+        while let Some(error) = self.front.entrance.take_failure() {
+            self.unsteady.mishaps.push((u32::MAX, format!("{error:#}")));
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, member: u32, come_back: bool) -> Result<()> {
+        let (stage, part) = (self.front.entrance.stage(member), self.seating.part(member));
+        let Some(end) = self.sockets.get(member as usize).end().cloned() else {
+            return Ok(());
+        };
+        match (stage, part) {
+            (Stage::Outside, _) => {}
+            (Stage::Leaving, _) => {
+                self.front.intake.ledger.depart(member);
+                self.front.entrance.advance(member as usize, Stage::Outside);
+                if come_back {
+                    self.unsteady.returns += 1;
+                    self.bring_back(member)?;
+                }
+            }
+            (Stage::Joined, Part::Slow) => {
+                self.front.intake.ledger.depart(member);
+                self.front.entrance.advance(member as usize, Stage::Outside);
+                let how = match end {
+                    End::Closed {
+                        code: Some(code),
+                        reason,
+                    } => format!("{code} {reason}"),
+                    other => other.to_string(),
+                };
+                *self.unsteady.slow_ends.entry(how).or_default() += 1;
+            }
+            _ => {
+                self.front.entrance.advance(member as usize, Stage::Outside);
+                self.mishap(member, end.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn mishap(&mut self, member: u32, what: String) {
+        self.unsteady.mishaps.push((self.seating.first_member + member, what));
+    }
+
+    /// Whether somebody is on the way in or out.
+    pub(super) fn somebody_moves(&self) -> bool {
+        let mut returning = self.unsteady.returning.iter();
+        returning.any(|&member| !matches!(self.front.entrance.stage(member), Stage::Joined | Stage::Outside))
+    }
+
+    /// At the end: connections that have ended since, and players that have not come back.
+    pub(super) fn note_who_is_missing(&mut self) {
+        for number in self.sockets.take_ended() {
+            if self.front.entrance.stage(number as u32) == Stage::Joined
+                && let Some(end) = self.sockets.get(number).end().cloned()
+            {
+                self.front.entrance.advance(number, Stage::Outside);
+                self.mishap(number as u32, end.to_string());
+            }
+        }
+        for at in 0..self.unsteady.returning.len() {
+            let member = self.unsteady.returning[at];
+            let stage = self.front.entrance.stage(member);
+            if !matches!(stage, Stage::Joined | Stage::Outside) {
+                self.mishap(member, format!("is still {stage:?}"));
+            }
+        }
+    }
+}
