@@ -9,6 +9,7 @@
 mod bounds;
 mod error;
 mod logging;
+mod merge;
 mod metrics;
 mod not_built;
 mod old_names;

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::{LoadError, LoadErrors, Origin};
+use super::merge::merge;
 use super::schema::Node;
 use super::types::take_wrong_types;
 use super::unknown_keys::take_unknown_keys;
@@ -242,18 +243,6 @@ struct AppFile {
 /// The compiled defaults, to merge into. They hold no secret, so nothing in them is redacted.
 fn defaults() -> Value {
     serde_json::to_value(Config::default()).expect("a config has string keys only")
-}
-
-/// Puts `over` on top of `base`: objects member by member, everything else as a whole.
-pub(super) fn merge(base: &mut Value, over: Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (key, value) in over {
-                merge(base.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (base, over) => *base = over,
-    }
 }
 
 fn parse_object(origin: &Origin, text: &str) -> Result<Value, LoadError> {

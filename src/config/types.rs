@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use super::merge::merge;
 use super::schema::{Node, join};
-use super::sources::merge;
 
 /// A value of the wrong type.
 #[derive(Debug, PartialEq, Eq)]

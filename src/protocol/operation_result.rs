@@ -1,17 +1,8 @@
-//! What a room operation is answered with (v3).
+//! What only a room operation is answered with (v3).
 
 use serde::Serialize;
 
-use super::{ErrorCode, PlayerId, RoomCode, ServerMessage};
-
-/// The answer to a room operation.
-#[derive(Debug, Clone)]
-pub enum OperationAnswer<'a> {
-    /// What the plain request would be answered with.
-    Plain(&'a ServerMessage<'a>),
-    /// What only an operation is answered with.
-    Own(OperationResult<'a>),
-}
+use super::{ErrorCode, PlayerId, RoomCode};
 
 /// What only a room operation is answered with. The same for every receiver.
 #[derive(Debug, Clone, Serialize)]

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::delivery::{DeliveryCounts, Gap};
 use super::{
-    ConnectionInfo, ErrorCode, GameDataFormat, IceServer, NameRules, OperationAnswer, OperationId, PlanId, PlayerId,
+    ConnectionInfo, ErrorCode, GameDataFormat, IceServer, NameRules, OperationId, OperationResult, PlanId, PlayerId,
     ProtocolVersion, ReconnectToken, RoomCode, RoomId, SessionPlan, Stamp, TransportStatus, WallTime,
 };
 
@@ -196,6 +196,15 @@ pub enum ServerMessage<'a> {
         /// For programs.
         error_code: ErrorCode,
     },
+}
+
+/// The answer to a room operation.
+#[derive(Debug, Clone)]
+pub enum OperationAnswer<'a> {
+    /// What the plain request would be answered with.
+    Plain(&'a ServerMessage<'a>),
+    /// What only an operation is answered with.
+    Own(OperationResult<'a>),
 }
 
 /// Where a room stands between its creation and its game.

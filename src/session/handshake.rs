@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::access::{AccessPolicy, AppPolicy, AppTerms};
 use super::sdk::{OPERATION_IDS, RKYV_ENVELOPE, SPECTATOR_RELAY, SdkAdvice, SdkRefusal, SdkTable};
+use super::versions::VersionRange;
 use super::{Session, Stage};
 use crate::auth::connect_token::TokenRefusal;
 use crate::protocol::server_message::AdvisoryRates;
@@ -24,34 +25,6 @@ pub struct HandshakePolicy {
     pub sdk: SdkTable,
     /// How long a required handshake may take, from the upgrade, in milliseconds.
     pub timeout_ms: u64,
-}
-
-/// Which versions are spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VersionRange {
-    /// The oldest.
-    pub oldest: ProtocolVersion,
-    /// The newest.
-    pub newest: ProtocolVersion,
-}
-
-impl VersionRange {
-    /// Everything that this server knows.
-    pub const ALL: Self = Self {
-        oldest: ProtocolVersion::V2,
-        newest: ProtocolVersion::V3,
-    };
-
-    /// What is spoken with a client whose newest version is `asked`.
-    fn negotiate(self, asked: u16) -> Result<ProtocolVersion, HandshakeRefusal> {
-        ProtocolVersion::at_most(asked)
-            .map(|version| version.min(self.newest))
-            .filter(|version| *version >= self.oldest)
-            .ok_or(HandshakeRefusal::Version {
-                asked,
-                least: self.oldest.number(),
-            })
-    }
 }
 
 /// Why a handshake was refused.
@@ -149,9 +122,11 @@ impl Session {
             .sdk
             .admit(request.platform.as_deref(), request.sdk_version.as_deref())?;
         let endpoint = self.dialect.version.number();
-        let version = policy
-            .versions
-            .negotiate(request.protocol_version.unwrap_or(endpoint))?;
+        let asked = request.protocol_version.unwrap_or(endpoint);
+        let version = policy.versions.negotiate(asked).ok_or(HandshakeRefusal::Version {
+            asked,
+            least: policy.versions.oldest.number(),
+        })?;
         // The rate comes last: whoever fails the rest must not use up what is the application's.
         if let Some(per_minute) = terms.and_then(|terms| terms.handshakes_per_minute)
             && !admit(&app, per_minute)

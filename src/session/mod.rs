@@ -6,10 +6,12 @@
 mod access;
 mod handshake;
 mod sdk;
+mod versions;
 
 pub use access::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy};
-pub use handshake::{Accepted, HandshakePolicy, HandshakeRefusal, VersionRange};
+pub use handshake::{Accepted, HandshakePolicy, HandshakeRefusal};
 pub use sdk::{SdkRefusal, SdkTable};
+pub use versions::VersionRange;
 
 use std::net::IpAddr;
 

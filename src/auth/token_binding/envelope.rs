@@ -2,8 +2,8 @@
 
 use rmp::decode::{read_bin_len, read_int, read_map_len, read_nil, read_str_from_slice};
 
-use super::PROOF_MEMBER;
 use super::proof::Proof;
+use super::scheme::PROOF_MEMBER;
 
 /// Takes an envelope apart: the proof, `None` inside if its form is wrong, and the payload. `None`: it is no envelope.
 pub(super) fn open(frame: &[u8]) -> Option<(Option<Proof<'_>>, &[u8])> {

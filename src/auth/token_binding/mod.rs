@@ -10,8 +10,10 @@ mod canonical;
 mod envelope;
 mod offer;
 mod proof;
+mod scheme;
 
 pub use offer::{BindingPolicy, HandshakeKey, OfferRefusal, negotiate};
+pub use scheme::{FIRST_SEQUENCE, NONCE_BYTES, SCHEME, SCHEME_VERSION};
 
 use std::fmt;
 
@@ -23,29 +25,12 @@ use thiserror::Error;
 
 use self::canonical::Json;
 use self::proof::Proof;
+use self::scheme::PROOF_MEMBER;
 use crate::protocol::ErrorCode;
-
-/// The version of the scheme.
-pub const SCHEME_VERSION: u8 = 2;
-
-/// The scheme's name in challenges and proofs.
-pub const SCHEME: &str = "server_nonce_hkdf_sha256";
-
-/// The scheme that this one replaced: known, and not accepted.
-const OLD_SCHEME: &str = "sec_websocket_key_sha256";
-
-/// The number of the first frame.
-pub const FIRST_SEQUENCE: u64 = 1;
-
-/// Bytes of the server's nonce.
-pub const NONCE_BYTES: usize = 32;
 
 const KEY_INFO: &[u8] = b"signalfish.tokenbinding.v2/session-key";
 const TEXT_DOMAIN: &[u8] = b"signalfish.tokenbinding.v2\0json\0";
 const BINARY_DOMAIN: &[u8] = b"signalfish.tokenbinding.v2\0binary\0";
-
-/// The member of a message that carries its proof.
-const PROOF_MEMBER: &str = "token_binding";
 
 /// What a bound connection's next frame is checked against. Never printed.
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]

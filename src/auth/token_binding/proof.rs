@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 
 use super::canonical::Json;
-use super::{OLD_SCHEME, SCHEME};
+use super::scheme::{OLD_SCHEME, SCHEME};
 
 /// A proof whose form is right; whether it proves anything is another question.
 #[derive(Debug, PartialEq, Eq)]

@@ -11,6 +11,9 @@ use crate::config::error::lines;
 use crate::config::schema::Node;
 use crate::config::{Config, Secret};
 
+/// Longest label or app id, in bytes.
+const MAX_LABEL_BYTES: usize = 256;
+
 /// A value that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{path}` is {value}: it {allowed}. To do: {cure}")]
@@ -128,4 +131,9 @@ impl Check {
             _ => "correct it, or leave it out".to_owned(),
         }
     }
+}
+
+/// Whether a text can be a label or an app id.
+pub(super) fn is_label(text: &str) -> bool {
+    !text.trim().is_empty() && text.len() <= MAX_LABEL_BYTES && !text.chars().any(char::is_control)
 }

@@ -11,14 +11,11 @@ mod tests;
 use semver::Version;
 
 use super::Config;
-use check::Check;
+use check::{Check, is_label};
 pub use check::{Violation, Violations};
 
 /// The shortest frame that joins a room by code, without the code.
 const SHORTEST_JOIN: &str = r#"{"type":"JoinRoom","data":{"game_name":"g","room_code":"","player_name":"p"}}"#;
-
-/// Longest label or app id, in bytes.
-const MAX_LABEL_BYTES: usize = 256;
 
 impl Config {
     /// Checks every value and every rule between values.
@@ -158,10 +155,6 @@ fn label(path: &str, text: &str, check: &mut Check) {
         "must not be blank, longer than 256 bytes or hold control characters",
         "choose a short printable text",
     );
-}
-
-fn is_label(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= MAX_LABEL_BYTES && !text.chars().any(char::is_control)
 }
 
 fn session(config: &Config, check: &mut Check) {

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::check::{Check, Number};
-use super::is_label;
+use super::check::{Check, Number, is_label};
 use crate::config::not_built::must_not_be_set;
 use crate::config::{
     ClientAuth, Config, OriginPolicy, SecurityConfig, TokenBindingConfig, TokenBindingScheme, TokenKeyError,

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::merge::merge;
 use crate::config::schema::Node;
-use crate::config::sources::merge;
 use crate::config::{BOUNDS, Bound};
 
 fn with(over: Value) -> Config {

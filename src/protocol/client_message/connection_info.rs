@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::MalformedMessage;
 use super::envelope::object;
+use super::malformed::MalformedMessage;
 use super::payload::null_as_default;
 use crate::protocol::tokens::RelayTransport;
 

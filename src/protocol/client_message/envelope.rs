@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{GameData, MalformedMessage, game_data};
+use super::game_data::{self, GameData};
+use super::malformed::MalformedMessage;
 use crate::protocol::json::Scanner;
 
 /// An envelope: its tag, and where its payload is.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::MalformedMessage;
+use super::malformed::MalformedMessage;
 use crate::protocol::json::Scanner;
 use crate::protocol::tokens::DeliveryClass;
 

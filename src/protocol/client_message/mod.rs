@@ -14,6 +14,7 @@ mod agreement;
 mod connection_info;
 mod envelope;
 mod game_data;
+mod malformed;
 mod payload;
 mod room_operation;
 #[cfg(test)]
@@ -21,22 +22,12 @@ mod tests;
 
 pub use connection_info::{ConnectionInfo, JsonText};
 pub use game_data::GameData;
+pub use malformed::MalformedMessage;
 pub use payload::{Authenticate, JoinAsSpectator, JoinRoom, Reconnect, Signal, TransportStatus};
 pub use room_operation::{OperationId, RoomOperation, RoomRequest};
 
 use self::envelope::{Data, Envelope};
-use super::json::{InvalidJson, Scanner};
-
-/// The frame is no message of the protocol. Answer `INVALID_INPUT` and go on: nothing of the frame has had an effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("invalid client message: not a known message with the fields and value types the protocol gives it")]
-pub struct MalformedMessage;
-
-impl From<InvalidJson> for MalformedMessage {
-    fn from(_: InvalidJson) -> Self {
-        Self
-    }
-}
+use super::json::Scanner;
 
 /// A message from a client.
 #[derive(Debug, Clone, PartialEq)]

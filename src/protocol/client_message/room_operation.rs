@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::envelope::{self, Data, Envelope};
-use super::{JoinAsSpectator, JoinRoom, MalformedMessage, Reconnect};
+use super::malformed::MalformedMessage;
+use super::{JoinAsSpectator, JoinRoom, Reconnect};
 use crate::protocol::ids::PlayerId;
 use crate::protocol::json::Scanner;
 use crate::protocol::secret::Secret;

@@ -1,9 +1,10 @@
 //! Locked memory and open files: how much the process may have, and how much the shards will take.
 
 use std::num::NonZeroU16;
-use std::{fmt, fs, io};
+use std::{fs, io};
 
-use super::PreflightError;
+use super::error::PreflightError;
+use super::limit::Limit;
 
 /// glommio starts no executor below this limit, not even for a process that the kernel does not hold to it.
 const MEMLOCK_TO_START_BYTES: u64 = 512 * 1024;
@@ -14,50 +15,6 @@ const MEMLOCK_PER_EXECUTOR_BYTES: u64 = 240 * 1024;
 const FILES_PER_EXECUTOR: u64 = 4;
 /// Standard streams, signals, logs, configuration, and what is between accept and close in a turn.
 const FILES_IN_RESERVE: u64 = 64;
-
-/// A resource limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// None.
-    Unlimited,
-    /// That many bytes or descriptors.
-    Of(u64),
-}
-
-impl Limit {
-    /// Whether `amount` is within the limit.
-    #[must_use]
-    pub const fn allows(self, amount: u64) -> bool {
-        match self {
-            Self::Unlimited => true,
-            Self::Of(most) => amount <= most,
-        }
-    }
-
-    pub(super) fn in_kib(self) -> String {
-        match self {
-            Self::Unlimited => self.to_string(),
-            Self::Of(bytes) => format!("{} KiB", bytes / 1024),
-        }
-    }
-
-    const fn from_raw(raw: libc::rlim_t) -> Self {
-        if raw == libc::RLIM_INFINITY {
-            Self::Unlimited
-        } else {
-            Self::Of(raw)
-        }
-    }
-}
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unlimited => f.write_str("any amount"),
-            Self::Of(amount) => amount.fmt(f),
-        }
-    }
-}
 
 // The C libraries disagree on the sign.
 #[cfg(target_env = "gnu")]

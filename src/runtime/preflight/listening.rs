@@ -6,7 +6,8 @@ use std::path::Path;
 
 use socket2::{Domain, Socket, Type};
 
-use super::{Warning, ring};
+use super::ring;
+use super::warning::Warning;
 
 /// An address to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

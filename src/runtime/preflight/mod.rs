@@ -5,17 +5,21 @@
 //! glommio panics where io_uring is refused, and its memory and descriptors would count against the limits judged here.
 
 mod descriptors;
+mod error;
+mod limit;
 mod limits;
 mod listening;
 mod ring;
+mod warning;
 
-use std::fmt;
 use std::num::NonZeroU16;
 use std::path::Path;
 
-pub use limits::Limit;
+pub use error::PreflightError;
+pub use limit::Limit;
 pub use listening::{ListenAddress, ListenRefusal};
 pub use ring::{RingFeatures, RingRefusal};
+pub use warning::Warning;
 
 /// What the server is about to need.
 #[derive(Debug, Clone)]
@@ -46,77 +50,6 @@ pub struct Report {
     pub file_limit: Limit,
     /// Bytes that this process may lock in memory, after raising.
     pub memlock_limit: Limit,
-}
-
-/// What costs the operator something, but not the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Warning {
-    /// The kernel will cut the listen backlog.
-    BacklogCut {
-        /// What the configuration wants.
-        wanted: u32,
-        /// `net.core.somaxconn`.
-        most: u32,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BacklogCut { wanted, most } => write!(
-                f,
-                "the kernel cuts the listen backlog of {wanted} to {most}, so that a rush of connections may be refused: \
-                 run `sysctl -w net.core.somaxconn={wanted}` (Docker `--sysctl net.core.somaxconn={wanted}`)"
-            ),
-        }
-    }
-}
-
-/// Why the server cannot start here. Each message is one sentence with the cure.
-#[derive(Debug, thiserror::Error)]
-pub enum PreflightError {
-    /// No executor can have its ring.
-    #[error(transparent)]
-    Ring(#[from] RingRefusal),
-    /// The executors may not lock the memory that they need.
-    #[error(
-        "{shards} shards need to lock {} KiB of memory and this process may lock {}: raise the limit (systemd \
-         LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell) or start fewer shards",
-        .needed_bytes / 1024, .limit.in_kib()
-    )]
-    Memlock {
-        /// Executors to start.
-        shards: NonZeroU16,
-        /// For all of them.
-        needed_bytes: u64,
-        /// The hard limit.
-        limit: Limit,
-    },
-    /// The process may not open enough files for its connections.
-    #[error(
-        "{max_connections} connections need {needed} open files and this process may open {limit}: raise the limit \
-         (systemd LimitNOFILE={needed}, Docker `--ulimit nofile={needed}`, `ulimit -n` in a shell) or allow fewer \
-         connections"
-    )]
-    Files {
-        /// The configured limit.
-        max_connections: u64,
-        /// Connections, shards with their sockets before and without an upgrade, and a reserve.
-        needed: u64,
-        /// The hard limit.
-        limit: Limit,
-    },
-    /// The server could not listen.
-    #[error(transparent)]
-    Listen(#[from] ListenRefusal),
-    /// A limit could not be read or raised.
-    #[error("the limit {name} cannot be read ({source}): allow the system call prlimit64 in the seccomp profile")]
-    Unreadable {
-        /// The limit's name in the manuals.
-        name: &'static str,
-        /// What the system answered.
-        source: std::io::Error,
-    },
 }
 
 /// Runs all checks on this process and raises its soft limits as far as the demands and the hard limits go.
@@ -206,43 +139,5 @@ mod tests {
         assert_eq!(texts.len(), 2, "{texts:?}");
         assert!(texts[0].contains("open files"), "{texts:?}");
         assert!(texts[1].contains(&address.to_string()), "{texts:?}");
-    }
-
-    #[test]
-    fn limits_that_are_too_low_tell_the_cure() {
-        let shards = NonZeroU16::new(4).expect("not zero");
-        let memlock = PreflightError::Memlock {
-            shards,
-            needed_bytes: 1 << 20,
-            limit: Limit::Of(65_536),
-        };
-        assert_eq!(
-            memlock.to_string(),
-            "4 shards need to lock 1024 KiB of memory and this process may lock 64 KiB: raise the limit (systemd \
-             LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell) or start fewer shards"
-        );
-        let files = PreflightError::Files {
-            max_connections: 10_000,
-            needed: 10_200,
-            limit: Limit::Of(1024),
-        };
-        assert_eq!(
-            files.to_string(),
-            "10000 connections need 10200 open files and this process may open 1024: raise the limit (systemd \
-             LimitNOFILE=10200, Docker `--ulimit nofile=10200`, `ulimit -n` in a shell) or allow fewer connections"
-        );
-    }
-
-    #[test]
-    fn a_cut_backlog_tells_the_cure() {
-        let warning = Warning::BacklogCut {
-            wanted: 4096,
-            most: 128,
-        };
-        assert_eq!(
-            warning.to_string(),
-            "the kernel cuts the listen backlog of 4096 to 128, so that a rush of connections may be refused: run \
-             `sysctl -w net.core.somaxconn=4096` (Docker `--sysctl net.core.somaxconn=4096`)"
-        );
     }
 }
