@@ -3,7 +3,7 @@
 use super::super::conversation;
 use super::super::kernel::{Interest, Kernel, Token};
 use super::super::link::Link;
-use super::stop::Stage;
+use super::stage::Stage;
 use super::{Mail, Pump};
 use crate::shard::{Now, Priority, Transfer};
 

@@ -8,19 +8,22 @@
 //! per delivery at 50 rooms × 4 × 60 Hz against 8–10 µs (`benches/socket_layer`). The executor runs once per tick.
 
 mod exchange;
+mod length;
 mod line;
 mod reading;
 mod reception;
+mod run;
 mod sending;
+mod stage;
 mod stop;
 mod turn;
+mod waiting;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::line::Line;
-use self::stop::Stage;
+use self::stage::Stage;
 pub use self::turn::Turned;
 use super::conversation::inbound_limits;
 use super::greeting::{GreetingLimits, Greetings};
@@ -29,7 +32,6 @@ use super::kernel::Kernel;
 use super::link::Link;
 use super::pace::{Pace, TurnWindows};
 use super::socket::Socket;
-use super::system::System;
 use super::websocket::InboundLimits;
 use crate::clock::whole_ms;
 use crate::room::MemberRef;
@@ -188,25 +190,5 @@ impl<K: Kernel> Pump<K> {
     /// The system under it.
     pub const fn kernel_mut(&mut self) -> &mut K {
         &mut self.kernel
-    }
-}
-
-impl Pump<System> {
-    /// Runs until the process stops.
-    ///
-    /// # Errors
-    ///
-    /// When the kernel refuses to wait: the shard cannot go on, and the supervisor ends the process.
-    pub async fn run(mut self) -> io::Result<()> {
-        loop {
-            let turned = self.turn()?;
-            if turned.is_over {
-                return Ok(());
-            }
-            if turned.ticked {
-                // Timers and slow tasks of this shard; everything queued has been sent before.
-                glommio::executor().yield_now().await;
-            }
-        }
     }
 }

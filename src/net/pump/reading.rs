@@ -1,11 +1,10 @@
 //! From the line of those who wait to the shard that serves them.
 
 use super::super::conversation;
-use super::super::greeting::GreetingRef;
 use super::super::kernel::{Kernel, Received, Stream};
 use super::Pump;
+use super::length::ENDS_PER_TURN;
 use super::line::Waiting;
-use super::turn::ENDS_PER_TURN;
 use crate::room::MemberRef;
 use crate::shard::{Flow, Now, Reading};
 
@@ -13,25 +12,6 @@ use crate::shard::{Flow, Now, Reading};
 const VISITS_BETWEEN_LOOKS: usize = 4;
 
 impl<K: Kernel> Pump<K> {
-    /// A connection has something to read, or has ended.
-    pub(super) fn note_readable(&mut self, at: MemberRef, hung_up: bool) {
-        let Some(link) = self.shard.link_mut(at) else { return };
-        link.is_unread = true;
-        link.is_hung_up |= hung_up;
-        if !std::mem::replace(&mut link.is_in_line, true) {
-            self.line.push(Waiting::Connection(at));
-        }
-    }
-
-    /// A socket that has not been upgraded has something to read, or has ended.
-    pub(super) fn note_greeting(&mut self, at: GreetingRef) {
-        if let Some(greeting) = self.greetings.get_mut(at)
-            && !std::mem::replace(&mut greeting.is_in_line, true)
-        {
-            self.line.push(Waiting::Greeting(at));
-        }
-    }
-
     /// Serves those who wait, each at most once, until the turn has gone on for long enough.
     pub(super) fn serve_line(&mut self, now: Now) {
         self.greetings.begin_turn();
@@ -121,20 +101,6 @@ impl<K: Kernel> Pump<K> {
         }
         let flow = conversation::resume(&mut self.shard, at, self.limits, now);
         self.note_flow(at, flow);
-    }
-
-    /// Puts a connection into the line again if it has more that nothing will tell of: bytes that were kept, or that its socket
-    /// may hold. One that waits for another shard is resumed by the answer.
-    pub(super) fn note_flow(&mut self, at: MemberRef, flow: Flow) {
-        let awaits_shard = flow == Flow::Suspend && self.shard.awaits_shard(at);
-        let Some(link) = self.shard.link_mut(at) else { return };
-        if awaits_shard {
-            return;
-        }
-        link.is_suspended |= flow == Flow::Suspend;
-        if (link.is_suspended || link.is_unread) && !std::mem::replace(&mut link.is_in_line, true) {
-            self.line.push(Waiting::Connection(at));
-        }
     }
 
     /// Goes on with connections that have waited for another shard's answer.

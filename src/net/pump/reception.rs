@@ -12,7 +12,7 @@ use super::super::rare_line::RareLine;
 use super::super::socket::is_want_of_descriptors;
 use super::Pump;
 use super::line::Waiting;
-use super::stop::Stage;
+use super::stage::Stage;
 use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
 use crate::session::Arrival;
