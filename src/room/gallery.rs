@@ -3,26 +3,9 @@
 //! A spectator is reached here, or through one of the room's outposts: a place of which the room knows the number and what
 //! is read there, and nothing more.
 
-use thiserror::Error;
-
-use super::{Member, MemberRef, Room};
-use crate::protocol::server_message::{SpectatorInfo, SpectatorSnapshot};
-use crate::protocol::{AppId, Dialect, ErrorCode, PlayerId, Secret, WallTime, fold_name};
-
-/// Somebody who wants to watch. The name is already validated; it need not be unique.
-#[derive(Debug)]
-pub struct Visitor<'a> {
-    /// The connection's id.
-    pub player: PlayerId,
-    /// Where the connection is found, and what it reads.
-    pub spot: Spot,
-    /// The connection's application.
-    pub app: Option<&'a AppId>,
-    /// The display name.
-    pub name: &'a str,
-    /// The password given.
-    pub password: Option<&'a Secret>,
-}
+use super::{Member, MemberRef};
+use crate::protocol::server_message::SpectatorInfo;
+use crate::protocol::{Dialect, PlayerId, WallTime};
 
 /// Where a spectator's connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,36 +33,6 @@ pub enum Watcher {
         /// Who.
         player: PlayerId,
     },
-}
-
-/// Why a place in the gallery was refused. The room is unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum WatchRefusal {
-    /// The room is another application's: for this visitor it does not exist.
-    #[error("there is no such room; check the code")]
-    NotFound,
-    /// The password is missing, wrong, or was given to an open room.
-    #[error("the password does not fit this room; ask its host")]
-    Password,
-    /// The room's authority keeps this visitor out.
-    #[error("you are banned from this room")]
-    Banned,
-    /// Every place is taken.
-    #[error("no more spectators fit into this room")]
-    Full,
-}
-
-impl WatchRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
-        match self {
-            Self::NotFound => ErrorCode::RoomNotFound,
-            Self::Password => ErrorCode::PasswordRequired,
-            Self::Banned => ErrorCode::Banned,
-            Self::Full => ErrorCode::TooManySpectators,
-        }
-    }
 }
 
 /// A spectator.
@@ -150,13 +103,42 @@ impl Gallery {
         self.read_afar.iter().copied()
     }
 
-    fn add_distant(&mut self, distant: Distant) {
-        let dialect = distant.dialect;
-        match self.read_afar.iter_mut().find(|(known, _)| *known == dialect) {
-            Some((_, count)) => *count += 1,
-            None => self.read_afar.push((dialect, 1)),
+    /// Adds a spectator who may watch.
+    pub(super) fn add(&mut self, spot: Spot, player: PlayerId, name: &str, connected_at: WallTime) {
+        let spectator = Spectator {
+            player,
+            name: name.into(),
+            connected_at,
+        };
+        match spot {
+            Spot::Here(member) => {
+                self.members.push(member);
+                self.spectators.push(spectator);
+            }
+            Spot::Outpost { number, dialect } => {
+                match self.read_afar.iter_mut().find(|(known, _)| *known == dialect) {
+                    Some((_, count)) => *count += 1,
+                    None => self.read_afar.push((dialect, 1)),
+                }
+                self.distant.push(Distant {
+                    spectator,
+                    outpost: number,
+                    dialect,
+                });
+            }
         }
-        self.distant.push(distant);
+    }
+
+    /// Takes a spectator away, and says who it was.
+    pub(super) fn remove(&mut self, watcher: Watcher) -> Option<PlayerId> {
+        match watcher {
+            Watcher::Here(link) => {
+                let index = self.members.iter().position(|member| member.link == link)?;
+                self.members.swap_remove(index);
+                Some(self.spectators.swap_remove(index).player)
+            }
+            Watcher::Outpost { number, player } => self.remove_distant(number, player),
+        }
     }
 
     fn remove_distant(&mut self, number: u16, player: PlayerId) -> Option<PlayerId> {
@@ -223,89 +205,5 @@ impl Gallery {
     /// Whether the tables are in step, as those out of an archive may not be.
     pub(super) fn is_coherent(&self) -> bool {
         self.members.len() == self.spectators.len()
-    }
-}
-
-impl Room {
-    /// Who watches the room.
-    #[must_use]
-    pub const fn gallery(&self) -> &Gallery {
-        &self.gallery
-    }
-
-    /// Lets a visitor watch.
-    ///
-    /// # Errors
-    ///
-    /// The first rule that the visitor fails, in the protocol's order.
-    pub fn watch(&mut self, visitor: Visitor<'_>, now_ms: u64, wall: WallTime) -> Result<(), WatchRefusal> {
-        if !self.is_visible_to(visitor.app) {
-            return Err(WatchRefusal::NotFound);
-        }
-        if self.password.as_ref() != visitor.password {
-            return Err(WatchRefusal::Password);
-        }
-        if self.bans.hold(visitor.player, &fold_name(visitor.name)) {
-            return Err(WatchRefusal::Banned);
-        }
-        if self
-            .max_spectators
-            .is_some_and(|limit| self.gallery.len() >= usize::from(limit))
-        {
-            return Err(WatchRefusal::Full);
-        }
-        self.touch(now_ms);
-        let spectator = Spectator {
-            player: visitor.player,
-            name: visitor.name.into(),
-            connected_at: wall,
-        };
-        match visitor.spot {
-            Spot::Here(member) => {
-                self.gallery.members.push(member);
-                self.gallery.spectators.push(spectator);
-            }
-            Spot::Outpost { number, dialect } => self.gallery.add_distant(Distant {
-                spectator,
-                outpost: number,
-                dialect,
-            }),
-        }
-        Ok(())
-    }
-
-    /// Ends a spectator's watching. Returns who it was.
-    pub fn stop_watching(&mut self, watcher: Watcher, now_ms: u64) -> Option<PlayerId> {
-        let gallery = &mut self.gallery;
-        let gone = match watcher {
-            Watcher::Here(link) => {
-                let index = gallery.members.iter().position(|member| member.link == link)?;
-                gallery.members.swap_remove(index);
-                gallery.spectators.swap_remove(index).player
-            }
-            Watcher::Outpost { number, player } => gallery.remove_distant(number, player)?,
-        };
-        self.touch(now_ms);
-        Some(gone)
-    }
-
-    /// How many of those who sit or watch are reached here rather than at an outpost.
-    #[must_use]
-    pub fn members_here(&self) -> usize {
-        self.roster.len() + self.gallery.members.len()
-    }
-
-    /// The room as a new spectator sees it.
-    #[must_use]
-    pub fn spectator_snapshot(&self, spectator: PlayerId) -> SpectatorSnapshot<'_> {
-        SpectatorSnapshot {
-            room_id: self.id,
-            room_code: &self.code,
-            spectator_id: spectator,
-            game_name: &self.game_name,
-            current_players: self.roster.seats().map(|seat| self.player_info(seat)).collect(),
-            current_spectators: self.gallery.infos(),
-            lobby_state: self.lobby_state(),
-        }
     }
 }

@@ -79,7 +79,8 @@ impl Room {
         if let Some(seat) = self.roster.seat_mut(link) {
             seat.toggle_ready();
         }
-        self.unready_the_absent();
+        // Nobody whose readiness was kept is still ready once somebody else has toggled.
+        self.absences.unready_all();
         Ok(())
     }
 

@@ -3,15 +3,10 @@
 //! A ban is kept by the player's id and by its name, which is all that the server knows of a person; see
 //! `docs/adr/009-what-a-ban-holds-against.md`.
 
-use std::collections::VecDeque;
-
 use thiserror::Error;
 
 use super::{MemberRef, Room, Watcher};
 use crate::protocol::{ErrorCode, PlayerId, RoomCode, Secret, fold_name};
-
-/// The most bans that a room keeps; the oldest is forgotten for a newer one.
-const MAX_BANS: usize = 256;
 
 /// Why the authority's wish was not granted. The room is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -54,26 +49,6 @@ pub enum Removed {
     Absent,
 }
 
-/// Somebody who is kept out for the life of the room.
-#[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-struct Ban {
-    player: PlayerId,
-    /// The name's caseless form; `None` where another player had the name, who would be kept out with the banned one.
-    folded_name: Option<Box<str>>,
-}
-
-/// Everybody who is kept out, oldest first.
-#[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct Bans(VecDeque<Ban>);
-
-impl Bans {
-    /// Whether somebody of that id or that name is kept out.
-    pub(super) fn hold(&self, player: PlayerId, folded_name: &str) -> bool {
-        let bans = &mut self.0.iter();
-        bans.any(|ban| ban.player == player || ban.folded_name.as_deref() == Some(folded_name))
-    }
-}
-
 impl Room {
     /// Whether a player may moderate the room.
     ///
@@ -106,14 +81,7 @@ impl Room {
     pub fn ban(&mut self, by: PlayerId, target: PlayerId, now_ms: u64) -> Result<Removed, ModerationRefusal> {
         let (removed, folded_name) = self.remove(by, target, now_ms)?;
         let is_shared = self.has_player_named(&folded_name, target);
-        let bans = &mut self.bans.0;
-        if bans.len() == MAX_BANS {
-            bans.pop_front();
-        }
-        bans.push_back(Ban {
-            player: target,
-            folded_name: (!is_shared).then_some(folded_name),
-        });
+        self.bans.add(target, (!is_shared).then_some(folded_name));
         Ok(removed)
     }
 
@@ -132,7 +100,7 @@ impl Room {
             (Removed::Seated(member.link), seat.folded_name().into())
         } else if let Some((watcher, name)) = self.gallery.find(target) {
             (Removed::Watching(watcher), fold_name(name).into())
-        } else if let Some(folded_name) = self.disown_absent(target) {
+        } else if let Some(folded_name) = self.absences.disown(target) {
             (Removed::Absent, folded_name)
         } else {
             return Err(ModerationRefusal::TargetNotFound);
@@ -143,7 +111,7 @@ impl Room {
 
     /// Whether a player other than `except` sits here, or may come back, under a name.
     fn has_player_named(&self, folded_name: &str, except: PlayerId) -> bool {
-        let seats = self.roster.seats().chain(self.absent_seats());
+        let seats = self.roster.seats().chain(self.absences.seats());
         let mut others = seats.filter(|seat| seat.player() != except);
         others.any(|seat| seat.folded_name() == folded_name)
     }
@@ -155,7 +123,7 @@ impl Room {
     /// [`ModerationRefusal::NotAuthority`].
     pub fn unban(&mut self, by: PlayerId, target: PlayerId, now_ms: u64) -> Result<(), ModerationRefusal> {
         self.check_authority(by)?;
-        self.bans.0.retain(|ban| ban.player != target);
+        self.bans.lift(target);
         self.touch(now_ms);
         Ok(())
     }

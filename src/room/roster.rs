@@ -2,10 +2,11 @@
 //!
 //! Two tables in step: the members, small and walked once per relayed message, and the seats, with all the rest.
 
-use super::Newcomer;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo};
-use crate::protocol::{Abilities, ConnectionInfo, Dialect, PlayerId, ReconnectToken, Stamp, TransportStatus, WallTime};
+use crate::protocol::{
+    Abilities, AppId, ConnectionInfo, Dialect, PlayerId, ReconnectToken, Secret, Stamp, TransportStatus, WallTime,
+};
 
 /// Where the shard finds a connection. Stale references are harmless: the generation tells.
 #[derive(
@@ -25,6 +26,31 @@ pub struct Member {
     pub link: MemberRef,
     /// What the connection reads.
     pub dialect: Dialect,
+}
+
+/// Somebody who wants a seat. The name is already validated.
+#[derive(Debug)]
+pub struct Newcomer<'a> {
+    /// The connection's id.
+    pub player: PlayerId,
+    /// Where the shard finds the connection, and what it reads.
+    pub member: Member,
+    /// The connection's application.
+    pub app: Option<&'a AppId>,
+    /// The most players that the application allows in a room.
+    pub app_seat_limit: Option<u8>,
+    /// The display name.
+    pub name: &'a str,
+    /// The name's caseless form, see [`fold_name`](crate::protocol::fold_name).
+    pub folded_name: Box<str>,
+    /// The password given.
+    pub password: Option<&'a Secret>,
+    /// The epoch of this membership.
+    pub epoch: u32,
+    /// What gives the seat back after a lost connection.
+    pub token: ReconnectToken,
+    /// What the connection can do beside being relayed to.
+    pub abilities: Abilities,
 }
 
 /// A member's seat.
@@ -179,6 +205,18 @@ impl Seat {
             relay_type,
             connection_info: self.connection_info.as_deref(),
         }
+    }
+
+    /// What the member can do beside being relayed to.
+    #[must_use]
+    pub const fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    /// What the member last said of its connection to its peers.
+    #[must_use]
+    pub const fn transport_status(&self) -> Option<TransportStatus> {
+        self.transport_status
     }
 }
 

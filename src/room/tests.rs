@@ -1,5 +1,8 @@
 use super::*;
-use crate::protocol::{Dialect, fold_name};
+use crate::protocol::{
+    Abilities, AppId, Dialect, LobbyState, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, Stamp, WallTime,
+    fold_name,
+};
 
 pub(super) const NOW_MS: u64 = 1_000;
 

@@ -2,6 +2,7 @@ use super::super::tests::{NOW_MS, id, join, link, newcomer, room_led_by_mira, se
 use super::*;
 use crate::budget::Allowance;
 use crate::protocol::{Abilities, Dialect, RoomId, WallTime};
+use crate::room::bans::MAX_BANS;
 use crate::room::{Claim, JoinRefusal, Member, RedeemRefusal, RoomSettings, Spot, Visitor, WatchRefusal};
 
 const MIRA: u8 = 1;

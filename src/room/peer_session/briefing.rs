@@ -1,7 +1,7 @@
 //! What each member is told of the session.
 
 use super::super::{Room, Seat};
-use super::{Path, PeerSession};
+use super::session::{Path, PeerSession};
 use crate::protocol::{PlanPeer, PlayerId, SessionPlan};
 
 /// One member's copy of the newest plan. ICE servers are for the sender to add.

@@ -1,8 +1,8 @@
 //! Who hosts: the authority if it can, else who has sat there longest.
 
 use super::super::{Roster, Seat};
-use super::choice::Way;
-use super::{Path, endpoint};
+use super::endpoint;
+use super::session::{Path, Way};
 use crate::protocol::{DirectEndpoint, PlayerId};
 
 /// A path of this way; `None` where it needs a host and nobody can be it.

@@ -9,82 +9,17 @@ mod briefing;
 mod choice;
 mod endpoint;
 mod host;
+mod session;
 #[cfg(test)]
 mod tests;
 
 pub use briefing::Briefing;
 pub use choice::SessionRules;
+pub use session::PeerSession;
 
-use self::choice::Way;
-use super::{MemberRef, Room, Seat};
-use crate::protocol::{Abilities, DirectEndpoint, PlanId, PlayerId, Topology, Transport, TransportStatus};
-
-/// The session of a started game, as its newest plan has it.
-#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct PeerSession {
-    generation: PlanId,
-    path: Path,
-}
-
-/// The way that was chosen, with what it needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-enum Path {
-    Relay,
-    Mesh,
-    Host(PlayerId),
-    DirectHost(PlayerId, DirectEndpoint),
-}
-
-impl Path {
-    const fn way(&self) -> Way {
-        match self {
-            Self::Relay => Way::Relay,
-            Self::Mesh => Way::Mesh,
-            Self::Host(_) => Way::Host,
-            Self::DirectHost(..) => Way::DirectHost,
-        }
-    }
-
-    const fn host(&self) -> Option<PlayerId> {
-        match self {
-            Self::Relay | Self::Mesh => None,
-            Self::Host(host) | Self::DirectHost(host, _) => Some(*host),
-        }
-    }
-
-    const fn endpoint(&self) -> Option<&DirectEndpoint> {
-        match self {
-            Self::DirectHost(_, endpoint) => Some(endpoint),
-            Self::Relay | Self::Mesh | Self::Host(_) => None,
-        }
-    }
-}
-
-impl PeerSession {
-    /// The newest plan.
-    #[must_use]
-    pub const fn generation(&self) -> PlanId {
-        self.generation
-    }
-
-    /// The shape of the session.
-    #[must_use]
-    pub const fn topology(&self) -> Topology {
-        self.path.way().topology()
-    }
-
-    /// How peers are reached.
-    #[must_use]
-    pub const fn transport(&self) -> Transport {
-        self.path.way().transport()
-    }
-
-    /// Through whom everybody is reached, if through one member.
-    #[must_use]
-    pub const fn host(&self) -> Option<PlayerId> {
-        self.path.host()
-    }
-}
+use self::session::Path;
+use super::{MemberRef, Room};
+use crate::protocol::{Abilities, PlanId, PlayerId, TransportStatus};
 
 impl Room {
     /// The session of a started game.
@@ -163,25 +98,5 @@ impl Room {
         if let Some(seat) = self.roster.seat_mut(member) {
             seat.transport_status = Some(status);
         }
-    }
-
-    /// Whether what a session says of the roster is so.
-    pub(super) fn has_coherent_session(&self) -> bool {
-        let host = self.peer_session.as_ref().and_then(PeerSession::host);
-        host.is_none_or(|host| self.roster.seat_of(host).is_some())
-    }
-}
-
-impl Seat {
-    /// What the member can do beside being relayed to.
-    #[must_use]
-    pub const fn abilities(&self) -> Abilities {
-        self.abilities
-    }
-
-    /// What the member last said of its connection to its peers.
-    #[must_use]
-    pub const fn transport_status(&self) -> Option<TransportStatus> {
-        self.transport_status
     }
 }

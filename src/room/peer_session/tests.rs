@@ -4,7 +4,8 @@ use super::super::{Claim, Member, Newcomer, RoomSettings};
 use super::*;
 use crate::budget::Allowance;
 use crate::protocol::{
-    ConnectionInfo, Dialect, ProtocolVersion, ReconnectToken, RoomCode, RoomId, Secret, SessionPlan, WallTime,
+    ConnectionInfo, Dialect, ProtocolVersion, ReconnectToken, RoomCode, RoomId, Secret, SessionPlan, Topology,
+    Transport, WallTime,
 };
 
 const NOW_MS: u64 = 1_000;
@@ -332,11 +333,11 @@ fn a_host_that_leaves_is_replaced_until_nobody_can_be() {
     assert!(room.replace_host(id(3), plan_id(2)));
     assert_eq!(shape(&room), hosted_by(1));
     assert!(
-        room.has_coherent_session() && peers(&room, 1).is_empty(),
+        room.is_coherent() && peers(&room, 1).is_empty(),
         "the last one hosts itself"
     );
     room.leave(link(1), NOW_MS);
-    assert!(!room.has_coherent_session(), "until the next call");
+    assert!(!room.is_coherent(), "until the next call");
     assert!(room.replace_host(id(1), plan_id(3)));
     assert_eq!(shape(&room), RELAY);
     seat(&mut room, 4, 9, everything());
@@ -425,7 +426,7 @@ proptest! {
                     false
                 }
             };
-            prop_assert!(room.has_coherent_session());
+            prop_assert!(room.is_coherent());
             let session = room.clone_session();
             prop_assert_eq!(changed, session.generation == next);
             prop_assert!(changed || session == before);

@@ -2,6 +2,8 @@ use super::*;
 use crate::protocol::server_message::{GallerySight, SpectatorInfo, SpectatorReason};
 use crate::protocol::{ConnectionInfo, Dialect, LobbyState, Stamp, WallTime};
 use crate::room::Newcomer;
+use crate::room::absence::MAX_ABSENT;
+use crate::room::missed::MissedEvents;
 use crate::room::tests::{NOW_MS, id, join, link, newcomer, room_led_by_mira, settings};
 
 const WINDOW_MS: u64 = 300_000;
