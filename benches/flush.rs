@@ -13,7 +13,7 @@ fn bench(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(format!("{frame_bytes} bytes"), frames), |bencher| {
                 bencher.iter(|| {
                     for _ in 0..frames {
-                        outbox.push(&mut pool, FrameMark::in_order(1), &frame);
+                        outbox.push(&mut pool, &FrameMark::in_order(1), &frame);
                     }
                     let count = outbox.unsent().len();
                     outbox.advance(&mut pool, count);

@@ -65,7 +65,7 @@ struct Copied {
 impl Way for Copied {
     fn queue(&mut self, frames: &[Vec<u8>]) {
         for frame in frames {
-            self.outbox.push(&mut self.pool, FrameMark::in_order(0), frame);
+            self.outbox.push(&mut self.pool, &FrameMark::in_order(0), frame);
         }
     }
 
