@@ -1,7 +1,7 @@
 //! Memory that the allocator keeps although nobody uses it goes back to the system after many have left.
 //!
 //! glibc gives freed memory back only from the top of an arena, where something small usually lies: 3,000 connections that
-//! held 60 kB each left 193 MiB resident for good, against 14 MiB before they came (`tests/memory_comes_back.rs`).
+//! held 60 kB each left 193 MiB resident for good, against 14 MiB before they came (`tests/own_process/memory_comes_back.rs`).
 //! Trimming takes every arena's lock in turn, and a shard that allocates meanwhile waits for its own: so it is done by the
 //! supervisor's thread, and only when there is much to give back. That wait is 20 to 36 ms after 3,000 blocks of 60 kB, and
 //! nothing after 9,000 idle players. Mapping large blocks singly (`M_MMAP_THRESHOLD` 32 KiB) would spare it, but made relaying

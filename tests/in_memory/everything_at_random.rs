@@ -1,0 +1,323 @@
+//! Whatever clients ask for, in whatever order: nothing breaks, every request is answered once, everybody's picture of its
+//! room is right, and in the end nothing is left.
+//!
+//! Actors of both versions and both encodings send every message and every room operation, valid and almost valid, while
+//! they stop reading, lose connections, come back, are removed, and the server drains. Each has an [`Observer`] that
+//! believes only what the protocol promises.
+
+mod actor;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use serde_json::json;
+use signal_fish_relay::protocol::{PlayerId, Topology};
+use signal_fish_relay::shard::{InboxLimits, ShardId};
+
+use self::actor::{Actor, Gossip};
+use crate::harness::{Game, Schedule, Setup};
+use crate::observer::{Observer, RoomView};
+
+const ACTORS: usize = 12;
+const STEPS: usize = 300;
+const RETURN_WINDOW_MS: u64 = 20_000;
+
+/// How a run differs from another.
+#[derive(Debug, Clone, Copy)]
+struct Weather {
+    shards: u16,
+    inbox: usize,
+    pipe_bytes: usize,
+    outbox_bytes: usize,
+    topology: Topology,
+    drains: bool,
+    /// Members above which spectators watch from outposts.
+    outpost_members: Option<usize>,
+}
+
+/// What happened in some runs.
+#[derive(Debug, Default)]
+struct Tally {
+    tags: BTreeMap<String, u64>,
+    codes: BTreeMap<String, u64>,
+    closes: BTreeMap<u16, u64>,
+}
+
+impl Tally {
+    fn take(&mut self, observer: &Observer) {
+        for (tag, count) in &observer.tags {
+            *self.tags.entry(tag.clone()).or_default() += count;
+        }
+        for (code, count) in &observer.codes {
+            *self.codes.entry(code.clone()).or_default() += count;
+        }
+        if let Some(Some(code)) = observer.closed {
+            *self.closes.entry(code).or_default() += 1;
+        }
+    }
+
+    fn has(&self, tags: &[&str]) -> bool {
+        tags.iter().all(|tag| self.tags.contains_key(*tag))
+    }
+}
+
+fn setup(seed: u64, weather: Weather) -> Setup {
+    let mut setup = Setup {
+        seed,
+        shards: weather.shards,
+        pipe_bytes: weather.pipe_bytes,
+        inbox: InboxLimits {
+            bulk: weather.inbox,
+            reserve: 1,
+        },
+        ..Setup::default()
+    };
+    let settings = &mut setup.settings;
+    settings.budgets.joins = 10_000;
+    settings.budgets.room_creations = 10_000;
+    settings.budgets.error_replies = if seed.is_multiple_of(3) { 40 } else { 10_000 };
+    settings.outbox.max_bytes = weather.outbox_bytes;
+    settings.delivery.droppable_frames = 16;
+    settings.delivery.stats_interval_ms = seed.is_multiple_of(2).then_some(5_000);
+    settings.reconnection.window_ms = RETURN_WINDOW_MS;
+    settings.reconnection.event_limit = [0, 3, 100][seed as usize % 3];
+    settings.rooms.empty_timeout_ms = 30_000;
+    settings.rooms.default_spectators = Some(4);
+    settings.rooms.outpost_members = weather.outpost_members;
+    settings.peer_sessions.topology = weather.topology;
+    settings.peer_sessions.allows_webrtc = !seed.is_multiple_of(5);
+    settings.peer_sessions.allows_direct = true;
+    setup
+}
+
+fn run(seed: u64, weather: Weather, tally: &mut Tally) {
+    let game = Game::new(setup(seed, weather));
+    let mut random = Schedule::new(seed ^ 0xa11);
+    let mut gossip = Gossip::default();
+    let mut actors: Vec<_> = (0..ACTORS)
+        .map(|number| Actor::connect(&game, number, seed.is_multiple_of(2), &mut random))
+        .collect();
+    for step in 0..STEPS {
+        let chosen = random.below(actors.len());
+        let actor = &mut actors[chosen];
+        if actor.client.is_connected() {
+            actor.act(&game, &mut gossip, &mut random);
+        } else if random.once_in(2) {
+            tally.take(&actor.observer);
+            actor.succeed(&game, &mut gossip, &mut random);
+        }
+        for _ in 0..random.below(40) {
+            game.machine().step();
+        }
+        let has_outposts = weather.outpost_members.is_some();
+        for actor in &mut actors {
+            actor.observer.has_outposts = has_outposts;
+            actor.read(&mut gossip);
+        }
+        if random.once_in(20) {
+            game.advance_ms(random.below(8_000) as u64);
+        }
+        if weather.drains && step == STEPS * 3 / 4 {
+            game.machine().drain(60_000);
+        }
+    }
+    // Whoever is still here reads to the end.
+    for actor in &actors {
+        actor.client.reads(true);
+    }
+    game.settle();
+    actors.iter_mut().for_each(|actor| actor.read(&mut gossip));
+    agree(&actors);
+
+    if weather.drains {
+        game.machine().dismiss_within(5_000);
+        game.advance_ms(5_000);
+        actors.iter_mut().for_each(|actor| actor.read(&mut gossip));
+    }
+    for actor in &mut actors {
+        actor.client.vanishes();
+        tally.take(&actor.observer);
+    }
+    game.advance_ms(RETURN_WINDOW_MS + 300_000);
+    nothing_is_left(&game, &gossip);
+}
+
+/// Everybody who is in a room has the same picture of it, and nobody waits for an answer.
+fn agree(actors: &[Actor]) {
+    let mut rooms: BTreeMap<String, RoomView> = BTreeMap::new();
+    let (knowing, others): (Vec<_>, Vec<_>) = actors.iter().partition(|actor| actor.observer.hears_everything());
+    for actor in knowing.into_iter().chain(others) {
+        if !actor.client.is_connected() || actor.observer.closed.is_some() {
+            continue;
+        }
+        actor.observer.settle();
+        if let Some(room) = actor.observer.room() {
+            let mut room = room.clone();
+            let known = rooms.entry(room.id.clone());
+            if !actor.observer.hears_everything() {
+                let Entry::Occupied(known) = &known else { continue };
+                room.spectators.clone_from(&known.get().spectators);
+            }
+            let known = known.or_insert_with(|| room.clone());
+            assert_eq!(*known, room, "actor{} knows another room", actor.number);
+        }
+    }
+}
+
+fn nothing_is_left(game: &Game, gossip: &Gossip) {
+    let machine = game.machine();
+    assert_eq!(machine.connections(), 0, "nobody is left behind");
+    assert_eq!(machine.rooms(), 0, "no room outlives its players");
+    let admitted = machine.world.ledger.admitted();
+    assert_eq!((admitted.connections, admitted.rooms), (0, 0));
+    for shard in 0..machine.world.shards() {
+        assert_eq!(machine.world.load(ShardId(shard)), 0, "a seat stayed counted");
+    }
+    for player in &gossip.players {
+        let id: PlayerId = serde_json::from_value(json!(player)).expect("an id");
+        assert!(!machine.world.presence.is_live(id), "{player} stayed present");
+    }
+    drop(machine);
+    assert_eq!(
+        game.count("hops_sent_total"),
+        game.count("hops_received_total") + game.count("hops_refused_total"),
+        "every transfer arrived or came back"
+    );
+}
+
+fn in_weather(seeds: std::ops::Range<u64>, weather: Weather) -> Tally {
+    let mut tally = Tally::default();
+    for seed in seeds {
+        run(seed, weather, &mut tally);
+    }
+    let always = [
+        "RoomJoined",
+        "RoomJoinFailed",
+        "RoomLeft",
+        "PlayerJoined",
+        "PlayerLeft",
+        "GameData",
+        "GameStarting",
+        "SessionPlan",
+        "AuthorityChanged",
+        "AuthorityResponse",
+        "SpectatorJoined",
+        "SpectatorLeft",
+        "Error",
+        "NewSpectatorJoined",
+        "SpectatorDisconnected",
+        "result RoomJoined",
+        "result OperationFailed",
+        "result RoomLeft",
+        "result SpectatorJoined",
+        "result AuthorityTransferred",
+        "result PlayerKicked",
+        "Signal",
+    ];
+    assert!(tally.has(&always), "the runs say little: {tally:?}");
+    tally
+}
+
+const CALM: Weather = Weather {
+    shards: 3,
+    inbox: 64,
+    pipe_bytes: 1 << 20,
+    outbox_bytes: 1 << 20,
+    topology: Topology::Mesh,
+    drains: false,
+    outpost_members: None,
+};
+
+#[test]
+fn in_calm_weather() {
+    let tally = in_weather(0..30, CALM);
+    let rare = [
+        "Reconnected",
+        "PlayerReconnected",
+        "PeerTransportStatus",
+        "result PlayerBanned",
+    ];
+    assert!(tally.has(&rare), "{tally:?}");
+}
+
+#[test]
+fn with_one_shard_and_hosts() {
+    let weather = Weather {
+        shards: 1,
+        topology: Topology::Host,
+        ..CALM
+    };
+    let tally = in_weather(100..150, weather);
+    assert!(!tally.closes.contains_key(&4002), "nobody is slow here: {tally:?}");
+}
+
+#[test]
+fn with_narrow_pipes() {
+    let weather = Weather {
+        pipe_bytes: 300,
+        ..CALM
+    };
+    let tally = in_weather(200..260, weather);
+    assert!(tally.closes.contains_key(&4002), "{tally:?}");
+}
+
+#[test]
+fn with_small_outboxes() {
+    let weather = Weather {
+        pipe_bytes: 400,
+        outbox_bytes: 4_000,
+        topology: Topology::Host,
+        ..CALM
+    };
+    let tally = in_weather(300..360, weather);
+    assert!(tally.closes.contains_key(&4002), "{tally:?}");
+}
+
+#[test]
+fn with_full_inboxes() {
+    let weather = Weather {
+        shards: 8,
+        inbox: 1,
+        pipe_bytes: 1_000,
+        ..CALM
+    };
+    let tally = in_weather(400..460, weather);
+    assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
+}
+
+#[test]
+fn while_the_server_drains() {
+    let weather = Weather {
+        drains: true,
+        pipe_bytes: 2_000,
+        ..CALM
+    };
+    let tally = in_weather(500..560, weather);
+    assert!(
+        tally.has(&["GoingAway"]) && tally.codes.contains_key("SERVER_DRAINING"),
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn with_outposts() {
+    let weather = Weather {
+        outpost_members: Some(1),
+        pipe_bytes: 2_000,
+        ..CALM
+    };
+    in_weather(600..700, weather);
+}
+
+#[test]
+fn with_outposts_and_full_inboxes_while_the_server_drains() {
+    let weather = Weather {
+        shards: 4,
+        inbox: 1,
+        outpost_members: Some(1),
+        drains: true,
+        ..CALM
+    };
+    let tally = in_weather(700..780, weather);
+    assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
+}

@@ -1,0 +1,21 @@
+//! What the relay does on sockets: a real server within this process, on a port of its own, for every test.
+//!
+//! Must never need the machine to itself (`under_load` has such tests) nor change what belongs to the whole process
+//! (`own_process`): its tests run beside each other.
+
+mod every_number_at_its_upper_end;
+mod framing_violations;
+mod hop_loses_nothing;
+mod hostile_bytes;
+mod http_and_upgrade;
+mod published_client;
+mod published_client_between_peers;
+mod published_client_delivery;
+mod published_client_in_company;
+mod published_client_polled;
+mod published_client_v3;
+mod slow_uploads;
+#[path = "../support/mod.rs"]
+mod support;
+mod token_binding;
+mod ws_echo;

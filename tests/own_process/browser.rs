@@ -1,0 +1,266 @@
+//! A browser's own `WebSocket` plays through the server: first the snippet of the README, as it stands, as its reader would
+//! use it; then a whole match with what the snippet leaves out.
+//!
+//! The page comes from a listener of the test's own and reports back to it. Without a browser the test says that it skips;
+//! with `SIGNAL_FISH_FORBID_SKIPS=1` it fails instead.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::server::Server;
+
+/// How long a browser may take to ask for the page. It is started anew, `ATTEMPTS` times in all: now and then a headless
+/// browser never comes up on a busy machine.
+const START_DEADLINE: Duration = Duration::from_secs(20);
+const ATTEMPTS: usize = 3;
+
+/// How long the page waits before it reports how far it came.
+const PAGE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// The snippet as people paste it (`docs_are_true` compares it with the README), and the address in it.
+const SNIPPET: &str = include_str!("../../docs/browser-snippet.js");
+const SNIPPET_URL: &str = "ws://127.0.0.1:3536/v2/ws";
+
+/// What the README tells its reader to do with the snippet, in one page instead of two tabs.
+const AS_TOLD: &str = r#"
+const say = play("Mira");
+const code = await logged((line) => line[0] === "room code:");
+play("Otto", code[1]);
+await logged((line) => line[0] === "PlayerJoined");
+say({ x: 12, y: -3.5 });
+const heard = await logged((line) => line[0] === "GameData");
+report.heard = heard[1].data;
+"#;
+
+/// A match of two sockets that negotiated binary data: ready, start, binary both ways, leave, and a close whose code and
+/// reason come back.
+const MATCH: &str = r#"
+const open = async () => {
+  const socket = new WebSocket(URL_OF_SERVER);
+  socket.binaryType = "arraybuffer";
+  const frames = [];
+  let wake = () => {};
+  socket.onmessage = ({ data }) => (frames.push(data), wake());
+  await new Promise((resolve) => (socket.onopen = resolve));
+  const send = (type, data) => socket.send(JSON.stringify({ type, data }));
+  const frame = async (wanted) => {
+    for (;;) {
+      while (frames.length === 0) await new Promise((resolve) => (wake = resolve));
+      const data = frames.shift();
+      if (typeof data !== "string") return new Uint8Array(data);
+      const message = JSON.parse(data);
+      if (message.type === wanted) return message.data;
+    }
+  };
+  send("Authenticate", { app_id: "reef-racer", game_data_format: "message_pack" });
+  await frame("ProtocolInfo");
+  return { socket, send, frame };
+};
+const one = await open();
+const other = await open();
+one.send("JoinRoom", { game_name: "tide-pool", player_name: "One" });
+const joined = await one.frame("RoomJoined");
+other.send("JoinRoom", { game_name: "tide-pool", player_name: "Other", room_code: joined.room_code });
+await other.frame("RoomJoined");
+one.send("PlayerReady");
+await other.frame("LobbyStateChanged");
+other.send("PlayerReady");
+while (!(await one.frame("LobbyStateChanged")).all_ready);
+one.send("StartGame");
+for (const player of [one, other]) report.peers.push((await player.frame("GameStarting")).peer_connections.length);
+for (const [from, to] of [[one, other], [other, one]]) {
+  const payload = new Uint8Array([0x82, 0xa2, 0x6f, 0x70, 0xa4, 0x6d, 0x6f, 0x76, 0x65, 0xa1, 0x78, 0x07]);
+  from.socket.send(payload);
+  const envelope = await to.frame("nothing but binary");
+  report.binary.push(payload.every((byte, at) => envelope.at(at - payload.length) === byte));
+}
+other.send("LeaveRoom");
+await other.frame("RoomLeft");
+await one.frame("PlayerLeft");
+const closed = new Promise((resolve) => (one.socket.onclose = resolve));
+one.socket.close(4321, "bye");
+const { code, reason, wasClean } = await closed;
+report.close = { code, reason, wasClean };
+"#;
+
+/// The page: runs everything and reports how it went, with all that the snippet logged.
+fn page(url: &str) -> String {
+    assert!(SNIPPET.contains(SNIPPET_URL), "the snippet names the default address");
+    let snippet = SNIPPET.replace(SNIPPET_URL, url);
+    let more = MATCH.replace("URL_OF_SERVER", &format!("{url:?}"));
+    let patience_ms = PAGE_PATIENCE.as_millis();
+    format!(
+        r#"<!doctype html><meta charset="utf-8"><script type="module">
+const report = {{ log: [], peers: [], binary: [] }};
+let woken = () => {{}};
+console.log = (...line) => (report.log.push(line), woken());
+const logged = async (test) => {{
+  for (let seen = 0; ; seen += 1) {{
+    while (seen === report.log.length) await new Promise((resolve) => (woken = resolve));
+    if (test(report.log[seen])) return report.log[seen];
+  }}
+}};
+const tell = () => fetch("/result", {{ method: "POST", body: JSON.stringify(report) }});
+setTimeout(() => {{ report.error = "stuck"; tell(); }}, {patience_ms});
+try {{
+{{ {snippet}
+{AS_TOLD} }}
+{{ {more} }}
+}} catch (error) {{ report.error = String(error); }}
+await tell();
+</script>"#
+    )
+}
+
+/// What the browser did.
+enum Seen {
+    /// It asked for the page.
+    Fetched,
+    /// The page came to its end, or to the end of its patience.
+    Report(Value),
+}
+
+/// Answers one connection of the browser's: the page, its report, or nothing.
+fn serve(stream: TcpStream, page: &str, seen: &Sender<Seen>) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(START_DEADLINE))?;
+    let mut reader = BufReader::new(stream);
+    let (mut request, mut length) = (String::new(), 0);
+    reader.read_line(&mut request)?;
+    loop {
+        let mut field = String::new();
+        reader.read_line(&mut field)?;
+        match field.split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let (status, answer) = if request.starts_with("GET / ") {
+        seen.send(Seen::Fetched).expect("the test waits");
+        ("200 OK", page)
+    } else if request.starts_with("POST /result ") {
+        let report = serde_json::from_slice(&body).expect("the page reports JSON");
+        seen.send(Seen::Report(report)).expect("the test waits");
+        ("200 OK", "")
+    } else {
+        ("404 Not Found", "")
+    };
+    write!(
+        reader.get_mut(),
+        "HTTP/1.1 {status}\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+        answer.len()
+    )
+}
+
+/// A browser without a window, ended with all its processes at the end of its scope.
+struct Browser {
+    process: Child,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    fn find() -> Option<PathBuf> {
+        let path = env::var_os("PATH")?;
+        env::split_paths(&path)
+            .flat_map(|directory| ["chromium", "chromium-browser", "google-chrome"].map(|name| directory.join(name)))
+            .find(|file| file.is_file())
+    }
+
+    fn open(program: &Path, url: &str) -> Self {
+        let profile = tempfile::tempdir().expect("a temporary directory");
+        let process = Command::new(program)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                // Nothing but this machine is looked up, whatever a browser wants to know at its start.
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("the browser starts");
+        Self {
+            process,
+            _profile: profile,
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let group = libc::pid_t::try_from(self.process.id()).expect("a process id");
+        // SAFETY: has no requirements; the group is the one that was made for this child, which has not been waited for.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_browser_plays_the_snippet_of_the_readme() {
+    let Some(program) = Browser::find() else {
+        let forbidden = env::var("SIGNAL_FISH_FORBID_SKIPS").is_ok_and(|value| value == "1");
+        assert!(!forbidden, "there is no chromium in PATH, and skipping is forbidden");
+        eprintln!("SKIPPED: there is no chromium in PATH; install it to include this test");
+        return;
+    };
+    let server = Server::start(2);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    let page: Arc<str> = page(&server.url()).into();
+    let (sender, seen) = channel();
+    thread::spawn(move || {
+        // A browser opens connections ahead of their use, so none may hold up another.
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (page, sender) = (Arc::clone(&page), sender.clone());
+            thread::spawn(move || serve(stream, &page, &sender));
+        }
+    });
+
+    let url = format!("http://{address}/");
+    let browser = (0..ATTEMPTS).find_map(|_| {
+        let browser = Browser::open(&program, &url);
+        seen.recv_timeout(START_DEADLINE).is_ok().then_some(browser)
+    });
+    assert!(browser.is_some(), "{} never asks for the page", program.display());
+    let report = loop {
+        match seen
+            .recv_timeout(2 * PAGE_PATIENCE)
+            .expect("the page reports in any case")
+        {
+            Seen::Fetched => {}
+            Seen::Report(report) => break report,
+        }
+    };
+
+    assert_eq!(report["error"], Value::Null, "{report}");
+    assert_eq!(report["heard"], json!({"x": 12, "y": -3.5}));
+    assert_eq!(report["peers"], json!([2, 2]));
+    assert_eq!(report["binary"], json!([true, true]));
+    let close = json!({"code": 4321, "reason": "bye", "wasClean": true});
+    assert_eq!(report["close"], close);
+}

@@ -1,0 +1,17 @@
+//! What takes a process of its own: the program as it is started and stopped, signals, limits, logging, memory as the system
+//! counts it, the end of a whole process, and a browser.
+//!
+//! A scenario that would end or change the process of the tests runs in a child. So these run beside each other as well.
+
+mod a_pause_harms_nobody;
+mod browser;
+mod graceful_stop;
+mod io_uring_refused;
+mod memory_comes_back;
+mod reload;
+mod shard_death;
+mod shard_failure;
+mod startup_refusals;
+#[path = "../support/mod.rs"]
+mod support;
+mod unprivileged_start;

@@ -1,0 +1,185 @@
+//! The end of a shard is the end of the process, loudly. Each scenario runs in a child: this binary, running one test
+//! with an environment variable set.
+
+use std::env;
+use std::num::NonZeroU16;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{self, Command, Output};
+use std::time::Duration;
+
+use signal_fish_relay::runtime::cpus::{AllowedCpus, CgroupRoots, place};
+use signal_fish_relay::runtime::supervisor::Supervisor;
+use signal_fish_relay::runtime::{executors, install_panic_hook, signals};
+use signal_fish_relay::shard::ShardId;
+
+const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
+const SHARDS: u16 = 3;
+const TICK: Duration = Duration::from_millis(5);
+const START_DEADLINE: Duration = Duration::from_secs(20);
+
+/// How the shard numbered 1 behaves; the others run for ever.
+#[derive(Clone, Copy, PartialEq)]
+enum Fate {
+    Panics,
+    PanicsInATask,
+    Returns,
+    /// It sends the process a SIGTERM, and each shard then ends after being told.
+    AsksForAStop,
+    /// It sends the process a SIGTERM, and no shard heeds it.
+    IgnoresAStop,
+}
+
+/// Runs `test` again in a child process that takes the path of [`live`].
+fn in_child(test: &str) -> Output {
+    let this_binary = env::current_exe().expect("the path of this binary");
+    Command::new(this_binary)
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(IN_CHILD, "1")
+        .env_remove("RUST_BACKTRACE")
+        .output()
+        .expect("the child runs")
+}
+
+fn is_child() -> bool {
+    env::var_os(IN_CHILD).is_some()
+}
+
+/// The main of a small server: start, supervise, exit as told.
+fn live(fate: Fate) -> ! {
+    install_panic_hook();
+    let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).expect("the kernel tells the mask");
+    let placement = place(NonZeroU16::new(SHARDS), &allowed);
+    let mut inboxes = Vec::new();
+    let shards = executors::start(&placement, TICK, START_DEADLINE, |shard| {
+        let (inbox, told) = crossbeam_channel::bounded::<()>(1);
+        inboxes.push(inbox);
+        move |_tick| {
+            Ok(async move {
+                if shard == ShardId(1) {
+                    meet(fate).await;
+                    if fate == Fate::Returns {
+                        return;
+                    }
+                }
+                while told.try_recv().is_err() {
+                    glommio::timer::sleep(Duration::from_millis(2)).await;
+                }
+            })
+        }
+    });
+    let shards = shards.unwrap_or_else(|error| panic!("{error}"));
+    let (flush, grace) = match fate {
+        Fate::IgnoresAStop => (Duration::from_millis(60), Duration::from_millis(40)),
+        _ => (START_DEADLINE, START_DEADLINE),
+    };
+    let supervisor = Supervisor::new(shards, flush, grace);
+    let stop = supervisor.stop_handle();
+    let on_stop = move |cause| {
+        stop.request();
+        eprintln!("stop by {cause}");
+        if fate != Fate::IgnoresAStop {
+            inboxes
+                .iter()
+                .for_each(|inbox| inbox.send(()).expect("the shard lives"));
+        }
+    };
+    let _signals = signals::listen(on_stop, None).expect("signals can be had");
+    READY.store(true, std::sync::atomic::Ordering::SeqCst);
+    let outcome = supervisor.wait();
+    eprintln!("{outcome}");
+    process::exit(outcome.exit_code().into());
+}
+
+/// Set once the signal handlers are in place.
+static READY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+async fn meet(fate: Fate) {
+    while !READY.load(std::sync::atomic::Ordering::SeqCst) {
+        glommio::timer::sleep(Duration::from_millis(2)).await;
+    }
+    match fate {
+        Fate::Panics => panic!("the room is on fire"),
+        Fate::PanicsInATask => glommio::spawn_local(async { panic!("the task is on fire") }).await,
+        Fate::Returns => {}
+        Fate::AsksForAStop | Fate::IgnoresAStop => {
+            // SAFETY: a signal to this very process; its handler is in place.
+            assert_eq!(unsafe { libc::kill(libc::getpid(), libc::SIGTERM) }, 0);
+        }
+    }
+}
+
+fn standard_error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn a_panicking_shard_names_itself_and_aborts_the_process() {
+    if is_child() {
+        live(Fate::Panics);
+    }
+    let output = in_child("shard_death::a_panicking_shard_names_itself_and_aborts_the_process");
+    let text = standard_error(&output);
+    assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{text}");
+    let line = text
+        .lines()
+        .find(|line| line.contains("on fire"))
+        .unwrap_or_else(|| panic!("no last words in: {text}"));
+    assert!(
+        line.starts_with("shard 1 panicked at tests/own_process/shard_death.rs:"),
+        "{line}"
+    );
+    assert!(line.ends_with(": the room is on fire; the process aborts"), "{line}");
+}
+
+#[test]
+fn a_panicking_task_aborts_the_process_too() {
+    if is_child() {
+        live(Fate::PanicsInATask);
+    }
+    let output = in_child("shard_death::a_panicking_task_aborts_the_process_too");
+    let text = standard_error(&output);
+    assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{text}");
+    assert!(
+        text.contains("shard 1 panicked at tests/own_process/shard_death.rs:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_shard_that_returns_ends_the_process_with_an_error() {
+    if is_child() {
+        live(Fate::Returns);
+    }
+    let output = in_child("shard_death::a_shard_that_returns_ends_the_process_with_an_error");
+    let text = standard_error(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("shard 1 ended without being told to stop"), "{text}");
+}
+
+#[test]
+fn a_sigterm_ends_the_process_well() {
+    if is_child() {
+        live(Fate::AsksForAStop);
+    }
+    let output = in_child("shard_death::a_sigterm_ends_the_process_well");
+    let text = standard_error(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains("stop by SIGTERM") && text.contains("all shards stopped"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_stop_that_hangs_is_given_up() {
+    if is_child() {
+        live(Fate::IgnoresAStop);
+    }
+    let output = in_child("shard_death::a_stop_that_hangs_is_given_up");
+    let text = standard_error(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("shards 0, 1, 2 are still running 100 ms after the stop was requested"),
+        "{text}"
+    );
+}

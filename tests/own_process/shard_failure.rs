@@ -1,0 +1,89 @@
+//! A shard of a whole server that ends on its own takes the process with it: the others do not go on without it, every client
+//! sees the end of its connection, and the exit code is not 0. (`shard_death` has the same for shards that panic.)
+//!
+//! The scenario runs in a child, whose shards lose the epoll sets that they wait in; nothing in the server helps with that.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::process::{self, Command, Stdio};
+
+use signal_fish_relay::config::Config;
+use signal_fish_relay::runtime::install_panic_hook;
+use signal_fish_relay::server;
+
+use crate::support::player::{Player, Received};
+
+const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
+const TEST: &str = "shard_failure::a_shard_that_cannot_wait_for_its_sockets_ends_the_process";
+
+/// The file descriptors of this process that are epoll sets.
+fn epoll_sets() -> Vec<i32> {
+    let descriptors = fs::read_dir("/proc/self/fd").expect("/proc is mounted");
+    descriptors
+        .filter_map(Result::ok)
+        .filter(|entry| fs::read_link(entry.path()).is_ok_and(|kind| kind.as_os_str() == "anon_inode:[eventpoll]"))
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// The main of a server: start, tell the address, break on demand, and end as the outcome says.
+fn live() -> ! {
+    install_panic_hook();
+    let mut config = Config {
+        port: 0,
+        ..Config::default()
+    };
+    config.runtime.shards = 2;
+    let before = epoll_sets();
+    let running = server::start(&config).expect("the server starts");
+    let sets: Vec<i32> = epoll_sets().into_iter().filter(|set| !before.contains(set)).collect();
+    assert_eq!(sets.len(), 2, "one for each shard");
+    println!("\nlistening on {}", running.address());
+    std::io::stdin()
+        .read_line(&mut String::new())
+        .expect("the parent writes");
+
+    let nothing = fs::File::open("/dev/null").expect("it is always there");
+    // SAFETY: both descriptors are open; the epoll set is replaced by a file that cannot be waited in, which its owner
+    // closes like the set itself.
+    assert_eq!(unsafe { libc::dup2(nothing.as_raw_fd(), sets[1]) }, sets[1]);
+    let outcome = running.wait();
+    eprintln!("{outcome}");
+    process::exit(outcome.exit_code().into());
+}
+
+#[test]
+fn a_shard_that_cannot_wait_for_its_sockets_ends_the_process() {
+    if env::var_os(IN_CHILD).is_some() {
+        live();
+    }
+    let mut child = Command::new(env::current_exe().expect("the path of this binary"))
+        .args([TEST, "--exact", "--nocapture", "--test-threads=1"])
+        .env(IN_CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the child runs");
+    let stdout = child.stdout.take().expect("it is piped");
+    let address = BufReader::new(stdout)
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("listening on ")?.parse().ok())
+        .expect("the child tells its address");
+
+    // Enough players that both shards have some.
+    let mut players: Vec<Player> = (0..16).map(|_| Player::connect_to(address)).collect();
+    assert!(players.iter_mut().all(Player::is_served));
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"break\n").expect("the child reads");
+    for player in &mut players {
+        assert_eq!(player.receive(), Received::End);
+    }
+    let output = child.wait_with_output().expect("our child");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("ended without being told to stop"), "{text}");
+}

@@ -1,0 +1,137 @@
+//! The server starts as an ordinary user under the usual limit on locked memory, and says what is missing under a lower
+//! one. Each scenario runs in a child that gives up its rights, so the tests need root and say when they skip.
+
+use std::env;
+use std::num::NonZeroU16;
+use std::process::{self, Command, Output};
+use std::time::Duration;
+
+use signal_fish_relay::runtime::cpus::{AllowedCpus, CgroupRoots, place};
+use signal_fish_relay::runtime::executors;
+use signal_fish_relay::runtime::preflight::{self, Demands, RingFeatures};
+use signal_fish_relay::runtime::supervisor::Supervisor;
+
+const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
+const NOBODY: u32 = 65_534;
+const MIB: u64 = 1 << 20;
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Runs `test` again in a child process, or says that it cannot.
+fn in_child(test: &str) -> Option<Output> {
+    // SAFETY: takes no arguments and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!(
+            "SKIPPED {test}: only root can set up an ordinary user's limits; run the tests as root to include it"
+        );
+        return None;
+    }
+    let this_binary = env::current_exe().expect("the path of this binary");
+    let mut child = Command::new(this_binary);
+    child
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(IN_CHILD, "1");
+    Some(child.output().expect("the child runs"))
+}
+
+fn is_child() -> bool {
+    env::var_os(IN_CHILD).is_some()
+}
+
+/// Sets both limits on locked memory, then becomes nobody, for good and on all threads.
+fn become_nobody(memlock_bytes: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: memlock_bytes,
+        rlim_max: memlock_bytes,
+    };
+    // SAFETY: the pointers are to this frame, or null with a length of zero; the C library changes all threads' ids.
+    unsafe {
+        assert_eq!(libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit), 0);
+        assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
+        assert_eq!(libc::setgid(NOBODY), 0);
+        assert_eq!(libc::setuid(NOBODY), 0);
+        assert_eq!(libc::geteuid(), NOBODY);
+    }
+}
+
+/// Checks the machine, starts `shards`, stops them, and exits as the server would.
+fn start_and_stop(shards: u16) -> ! {
+    let shards = NonZeroU16::new(shards).expect("not zero");
+    let ring = RingFeatures {
+        single_issuer: true,
+        defer_taskrun: true,
+    };
+    let demands = Demands {
+        shards,
+        ring,
+        max_connections: 8,
+        files_per_shard: 0,
+        memlock_per_shard_bytes: 0,
+        backlog: 64,
+        addresses: &[],
+    };
+    if let Err(errors) = preflight::run(&demands) {
+        errors.iter().for_each(|error| eprintln!("{error}"));
+        process::exit(1);
+    }
+    let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).expect("the kernel tells the mask");
+    let placement = place(Some(shards), &allowed);
+    let mut gates = Vec::new();
+    let started = executors::start(&placement, Duration::from_millis(5), DEADLINE, |_| {
+        let (gate, opened) = crossbeam_channel::bounded::<()>(0);
+        gates.push(gate);
+        move |_tick| {
+            Ok(async move {
+                while opened.try_recv() == Err(crossbeam_channel::TryRecvError::Empty) {
+                    glommio::timer::sleep(Duration::from_millis(2)).await;
+                }
+            })
+        }
+    });
+    let shards = started.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        process::exit(2);
+    });
+    let supervisor = Supervisor::new(shards, DEADLINE, DEADLINE);
+    supervisor.stop_handle().request();
+    drop(gates);
+    let outcome = supervisor.wait();
+    eprintln!("{outcome}");
+    process::exit(outcome.exit_code().into());
+}
+
+fn standard_error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn two_shards_start_under_8_mib_of_locked_memory() {
+    if is_child() {
+        become_nobody(8 * MIB);
+        start_and_stop(2);
+    }
+    let Some(output) = in_child("unprivileged_start::two_shards_start_under_8_mib_of_locked_memory") else {
+        return;
+    };
+    let text = standard_error(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("all shards stopped"), "{text}");
+}
+
+#[test]
+fn too_little_locked_memory_is_told_before_the_first_executor() {
+    if is_child() {
+        become_nobody(64 * 1024);
+        start_and_stop(2);
+    }
+    let Some(output) = in_child("unprivileged_start::too_little_locked_memory_is_told_before_the_first_executor")
+    else {
+        return;
+    };
+    let text = standard_error(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.contains("2 shards need to lock 512 KiB of memory and this process may lock 64 KiB:"),
+        "{text}"
+    );
+    assert!(text.contains("LimitMEMLOCK=infinity"), "{text}");
+}
