@@ -1,14 +1,13 @@
 //! A container that forbids io_uring gets one sentence with the cure, where building an executor would panic. The
 //! scenario runs in a child under a seccomp filter like that of a container runtime.
 
-use std::env;
 use std::num::NonZeroU16;
-use std::process::{self, Command};
+use std::process;
 
 use signal_fish_relay::runtime::install_panic_hook;
 use signal_fish_relay::runtime::preflight::{self, Demands, RingFeatures};
 
-const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
+use crate::child;
 
 /// Answers `io_uring_setup` with `errno` on the calling thread from now on.
 fn forbid_io_uring(errno: i32) {
@@ -40,7 +39,7 @@ fn forbid_io_uring(errno: i32) {
 
 /// Runs `test` in a child whose kernel answers `errno`, and gives what it printed before it exited with 1.
 fn told(test: &str, errno: i32) -> String {
-    if env::var_os(IN_CHILD).is_some() {
+    if child::is_child() {
         install_panic_hook();
         forbid_io_uring(errno);
         let demands = Demands {
@@ -56,13 +55,8 @@ fn told(test: &str, errno: i32) -> String {
         errors.iter().for_each(|error| eprintln!("{error}"));
         process::exit(1);
     }
-    let this_binary = env::current_exe().expect("the path of this binary");
-    let mut child = Command::new(this_binary);
-    child
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(IN_CHILD, "1");
-    let output = child.output().expect("the child runs");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let output = child::output(test);
+    let text = child::standard_error(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     text
 }

@@ -5,12 +5,15 @@
 
 mod a_pause_harms_nobody;
 mod browser;
+mod child;
 mod graceful_stop;
 mod io_uring_refused;
+mod logging;
 mod memory_comes_back;
 mod reload;
 mod shard_death;
 mod shard_failure;
+mod short_of_descriptors;
 mod startup_refusals;
 #[path = "../support/mod.rs"]
 mod support;

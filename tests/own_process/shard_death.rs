@@ -1,10 +1,8 @@
-//! The end of a shard is the end of the process, loudly. Each scenario runs in a child: this binary, running one test
-//! with an environment variable set.
+//! The end of a shard is the end of the process, loudly. Each scenario runs in a child.
 
-use std::env;
 use std::num::NonZeroU16;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{self, Command, Output};
+use std::process;
 use std::time::Duration;
 
 use signal_fish_relay::runtime::cpus::{AllowedCpus, CgroupRoots, place};
@@ -12,7 +10,8 @@ use signal_fish_relay::runtime::supervisor::Supervisor;
 use signal_fish_relay::runtime::{executors, install_panic_hook, signals};
 use signal_fish_relay::shard::ShardId;
 
-const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
+use crate::child;
+
 const SHARDS: u16 = 3;
 const TICK: Duration = Duration::from_millis(5);
 const START_DEADLINE: Duration = Duration::from_secs(20);
@@ -27,21 +26,6 @@ enum Fate {
     AsksForAStop,
     /// It sends the process a SIGTERM, and no shard heeds it.
     IgnoresAStop,
-}
-
-/// Runs `test` again in a child process that takes the path of [`live`].
-fn in_child(test: &str) -> Output {
-    let this_binary = env::current_exe().expect("the path of this binary");
-    Command::new(this_binary)
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(IN_CHILD, "1")
-        .env_remove("RUST_BACKTRACE")
-        .output()
-        .expect("the child runs")
-}
-
-fn is_child() -> bool {
-    env::var_os(IN_CHILD).is_some()
 }
 
 /// The main of a small server: start, supervise, exit as told.
@@ -108,17 +92,13 @@ async fn meet(fate: Fate) {
     }
 }
 
-fn standard_error(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn a_panicking_shard_names_itself_and_aborts_the_process() {
-    if is_child() {
+    if child::is_child() {
         live(Fate::Panics);
     }
-    let output = in_child("shard_death::a_panicking_shard_names_itself_and_aborts_the_process");
-    let text = standard_error(&output);
+    let output = child::output("shard_death::a_panicking_shard_names_itself_and_aborts_the_process");
+    let text = child::standard_error(&output);
     assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{text}");
     let line = text
         .lines()
@@ -133,11 +113,11 @@ fn a_panicking_shard_names_itself_and_aborts_the_process() {
 
 #[test]
 fn a_panicking_task_aborts_the_process_too() {
-    if is_child() {
+    if child::is_child() {
         live(Fate::PanicsInATask);
     }
-    let output = in_child("shard_death::a_panicking_task_aborts_the_process_too");
-    let text = standard_error(&output);
+    let output = child::output("shard_death::a_panicking_task_aborts_the_process_too");
+    let text = child::standard_error(&output);
     assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{text}");
     assert!(
         text.contains("shard 1 panicked at tests/own_process/shard_death.rs:"),
@@ -147,22 +127,22 @@ fn a_panicking_task_aborts_the_process_too() {
 
 #[test]
 fn a_shard_that_returns_ends_the_process_with_an_error() {
-    if is_child() {
+    if child::is_child() {
         live(Fate::Returns);
     }
-    let output = in_child("shard_death::a_shard_that_returns_ends_the_process_with_an_error");
-    let text = standard_error(&output);
+    let output = child::output("shard_death::a_shard_that_returns_ends_the_process_with_an_error");
+    let text = child::standard_error(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("shard 1 ended without being told to stop"), "{text}");
 }
 
 #[test]
 fn a_sigterm_ends_the_process_well() {
-    if is_child() {
+    if child::is_child() {
         live(Fate::AsksForAStop);
     }
-    let output = in_child("shard_death::a_sigterm_ends_the_process_well");
-    let text = standard_error(&output);
+    let output = child::output("shard_death::a_sigterm_ends_the_process_well");
+    let text = child::standard_error(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(
         text.contains("stop by SIGTERM") && text.contains("all shards stopped"),
@@ -172,11 +152,11 @@ fn a_sigterm_ends_the_process_well() {
 
 #[test]
 fn a_stop_that_hangs_is_given_up() {
-    if is_child() {
+    if child::is_child() {
         live(Fate::IgnoresAStop);
     }
-    let output = in_child("shard_death::a_stop_that_hangs_is_given_up");
-    let text = standard_error(&output);
+    let output = child::output("shard_death::a_stop_that_hangs_is_given_up");
+    let text = child::standard_error(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(
         text.contains("shards 0, 1, 2 are still running 100 ms after the stop was requested"),

@@ -3,19 +3,18 @@
 //!
 //! The scenario runs in a child, whose shards lose the epoll sets that they wait in; nothing in the server helps with that.
 
-use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Stdio};
 
 use signal_fish_relay::config::Config;
 use signal_fish_relay::runtime::install_panic_hook;
 use signal_fish_relay::server;
 
+use crate::child;
 use crate::support::player::{Player, Received};
 
-const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
 const TEST: &str = "shard_failure::a_shard_that_cannot_wait_for_its_sockets_ends_the_process";
 
 /// The file descriptors of this process that are epoll sets.
@@ -56,12 +55,10 @@ fn live() -> ! {
 
 #[test]
 fn a_shard_that_cannot_wait_for_its_sockets_ends_the_process() {
-    if env::var_os(IN_CHILD).is_some() {
+    if child::is_child() {
         live();
     }
-    let mut child = Command::new(env::current_exe().expect("the path of this binary"))
-        .args([TEST, "--exact", "--nocapture", "--test-threads=1"])
-        .env(IN_CHILD, "1")
+    let mut child = child::command(TEST)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -83,7 +80,7 @@ fn a_shard_that_cannot_wait_for_its_sockets_ends_the_process() {
         assert_eq!(player.receive(), Received::End);
     }
     let output = child.wait_with_output().expect("our child");
-    let text = String::from_utf8_lossy(&output.stderr);
+    let text = child::standard_error(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("ended without being told to stop"), "{text}");
 }

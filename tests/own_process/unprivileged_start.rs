@@ -1,9 +1,8 @@
 //! The server starts as an ordinary user under the usual limit on locked memory, and says what is missing under a lower
-//! one. Each scenario runs in a child that gives up its rights, so the tests need root and say when they skip.
+//! one. Each scenario runs in a child that gives up its rights, if it has any.
 
-use std::env;
 use std::num::NonZeroU16;
-use std::process::{self, Command, Output};
+use std::process;
 use std::time::Duration;
 
 use signal_fish_relay::runtime::cpus::{AllowedCpus, CgroupRoots, place};
@@ -11,45 +10,32 @@ use signal_fish_relay::runtime::executors;
 use signal_fish_relay::runtime::preflight::{self, Demands, RingFeatures};
 use signal_fish_relay::runtime::supervisor::Supervisor;
 
-const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
+use crate::child;
+
 const NOBODY: u32 = 65_534;
 const MIB: u64 = 1 << 20;
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Runs `test` again in a child process, or says that it cannot.
-fn in_child(test: &str) -> Option<Output> {
-    // SAFETY: takes no arguments and cannot fail.
-    if unsafe { libc::geteuid() } != 0 {
-        eprintln!(
-            "SKIPPED {test}: only root can set up an ordinary user's limits; run the tests as root to include it"
-        );
-        return None;
-    }
-    let this_binary = env::current_exe().expect("the path of this binary");
-    let mut child = Command::new(this_binary);
-    child
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(IN_CHILD, "1");
-    Some(child.output().expect("the child runs"))
-}
-
-fn is_child() -> bool {
-    env::var_os(IN_CHILD).is_some()
-}
-
-/// Sets both limits on locked memory, then becomes nobody, for good and on all threads.
-fn become_nobody(memlock_bytes: u64) {
-    let limit = libc::rlimit {
-        rlim_cur: memlock_bytes,
-        rlim_max: memlock_bytes,
+/// Sets both limits on locked memory, as far as this process may, and is no root from then on, on all threads.
+fn become_ordinary(memlock_bytes: u64) {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
     };
     // SAFETY: the pointers are to this frame, or null with a length of zero; the C library changes all threads' ids.
     unsafe {
+        let is_root = libc::geteuid() == 0;
+        assert_eq!(libc::getrlimit(libc::RLIMIT_MEMLOCK, &raw mut limit), 0);
+        let most = if is_root { u64::MAX } else { limit.rlim_max };
+        limit.rlim_max = memlock_bytes.min(most);
+        limit.rlim_cur = limit.rlim_max;
         assert_eq!(libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit), 0);
-        assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
-        assert_eq!(libc::setgid(NOBODY), 0);
-        assert_eq!(libc::setuid(NOBODY), 0);
-        assert_eq!(libc::geteuid(), NOBODY);
+        if is_root {
+            assert_eq!(libc::setgroups(0, std::ptr::null()), 0);
+            assert_eq!(libc::setgid(NOBODY), 0);
+            assert_eq!(libc::setuid(NOBODY), 0);
+        }
+        assert_ne!(libc::geteuid(), 0);
     }
 }
 
@@ -99,35 +85,26 @@ fn start_and_stop(shards: u16) -> ! {
     process::exit(outcome.exit_code().into());
 }
 
-fn standard_error(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
 fn two_shards_start_under_8_mib_of_locked_memory() {
-    if is_child() {
-        become_nobody(8 * MIB);
+    if child::is_child() {
+        become_ordinary(8 * MIB);
         start_and_stop(2);
     }
-    let Some(output) = in_child("unprivileged_start::two_shards_start_under_8_mib_of_locked_memory") else {
-        return;
-    };
-    let text = standard_error(&output);
+    let output = child::output("unprivileged_start::two_shards_start_under_8_mib_of_locked_memory");
+    let text = child::standard_error(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("all shards stopped"), "{text}");
 }
 
 #[test]
 fn too_little_locked_memory_is_told_before_the_first_executor() {
-    if is_child() {
-        become_nobody(64 * 1024);
+    if child::is_child() {
+        become_ordinary(64 * 1024);
         start_and_stop(2);
     }
-    let Some(output) = in_child("unprivileged_start::too_little_locked_memory_is_told_before_the_first_executor")
-    else {
-        return;
-    };
-    let text = standard_error(&output);
+    let output = child::output("unprivileged_start::too_little_locked_memory_is_told_before_the_first_executor");
+    let text = child::standard_error(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(
         text.contains("2 shards need to lock 512 KiB of memory and this process may lock 64 KiB:"),

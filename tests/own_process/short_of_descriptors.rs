@@ -1,19 +1,18 @@
 //! A process that has no descriptor left: players do not notice, newcomers take the places of sockets that only wait, and
 //! when descriptors come back accepting goes on by itself.
 //!
-//! Alone in its binary: the limit is the whole process's.
-
-mod support;
+//! Played in a child: the limit is the whole process's.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use crate::child;
+use crate::support::DEADLINE;
+use crate::support::player::Player;
+use crate::support::server::Server;
 use signal_fish_relay::shard::{Counter, CounterSet};
 use socket2::{Domain, Socket, Type};
-use support::DEADLINE;
-use support::player::Player;
-use support::server::Server;
 
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: game.example\r\n\r\n";
 
@@ -57,6 +56,13 @@ fn is_answered(mut stream: TcpStream) {
 
 #[test]
 fn players_do_not_notice_and_accepting_goes_on_by_itself() {
+    child::play(
+        "short_of_descriptors::players_do_not_notice_and_accepting_goes_on_by_itself",
+        a_shortage_comes_and_goes,
+    );
+}
+
+fn a_shortage_comes_and_goes() {
     let server = Server::with(1, |config| {
         config.websocket.http_header_read_timeout_secs = 60;
         config.security.max_connections = 100;
