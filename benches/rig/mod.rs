@@ -2,22 +2,19 @@
 
 #![allow(dead_code, reason = "each bench uses its own part")]
 
+#[path = "../../tests/fixtures/bare_shard.rs"]
+mod bare_shard;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use signal_fish_relay::config::Config;
-use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
+use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::room::MemberRef;
-use signal_fish_relay::server::{admission_limits, shard_settings};
 use signal_fish_relay::session::Arrival;
-use signal_fish_relay::shard::{Flow, Now, SendOutcome, Shard, ShardId, SlotKey, World};
+use signal_fish_relay::shard::{Flow, SendOutcome, Shard, World};
 
-pub const NOW: Now = Now {
-    mono_ms: 1_000,
-    wall: WallTime {
-        unix_nanos: 1_795_397_463_000_000_000,
-    },
-};
+pub use self::bare_shard::NOW;
 
 /// A world of so many shards in which nothing runs out.
 pub fn world(shards: u16) -> Arc<World> {
@@ -27,12 +24,11 @@ pub fn world(shards: u16) -> Arc<World> {
     config.rate_limit.max_room_creations = u32::MAX;
     config.rate_limit.max_relay_bytes = 1 << 53;
     config.rate_limit.max_room_relay_bytes = 1 << 53;
-    let settings = shard_settings(&config).expect("a valid configuration");
-    World::new(settings, admission_limits(&config), shards, SlotKey::new([7; 16]))
+    bare_shard::world(&config, shards)
 }
 
 pub fn shard(world: &Arc<World>, number: u16) -> Shard<()> {
-    Shard::new(ShardId(number), Arc::clone(world), [number as u8; 32], NOW)
+    bare_shard::shard(world, number)
 }
 
 /// A connection on the path of a version, not yet in a room.

@@ -12,12 +12,10 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::ProtocolVersion;
 
 use super::stage::Stage;
-use crate::harness::{Frame, Opcode, client_frame, take_server_frame};
+use crate::harness::{Frame, MASK, Opcode, client_frame, take_server_frame};
 use crate::support::DEADLINE;
 use crate::support::server::Server;
 use crate::support::wire::UPGRADE;
-
-const MASK: [u8; 4] = [0x5a, 0x11, 0xc3, 0x70];
 
 /// Shards of the server.
 const SHARDS: usize = 2;

@@ -6,6 +6,8 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
+use super::masked_frame::masked_frame;
+
 /// What a client's frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opcode {
@@ -51,21 +53,7 @@ impl fmt::Display for Message {
 
 /// A masked frame.
 pub fn client_frame(opcode: Opcode, is_final: bool, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
-    let mut frame = vec![opcode as u8 | if is_final { 0x80 } else { 0 }];
-    match payload.len() {
-        short @ 0..=125 => frame.push(0x80 | short as u8),
-        medium @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(medium as u16).to_be_bytes());
-        }
-        long => {
-            frame.push(0x80 | 127);
-            frame.extend_from_slice(&(long as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&mask);
-    frame.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
+    masked_frame(opcode as u8 | if is_final { 0x80 } else { 0 }, payload, mask)
 }
 
 /// The payload of a close frame.

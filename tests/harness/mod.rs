@@ -19,6 +19,8 @@ mod expectations;
 mod frames;
 mod game;
 mod kernel;
+#[path = "../fixtures/masked_frame.rs"]
+mod masked_frame;
 mod pattern;
 mod peer;
 mod pipe;
@@ -30,6 +32,7 @@ pub use allocator::live_bytes;
 pub use expectations::Seat;
 pub use frames::{Frame, Opcode, client_frame, close_payload, take_server_frame};
 pub use game::{Client, Game, in_every_schedule};
+pub use masked_frame::{MASK, masked_frame};
 pub use pattern::mismatch;
 pub use schedule::Schedule;
 pub use setup::{Setup, settings};

@@ -2,18 +2,16 @@
 //! and waits for the next one, alone or not, and nothing of it is lost or reordered. Counted in turns and bytes, on a shard without
 //! sockets.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use serde_json::json;
+use signal_fish_relay::config::Config;
 use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
-use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
+use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::room::MemberRef;
-use signal_fish_relay::server::admission_limits;
-use signal_fish_relay::session::Arrival;
-use signal_fish_relay::shard::{AfterSend, Flow, Now, Reading, SendOutcome, Shard, ShardId, SlotKey, World};
+use signal_fish_relay::shard::{Flow, Reading, Shard};
 
-use crate::harness::{Opcode, client_frame, settings};
+use crate::bare_shard::{self, NOW};
+use crate::harness::{MASK, Opcode, client_frame};
 
 const BUSY_PLAYERS: usize = 16;
 /// What one read takes from a socket: some 600 messages.
@@ -28,28 +26,16 @@ struct Rig {
     suspended: Vec<MemberRef>,
 }
 
-const NOW: Now = Now {
-    mono_ms: 1_000,
-    wall: WallTime { unix_nanos: 0 },
-};
-
 impl Rig {
     fn new() -> Self {
-        let config = signal_fish_relay::config::Config::default();
-        let world = World::new(settings(), admission_limits(&config), 1, SlotKey::new([7; 16]));
         Self {
-            shard: Shard::new(ShardId(0), world, [1; 32], NOW),
+            shard: bare_shard::shard(&bare_shard::world(&Config::default(), 1), 0),
             suspended: Vec::new(),
         }
     }
 
     fn join(&mut self, name: &str, code: &str) -> MemberRef {
-        let arrival = Arrival {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            endpoint: ProtocolVersion::V2,
-            binding: None,
-        };
-        let at = self.shard.admit(Inbound::default(), arrival, None, NOW);
+        let at = bare_shard::connect(&mut self.shard, Inbound::default(), ProtocolVersion::V2, NOW);
         let join = json!({"type": "JoinRoom", "data": {"game_name": "tide-pool", "player_name": name,
             "room_code": code, "max_players": 32}});
         assert_eq!(self.feed(at, &text(&join.to_string())), Flow::Continue);
@@ -65,8 +51,7 @@ impl Rig {
             self.suspended.push(at);
             return Flow::Suspend;
         }
-        let limits = inbound_limits(&self.shard.world().settings);
-        let flow = conversation::feed(&mut self.shard, at, &mut bytes.to_vec(), limits, NOW);
+        let flow = bare_shard::feed(&mut self.shard, at, bytes, NOW);
         if flow == Flow::Suspend {
             self.suspended.push(at);
         }
@@ -89,14 +74,9 @@ impl Rig {
         let mut seen = Vec::new();
         self.shard.take_dirty(&mut dirty);
         for at in dirty {
-            while let Some((_, bytes)) = self.shard.unsent(at, NOW) {
-                let count = bytes.len();
-                if at == watched {
-                    seen.extend_from_slice(bytes);
-                }
-                if self.shard.sent(at, SendOutcome::Sent(count), NOW) != AfterSend::SendMore {
-                    break;
-                }
+            let bytes = bare_shard::take_unsent(&mut self.shard, at, NOW);
+            if at == watched {
+                seen = bytes;
             }
         }
         seen
@@ -108,7 +88,7 @@ impl Rig {
 }
 
 fn text(message: &str) -> Vec<u8> {
-    client_frame(Opcode::Text, true, message.as_bytes(), [1, 2, 3, 4])
+    client_frame(Opcode::Text, true, message.as_bytes(), MASK)
 }
 
 /// One read full of numbered messages, and how many there are.

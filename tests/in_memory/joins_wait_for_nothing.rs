@@ -2,26 +2,21 @@
 //! slow reader and no lock, and there is no queue in which it could stand behind others. Told without a clock: the answer
 //! lies in the joiner's outbox before the next event is served.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::iter;
 use std::sync::Arc;
 
 use serde_json::Value;
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
-use signal_fish_relay::protocol::{PlayerId, ProtocolVersion, RoomCode, WallTime};
+use signal_fish_relay::protocol::{PlayerId, ProtocolVersion, RoomCode};
 use signal_fish_relay::room::MemberRef;
-use signal_fish_relay::server::{admission_limits, shard_settings};
-use signal_fish_relay::session::Arrival;
-use signal_fish_relay::shard::{Now, Shard, ShardId, SlotKey, World};
+use signal_fish_relay::shard::{Shard, World};
 use uuid::Uuid;
 
-const GAME: &str = "tide-pool";
+use crate::bare_shard::{self, NOW};
+use crate::harness::{Frame, MASK, Opcode, client_frame, take_server_frame};
 
-const NOW: Now = Now {
-    mono_ms: 1_000,
-    wall: WallTime { unix_nanos: 0 },
-};
+const GAME: &str = "tide-pool";
 
 /// Two shards, of which nobody flushes an outbox: every reader is slow.
 struct Rig {
@@ -34,30 +29,20 @@ impl Rig {
         let mut config = Config::default();
         config.protocol.max_players_limit = 255;
         config.rate_limit.max_join_attempts = 1_000;
-        let settings = shard_settings(&config).expect("a valid configuration");
-        let world = World::new(settings, admission_limits(&config), 2, SlotKey::new([7; 16]));
-        let shard = |number| Shard::new(ShardId(number), Arc::clone(&world), [1; 32], NOW);
+        let world = bare_shard::world(&config, 2);
         Self {
-            shards: [shard(0), shard(1)],
+            shards: [0, 1].map(|number| bare_shard::shard(&world, number)),
             world,
         }
     }
 
     fn connect(&mut self, shard: usize) -> MemberRef {
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let permit = self.world.ledger.admit_connection(address).expect("below the limits");
-        let arrival = Arrival {
-            address,
-            endpoint: ProtocolVersion::V2,
-            binding: None,
-        };
-        self.shards[shard].admit(Inbound::default(), arrival, Some(permit), NOW)
+        bare_shard::connect(&mut self.shards[shard], Inbound::default(), ProtocolVersion::V2, NOW)
     }
 
     fn send(&mut self, shard: usize, from: MemberRef, message: &str) {
-        let limits = inbound_limits(&self.world.settings);
         // A room that has used up its share of the turn leaves the rest in the link; a join is no room's share.
-        let _ = conversation::feed(&mut self.shards[shard], from, &mut text(message), limits, NOW);
+        let _ = bare_shard::feed(&mut self.shards[shard], from, &text(message), NOW);
     }
 
     /// The messages that wait for a connection.
@@ -102,40 +87,19 @@ fn join(name: &str, code: &str) -> String {
     )
 }
 
-/// A masked text frame; the mask is zero, which is a legal one.
-fn text(payload: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match u8::try_from(payload.len()) {
-        Ok(bytes @ ..126) => frame.push(0x80 | bytes),
-        _ => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(payload.len()).expect("a short message").to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload.as_bytes());
-    frame
+fn text(message: &str) -> Vec<u8> {
+    client_frame(Opcode::Text, true, message.as_bytes(), MASK)
 }
 
 /// The text frames among `bytes`, which are whole.
-fn messages(mut bytes: &[u8]) -> Vec<Value> {
-    let mut messages = Vec::new();
-    while let [first, short, rest @ ..] = bytes {
-        let (length, header_bytes) = match short {
-            126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), 4),
-            127 => (
-                u64::from_be_bytes(rest[..8].try_into().expect("eight bytes")) as usize,
-                10,
-            ),
-            short => (usize::from(*short), 2),
-        };
-        let payload = &bytes[header_bytes..header_bytes + length];
-        if *first == 0x81 {
-            messages.push(serde_json::from_slice(payload).expect("JSON"));
-        }
-        bytes = &bytes[header_bytes + length..];
-    }
-    messages
+fn messages(bytes: &[u8]) -> Vec<Value> {
+    let mut bytes = bytes.iter().copied().collect();
+    iter::from_fn(|| take_server_frame(&mut bytes))
+        .filter_map(|frame| match frame {
+            Frame::Text(message) => Some(message.value),
+            _ => None,
+        })
+        .collect()
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 mod absences_are_bounded;
 mod audit;
+#[path = "../fixtures/bare_shard.rs"]
+mod bare_shard;
 mod busy_rooms_starve_nobody;
 mod codes_are_drawn_a_few_at_a_time;
 mod config_sources;

@@ -1,24 +1,20 @@
 //! What a closed connection held is free in the next turn: its session, its queue, the start of a message that never
 //! came to its end, its room. Counted by the allocator, on a shard without sockets.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
-use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
+use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::room::MemberRef;
-use signal_fish_relay::server::{admission_limits, shard_settings};
-use signal_fish_relay::session::Arrival;
-use signal_fish_relay::shard::{Flow, Now, Shard, ShardId, SlotKey, World};
+use signal_fish_relay::shard::{Flow, Now, Shard};
 
-use crate::harness::live_bytes;
+use crate::bare_shard::{self, NOW, at_ms};
+use crate::harness::{MASK, Opcode, client_frame, live_bytes};
 
 const PAIRS: usize = 300;
 
 struct Rig {
     shard: Shard<Inbound>,
-    now_ms: u64,
+    now: Now,
 }
 
 impl Rig {
@@ -27,45 +23,20 @@ impl Rig {
         config.server.enable_reconnection = false;
         config.server.empty_room_timeout = 0;
         config.server.room_cleanup_interval = 1;
-        let world = World::new(
-            shard_settings(&config).expect("a valid configuration"),
-            admission_limits(&config),
-            1,
-            SlotKey::new([7; 16]),
-        );
         let mut rig = Self {
-            shard: Shard::new(ShardId(0), world, [1; 32], moment(0)),
-            now_ms: 0,
+            shard: bare_shard::shard(&bare_shard::world(&config, 1), 0),
+            now: NOW,
         };
         rig.play();
         rig
     }
 
-    fn now(&self) -> Now {
-        moment(self.now_ms)
-    }
-
     fn connect(&mut self) -> MemberRef {
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let permit = self
-            .shard
-            .world()
-            .ledger
-            .admit_connection(address)
-            .expect("below the limits");
-        let now = self.now();
-        let arrival = Arrival {
-            address,
-            endpoint: ProtocolVersion::V2,
-            binding: None,
-        };
-        self.shard.admit(Inbound::default(), arrival, Some(permit), now)
+        bare_shard::connect(&mut self.shard, Inbound::default(), ProtocolVersion::V2, self.now)
     }
 
     fn send(&mut self, from: MemberRef, frame: &[u8]) {
-        let limits = inbound_limits(&self.shard.world().settings);
-        let now = self.now();
-        let flow = conversation::feed(&mut self.shard, from, &mut frame.to_vec(), limits, now);
+        let flow = bare_shard::feed(&mut self.shard, from, frame, self.now);
         assert_eq!(flow, Flow::Continue);
     }
 
@@ -90,39 +61,19 @@ impl Rig {
         }
         assert_eq!((self.shard.connections(), self.shard.rooms()), (2 * PAIRS, PAIRS));
         let held = live_bytes();
-        let now = self.now();
         for at in players {
-            drop(self.shard.remove(at, now));
+            drop(self.shard.remove(at, self.now));
         }
         self.shard.take_dirty(&mut Vec::new());
-        self.now_ms += 1_000;
-        let now = self.now();
-        self.shard.tick(&(), now);
+        self.now = at_ms(self.now.mono_ms + 1_000);
+        self.shard.tick(&(), self.now);
         assert_eq!((self.shard.connections(), self.shard.rooms()), (0, 0));
         held
     }
 }
 
-const fn moment(now_ms: u64) -> Now {
-    Now {
-        mono_ms: now_ms,
-        wall: WallTime { unix_nanos: 0 },
-    }
-}
-
-/// A masked text frame; the mask is zero, which is a legal one.
-fn text(payload: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    match u8::try_from(payload.len()) {
-        Ok(bytes @ ..126) => frame.push(0x80 | bytes),
-        _ => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&u16::try_from(payload.len()).expect("a short message").to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload.as_bytes());
-    frame
+fn text(message: &str) -> Vec<u8> {
+    client_frame(Opcode::Text, true, message.as_bytes(), MASK)
 }
 
 #[test]

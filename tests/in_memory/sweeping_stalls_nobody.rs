@@ -1,17 +1,14 @@
 //! What time does holds up nobody: however many rooms have to be deleted and however many connections have fallen silent, a
 //! tick takes only so many, and the next ones go on where it stopped.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
-
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
-use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
+use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::room::MemberRef;
-use signal_fish_relay::server::{admission_limits, shard_settings};
-use signal_fish_relay::session::Arrival;
-use signal_fish_relay::shard::{Now, SendOutcome, Shard, ShardId, SlotKey, World};
+use signal_fish_relay::shard::{CounterSet, Now, Shard};
+
+use crate::bare_shard::{self, NOW, at_ms};
+use crate::harness::{MASK, Opcode, client_frame};
 
 /// The most places for rooms that a tick may look at.
 const PLACES_PER_TICK: u64 = 512;
@@ -19,13 +16,6 @@ const PLACES_PER_TICK: u64 = 512;
 const LOOKS_PER_TICK: usize = 128;
 /// The most members that a tick may evict, and those of the room in which it reached the bound.
 const EVICTIONS_PER_TICK: u64 = 64 + 3;
-
-fn at_ms(mono_ms: u64) -> Now {
-    Now {
-        mono_ms,
-        wall: WallTime { unix_nanos: 0 },
-    }
-}
 
 struct Rig {
     shard: Shard<Inbound>,
@@ -43,39 +33,20 @@ impl Rig {
         config.server.heartbeat_throttle_secs = 1;
         config.server.ping_timeout = 0;
         config.websocket.server_ping_interval_secs = 0;
-        let settings = shard_settings(&config).expect("a valid configuration");
-        let world = World::new(settings, admission_limits(&config), 1, SlotKey::new([7; 16]));
-        let now = at_ms(1_000);
         Self {
-            shard: Shard::new(ShardId(0), world, [1; 32], now),
-            now,
+            shard: bare_shard::shard(&bare_shard::world(&config, 1), 0),
+            now: NOW,
         }
     }
 
     fn connect(&mut self) -> MemberRef {
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let permit = Arc::clone(self.shard.world())
-            .ledger
-            .admit_connection(address)
-            .expect("below the limits");
-        let arrival = Arrival {
-            address,
-            endpoint: ProtocolVersion::V2,
-            binding: None,
-        };
-        self.shard.admit(Inbound::default(), arrival, Some(permit), self.now)
+        bare_shard::connect(&mut self.shard, Inbound::default(), ProtocolVersion::V2, self.now)
     }
 
     fn send(&mut self, from: MemberRef, message: &str) {
-        let limits = inbound_limits(&self.shard.world().settings);
-        let length = u8::try_from(message.len()).expect("short enough for the shortest head");
-        let mut frame = vec![0x81, 0x80 | length, 0, 0, 0, 0];
-        frame.extend_from_slice(message.as_bytes());
-        let _ = conversation::feed(&mut self.shard, from, &mut frame, limits, self.now);
-        while let Some((_, bytes)) = self.shard.unsent(from, self.now) {
-            let sent = SendOutcome::Sent(bytes.len());
-            self.shard.sent(from, sent, self.now);
-        }
+        let frame = client_frame(Opcode::Text, true, message.as_bytes(), MASK);
+        let _ = bare_shard::feed(&mut self.shard, from, &frame, self.now);
+        drop(bare_shard::take_unsent(&mut self.shard, from, self.now));
     }
 
     fn creates_a_room(&mut self, by: MemberRef) {
@@ -85,7 +56,7 @@ impl Rig {
         );
     }
 
-    fn count(&self, of: fn(&signal_fish_relay::shard::CounterSet) -> u64) -> u64 {
+    fn count(&self, of: fn(&CounterSet) -> u64) -> u64 {
         of(self.shard.counters())
     }
 
@@ -94,7 +65,7 @@ impl Rig {
     }
 
     /// What one tick adds to a count.
-    fn tick_adds(&mut self, of: fn(&signal_fish_relay::shard::CounterSet) -> u64) -> u64 {
+    fn tick_adds(&mut self, of: fn(&CounterSet) -> u64) -> u64 {
         self.passes(10);
         let before = self.count(of);
         self.shard.tick(&(), self.now);

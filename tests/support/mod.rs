@@ -6,6 +6,9 @@
 pub mod arrivals;
 pub mod crowd;
 pub mod hopping;
+#[path = "../fixtures/masked_frame.rs"]
+#[allow(clippy::duplicate_mod, reason = "the conformance suite has the harness as well")]
+mod masked_frame;
 pub mod player;
 pub mod process;
 pub mod published;

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::DEADLINE;
+use super::masked_frame::{MASK, masked_frame};
 use super::server::Server;
 
 /// What begins a text message that is whole.
@@ -16,8 +17,6 @@ pub const CLOSE: u8 = 0x88;
 pub const PING: u8 = 0x89;
 /// A pong.
 pub const PONG: u8 = 0x8a;
-
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// The fields that make a request an upgrade.
 pub const UPGRADE: &str = "GET /v2/ws HTTP/1.1\r\nHost: game.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -200,19 +199,5 @@ impl Wire {
 
 /// A masked frame as bytes.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        short @ 0..=125 => bytes.push(0x80 | short as u8),
-        medium @ 126..=0xffff => {
-            bytes.push(0x80 | 126);
-            bytes.extend_from_slice(&(medium as u16).to_be_bytes());
-        }
-        long => {
-            bytes.push(0x80 | 127);
-            bytes.extend_from_slice(&(long as u64).to_be_bytes());
-        }
-    }
-    bytes.extend_from_slice(&MASK);
-    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    bytes
+    masked_frame(first, payload, MASK)
 }

@@ -1,5 +1,7 @@
 //! What clients write, and what they read with the randomness taken out.
 
+use crate::harness::{MASK, masked_frame};
+
 /// Random ids and codes, each written as its number in order of appearance.
 #[derive(Default)]
 pub struct Names {
@@ -44,18 +46,8 @@ impl Names {
 }
 
 /// A client's frame, masked.
-pub fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
-    const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
-    let mut frame = vec![first_byte];
-    if payload.len() < 126 {
-        frame.push(0x80 | payload.len() as u8);
-    } else {
-        frame.push(0x80 | 126);
-        frame.extend_from_slice(&(payload.len() as u16).to_be_bytes());
-    }
-    frame.extend_from_slice(&MASK);
-    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    frame
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    masked_frame(first, payload, MASK)
 }
 
 pub fn text(message: &str) -> Vec<u8> {

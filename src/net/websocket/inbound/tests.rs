@@ -1,12 +1,15 @@
+#[path = "../../../../tests/fixtures/masked_frame.rs"]
+mod masked_frame;
+
 use proptest::prelude::*;
 
+use self::masked_frame::{MASK, masked_frame};
 use super::*;
 
 const LIMITS: InboundLimits = InboundLimits {
     max_message_bytes: 4_096,
     max_fragments: 8,
 };
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// An event that outlives its buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,17 +34,7 @@ impl From<Event<'_>> for Seen {
 }
 
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![first];
-    match payload.len() {
-        length @ 0..=125 => bytes.push(0x80 | length as u8),
-        length => {
-            bytes.push(0x80 | 126);
-            bytes.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-    }
-    bytes.extend_from_slice(&MASK);
-    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    bytes
+    masked_frame(first, payload, MASK)
 }
 
 fn feed(inbound: &mut Inbound, bytes: &[u8], seen: &mut Vec<Seen>) -> Result<(), Violation> {
