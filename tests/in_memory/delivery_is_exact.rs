@@ -8,8 +8,9 @@
 use serde_json::json;
 use signal_fish_relay::shard::InboxLimits;
 
-use crate::harness::{Client, Game, Schedule, Setup};
+use crate::harness::{Client, Game, Schedule};
 use crate::ledger::{Ledger, ROOMS};
+use crate::weather::{CALM, Weather};
 
 const CLIENTS: usize = 9;
 const STEPS: usize = 160;
@@ -98,15 +99,6 @@ impl Actor {
     }
 }
 
-/// How a run differs from a calm one.
-#[derive(Debug, Clone, Copy)]
-struct Weather {
-    shards: u16,
-    inbox: usize,
-    pipe_bytes: usize,
-    outbox_bytes: usize,
-}
-
 /// What happened in some runs.
 #[derive(Debug, Default)]
 struct Tally {
@@ -118,19 +110,7 @@ struct Tally {
 
 /// Runs once; returns everything that was said.
 fn run(seed: u64, weather: Weather, tally: &mut Tally) -> Vec<String> {
-    let mut setup = Setup {
-        seed,
-        shards: weather.shards,
-        inbox: InboxLimits {
-            bulk: weather.inbox,
-            reserve: 1,
-        },
-        pipe_bytes: weather.pipe_bytes,
-        ..Setup::default()
-    };
-    setup.settings.budgets.joins = 10_000;
-    setup.settings.outbox.max_bytes = weather.outbox_bytes;
-    let game = Game::new(setup);
+    let game = Game::new(weather.setup(seed));
     let witnesses: Vec<_> = ROOMS
         .iter()
         .map(|code| {
@@ -211,13 +191,6 @@ fn in_weather(seeds: std::ops::Range<u64>, weather: Weather) -> Tally {
     tally
 }
 
-const CALM: Weather = Weather {
-    shards: 3,
-    inbox: 64,
-    pipe_bytes: 1 << 20,
-    outbox_bytes: 1 << 20,
-};
-
 #[test]
 fn in_calm_weather() {
     let tally = in_weather(0..40, CALM);
@@ -268,7 +241,7 @@ fn with_full_inboxes() {
         400..440,
         Weather {
             shards: 8,
-            inbox: 1,
+            inbox: InboxLimits { bulk: 1, reserve: 1 },
             pipe_bytes: 1_000,
             ..CALM
         },

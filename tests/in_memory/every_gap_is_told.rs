@@ -1,9 +1,8 @@
 //! Whatever happens, a receiver on version 3 has received and been told of exactly what was sent, per sender and epoch.
 //!
 //! Actors say things of every class, stop reading, come and go as players and as spectators, lose their connections and
-//! return. Each room has a
-//! witness that never leaves: how far every stream came is what it heard or was told of. Everybody's books are kept by an
-//! [`Audit`], which refuses any hole that was not reported before it.
+//! return. Each room has a witness that never leaves: how far every stream came is what it heard or was told of.
+//! Everybody's books are kept by an [`Audit`], which refuses any hole that was not reported before it.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,8 @@ use serde_json::{Value, json};
 use signal_fish_relay::shard::InboxLimits;
 
 use crate::audit::{Audit, Stamp};
-use crate::harness::{Client, Game, Schedule, Setup};
+use crate::harness::{Client, Game, Schedule};
+use crate::weather::{CALM, Weather};
 
 const ROOMS: [&str; 2] = ["ROOM22", "ROOM33"];
 const ACTORS: usize = 7;
@@ -117,18 +117,6 @@ impl Actor {
     }
 }
 
-/// How a run differs from another.
-#[derive(Debug, Clone, Copy)]
-struct Weather {
-    shards: u16,
-    pipe_bytes: usize,
-    outbox_bytes: usize,
-    droppable_frames: usize,
-    /// Members above which spectators watch from outposts.
-    outpost_members: Option<usize>,
-    inbox: InboxLimits,
-}
-
 /// What happened in some runs.
 #[derive(Debug, Default)]
 struct Tally {
@@ -146,18 +134,7 @@ struct Tally {
 }
 
 fn run(seed: u64, weather: Weather, tally: &mut Tally) {
-    let mut setup = Setup {
-        seed,
-        shards: weather.shards,
-        pipe_bytes: weather.pipe_bytes,
-        inbox: weather.inbox,
-        ..Setup::default()
-    };
-    setup.settings.budgets.joins = 10_000;
-    setup.settings.outbox.max_bytes = weather.outbox_bytes;
-    setup.settings.delivery.droppable_frames = weather.droppable_frames;
-    setup.settings.rooms.outpost_members = weather.outpost_members;
-    let game = Game::new(setup);
+    let game = Game::new(weather.setup(seed));
     let mut witnesses: Vec<_> = ROOMS
         .iter()
         .map(|code| {
@@ -236,15 +213,6 @@ fn in_weather(seeds: std::ops::Range<u64>, weather: Weather) -> Tally {
     );
     tally
 }
-
-const CALM: Weather = Weather {
-    shards: 3,
-    pipe_bytes: 1 << 20,
-    outbox_bytes: 1 << 20,
-    droppable_frames: 1_024,
-    outpost_members: None,
-    inbox: InboxLimits { bulk: 64, reserve: 8 },
-};
 
 #[test]
 fn in_calm_weather() {

@@ -17,22 +17,36 @@ use signal_fish_relay::shard::{InboxLimits, ShardId};
 use self::actor::{Actor, Gossip};
 use crate::harness::{Game, Schedule, Setup};
 use crate::observer::{Observer, RoomView};
+use crate::weather::{CALM, Weather};
 
 const ACTORS: usize = 12;
 const STEPS: usize = 300;
 const RETURN_WINDOW_MS: u64 = 20_000;
 
+const FULL_SOON: InboxLimits = InboxLimits { bulk: 1, reserve: 1 };
+
 /// How a run differs from another.
 #[derive(Debug, Clone, Copy)]
-struct Weather {
-    shards: u16,
-    inbox: usize,
-    pipe_bytes: usize,
-    outbox_bytes: usize,
+struct Course {
+    weather: Weather,
     topology: Topology,
     drains: bool,
-    /// Members above which spectators watch from outposts.
-    outpost_members: Option<usize>,
+}
+
+const CALM_COURSE: Course = Course {
+    weather: Weather {
+        droppable_frames: 16,
+        ..CALM
+    },
+    topology: Topology::Mesh,
+    drains: false,
+};
+
+impl Course {
+    fn with(mut self, change: impl FnOnce(&mut Weather)) -> Self {
+        change(&mut self.weather);
+        self
+    }
 }
 
 /// What happened in some runs.
@@ -61,37 +75,23 @@ impl Tally {
     }
 }
 
-fn setup(seed: u64, weather: Weather) -> Setup {
-    let mut setup = Setup {
-        seed,
-        shards: weather.shards,
-        pipe_bytes: weather.pipe_bytes,
-        inbox: InboxLimits {
-            bulk: weather.inbox,
-            reserve: 1,
-        },
-        ..Setup::default()
-    };
-    let settings = &mut setup.settings;
-    settings.budgets.joins = 10_000;
-    settings.budgets.room_creations = 10_000;
-    settings.budgets.error_replies = if seed.is_multiple_of(3) { 40 } else { 10_000 };
-    settings.outbox.max_bytes = weather.outbox_bytes;
-    settings.delivery.droppable_frames = 16;
-    settings.delivery.stats_interval_ms = seed.is_multiple_of(2).then_some(5_000);
-    settings.reconnection.window_ms = RETURN_WINDOW_MS;
-    settings.reconnection.event_limit = [0, 3, 100][seed as usize % 3];
-    settings.rooms.empty_timeout_ms = 30_000;
-    settings.rooms.default_spectators = Some(4);
-    settings.rooms.outpost_members = weather.outpost_members;
-    settings.peer_sessions.topology = weather.topology;
-    settings.peer_sessions.allows_webrtc = !seed.is_multiple_of(5);
-    settings.peer_sessions.allows_direct = true;
-    setup
+fn setup(seed: u64, course: Course) -> Setup {
+    course.weather.setup(seed).with(|settings| {
+        settings.budgets.room_creations = 10_000;
+        settings.budgets.error_replies = if seed.is_multiple_of(3) { 40 } else { 10_000 };
+        settings.delivery.stats_interval_ms = seed.is_multiple_of(2).then_some(5_000);
+        settings.reconnection.window_ms = RETURN_WINDOW_MS;
+        settings.reconnection.event_limit = [0, 3, 100][seed as usize % 3];
+        settings.rooms.empty_timeout_ms = 30_000;
+        settings.rooms.default_spectators = Some(4);
+        settings.peer_sessions.topology = course.topology;
+        settings.peer_sessions.allows_webrtc = !seed.is_multiple_of(5);
+        settings.peer_sessions.allows_direct = true;
+    })
 }
 
-fn run(seed: u64, weather: Weather, tally: &mut Tally) {
-    let game = Game::new(setup(seed, weather));
+fn run(seed: u64, course: Course, tally: &mut Tally) {
+    let game = Game::new(setup(seed, course));
     let mut random = Schedule::new(seed ^ 0xa11);
     let mut gossip = Gossip::default();
     let mut actors: Vec<_> = (0..ACTORS)
@@ -109,7 +109,7 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
         for _ in 0..random.below(40) {
             game.machine().step();
         }
-        let has_outposts = weather.outpost_members.is_some();
+        let has_outposts = course.weather.outpost_members.is_some();
         for actor in &mut actors {
             actor.observer.has_outposts = has_outposts;
             actor.read(&mut gossip);
@@ -117,7 +117,7 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
         if random.once_in(20) {
             game.advance_ms(random.below(8_000) as u64);
         }
-        if weather.drains && step == STEPS * 3 / 4 {
+        if course.drains && step == STEPS * 3 / 4 {
             game.machine().drain(60_000);
         }
     }
@@ -129,7 +129,7 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
     actors.iter_mut().for_each(|actor| actor.read(&mut gossip));
     agree(&actors);
 
-    if weather.drains {
+    if course.drains {
         game.machine().dismiss_within(5_000);
         game.advance_ms(5_000);
         actors.iter_mut().for_each(|actor| actor.read(&mut gossip));
@@ -185,10 +185,10 @@ fn nothing_is_left(game: &Game, gossip: &Gossip) {
     );
 }
 
-fn in_weather(seeds: std::ops::Range<u64>, weather: Weather) -> Tally {
+fn on(course: Course, seeds: std::ops::Range<u64>) -> Tally {
     let mut tally = Tally::default();
     for seed in seeds {
-        run(seed, weather, &mut tally);
+        run(seed, course, &mut tally);
     }
     let always = [
         "RoomJoined",
@@ -218,19 +218,9 @@ fn in_weather(seeds: std::ops::Range<u64>, weather: Weather) -> Tally {
     tally
 }
 
-const CALM: Weather = Weather {
-    shards: 3,
-    inbox: 64,
-    pipe_bytes: 1 << 20,
-    outbox_bytes: 1 << 20,
-    topology: Topology::Mesh,
-    drains: false,
-    outpost_members: None,
-};
-
 #[test]
 fn in_calm_weather() {
-    let tally = in_weather(0..30, CALM);
+    let tally = on(CALM_COURSE, 0..30);
     let rare = [
         "Reconnected",
         "PlayerReconnected",
@@ -242,57 +232,53 @@ fn in_calm_weather() {
 
 #[test]
 fn with_one_shard_and_hosts() {
-    let weather = Weather {
-        shards: 1,
+    let course = Course {
         topology: Topology::Host,
-        ..CALM
+        ..CALM_COURSE
     };
-    let tally = in_weather(100..150, weather);
+    let tally = on(course.with(|weather| weather.shards = 1), 100..150);
     assert!(!tally.closes.contains_key(&4002), "nobody is slow here: {tally:?}");
 }
 
 #[test]
 fn with_narrow_pipes() {
-    let weather = Weather {
-        pipe_bytes: 300,
-        ..CALM
-    };
-    let tally = in_weather(200..260, weather);
+    let course = CALM_COURSE.with(|weather| weather.pipe_bytes = 300);
+    let tally = on(course, 200..260);
     assert!(tally.closes.contains_key(&4002), "{tally:?}");
 }
 
 #[test]
 fn with_small_outboxes() {
-    let weather = Weather {
-        pipe_bytes: 400,
-        outbox_bytes: 4_000,
+    let course = Course {
         topology: Topology::Host,
-        ..CALM
+        ..CALM_COURSE
     };
-    let tally = in_weather(300..360, weather);
+    let course = course.with(|weather| {
+        weather.pipe_bytes = 400;
+        weather.outbox_bytes = 4_000;
+    });
+    let tally = on(course, 300..360);
     assert!(tally.closes.contains_key(&4002), "{tally:?}");
 }
 
 #[test]
 fn with_full_inboxes() {
-    let weather = Weather {
-        shards: 8,
-        inbox: 1,
-        pipe_bytes: 1_000,
-        ..CALM
-    };
-    let tally = in_weather(400..460, weather);
+    let course = CALM_COURSE.with(|weather| {
+        weather.shards = 8;
+        weather.inbox = FULL_SOON;
+        weather.pipe_bytes = 1_000;
+    });
+    let tally = on(course, 400..460);
     assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
 }
 
 #[test]
 fn while_the_server_drains() {
-    let weather = Weather {
+    let course = Course {
         drains: true,
-        pipe_bytes: 2_000,
-        ..CALM
+        ..CALM_COURSE
     };
-    let tally = in_weather(500..560, weather);
+    let tally = on(course.with(|weather| weather.pipe_bytes = 2_000), 500..560);
     assert!(
         tally.has(&["GoingAway"]) && tally.codes.contains_key("SERVER_DRAINING"),
         "{tally:?}"
@@ -301,23 +287,24 @@ fn while_the_server_drains() {
 
 #[test]
 fn with_outposts() {
-    let weather = Weather {
-        outpost_members: Some(1),
-        pipe_bytes: 2_000,
-        ..CALM
-    };
-    in_weather(600..700, weather);
+    let course = CALM_COURSE.with(|weather| {
+        weather.outpost_members = Some(1);
+        weather.pipe_bytes = 2_000;
+    });
+    on(course, 600..700);
 }
 
 #[test]
 fn with_outposts_and_full_inboxes_while_the_server_drains() {
-    let weather = Weather {
-        shards: 4,
-        inbox: 1,
-        outpost_members: Some(1),
+    let course = Course {
         drains: true,
-        ..CALM
+        ..CALM_COURSE
     };
-    let tally = in_weather(700..780, weather);
+    let course = course.with(|weather| {
+        weather.shards = 4;
+        weather.inbox = FULL_SOON;
+        weather.outpost_members = Some(1);
+    });
+    let tally = on(course, 700..780);
     assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
 }
