@@ -1,9 +1,6 @@
-//! Every row of the table of checks that a join passes, and their order.
+//! Checks that a join passes, in spellings and in an order beyond those of the script `join_validation`.
 
-use ahash::AHashMap;
 use serde_json::{Value, json};
-use signal_fish_relay::protocol::AppId;
-use signal_fish_relay::session::{AppPolicy, AppTerms};
 
 use crate::harness::{Setup, in_every_schedule};
 
@@ -21,23 +18,6 @@ fn roomy() -> Setup {
         settings.budgets.joins = 1_000;
         settings.budgets.room_creations = 1_000;
     })
-}
-
-#[test]
-fn rows_1_and_16_a_draining_server_makes_no_rooms() {
-    in_every_schedule(roomy, |game| {
-        let (mira, otto) = (game.enter("mira"), game.enter("otto"));
-        let seat = mira.create_room("tide-pool", "Mira");
-        game.machine().world.begin_drain();
-        otto.asks_to_join(request(json!({})))
-            .expects_join_failed("SERVER_DRAINING");
-        otto.asks_to_join(request(json!({"room_code": "AAAAA2"})))
-            .expects_join_failed("SERVER_DRAINING");
-        otto.asks_to_join(request(json!({"room_code": "AAAAA2", "join_only": true})));
-        otto.expects_join_failed("ROOM_NOT_FOUND");
-        otto.join("tide-pool", &seat.room_code, "Otto");
-        otto.expects_to_be_served();
-    });
 }
 
 #[test]
@@ -114,26 +94,6 @@ fn rows_3_to_7_each_field_is_judged_by_its_rule() {
 }
 
 #[test]
-fn what_the_parser_refuses_is_no_failed_join() {
-    in_every_schedule(roomy, |game| {
-        let mira = game.enter("mira");
-        for change in [
-            json!({"max_players": 256}),
-            json!({"max_players": 2.0}),
-            json!({"max_players": -1}),
-            json!({"player_name": 7}),
-            json!({"relay_transport": "pigeon"}),
-            json!({"game_name": null}),
-            json!({"join_only": "yes"}),
-            json!({"password": 1}),
-        ] {
-            mira.asks_to_join(request(change)).expects_error("INVALID_INPUT");
-        }
-        mira.expects_to_be_served();
-    });
-}
-
-#[test]
 fn rows_8_and_9_one_seat_at_a_time_then_the_code_has_its_shape() {
     in_every_schedule(roomy, |game| {
         let mira = game.enter("mira");
@@ -153,32 +113,6 @@ fn rows_8_and_9_one_seat_at_a_time_then_the_code_has_its_shape() {
             "0O1IAB",
             "given codes may use every letter and digit"
         );
-    });
-}
-
-#[test]
-fn row_11_a_password_must_fit_exactly() {
-    in_every_schedule(roomy, |game| {
-        let (mira, otto) = (game.enter("mira"), game.enter("otto"));
-        mira.asks_to_join(request(json!({"password": "pearl", "room_code": "SEALED"})));
-        mira.expects_created();
-        let kite = game.enter("kite");
-        kite.asks_to_join(request(json!({"room_code": "OPEN22"})));
-        kite.expects_created();
-        let join = |change| {
-            let mut request = request(change);
-            request["player_name"] = json!("Otto");
-            request
-        };
-        for change in [
-            json!({"room_code": "SEALED"}),
-            json!({"room_code": "SEALED", "password": "Pearl"}),
-            json!({"room_code": "OPEN22", "password": "pearl"}),
-        ] {
-            otto.asks_to_join(join(change)).expects_join_failed("PASSWORD_REQUIRED");
-        }
-        otto.asks_to_join(join(json!({"room_code": "SEALED", "password": "pearl"})))
-            .expects_seat();
     });
 }
 
@@ -206,45 +140,6 @@ fn rows_13_and_14_names_are_unique_in_any_spelling_and_seats_run_out() {
         kite.expects_join_failed("ROOM_FULL");
         otto.says("LeaveRoom").expects(json!({"type": "RoomLeft"}));
         kite.join("tide-pool", &seat.room_code, "Otto");
-    });
-}
-
-#[test]
-fn row_16_join_only_makes_no_room_and_a_known_code_does() {
-    in_every_schedule(roomy, |game| {
-        let mira = game.enter("mira");
-        mira.asks_to_join(request(json!({"room_code": "NEW222", "join_only": true})));
-        mira.expects_join_failed("ROOM_NOT_FOUND");
-        mira.asks_to_join(request(json!({"room_code": "new222"})));
-        assert_eq!(mira.expects_created().room_code, "NEW222");
-        let otto = game.enter("otto");
-        otto.asks_to_join(json!({"game_name": "Tide-Pool", "player_name": "Mira", "room_code": "NEW222"}));
-        otto.expects_created();
-        assert_eq!(game.machine().rooms(), 2, "the same code under two games is two rooms");
-    });
-}
-
-#[test]
-fn rows_14_and_17_an_application_caps_its_rooms() {
-    let listed = || {
-        let terms = AppTerms {
-            name: "Reef Racer".to_owned(),
-            max_players_per_room: Some(2),
-            max_rooms: Some(1),
-            ..AppTerms::default()
-        };
-        let apps = AHashMap::from_iter([(AppId::new("reef-racer"), terms)]);
-        roomy().with(|settings| settings.access.apps = AppPolicy::Listed(apps))
-    };
-    in_every_schedule(listed, |game| {
-        let (mira, otto) = (game.enter("mira"), game.enter("otto"));
-        mira.asks_to_join(request(json!({})))
-            .expects_join_failed("INVALID_MAX_PLAYERS");
-        mira.asks_to_join(request(json!({"max_players": 3})))
-            .expects_join_failed("INVALID_MAX_PLAYERS");
-        mira.asks_to_join(request(json!({"max_players": 2}))).expects_created();
-        otto.asks_to_join(request(json!({"max_players": 2})))
-            .expects_join_failed("MAX_ROOMS_PER_GAME_EXCEEDED");
     });
 }
 

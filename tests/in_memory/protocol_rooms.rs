@@ -1,26 +1,8 @@
-//! Creating, joining and leaving rooms, as clients see it.
+//! Rooms that clients join, leave, and find again, beyond the flows of the scripts.
 
 use serde_json::json;
 
 use crate::harness::{Setup, in_every_schedule};
-
-#[test]
-fn a_creator_sees_itself_and_leads() {
-    in_every_schedule(Setup::default, |game| {
-        let mira = game.enter("mira");
-        mira.asks_to_join(json!({"game_name": "tide-pool", "player_name": "Mira", "max_players": 4}));
-        mira.expects(json!({"type": "RoomJoined", "data": {
-            "room_id": "$uuid", "room_code": "$code", "player_id": "$uuid", "game_name": "tide-pool",
-            "max_players": 4, "supports_authority": true, "current_players": [
-                {"id": "$uuid", "name": "Mira", "is_authority": true, "is_ready": false, "connected_at": "$time"}],
-            "is_authority": true, "lobby_state": "waiting", "ready_players": [], "relay_type": "matchbox",
-            "current_spectators": [],
-        }}));
-        mira.expects(json!({"type": "LobbyStateChanged", "data":
-            {"lobby_state": "lobby", "ready_players": [], "all_ready": false}}));
-        mira.expects_nothing();
-    });
-}
 
 #[test]
 fn a_joiner_gets_a_snapshot_and_the_others_are_told() {
@@ -35,24 +17,6 @@ fn a_joiner_gets_a_snapshot_and_the_others_are_told() {
         mira.expects_newcomer(&guest, "Otto");
         mira.expects_nothing();
         otto.expects_nothing();
-    });
-}
-
-#[test]
-fn a_leaver_is_answered_and_the_authority_is_not_handed_on() {
-    in_every_schedule(Setup::default, |game| {
-        let (mira, otto) = (game.enter("mira"), game.enter("otto"));
-        let host = mira.create_room("tide-pool", "Mira");
-        let guest = otto.join("tide-pool", &host.room_code, "Otto");
-        mira.expects_newcomer(&guest, "Otto");
-        mira.says("LeaveRoom").expects(json!({"type": "RoomLeft"}));
-        otto.expects_departure(&host);
-        otto.expects(json!({"type": "AuthorityChanged", "data":
-            {"authority_player": null, "you_are_authority": false}}));
-        mira.says("LeaveRoom").expects_to_be_served();
-        let again = mira.join("tide-pool", &host.room_code, "Mira");
-        assert_eq!(again.player_id, host.player_id, "the id is the connection's own");
-        assert_eq!(again.snapshot["is_authority"], false, "nobody leads by joining");
     });
 }
 

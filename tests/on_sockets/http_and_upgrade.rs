@@ -37,20 +37,6 @@ fn body(answer: &str) -> &str {
 }
 
 #[test]
-fn health_and_readiness_answer() {
-    let server = Server::start(1);
-    for path in ["/health", "/v2/health"] {
-        let answer = ask(&server, "GET", path);
-        assert_eq!((status(&answer), body(&answer)), ("200", "OK"), "{answer}");
-    }
-    for path in ["/readyz", "/v2/readyz"] {
-        let answer = ask(&server, "GET", path);
-        assert_eq!((status(&answer), body(&answer)), ("200", ""), "{answer}");
-        assert!(answer.contains("Cache-Control: no-store\r\n"), "{answer}");
-    }
-}
-
-#[test]
 fn a_head_request_gets_the_head_alone() {
     let server = Server::start(1);
     let answer = ask(&server, "HEAD", "/v2/health");
