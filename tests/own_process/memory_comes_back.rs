@@ -8,9 +8,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::DEADLINE;
 use crate::support::process::{Program, ServerProcess};
 use crate::support::wire::{TEXT, UPGRADE, frame};
+use crate::support::{DEADLINE, descriptors};
 
 /// How many come and go.
 const CONNECTIONS: usize = 3_000;
@@ -62,6 +62,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 
 #[test]
 fn resident_memory_comes_back_after_thousands_have_left() {
+    descriptors::allow(2 * CONNECTIONS as u64);
     let server = Program::new(&["--port", "0", "--shards", "2"]).serve();
     let message = frame(TEXT, &vec![b' '; UNFINISHED_BYTES + 1]);
     // Each is in a room and has said something, so that the rest of what a connection holds comes and goes as well.

@@ -5,6 +5,7 @@
 
 pub mod arrivals;
 pub mod crowd;
+pub mod descriptors;
 pub mod hopping;
 #[path = "../fixtures/masked_frame.rs"]
 #[allow(clippy::duplicate_mod, reason = "the conformance suite has the harness as well")]
