@@ -102,9 +102,9 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn every_path_that_is_named_exists() {
     let mut checked = 0;
-    // The changelog is history: what it names may be gone.
+    // The changelog is history: what it names may be gone. And the checks of the layers are checked by made-up files.
     let mut named = files(&[".md", ".rs", ".toml", ".service", "Dockerfile", "run"]);
-    named.retain(|file| !file.ends_with("CHANGELOG.md"));
+    named.retain(|file| !file.ends_with("CHANGELOG.md") && !file.ends_with("layers/made_up.rs"));
     for file in named {
         for path in paths(&fs::read_to_string(&file).expect("text")) {
             assert!(root().join(path).exists(), "{}: there is no {path}", file.display());

@@ -12,7 +12,9 @@ mod archive;
 mod deal;
 mod sealed;
 mod thaw;
+mod world;
 
+pub use self::world::FrozenWorld;
 pub use archive::ArchiveError;
 pub use deal::{Incoherent, Portion, deal};
 pub use sealed::{SealedArchive, UnsealError};
@@ -30,16 +32,7 @@ use crate::shard::state::free_rate::FreeRate;
 use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::transfer::{Errand, Transfer};
 use crate::shard::state::uptake::Uptake;
-use crate::shard::world::admission::FrozenHandshakes;
-use crate::shard::world::slots::SlotKey;
 use crate::shard::{Now, Shard};
-
-/// What the shards of a process share and the next process must have. Keep it as secret as the slot key in it.
-#[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct FrozenWorld {
-    pub(super) slot_key: SlotKey,
-    pub(super) handshakes: FrozenHandshakes,
-}
 
 /// The rooms and connections of one shard. `R` is what became of a connection's link.
 ///

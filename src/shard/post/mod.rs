@@ -14,7 +14,7 @@ use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion
 use crate::room::{Member, MemberRef};
 use crate::shard::exchange::registry::Branches;
 use crate::shard::exchange::send_queues::Couriers;
-use crate::shard::outbox::{FrameMark, FrameOrigin, Outbox};
+use crate::shard::outbox::{FrameMark, FrameOrigin};
 use crate::shard::state::connection::Connections;
 use crate::shard::world::counters::Counters;
 use crate::shard::world::settings::Settings;
@@ -234,9 +234,4 @@ impl<L> Post<L> {
 
 fn encode_ahead(frames: &mut FrameBuffer, message: &ServerMessage<'_>) -> FrameSpan {
     frames.encode(Opcode::Text, |out| message.write_json(ProtocolVersion::V3, out))
-}
-
-/// Whether so many bytes more are too many. A single frame always fits: the cap is on what piles up.
-pub(in crate::shard) fn is_full(outbox: &Outbox, bytes: usize, settings: &Settings) -> bool {
-    outbox.unsent_bytes() > 0 && outbox.weight_bytes_with(bytes) > settings.outbox.max_bytes
 }

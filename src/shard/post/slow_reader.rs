@@ -7,8 +7,7 @@
 
 use crate::protocol::delivery::GapReason;
 use crate::protocol::{DeliveryClass, ProtocolVersion};
-use crate::shard::outbox::FrameOrigin;
-use crate::shard::post::is_full;
+use crate::shard::outbox::{FrameOrigin, Outbox};
 use crate::shard::state::connection::Connection;
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::settings::Settings;
@@ -73,4 +72,9 @@ pub(in crate::shard) fn is_beyond_help<L>(
         counters.note_missed(reason);
     }
     false
+}
+
+/// Whether so many bytes more are too many. A single frame always fits: the cap is on what piles up.
+fn is_full(outbox: &Outbox, bytes: usize, settings: &Settings) -> bool {
+    outbox.unsent_bytes() > 0 && outbox.weight_bytes_with(bytes) > settings.outbox.max_bytes
 }

@@ -14,7 +14,6 @@ pub(super) mod stripes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::shard::frozen::FrozenWorld;
 use crate::shard::world::access::LiveAccess;
 use crate::shard::world::admission::{AdmissionLedger, AdmissionLimits};
 use crate::shard::world::counters::Counters;
@@ -63,30 +62,6 @@ impl World {
             counters: (0..shards).map(|_| Counters::default()).collect(),
             is_draining: AtomicBool::new(false),
         })
-    }
-
-    /// The world of a process that takes over from another one: its slot key and its rates go on.
-    #[must_use]
-    pub fn thaw(
-        settings: Settings,
-        limits: AdmissionLimits,
-        shards: u16,
-        frozen: FrozenWorld,
-        now_ms: u64,
-    ) -> Arc<Self> {
-        let FrozenWorld { slot_key, handshakes } = frozen;
-        let world = Self::new(settings, limits, shards, slot_key);
-        world.ledger.thaw_handshakes(handshakes, now_ms);
-        world
-    }
-
-    /// What the shards share and the next process must have. The world goes on unchanged.
-    #[must_use]
-    pub fn freeze(&self, now_ms: u64) -> FrozenWorld {
-        FrozenWorld {
-            slot_key: self.slot_key,
-            handshakes: self.ledger.freeze_handshakes(now_ms),
-        }
     }
 
     /// How many shards there are.
