@@ -101,7 +101,7 @@ fn serve_from<L: Wire>(
         shard.note_unfinished(at, None, now);
     }
     if let Err(violation) = read {
-        shard.end_with(at, violation.close_code(), now);
+        shard.on_violation(at, violation.close_code(), now);
         flow = Flow::Continue;
     }
     flow

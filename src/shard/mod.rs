@@ -10,6 +10,8 @@
 //! Must never know descriptors, executors or WebSocket framing of what arrives.
 
 mod closing;
+#[cfg(test)]
+mod contract_test;
 mod drawing;
 mod entering;
 mod events;
@@ -73,6 +75,61 @@ use crate::room::MemberRef;
 use crate::session::AccessPolicy;
 
 /// The rooms and sessions of one core. `L` is a connection's link to the world; dropping a link ends the connection.
+///
+/// # The contract
+///
+/// A driver brings what happens, and does what comes of it. Nothing happens between two calls, and `now` never goes back.
+///
+/// What goes in:
+///
+/// - arrivals: [`admit`](Self::admit), and [`turn_away`](Self::turn_away) right after it where there was no permit;
+/// - messages: [`on_text`](Self::on_text), [`on_binary`](Self::on_binary), [`on_control_frame`](Self::on_control_frame)
+///   with [`pong`](Self::pong), [`on_peer_close`](Self::on_peer_close), [`on_violation`](Self::on_violation). Before a
+///   socket is read, [`may_read`](Self::may_read) is asked; what of a message has come so far is told by
+///   [`note_unfinished`](Self::note_unfinished);
+/// - what sockets say to sends: [`sent`](Self::sent), [`writable`](Self::writable); and their end:
+///   [`on_gone`](Self::on_gone);
+/// - time: [`tick`](Self::tick); time that nobody had: [`forgive`](Self::forgive);
+/// - other shards: [`receive`](Self::receive) a connection, [`read_letter`](Self::read_letter); what another shard's inbox
+///   refused: [`take_back`](Self::take_back), [`take_back_letter`](Self::take_back_letter);
+/// - the drain: [`announce_drain`](Self::announce_drain), [`dismiss_within`](Self::dismiss_within),
+///   [`close_all`](Self::close_all), in this order, the last again for whoever arrives after it;
+/// - a process that ends and the next one: [`hurry_letters`](Self::hurry_letters), [`freeze`](Self::freeze);
+///   [`thaw`](Self::thaw), before anything else.
+///
+/// What comes out:
+///
+/// - connections to send to ([`take_dirty`](Self::take_dirty)) and what to send ([`unsent`](Self::unsent));
+/// - connections that move ([`take_departing`](Self::take_departing), [`extract`](Self::extract)), and letters
+///   ([`next_letter`](Self::next_letter), [`has_letters`](Self::has_letters));
+/// - connections whose bytes were kept for an answer that has come ([`take_resumed`](Self::take_resumed));
+/// - connections that are over ([`take_ended`](Self::take_ended), [`remove`](Self::remove));
+/// - whether something of all this waits ([`has_work`](Self::has_work)), else until when nothing will
+///   ([`next_deadline_ms`](Self::next_deadline_ms)).
+///
+/// A turn:
+///
+/// 1. [`begin_turn`](Self::begin_turn);
+/// 2. [`writable`](Self::writable) for each socket that has room again and, if there is one, a round of sends as below;
+/// 3. arrivals and messages, then what other shards have sent;
+/// 4. [`serve_waiting`](Self::serve_waiting), then what was kept of those who are [resumed](Self::take_resumed);
+/// 5. those who depart, then letters until there is none;
+/// 6. a round of sends: for each of [`take_dirty`](Self::take_dirty), [`unsent`](Self::unsent), the send,
+///    [`sent`](Self::sent), and what [`AfterSend`] says; then [`close_overrun`](Self::close_overrun);
+/// 7. every few milliseconds, once all that had arrived was served: [`tick`](Self::tick);
+/// 8. some of those who are [over](Self::take_ended) are [removed](Self::remove).
+///
+/// Never skipped: whoever is taken from a list is on none any more, so each that was taken is sent to, extracted, resumed or
+/// removed. What was refused is given back before the next is taken. After [`Flow::Suspend`] nothing more of a connection is
+/// served before the next turn, and while it [`awaits_shard`](Self::awaits_shard) not before it is resumed. A round of sends
+/// ends with [`close_overrun`](Self::close_overrun). A turn without [`begin_turn`](Self::begin_turn) holds back whoever
+/// sits in a busy room.
+///
+/// At any time: [`link`](Self::link), [`link_mut`](Self::link_mut), [`outbox`](Self::outbox),
+/// [`is_closing`](Self::is_closing), [`is_departing`](Self::is_departing), [`connections`](Self::connections),
+/// [`rooms`](Self::rooms), [`to_flush`](Self::to_flush), [`queued_bytes`](Self::queued_bytes), [`id`](Self::id),
+/// [`world`](Self::world), [`counters`](Self::counters), [`draw_random`](Self::draw_random). Whatever a connection's
+/// [`MemberRef`] no longer finds is passed over.
 #[derive(Debug)]
 pub struct Shard<L> {
     id: ShardId,

@@ -164,7 +164,7 @@ fn a_join_that_cannot_move_is_answered_as_soon_and_leaves_nothing_behind() {
     assert!(rig.world.presence.is_live(player));
 
     // As when its socket cannot be moved: it is over where it was.
-    rig.shards[0].end(at, NOW);
+    rig.shards[0].on_gone(at, NOW);
     for ended in rig.shards[0].take_ended(usize::MAX) {
         drop(rig.shards[0].remove(ended, NOW));
     }

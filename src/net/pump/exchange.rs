@@ -42,7 +42,7 @@ impl<K: Kernel> Pump<K> {
                 tracing::warn!(%error, "a connection was dropped because it cannot be moved");
                 // Not by dropping the transfer: the shard has to note that the player is gone.
                 let at = self.shard.take_back(transfer, now);
-                self.shard.end(at, now);
+                self.shard.on_gone(at, now);
                 continue;
             }
             let target = &self.peers[transfer.target().index()];
@@ -76,7 +76,7 @@ impl<K: Kernel> Pump<K> {
         // What is already in the socket is reported like what comes later.
         if let Err(error) = self.kernel.watch(&link.socket, Token::Connection(at), Interest::Read) {
             tracing::warn!(%error, "a connection was dropped because it cannot be watched");
-            self.shard.end(at, now);
+            self.shard.on_gone(at, now);
             return;
         }
         if matches!(self.stage, Stage::Flushing { .. }) {

@@ -89,7 +89,7 @@ impl<K: Kernel> Pump<K> {
             Received::Nothing => {}
             Received::End => {
                 self.ended_in_turn += 1;
-                self.shard.end(at, now);
+                self.shard.on_gone(at, now);
             }
         }
     }

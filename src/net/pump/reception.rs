@@ -187,14 +187,14 @@ impl<K: Kernel> Pump<K> {
         // Watched anew under its new name; what arrived meanwhile is reported again.
         if let Err(error) = self.kernel.rewatch(&link.socket, Token::Connection(at), Interest::Read) {
             self.warn_of_unwatched(&error, now);
-            self.shard.end(at, now);
+            self.shard.on_gone(at, now);
             return at;
         }
         match refusal {
             Some(refusal) => {
                 self.greetings.note_farewell(at);
                 self.shard
-                    .close_without_code(at, (&refusal.to_string(), ErrorCode::TooManyConnections), now);
+                    .turn_away(at, (&refusal.to_string(), ErrorCode::TooManyConnections), now);
             }
             None => {
                 let flow = conversation::feed(&mut self.shard, at, early, self.limits, now);

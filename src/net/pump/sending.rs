@@ -32,7 +32,7 @@ impl<K: Kernel> Pump<K> {
                     }
                     self.watch_for(at, Interest::Read, now);
                 }
-                AfterSend::Remove => self.shard.end(at, now),
+                AfterSend::Remove => self.shard.on_gone(at, now),
             }
             return;
         }
@@ -47,7 +47,7 @@ impl<K: Kernel> Pump<K> {
         link.interest = interest;
         if let Err(error) = self.kernel.rewatch(&link.socket, Token::Connection(at), interest) {
             tracing::warn!(%error, "a connection was dropped because it cannot be watched");
-            self.shard.end(at, now);
+            self.shard.on_gone(at, now);
         }
     }
 }

@@ -19,7 +19,7 @@ impl<L> Shard<L> {
 
     /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove). What
     /// they are told counts against the room's share.
-    pub fn end(&mut self, at: MemberRef, now: Now) {
+    pub fn on_gone(&mut self, at: MemberRef, now: Now) {
         let (room, queued_before) = (self.room_of(at), self.post.outgoing.queued_bytes());
         self.event(now, |shard| shard.vacate(at, shard.keeps_seat(None), now));
         self.ended.push(at);
@@ -36,13 +36,13 @@ impl<L> Shard<L> {
         std::mem::replace(&mut self.ended, rest)
     }
 
-    /// Ends a connection for breaking the rules, and whoever cannot take the news of it.
-    pub fn end_with(&mut self, at: MemberRef, code: CloseCode, now: Now) {
+    /// Closes a connection whose peer broke the framing.
+    pub fn on_violation(&mut self, at: MemberRef, code: CloseCode, now: Now) {
         self.event(now, |shard| shard.close(at, code, None, now));
     }
 
-    /// Ends a connection with a close frame that gives no code, as the protocol has it for refused admissions.
-    pub fn close_without_code(&mut self, at: MemberRef, farewell: (&str, ErrorCode), now: Now) {
+    /// Closes a connection for which there is no place: by the protocol's rule the close frame gives no code.
+    pub fn turn_away(&mut self, at: MemberRef, farewell: (&str, ErrorCode), now: Now) {
         self.event(now, |shard| shard.close_with(at, None, Some(farewell), now));
     }
 
