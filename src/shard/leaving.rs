@@ -10,9 +10,9 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, PlayerId, RoomId, ServerMessage};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::exchange::message::{Asker, Body, Letter};
-use crate::shard::state::connection::Place;
 use crate::shard::state::gallery_news::News;
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::Place;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::now::Now;
 
@@ -20,7 +20,6 @@ impl<L> Shard<L> {
     /// Takes a connection that ends out of its outpost, and lets home know.
     fn vacate_outpost(&mut self, at: MemberRef, room: RoomId) {
         if let Some(player) = self.outposts.remove(room, at) {
-            self.count_member(false);
             self.send_gone(room, player);
         }
     }
@@ -41,20 +40,13 @@ impl<L> Shard<L> {
     pub(super) fn vacate(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
         self.leave_place(at, keep_seat, now);
         // The room has been told: whatever is left of the connection, its player may come back by another.
-        if let Some(connection) = self.post.connections.get_mut(at)
-            && std::mem::replace(&mut connection.is_present, false)
-        {
-            self.world.presence.depart(connection.session.player());
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.go(&mut self.census);
         }
     }
 
     pub(super) fn leave_place(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
-        match self
-            .post
-            .connections
-            .get_mut(at)
-            .and_then(|connection| connection.place.take())
-        {
+        match self.release(at) {
             Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, keep_seat, now),
             Some(Place::Watching(room_ref)) => {
                 self.end_watching(room_ref, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
@@ -77,8 +69,6 @@ impl<L> Shard<L> {
             None => room.leave(at, now.mono_ms),
         };
         let Some(departure) = departure else { return };
-        world.presence.rise(departure.player);
-        self.count_member(false);
         if self.drain.leaves_untold {
             return;
         }
@@ -152,8 +142,8 @@ impl<L> Shard<L> {
                 );
             }
         }
-        if let Watcher::Here(_) = watcher {
-            self.count_member(false);
+        if let Watcher::Here(at) = watcher {
+            self.release(at);
         }
         if self.drain.leaves_untold {
             return true; // everybody leaves; nobody needs to be told

@@ -6,8 +6,9 @@ use super::Shard;
 use crate::protocol::{PlayerId, ProtocolVersion, RoomCode, RoomId};
 use crate::room::{MemberRef, Room};
 use crate::shard::outbox::Outbox;
-use crate::shard::state::connection::{Connection, Place, State};
+use crate::shard::state::connection::{Connection, State};
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::Place;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::slots::Slot;
 
@@ -56,7 +57,7 @@ impl<L> Shard<L> {
     }
 
     pub(super) fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
-        match self.post.connections.get(at)?.place? {
+        match self.post.connections.get(at)?.place()? {
             Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
             Place::Posted(_) => None,
         }
@@ -71,7 +72,7 @@ impl<L> Shard<L> {
     /// Where a connection sits, and under which id.
     pub(super) fn seat_of(&self, at: MemberRef) -> Option<(RoomRef, PlayerId)> {
         let connection = self.post.connections.get(at)?;
-        match connection.place? {
+        match connection.place()? {
             Place::Seated(room_ref) => Some((room_ref, connection.session.player())),
             Place::Watching(_) | Place::Posted(_) => None,
         }

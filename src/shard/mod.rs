@@ -70,6 +70,7 @@ use self::state::drain::Drain;
 use self::state::gallery_news::NewsList;
 use self::state::rooms::Rooms;
 use self::state::share::Turn;
+use self::state::standing::Census;
 use self::state::sweep::Sweep;
 use crate::room::MemberRef;
 use crate::session::AccessPolicy;
@@ -136,6 +137,7 @@ pub struct Shard<L> {
     world: Arc<World>,
     post: Post<L>,
     rooms: Rooms,
+    census: Census,
     turn: Turn,
     deadlines: Deadlines,
     /// Who is let in, as far as the shard has heard.
@@ -164,6 +166,7 @@ impl<L> Shard<L> {
         let post = Post::new(world.settings.outbox.max_bytes, Arc::clone(world.counters(id)));
         Self {
             id,
+            census: Census::new(Arc::clone(&world), id),
             world,
             post,
             rooms: Rooms::default(),

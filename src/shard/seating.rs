@@ -1,11 +1,13 @@
-//! The count of members.
+//! Taking a place in a room, and giving it up.
 
 use super::Shard;
 use crate::room::MemberRef;
-use crate::shard::state::connection::Place;
+use crate::shard::state::connection::Connection;
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::Place;
 
 impl<L> Shard<L> {
+    /// Gives a connection the seat that its room has for it. Its streams begin anew there.
     pub(super) fn take_seat(&mut self, at: MemberRef, room: RoomRef) {
         let connection = self
             .post
@@ -13,14 +15,44 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         connection.session.begin_epoch();
-        connection.place = Some(Place::Seated(room));
-        self.world.presence.sit(connection.session.player());
-        self.count_member(true);
+        connection.occupy(Place::Seated(room), &mut self.census);
     }
 
-    /// Notes that a member came or went, and lets the other shards know how loaded this one is.
-    pub(super) fn count_member(&mut self, came: bool) {
-        self.rooms.count_member(came);
-        self.world.publish_load(self.id, self.rooms.members());
+    /// Gives a connection a place, of which its room, or its outpost, knows.
+    pub(super) fn occupy(&mut self, at: MemberRef, place: Place) {
+        if let Some(connection) = self.post.connections.get_mut(at) {
+            connection.occupy(place, &mut self.census);
+        }
+    }
+
+    /// Takes a connection's place from it, and returns the place. Its room, or its outpost, is the caller's to tell.
+    pub(super) fn release(&mut self, at: MemberRef) -> Option<Place> {
+        self.post.connections.get_mut(at)?.release(&mut self.census)
+    }
+
+    /// Whether whoever rooms and outposts think is here thinks so too, and is counted: nobody else has a place.
+    pub(super) fn places_agree(&self) -> bool {
+        let place_of = |at| self.post.connections.get(at).and_then(Connection::place);
+        let mut members = 0;
+        let mut is_in = |at, place| {
+            members += 1;
+            place_of(at) == Some(place)
+        };
+        let at_home = self.rooms.iter().all(|(room_ref, room)| {
+            let [players, spectators] = room.audience();
+            players.iter().all(|member| is_in(member.link, Place::Seated(room_ref)))
+                && spectators
+                    .iter()
+                    .all(|member| is_in(member.link, Place::Watching(room_ref)))
+        });
+        let afar = self.outposts.by_room.iter().flatten().all(|(room, outpost)| {
+            let watchers = &outpost.watchers;
+            watchers
+                .iter()
+                .all(|watching| is_in(watching.member.link, Place::Posted(*room)))
+        });
+        let has_place = |(_, connection): &(MemberRef, &Connection<L>)| connection.place().is_some();
+        let placed = self.post.connections.iter().filter(has_place).count();
+        at_home && afar && members == placed && placed == self.census.members()
     }
 }

@@ -9,9 +9,9 @@ use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, ServerMessage};
 use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room};
 use crate::shard::Shard;
 use crate::shard::refusal::Failure;
-use crate::shard::state::connection::Place;
 use crate::shard::state::gallery_news::SMALL_GALLERY;
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::{Errand, ReturnErrand};
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;
@@ -49,7 +49,7 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         let room = self.rooms.get_mut(room_ref).ok_or_else(gone)?;
-        let session = &mut connection.session;
+        let session = &connection.session;
         let terms = self.access.terms(session.app());
         let claim = Claim {
             player: errand.player,
@@ -79,12 +79,8 @@ impl<L> Shard<L> {
             missed,
             is_truncated,
         } = back;
-        world.presence.depart(session.player());
-        world.presence.arrive(errand.player);
-        world.presence.sit(errand.player);
-        session.become_player(errand.player, allowance, epoch);
-        connection.place = Some(Place::Seated(room_ref));
-        self.count_member(true);
+        connection.become_player(errand.player, allowance, epoch, &self.census);
+        connection.occupy(Place::Seated(room_ref), &mut self.census);
         self.post.counters.reconnections.add(1);
         self.welcome_back(at, room_ref, &missed, is_truncated, now);
         self.note_gallery_seen(room_ref, at);

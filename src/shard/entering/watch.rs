@@ -5,9 +5,10 @@ use crate::room::{Member, MemberRef, Spot, Visitor};
 use crate::shard::Shard;
 use crate::shard::exchange::message::{Asker, OutpostMail};
 use crate::shard::refusal::{Failure, no_such_room};
-use crate::shard::state::connection::{Ask, Place, State};
+use crate::shard::state::connection::{Ask, State};
 use crate::shard::state::gallery_news::News;
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::WatchErrand;
 use crate::shard::world::now::Now;
 
@@ -108,8 +109,7 @@ impl<L> Shard<L> {
         };
         room.watch(visitor, now.mono_ms, now.wall)
             .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
-        connection.place = Some(Place::Watching(room_ref));
-        self.count_member(true);
+        connection.occupy(Place::Watching(room_ref), &mut self.census);
         let room = self.rooms.get(room_ref).expect("found a moment ago");
         let settings = &self.world.settings;
         let snapshot = room.spectator_snapshot(player);

@@ -6,6 +6,7 @@ use crate::session::{Arrival, Session};
 use crate::shard::Shard;
 use crate::shard::outbox::Outbox;
 use crate::shard::state::connection::Connection;
+use crate::shard::state::standing::Standing;
 use crate::shard::world::admission::ConnectionPermit;
 use crate::shard::world::now::Now;
 
@@ -20,8 +21,8 @@ impl<L> Shard<L> {
             nonce
         });
         let is_admitted = permit.is_some();
-        self.world.presence.arrive(player);
-        let connection = Connection::new(link, session, Outbox::default(), permit, now.mono_ms);
+        let standing = Standing::present(player, &self.census);
+        let connection = Connection::new(link, session, Outbox::default(), permit, standing, now.mono_ms);
         let at = self.post.connections.insert(connection);
         self.post.counters.connections.add(1);
         self.plan_check(at);

@@ -7,7 +7,8 @@ use crate::protocol::CloseCode;
 use crate::protocol::server_message::GoingAway;
 use crate::room::MemberRef;
 use crate::shard::Shard;
-use crate::shard::state::connection::Place;
+use crate::shard::state::connection::Connection;
+use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
@@ -37,7 +38,7 @@ impl<L> Shard<L> {
         self.drain.last_close_ms = Some(now.mono_ms.saturating_add(span_ms));
         let (mut moments, mut moments_afar) = (AHashMap::new(), AHashMap::new());
         for at in self.everybody() {
-            let place = self.post.connections.get(at).and_then(|connection| connection.place);
+            let place = self.post.connections.get(at).and_then(Connection::place);
             let drawn_ms = self.draw_dismissal_ms(now);
             let leaves_at_ms = match place {
                 Some(Place::Seated(room) | Place::Watching(room)) => *moments.entry(room).or_insert(drawn_ms),

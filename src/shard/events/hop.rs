@@ -24,6 +24,7 @@ impl<L> Shard<L> {
             account,
             next_stats_ms,
             state,
+            standing,
             permit,
             last_inbound_ms,
             uptake,
@@ -42,6 +43,7 @@ impl<L> Shard<L> {
             outbox,
             account,
             next_stats_ms,
+            standing,
             permit,
             last_inbound_ms,
             uptake,
@@ -81,6 +83,7 @@ impl<L> Shard<L> {
             outbox,
             account,
             next_stats_ms,
+            standing,
             permit,
             last_inbound_ms,
             uptake,
@@ -90,7 +93,7 @@ impl<L> Shard<L> {
             knows_of_drain,
             target: _,
         } = transfer;
-        let mut connection = Connection::new(link, session, outbox, permit, now.mono_ms);
+        let mut connection = Connection::new(link, session, outbox, permit, standing, now.mono_ms);
         connection.last_inbound_ms = last_inbound_ms;
         // A non-reader does not begin anew by moving.
         (connection.uptake, connection.free_rate) = (uptake, free_rate);

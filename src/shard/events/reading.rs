@@ -5,7 +5,8 @@
 use crate::clock::{ClockChange, Moments};
 use crate::room::MemberRef;
 use crate::shard::Shard;
-use crate::shard::state::connection::{Place, State, Unfinished};
+use crate::shard::state::connection::{Connection, State, Unfinished};
+use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 
 /// Whether a connection is read now.
@@ -32,7 +33,7 @@ impl<L> Shard<L> {
         if let State::Departing { .. } | State::Asking(_) = connection.state {
             return Reading::Elsewhere;
         }
-        let Some(Place::Seated(room) | Place::Watching(room)) = connection.place else {
+        let Some(Place::Seated(room) | Place::Watching(room)) = connection.place() else {
             return Reading::Now;
         };
         let was_paced = connection.paced_since_ms.is_some();
@@ -55,7 +56,7 @@ impl<L> Shard<L> {
 
     /// Whether somebody else in the room of a player has much waiting and reads.
     fn is_waited_for(&self, at: MemberRef) -> bool {
-        let Some(Place::Seated(room_ref)) = self.post.connections.get(at).and_then(|known| known.place) else {
+        let Some(Place::Seated(room_ref)) = self.post.connections.get(at).and_then(Connection::place) else {
             return false;
         };
         let limits = &self.world.settings.outbox;

@@ -8,8 +8,9 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, ServerMessage};
 use crate::room::{Member, MemberRef, Watcher};
 use crate::shard::Shard;
-use crate::shard::state::connection::Place;
+use crate::shard::state::connection::Connection;
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::Place;
 use crate::shard::state::sweep::Sweep;
 use crate::shard::world::now::Now;
 
@@ -28,6 +29,7 @@ impl<L> Shard<L> {
                 place: Some(0),
             };
             self.report_signs_of_life();
+            debug_assert!(self.places_agree(), "a room and a connection disagree");
         }
         let Some(from) = self.sweep.place else { return };
         let end = self.rooms.places();
@@ -94,10 +96,7 @@ impl<L> Shard<L> {
             if let Some(room) = self.rooms.get_mut(room_ref) {
                 room.stop_watching(Watcher::Here(at), now.mono_ms);
             }
-            self.count_member(false);
-            if let Some(connection) = self.post.connections.get_mut(at) {
-                connection.place = None;
-            }
+            self.release(at);
             let gone = ServerMessage::SpectatorLeft {
                 room_id: Some(room_id),
                 room_code: None,
@@ -112,7 +111,7 @@ impl<L> Shard<L> {
             .close_room(room_id, &mut self.post.couriers, &counters, now.mono_ms);
         for at in players {
             debug_assert_eq!(
-                self.post.connections.get(at).and_then(|known| known.place),
+                self.post.connections.get(at).and_then(Connection::place),
                 Some(Place::Seated(room_ref))
             );
             let farewell = (

@@ -27,9 +27,10 @@ use crate::room::Room;
 use crate::session::Session;
 use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
-use crate::shard::state::connection::{Ask, Connection, Place, State};
+use crate::shard::state::connection::{Ask, Connection, State};
 use crate::shard::state::free_rate::FreeRate;
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::{Errand, Transfer};
 use crate::shard::state::uptake::Uptake;
 use crate::shard::{Now, Shard};
@@ -113,6 +114,7 @@ impl<L> Shard<L> {
         for at in self.take_ended(usize::MAX) {
             self.remove(at, now);
         }
+        debug_assert!(self.places_agree(), "a room and a connection disagree");
         let change = ClockChange::freeze(now.mono_ms);
         let mut ids: AHashMap<RoomRef, RoomId> = AHashMap::new();
         let mut frozen = FrozenShard {
@@ -131,9 +133,8 @@ impl<L> Shard<L> {
                 outbox,
                 account,
                 next_stats_ms,
-                place,
+                standing,
                 state,
-                is_present: _,
                 operation,
                 knows_of_drain: _,
                 leaves_at_ms: _,
@@ -160,7 +161,7 @@ impl<L> Shard<L> {
                 outbox,
                 account,
                 next_stats_ms,
-                place: place.and_then(frozen_place),
+                place: standing.place().and_then(frozen_place),
                 state: match state {
                     State::Open => FrozenState::Open,
                     State::Departing { target: _, errand } => FrozenState::Departing(errand),
@@ -212,6 +213,7 @@ impl<R> FrozenShard<R> {
             outbox,
             account,
             next_stats_ms,
+            standing: _,
             permit,
             last_inbound_ms,
             uptake,

@@ -8,8 +8,9 @@ use crate::protocol::{PlayerId, RoomId};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::frozen::deal::Portion;
 use crate::shard::frozen::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState};
-use crate::shard::state::connection::{Connection, Place, Probe, State};
+use crate::shard::state::connection::{Connection, Probe, State};
 use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::{Place, Standing};
 use crate::shard::state::transfer::Errand;
 use crate::shard::{Now, Shard};
 
@@ -50,7 +51,10 @@ impl<L> Shard<L> {
         let mut places = AHashMap::with_capacity(connections.len());
         let mut thawed = Vec::with_capacity(connections.len());
         for mut connection in connections {
-            let place = connection.place.take().and_then(|place| match place {
+            // One that is closing left its place when that began.
+            let is_closing = matches!(connection.state, FrozenState::Closing { .. });
+            let place = connection.place.take().filter(|_| !is_closing);
+            let place = place.and_then(|place| match place {
                 FrozenPlace::Seated(id) => rooms.get(&id).copied().map(Place::Seated),
                 FrozenPlace::Watching(id) => rooms.get(&id).copied().map(Place::Watching),
             });
@@ -64,7 +68,6 @@ impl<L> Shard<L> {
             }
         }
         let vacant: Vec<_> = rooms.values().flat_map(|room| self.relink(*room, &places)).collect();
-        self.world.publish_load(self.id, self.rooms.members());
         self.event(now, |shard| shard.go_on_thawed(vacant, thawed, now))
     }
 
@@ -147,21 +150,22 @@ impl<L> Shard<L> {
             }
         };
         let permit = is_admitted.then(|| self.world.ledger.restore_connection(session.address()));
-        let is_present = !matches!(state, State::Closing { .. });
-        if is_present {
-            self.world.presence.arrive(session.player());
+        let standing = match state {
+            // Its room was told of its end before it was frozen.
+            State::Closing { .. } => Standing::gone(),
+            State::Open | State::Departing { .. } | State::Asking(_) => {
+                Standing::present(session.player(), &self.census)
+            }
+        };
+        let mut connection = Connection::new(link, session, outbox, permit, standing, last_inbound_ms);
+        if let Some(place) = place {
+            connection.occupy(place, &mut self.census);
         }
-        if matches!(place, Some(Place::Seated(_))) {
-            self.world.presence.sit(session.player());
-        }
-        let mut connection = Connection::new(link, session, outbox, permit, last_inbound_ms);
         connection.account = account;
         connection.next_stats_ms = next_stats_ms;
-        connection.place = place;
         connection.last_activity_ms = last_activity_ms;
         connection.probe = probe_sent_at_ms.map(|sent_at_ms| Probe { sent_at_ms });
         connection.state = state;
-        connection.is_present = is_present;
         connection.operation = operation;
         (connection.uptake, connection.free_rate) = (uptake, free_rate);
         self.post.counters.connections.add(1);
@@ -185,10 +189,6 @@ impl<L> Shard<L> {
                 nowhere
             })
         });
-        let members: usize = seats.audience().iter().map(|members| members.len()).sum();
-        for _ in 0..members {
-            self.rooms.count_member(true);
-        }
         vacant
     }
 }

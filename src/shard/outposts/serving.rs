@@ -11,7 +11,8 @@ use crate::shard::exchange::message::{Body, Letter, OutpostMail};
 use crate::shard::exchange::outposts::{Outpost, Watching};
 use crate::shard::outbox::{FrameMark, Lane};
 use crate::shard::post::Post;
-use crate::shard::state::connection::Place;
+use crate::shard::state::connection::Connection;
+use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
 use crate::shard::world::slots::Slot;
@@ -34,7 +35,7 @@ impl<L> Shard<L> {
     fn refuse_leaving(&mut self, at: MemberRef, now: Now) {
         debug_assert!(
             !matches!(
-                self.post.connections.get(at).and_then(|known| known.place),
+                self.post.connections.get(at).and_then(Connection::place),
                 Some(Place::Posted(_))
             ),
             "home forgets nobody in silence"
@@ -94,7 +95,6 @@ impl<L> Shard<L> {
             Some(OutpostMail::Left { at, player, frame }) => {
                 self.outposts_member_gone(room, at);
                 if let Some(connection) = self.answered(at, player) {
-                    connection.place = None;
                     connection.operation = None;
                     self.deliver_answer(at, &frame, now);
                 }
@@ -134,14 +134,13 @@ impl<L> Shard<L> {
         let Some(connection) = self.answered(at, player) else {
             return self.send_gone(room, player); // it did not wait
         };
-        connection.place = Some(Place::Posted(room));
         connection.operation = None;
         let dialect = connection.session.dialect();
         let member = crate::room::Member { link: at, dialect };
         if let Some(outpost) = self.outposts.by_room.of_mut(&room).get_mut(&room) {
             outpost.watchers.push(Watching { member, player });
         }
-        self.count_member(true);
+        self.occupy(at, Place::Posted(room));
         self.deliver_answer(at, frame, now);
     }
 
@@ -153,9 +152,6 @@ impl<L> Shard<L> {
     /// Ends the watching of a connection that stays, and tells it why.
     fn send_away(&mut self, room: RoomId, at: MemberRef, reason: SpectatorReason, now: Now) {
         self.outposts_member_gone(room, at);
-        if let Some(connection) = self.post.connections.get_mut(at) {
-            connection.place = None;
-        }
         let left = ServerMessage::SpectatorLeft {
             room_id: Some(room),
             room_code: None,
@@ -175,7 +171,7 @@ impl<L> Shard<L> {
             .get_mut(&room)
             .and_then(|outpost| outpost.remove(at));
         if removed.is_some() {
-            self.count_member(false);
+            self.release(at);
         }
     }
 

@@ -47,7 +47,7 @@ impl<L> Shard<L> {
             return Err(("join_only needs a room_code".into(), ErrorCode::InvalidInput));
         }
         check_password(request.password.as_ref())?;
-        if connection.place.is_some() {
+        if connection.place().is_some() {
             return Err((
                 "leave the room that you are in before joining another".into(),
                 ErrorCode::AlreadyInRoom,

@@ -2,7 +2,7 @@
 
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
-use crate::room::{MemberRef, ModerationRefusal, Removed, Room, Watcher};
+use crate::room::{MemberRef, ModerationRefusal, Removed, Room};
 use crate::shard::Shard;
 use crate::shard::requests::checks::check_password;
 use crate::shard::state::rooms::RoomRef;
@@ -56,11 +56,6 @@ impl<L> Shard<L> {
             }
             Ok(Removed::Watching(watcher)) => {
                 self.end_watching(room_ref, watcher, SpectatorReason::Removed, None, now);
-                if let Watcher::Here(link) = watcher
-                    && let Some(connection) = self.post.connections.get_mut(link)
-                {
-                    connection.place = None;
-                }
             }
             Ok(Removed::Absent) => {}
         }

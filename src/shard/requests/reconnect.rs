@@ -23,7 +23,7 @@ impl<L> Shard<L> {
             Some((reason, ErrorCode::ReconnectionFailed))
         } else if self.world.presence.is_live(request.player_id) {
             Some(("that player is connected", ErrorCode::PlayerAlreadyConnected))
-        } else if connection.place.is_some() {
+        } else if connection.place().is_some() {
             Some((
                 "leave the room that you are in before you take an old seat",
                 ErrorCode::ReconnectionFailed,

@@ -9,7 +9,8 @@ use crate::shard::Shard;
 use crate::shard::exchange::message::{Application, Asker, Body, Letter};
 use crate::shard::refusal::{Failure, draining};
 use crate::shard::requests::checks::check_password;
-use crate::shard::state::connection::{Ask, Place, State};
+use crate::shard::state::connection::{Ask, Connection, State};
+use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::{Errand, WatchErrand};
 use crate::shard::world::now::Now;
 
@@ -70,7 +71,7 @@ impl<L> Shard<L> {
             return Err(draining("connect again to watch"));
         }
         settings.charge_entry(&mut connection.session.allowance, false, now)?;
-        match connection.place {
+        match connection.place() {
             Some(Place::Seated(_)) => {
                 return Err((
                     "leave your seat before you watch a room".into(),
@@ -96,13 +97,10 @@ impl<L> Shard<L> {
 
     /// Serves `LeaveSpectator`.
     pub(in crate::shard) fn leave_spectator(&mut self, at: MemberRef, now: Now) {
-        match self.post.connections.get(at).and_then(|connection| connection.place) {
+        match self.post.connections.get(at).and_then(Connection::place) {
             Some(Place::Watching(room_ref)) => {
                 let watcher = Watcher::Here(at);
                 self.end_watching(room_ref, watcher, SpectatorReason::VoluntaryLeave, None, now);
-                if let Some(connection) = self.post.connections.get_mut(at) {
-                    connection.place = None;
-                }
             }
             Some(Place::Posted(room)) => self.ask_to_leave(at, room),
             Some(Place::Seated(_)) | None => {

@@ -1,13 +1,14 @@
 //! A connection as its shard holds it.
 
+use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
-use crate::protocol::{OperationId, RoomId};
+use crate::protocol::{OperationId, PlayerId};
 use crate::room::MemberRef;
 use crate::session::Session;
 use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
 use crate::shard::state::free_rate::FreeRate;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::standing::{Census, Place, Standing};
 use crate::shard::state::table::{Table, TableKey};
 use crate::shard::state::transfer::{Errand, WatchErrand};
 use crate::shard::state::uptake::Uptake;
@@ -24,15 +25,12 @@ pub struct Connection<L> {
     /// How the peer takes what it is sent.
     pub(in crate::shard) uptake: Uptake,
     pub(in crate::shard) state: State,
-    /// The room that the connection is in.
-    pub(in crate::shard) place: Option<Place>,
+    /// The room that the connection is in. Changed only together with what is counted by it.
+    pub(in crate::shard) standing: Standing,
     /// Whether a frame could not be taken and the connection is closed before the turn ends.
     pub(in crate::shard) is_doomed: bool,
     /// Whether the connection is in the list of those to flush.
     pub(in crate::shard) is_dirty: bool,
-    /// Whether its player counts as connected by it: until its room is told that it ends. Another connection may have the
-    /// player's id from then on.
-    pub(in crate::shard) is_present: bool,
     /// Whether the client was told that the process is about to stop.
     pub(in crate::shard) knows_of_drain: bool,
     /// What a connection on version 3 was sent and what it missed.
@@ -63,17 +61,6 @@ pub struct Connection<L> {
     pub(in crate::shard) unfinished: Option<Unfinished>,
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(in crate::shard) permit: Option<ConnectionPermit>,
-}
-
-/// In which room a connection is, and as what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::shard) enum Place {
-    /// It has a seat.
-    Seated(RoomRef),
-    /// It watches.
-    Watching(RoomRef),
-    /// It watches at the outpost that a room has here.
-    Posted(RoomId),
 }
 
 /// A WebSocket ping that the server sent. Any sign of life answers it.
@@ -133,6 +120,7 @@ impl<L> Connection<L> {
         session: Session,
         outbox: Outbox,
         permit: Option<ConnectionPermit>,
+        standing: Standing,
         now_ms: u64,
     ) -> Self {
         Self {
@@ -141,9 +129,8 @@ impl<L> Connection<L> {
             outbox,
             account: DeliveryAccount::default(),
             next_stats_ms: None,
-            place: None,
+            standing,
             state: State::Open,
-            is_present: true,
             operation: None,
             knows_of_drain: false,
             leaves_at_ms: None,
@@ -159,6 +146,38 @@ impl<L> Connection<L> {
             next_check_ms: u64::MAX,
             permit,
         }
+    }
+
+    /// The room that it is in, and as what.
+    pub(in crate::shard) const fn place(&self) -> Option<Place> {
+        self.standing.place()
+    }
+
+    /// Notes that it has a place, of which its room knows.
+    pub(in crate::shard) fn occupy(&mut self, place: Place, census: &mut Census) {
+        self.standing.occupy(place, self.session.player(), census);
+    }
+
+    /// Notes that it has no place any more. Returns the one that it had.
+    pub(in crate::shard) fn release(&mut self, census: &mut Census) -> Option<Place> {
+        self.standing.release(self.session.player(), census)
+    }
+
+    /// Notes that it is one who was away and came back; see [`Session::become_player`].
+    pub(in crate::shard) fn become_player(
+        &mut self,
+        player: PlayerId,
+        allowance: Allowance,
+        epoch: u32,
+        census: &Census,
+    ) {
+        self.standing.change_player(self.session.player(), player, census);
+        self.session.become_player(player, allowance, epoch);
+    }
+
+    /// Notes that its room was told of its end: its player may come back by another connection.
+    pub(in crate::shard) fn go(&mut self, census: &mut Census) {
+        self.standing.go(self.session.player(), census);
     }
 
     pub(in crate::shard) const fn is_closing(&self) -> bool {
@@ -183,12 +202,11 @@ impl<L> Moments for Connection<L> {
             outbox,
             account: _,
             next_stats_ms,
-            place: _,
+            standing: _,
             state,
             operation: _,
             knows_of_drain: _,
             leaves_at_ms: _, // the operator's moment, not the peer's
-            is_present: _,
             is_doomed: _,
             is_dirty: _,
             uptake,

@@ -10,6 +10,7 @@ pub(super) mod free_rate;
 pub(super) mod gallery_news;
 pub(super) mod rooms;
 pub(super) mod share;
+pub(super) mod standing;
 pub(super) mod sweep;
 pub(super) mod table;
 pub(super) mod transfer;

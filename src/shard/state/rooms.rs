@@ -56,7 +56,6 @@ pub(in crate::shard) struct Rooms {
     /// The rooms of each slot. No map of names would do: the slots are one already, under a key that no client knows, and
     /// this one never grows as a whole, which at 14,336 rooms took a turn of 2 ms.
     by_slot: Box<[Vec<(NameHash, RoomRef)>]>,
-    members: usize,
 }
 
 impl Default for Rooms {
@@ -64,26 +63,11 @@ impl Default for Rooms {
         Self {
             homes: Table::default(),
             by_slot: (0..SLOT_COUNT).map(|_| Vec::new()).collect(),
-            members: 0,
         }
     }
 }
 
 impl Rooms {
-    /// Members of all rooms together.
-    pub(in crate::shard) const fn members(&self) -> usize {
-        self.members
-    }
-
-    /// Notes that a member came or went.
-    pub(in crate::shard) const fn count_member(&mut self, came: bool) {
-        if came {
-            self.members += 1;
-        } else {
-            self.members -= 1;
-        }
-    }
-
     /// How many rooms there are.
     pub(in crate::shard) fn len(&self) -> usize {
         self.homes.len()
@@ -191,6 +175,11 @@ impl Rooms {
         if let Some(place) = named.iter().position(|(_, other)| *other == at) {
             named.swap_remove(place);
         }
+    }
+
+    /// Every room with its place.
+    pub(in crate::shard) fn iter(&self) -> impl Iterator<Item = (RoomRef, &Room)> {
+        self.homes.iter().map(|(at, home)| (at, &home.room))
     }
 
     /// Every room, to rewrite its moments.

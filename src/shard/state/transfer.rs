@@ -5,6 +5,7 @@ use crate::session::Session;
 use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
 use crate::shard::state::free_rate::FreeRate;
+use crate::shard::state::standing::Standing;
 use crate::shard::state::uptake::Uptake;
 use crate::shard::world::World;
 use crate::shard::world::admission::ConnectionPermit;
@@ -21,6 +22,8 @@ pub struct Transfer<L> {
     pub(in crate::shard) outbox: Outbox,
     pub(in crate::shard) account: DeliveryAccount,
     pub(in crate::shard) next_stats_ms: Option<u64>,
+    /// Its player stays connected by it, and has no place.
+    pub(in crate::shard) standing: Standing,
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(in crate::shard) permit: Option<ConnectionPermit>,
     pub(in crate::shard) last_inbound_ms: u64,
