@@ -175,3 +175,19 @@ fn a_join_that_cannot_move_is_answered_as_soon_and_leaves_nothing_behind() {
     assert_eq!(rig.shards[0].connections(), 0);
     assert_eq!(rig.world.ledger.admitted().connections, 0);
 }
+
+#[test]
+fn who_is_gone_joins_nothing_with_what_it_said_before() {
+    let mut rig = Rig::new();
+    let (here, there) = (rig.code(0), rig.code(1));
+    let at = rig.connect(0);
+    rig.shards[0].end(at, NOW);
+    // Its socket is gone, and holds what it said before all the same. It is let go of some turns later.
+    rig.send(0, at, &join("Mira", &here));
+    assert_eq!((rig.shards[0].rooms(), rig.world.load(ShardId(0))), (0, 0));
+    let at = rig.connect(0);
+    rig.send(0, at, &join("Mira", &there));
+    assert!(rig.shards[0].is_departing(at));
+    rig.shards[0].end(at, NOW);
+    assert!(rig.shards[0].extract(at).is_none(), "nor does it move");
+}

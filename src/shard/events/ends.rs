@@ -18,10 +18,19 @@ impl<L> Shard<L> {
     }
 
     /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove). What
-    /// they are told counts against the room's share.
+    /// they are told counts against the room's share. What it said before and was not yet served is ignored: another
+    /// connection may have its player's id from now on.
     pub fn on_gone(&mut self, at: MemberRef, now: Now) {
         let (room, queued_before) = (self.room_of(at), self.post.outgoing.queued_bytes());
-        self.event(now, |shard| shard.vacate(at, shard.keeps_seat(None), now));
+        self.event(now, |shard| {
+            shard.vacate(at, shard.keeps_seat(None), now);
+            if let Some(connection) = shard.post.connections.get_mut(at) {
+                connection.state = State::Closing {
+                    gives_up_at_ms: now.mono_ms,
+                    peer_has_closed: true,
+                };
+            }
+        });
         self.ended.push(at);
         if let Some(room) = room {
             let queued = (self.post.outgoing.queued_bytes() - queued_before) as usize;
