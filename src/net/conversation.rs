@@ -50,14 +50,17 @@ pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limi
     })
 }
 
-/// Serves what was kept while a connection moved, waited for another shard, or its room had to wait.
+/// Serves what was kept while a connection moved, waited for another shard, or its room had to wait, or while it was frozen.
 pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimits, now: Now) -> Flow {
-    let Some((link, awaits_shard)) = shard.link_and_wait(at) else {
-        return Flow::Continue;
-    };
-    if awaits_shard {
+    if shard.awaits_shard(at) {
         return Flow::Suspend;
     }
+    if shard.is_unfinished(at) {
+        return Flow::Continue; // all that came was looked at before, and is no new sign of life
+    }
+    let Some(link) = shard.link_mut(at) else {
+        return Flow::Continue;
+    };
     let inbound = std::mem::take(link.inbound());
     serve_from(shard, at, inbound, now, |inbound, serve| inbound.resume(limits, serve))
 }

@@ -6,7 +6,8 @@ use super::Shard;
 use crate::protocol::{CloseCode, ErrorCode, ProtocolVersion};
 use crate::room::MemberRef;
 use crate::session::Stage;
-use crate::shard::state::connection::{State, Unfinished};
+use crate::shard::state::connection::State;
+use crate::shard::state::traveller::Unfinished;
 use crate::shard::world::now::Now;
 
 /// What is overdue.

@@ -4,7 +4,6 @@ use crate::protocol::PlayerId;
 use crate::room::MemberRef;
 use crate::session::{Arrival, Session};
 use crate::shard::Shard;
-use crate::shard::outbox::Outbox;
 use crate::shard::state::connection::Connection;
 use crate::shard::state::standing::Standing;
 use crate::shard::world::admission::ConnectionPermit;
@@ -22,7 +21,7 @@ impl<L> Shard<L> {
         });
         let is_admitted = permit.is_some();
         let standing = Standing::present(player, &self.census);
-        let connection = Connection::new(link, session, Outbox::default(), permit, standing, now.mono_ms);
+        let connection = Connection::new(link, session, permit, standing, now.mono_ms);
         let at = self.post.connections.insert(connection);
         self.post.counters.connections.add(1);
         self.plan_check(at);

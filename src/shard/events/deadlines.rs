@@ -9,7 +9,7 @@ use crate::protocol::Opcode;
 use crate::room::MemberRef;
 use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
-use crate::shard::state::connection::Probe;
+use crate::shard::state::traveller::Probe;
 use crate::shard::timers::Due;
 use crate::shard::world::now::Now;
 

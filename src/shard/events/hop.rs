@@ -6,7 +6,7 @@
 use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
 use crate::shard::Shard;
-use crate::shard::state::connection::{Connection, State};
+use crate::shard::state::connection::{Connection, Parts, State};
 use crate::shard::state::transfer::{Errand, Transfer};
 use crate::shard::world::now::Now;
 
@@ -16,40 +16,24 @@ impl<L> Shard<L> {
         if !self.is_departing(at) {
             return None;
         }
-        let connection = self.post.connections.remove(at)?;
-        let Connection {
+        let Parts {
             link,
-            session,
-            outbox,
-            account,
-            next_stats_ms,
-            state,
-            standing,
+            traveller,
             permit,
-            last_inbound_ms,
-            uptake,
-            free_rate,
-            operation,
+            standing,
+            state,
             knows_of_drain,
-            ..
-        } = connection;
+        } = self.post.connections.remove(at)?.into_parts();
         let State::Departing { target, errand } = state else {
             unreachable!("checked above")
         };
         self.post.counters.hops_sent.add(1);
         Some(Transfer {
             link,
-            session,
-            outbox,
-            account,
-            next_stats_ms,
+            traveller,
             standing,
             permit,
-            last_inbound_ms,
-            uptake,
-            free_rate,
             errand,
-            operation,
             knows_of_drain,
             target,
         })
@@ -79,27 +63,15 @@ impl<L> Shard<L> {
     fn settle_in(&mut self, transfer: Transfer<L>, now: Now) -> (MemberRef, Box<Errand>) {
         let Transfer {
             link,
-            session,
-            outbox,
-            account,
-            next_stats_ms,
+            traveller,
             standing,
             permit,
-            last_inbound_ms,
-            uptake,
-            free_rate,
             errand,
-            operation,
             knows_of_drain,
             target: _,
         } = transfer;
-        let mut connection = Connection::new(link, session, outbox, permit, standing, now.mono_ms);
-        connection.last_inbound_ms = last_inbound_ms;
-        // A non-reader does not begin anew by moving.
-        (connection.uptake, connection.free_rate) = (uptake, free_rate);
-        connection.account = account;
-        connection.next_stats_ms = next_stats_ms;
-        (connection.operation, connection.knows_of_drain) = (operation, knows_of_drain);
+        let mut connection = Connection::arriving(link, traveller, permit, standing);
+        connection.knows_of_drain = knows_of_drain;
         let at = self.post.connections.insert(connection);
         self.plan_check(at);
         self.tell_of_drain(at, now);

@@ -5,8 +5,9 @@
 use crate::clock::{ClockChange, Moments};
 use crate::room::MemberRef;
 use crate::shard::Shard;
-use crate::shard::state::connection::{Connection, State, Unfinished};
+use crate::shard::state::connection::{Connection, State};
 use crate::shard::state::standing::Place;
+use crate::shard::state::traveller::Unfinished;
 use crate::shard::world::now::Now;
 
 /// Whether a connection is read now.
@@ -91,6 +92,13 @@ impl<L> Shard<L> {
         }
     }
 
+    /// Whether a message of which a part has arrived was noted.
+    #[must_use]
+    pub fn is_unfinished(&self, at: MemberRef) -> bool {
+        let connection = self.post.connections.get(at);
+        connection.is_some_and(|connection| connection.unfinished.is_some())
+    }
+
     /// Notes how much of a message has arrived that is not yet complete, if one is not: how long it will be. Its bytes are a
     /// sign of life while it has time.
     pub fn note_unfinished(&mut self, at: MemberRef, bytes: Option<usize>, now: Now) {
@@ -102,7 +110,10 @@ impl<L> Shard<L> {
             return;
         };
         let since_ms = connection.unfinished.map_or(now.mono_ms, |known| known.since_ms);
-        let unfinished = Unfinished { since_ms, bytes };
+        let unfinished = Unfinished {
+            since_ms,
+            bytes: bytes as u64,
+        };
         connection.unfinished = Some(unfinished);
         if now.mono_ms < unfinished.deadline_ms() {
             connection.last_inbound_ms = now.mono_ms;

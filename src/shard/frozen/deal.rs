@@ -91,7 +91,7 @@ pub fn deal<R>(frozen: Vec<FrozenShard<R>>, world: &World) -> Result<Vec<Portion
     }
     let mut free = Vec::new();
     for connection in connections {
-        if !connection.outbox.is_coherent() {
+        if !connection.traveller.outbox.is_coherent() {
             return Err(Incoherent::Outbox);
         }
         let home = match (connection.place.map(FrozenPlace::room), &connection.state) {

@@ -22,17 +22,13 @@ pub use sealed::{SealedArchive, UnsealError};
 use ahash::AHashMap;
 
 use crate::clock::{ClockChange, Moments};
-use crate::protocol::{AppId, OperationId, RoomId};
+use crate::protocol::{AppId, RoomId};
 use crate::room::Room;
-use crate::session::Session;
-use crate::shard::outbox::Outbox;
-use crate::shard::outbox::account::DeliveryAccount;
-use crate::shard::state::connection::{Ask, Connection, State};
-use crate::shard::state::free_rate::FreeRate;
+use crate::shard::state::connection::{Ask, Connection, Parts, State};
 use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::{Errand, Transfer};
-use crate::shard::state::uptake::Uptake;
+use crate::shard::state::traveller::Traveller;
 use crate::shard::{Now, Shard};
 
 /// The rooms and connections of one shard. `R` is what became of a connection's link.
@@ -55,18 +51,9 @@ struct FrozenRoom {
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct FrozenConnection<R> {
     link: R,
-    session: Session,
-    outbox: Outbox,
-    account: DeliveryAccount,
-    next_stats_ms: Option<u64>,
+    traveller: Traveller,
     place: Option<FrozenPlace>,
     state: FrozenState,
-    operation: Option<OperationId>,
-    uptake: Uptake,
-    free_rate: FreeRate,
-    last_inbound_ms: u64,
-    last_activity_ms: u64,
-    probe_sent_at_ms: Option<u64>,
     /// Whether it has a place in the process-wide count.
     is_admitted: bool,
 }
@@ -122,72 +109,16 @@ impl<L> Shard<L> {
             connections: Vec::with_capacity(self.post.connections.len()),
             next_sweep_ms: self.sweep.next_ms(),
         };
-        for (at, room, counted_for) in self.rooms.into_rooms() {
+        for (at, mut room, counted_for) in self.rooms.into_rooms() {
+            room.change_clock(change);
             ids.insert(at, room.id());
             frozen.rooms.push(FrozenRoom { room, counted_for });
         }
         for (_, connection) in self.post.connections.into_values() {
-            let Connection {
-                link,
-                session,
-                outbox,
-                account,
-                next_stats_ms,
-                standing,
-                state,
-                operation,
-                knows_of_drain: _,
-                leaves_at_ms: _,
-                is_doomed: _,
-                is_dirty: _,
-                uptake,
-                free_rate,
-                paced_since_ms: _, // reading goes on, and the time that it was paced with it
-                unfinished: _,
-                last_inbound_ms,
-                last_activity_ms,
-                probe,
-                next_check_ms: _,
-                permit,
-            } = connection;
-            let frozen_place = |place| match place {
-                Place::Seated(at) => ids.get(&at).copied().map(FrozenPlace::Seated),
-                Place::Watching(at) => ids.get(&at).copied().map(FrozenPlace::Watching),
-                Place::Posted(id) => Some(FrozenPlace::Watching(id)),
-            };
-            frozen.connections.push(FrozenConnection {
-                link: freeze_link(link),
-                session,
-                outbox,
-                account,
-                next_stats_ms,
-                place: standing.place().and_then(frozen_place),
-                state: match state {
-                    State::Open => FrozenState::Open,
-                    State::Departing { target: _, errand } => FrozenState::Departing(errand),
-                    State::Asking(ask) => match *ask {
-                        Ask::Watch(errand) => FrozenState::Departing(Box::new(Errand::Watch(errand))),
-                        Ask::Leave => FrozenState::LeavingGallery,
-                        Ask::NewCode => unreachable!("all searches were finished above"),
-                    },
-                    State::Closing {
-                        gives_up_at_ms,
-                        peer_has_closed,
-                    } => FrozenState::Closing {
-                        gives_up_at_ms,
-                        peer_has_closed,
-                    },
-                },
-                operation,
-                uptake,
-                free_rate,
-                last_inbound_ms,
-                last_activity_ms,
-                probe_sent_at_ms: probe.map(|probe| probe.sent_at_ms),
-                is_admitted: permit.is_some(),
-            });
+            let connection = FrozenConnection::of(connection, &ids, change, &mut freeze_link);
+            frozen.connections.push(connection);
         }
-        frozen.change_clock(change);
+        change.apply(&mut frozen.next_sweep_ms);
         frozen
     }
 }
@@ -209,91 +140,63 @@ impl<R> FrozenShard<R> {
     pub fn add_transfer<L>(&mut self, transfer: Transfer<L>, now: Now, freeze_link: impl FnOnce(L) -> R) {
         let Transfer {
             link,
-            session,
-            outbox,
-            account,
-            next_stats_ms,
-            standing: _,
+            traveller,
+            standing,
             permit,
-            last_inbound_ms,
-            uptake,
-            free_rate,
             errand,
-            operation,
             knows_of_drain: _,
-            target: _,
+            target,
         } = transfer;
-        let mut connection = FrozenConnection {
-            link: freeze_link(link),
-            session,
-            outbox,
-            account,
-            next_stats_ms,
-            place: None,
-            state: FrozenState::Departing(errand),
-            operation,
-            uptake,
-            free_rate,
-            last_inbound_ms,
-            last_activity_ms: last_inbound_ms,
-            probe_sent_at_ms: None,
-            is_admitted: permit.is_some(),
-        };
-        connection.change_clock(ClockChange::freeze(now.mono_ms));
+        let mut connection = Connection::arriving(link, traveller, permit, standing);
+        connection.state = State::Departing { target, errand };
+        let change = ClockChange::freeze(now.mono_ms);
+        let connection = FrozenConnection::of(connection, &AHashMap::new(), change, freeze_link);
         self.connections.push(connection);
     }
 }
 
-impl<R> Moments for FrozenShard<R> {
-    fn change_clock(&mut self, change: ClockChange) {
-        let Self {
-            rooms,
-            connections,
-            next_sweep_ms,
-        } = self;
-        for FrozenRoom { room, counted_for: _ } in rooms {
-            room.change_clock(change);
-        }
-        for connection in connections {
-            connection.change_clock(change);
-        }
-        change.apply(next_sweep_ms);
-    }
-}
-
-impl<R> Moments for FrozenConnection<R> {
-    fn change_clock(&mut self, change: ClockChange) {
-        let Self {
-            link: _,
-            session,
-            outbox,
-            account: _,
-            next_stats_ms,
-            place: _,
+impl<R> FrozenConnection<R> {
+    fn of<L>(
+        mut connection: Connection<L>,
+        ids: &AHashMap<RoomRef, RoomId>,
+        change: ClockChange,
+        freeze_link: impl FnOnce(L) -> R,
+    ) -> Self {
+        connection.change_clock(change);
+        let Parts {
+            link,
+            traveller,
+            permit,
+            standing,
             state,
-            operation: _,
-            uptake,
-            free_rate,
-            last_inbound_ms,
-            last_activity_ms,
-            probe_sent_at_ms,
-            is_admitted: _,
-        } = self;
-        session.change_clock(change);
-        outbox.change_clock(change);
-        uptake.change_clock(change);
-        free_rate.change_clock(change);
-        match state {
-            FrozenState::Open | FrozenState::Departing(_) | FrozenState::LeavingGallery => {}
-            FrozenState::Closing {
-                gives_up_at_ms,
-                peer_has_closed: _,
-            } => change.apply(gives_up_at_ms),
+            knows_of_drain: _, // the next process does not stop
+        } = connection.into_parts();
+        let frozen_place = |place| match place {
+            Place::Seated(at) => ids.get(&at).copied().map(FrozenPlace::Seated),
+            Place::Watching(at) => ids.get(&at).copied().map(FrozenPlace::Watching),
+            Place::Posted(id) => Some(FrozenPlace::Watching(id)),
+        };
+        Self {
+            link: freeze_link(link),
+            traveller,
+            place: standing.place().and_then(frozen_place),
+            state: match state {
+                State::Open => FrozenState::Open,
+                State::Departing { target: _, errand } => FrozenState::Departing(errand),
+                State::Asking(ask) => match *ask {
+                    Ask::Watch(errand) => FrozenState::Departing(Box::new(Errand::Watch(errand))),
+                    Ask::Leave => FrozenState::LeavingGallery,
+                    Ask::NewCode => unreachable!("all searches were finished before"),
+                },
+                State::Closing {
+                    gives_up_at_ms,
+                    peer_has_closed,
+                } => FrozenState::Closing {
+                    gives_up_at_ms,
+                    peer_has_closed,
+                },
+            },
+            is_admitted: permit.is_some(),
         }
-        for moment_ms in [next_stats_ms, probe_sent_at_ms].into_iter().flatten() {
-            change.apply(moment_ms);
-        }
-        change.apply(last_inbound_ms);
-        change.apply(last_activity_ms);
     }
 }

@@ -8,7 +8,7 @@ use crate::protocol::{PlayerId, RoomId};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::frozen::deal::Portion;
 use crate::shard::frozen::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState};
-use crate::shard::state::connection::{Connection, Probe, State};
+use crate::shard::state::connection::{Connection, State};
 use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::standing::{Place, Standing};
 use crate::shard::state::transfer::Errand;
@@ -38,16 +38,17 @@ impl<L> Shard<L> {
         now: Now,
         mut link_of: impl FnMut(R) -> Option<L>,
     ) -> Vec<MemberRef> {
-        let Portion { shard, mut frozen } = portion;
+        let Portion { shard, frozen } = portion;
         assert_eq!(shard, self.id, "a portion is dealt to one shard");
-        frozen.change_clock(ClockChange::thaw(now.mono_ms));
+        let change = ClockChange::thaw(now.mono_ms);
         let FrozenShard {
             rooms,
             connections,
-            next_sweep_ms,
+            mut next_sweep_ms,
         } = frozen;
+        change.apply(&mut next_sweep_ms);
         self.sweep.hasten(next_sweep_ms);
-        let rooms = self.thaw_rooms(rooms);
+        let rooms = self.thaw_rooms(rooms, change);
         let mut places = AHashMap::with_capacity(connections.len());
         let mut thawed = Vec::with_capacity(connections.len());
         for mut connection in connections {
@@ -58,8 +59,8 @@ impl<L> Shard<L> {
                 FrozenPlace::Seated(id) => rooms.get(&id).copied().map(Place::Seated),
                 FrozenPlace::Watching(id) => rooms.get(&id).copied().map(Place::Watching),
             });
-            let player = connection.session.player();
-            if let Some((at, next)) = self.thaw_connection(connection, place, &mut link_of) {
+            let player = connection.traveller.session.player();
+            if let Some((at, next)) = self.thaw_connection(connection, place, change, &mut link_of) {
                 // One that is closing may share its id with the connection by which its player came back.
                 if place.is_some() {
                     places.insert(player, at);
@@ -98,9 +99,10 @@ impl<L> Shard<L> {
         taken_in
     }
 
-    fn thaw_rooms(&mut self, rooms: Vec<FrozenRoom>) -> AHashMap<RoomId, RoomRef> {
+    fn thaw_rooms(&mut self, rooms: Vec<FrozenRoom>, change: ClockChange) -> AHashMap<RoomId, RoomRef> {
         let mut places = AHashMap::with_capacity(rooms.len());
-        for FrozenRoom { room, counted_for } in rooms {
+        for FrozenRoom { mut room, counted_for } in rooms {
+            room.change_clock(change);
             let permit = self.world.ledger.restore_room(room.game_name(), counted_for);
             let id = room.id();
             let name = self.world.slot_key.hash(room.game_name(), room.code());
@@ -114,22 +116,14 @@ impl<L> Shard<L> {
         &mut self,
         frozen: FrozenConnection<R>,
         place: Option<Place>,
+        change: ClockChange,
         link_of: &mut impl FnMut(R) -> Option<L>,
     ) -> Option<(MemberRef, Next)> {
         let FrozenConnection {
             link,
-            session,
-            outbox,
-            account,
-            next_stats_ms,
+            traveller,
             place: _,
             state,
-            operation,
-            uptake,
-            free_rate,
-            last_inbound_ms,
-            last_activity_ms,
-            probe_sent_at_ms,
             is_admitted,
         } = frozen;
         let link = link_of(link)?;
@@ -141,7 +135,7 @@ impl<L> Shard<L> {
                 gives_up_at_ms,
                 peer_has_closed,
             } => {
-                let is_over = peer_has_closed && outbox.is_empty();
+                let is_over = peer_has_closed && traveller.outbox.is_empty();
                 let state = State::Closing {
                     gives_up_at_ms,
                     peer_has_closed,
@@ -149,25 +143,20 @@ impl<L> Shard<L> {
                 (state, if is_over { Next::End } else { Next::Nothing })
             }
         };
-        let permit = is_admitted.then(|| self.world.ledger.restore_connection(session.address()));
+        let permit = is_admitted.then(|| self.world.ledger.restore_connection(traveller.session.address()));
         let standing = match state {
             // Its room was told of its end before it was frozen.
             State::Closing { .. } => Standing::gone(),
             State::Open | State::Departing { .. } | State::Asking(_) => {
-                Standing::present(session.player(), &self.census)
+                Standing::present(traveller.session.player(), &self.census)
             }
         };
-        let mut connection = Connection::new(link, session, outbox, permit, standing, last_inbound_ms);
+        let mut connection = Connection::arriving(link, traveller, permit, standing);
+        connection.state = state;
+        connection.change_clock(change);
         if let Some(place) = place {
             connection.occupy(place, &mut self.census);
         }
-        connection.account = account;
-        connection.next_stats_ms = next_stats_ms;
-        connection.last_activity_ms = last_activity_ms;
-        connection.probe = probe_sent_at_ms.map(|sent_at_ms| Probe { sent_at_ms });
-        connection.state = state;
-        connection.operation = operation;
-        (connection.uptake, connection.free_rate) = (uptake, free_rate);
         self.post.counters.connections.add(1);
         Some((self.post.connections.insert(connection), next))
     }

@@ -11,6 +11,7 @@ use crate::shard::state::free_rate::FreeRate;
 use crate::shard::state::standing::{Census, Place, Standing};
 use crate::shard::state::table::{Table, TableKey};
 use crate::shard::state::transfer::{Errand, WatchErrand};
+use crate::shard::state::traveller::{Probe, Traveller, Unfinished};
 use crate::shard::state::uptake::Uptake;
 use crate::shard::world::admission::ConnectionPermit;
 use crate::shard::world::id::ShardId;
@@ -26,7 +27,7 @@ pub struct Connection<L> {
     pub(in crate::shard) uptake: Uptake,
     pub(in crate::shard) state: State,
     /// The room that the connection is in. Changed only together with what is counted by it.
-    pub(in crate::shard) standing: Standing,
+    standing: Standing,
     /// Whether a frame could not be taken and the connection is closed before the turn ends.
     pub(in crate::shard) is_doomed: bool,
     /// Whether the connection is in the list of those to flush.
@@ -63,33 +64,6 @@ pub struct Connection<L> {
     pub(in crate::shard) permit: Option<ConnectionPermit>,
 }
 
-/// A WebSocket ping that the server sent. Any sign of life answers it.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::shard) struct Probe {
-    pub(in crate::shard) sent_at_ms: u64,
-}
-
-/// A message of which a part has arrived.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::shard) struct Unfinished {
-    pub(in crate::shard) since_ms: u64,
-    /// How long it will be, as far as its frames have said.
-    pub(in crate::shard) bytes: usize,
-}
-
-impl Unfinished {
-    /// The time that any message has, however short.
-    const GRACE_MS: u64 = 10_000;
-    /// Bytes for each of which a further millisecond is granted: 4 kB a second, less than half of what a slow line with 10 kB/s gives.
-    const BYTES_PER_MS: u64 = 4;
-
-    /// When it must be complete. Until then its bytes are signs of life; a trickle is no way to live for ever.
-    pub(in crate::shard) const fn deadline_ms(self) -> u64 {
-        let granted_ms = Self::GRACE_MS + self.bytes as u64 / Self::BYTES_PER_MS;
-        self.since_ms.saturating_add(granted_ms)
-    }
-}
-
 /// How a connection stands.
 #[derive(Debug)]
 pub(in crate::shard) enum State {
@@ -101,6 +75,17 @@ pub(in crate::shard) enum State {
     Asking(Box<Ask>),
     /// A close frame is queued or sent; messages are ignored.
     Closing { gives_up_at_ms: u64, peer_has_closed: bool },
+}
+
+/// A connection that is taken apart. Whoever does it must say what becomes of each part.
+#[derive(Debug)]
+pub(in crate::shard) struct Parts<L> {
+    pub(in crate::shard) link: L,
+    pub(in crate::shard) traveller: Traveller,
+    pub(in crate::shard) permit: Option<ConnectionPermit>,
+    pub(in crate::shard) standing: Standing,
+    pub(in crate::shard) state: State,
+    pub(in crate::shard) knows_of_drain: bool,
 }
 
 /// What a room's home was asked.
@@ -115,36 +100,108 @@ pub(in crate::shard) enum Ask {
 }
 
 impl<L> Connection<L> {
+    /// One that has just been opened.
     pub(in crate::shard) fn new(
         link: L,
         session: Session,
-        outbox: Outbox,
         permit: Option<ConnectionPermit>,
         standing: Standing,
         now_ms: u64,
     ) -> Self {
-        Self {
-            link,
+        Self::arriving(link, Traveller::new(session, now_ms), permit, standing)
+    }
+
+    /// One that comes from elsewhere, and is open.
+    pub(in crate::shard) fn arriving(
+        link: L,
+        traveller: Traveller,
+        permit: Option<ConnectionPermit>,
+        standing: Standing,
+    ) -> Self {
+        let Traveller {
             session,
             outbox,
-            account: DeliveryAccount::default(),
-            next_stats_ms: None,
-            standing,
+            account,
+            uptake,
+            free_rate,
+            last_inbound_ms,
+            last_activity_ms,
+            probe,
+            unfinished,
+            paced_since_ms,
+            next_stats_ms,
+            operation,
+        } = traveller;
+        Self {
+            outbox,
+            uptake,
             state: State::Open,
-            operation: None,
-            knows_of_drain: false,
-            leaves_at_ms: None,
+            standing,
             is_doomed: false,
             is_dirty: false,
-            uptake: Uptake::new(now_ms),
-            free_rate: FreeRate::default(),
-            paced_since_ms: None,
-            unfinished: None,
-            last_inbound_ms: now_ms,
-            last_activity_ms: now_ms,
-            probe: None,
+            knows_of_drain: false,
+            account,
+            link,
+            free_rate,
+            last_inbound_ms,
+            last_activity_ms,
+            probe,
             next_check_ms: u64::MAX,
+            session,
+            next_stats_ms,
+            operation,
+            leaves_at_ms: None,
+            paced_since_ms,
+            unfinished,
             permit,
+        }
+    }
+
+    /// Takes it apart, to go elsewhere. What is left out here begins anew there.
+    pub(in crate::shard) fn into_parts(self) -> Parts<L> {
+        let Self {
+            outbox,
+            uptake,
+            state,
+            standing,
+            is_doomed: _, // whoever is doomed is closed before the event ends
+            is_dirty: _,  // a list of this shard; whoever takes it in offers its socket what waits
+            knows_of_drain,
+            account,
+            link,
+            free_rate,
+            last_inbound_ms,
+            last_activity_ms,
+            probe,
+            next_check_ms: _, // a list of this shard; whoever takes it in plans a look
+            session,
+            next_stats_ms,
+            operation,
+            leaves_at_ms: _, // a shard that closes everybody gives a moment to whom it takes in; an archive has none
+            paced_since_ms,
+            unfinished,
+            permit,
+        } = self;
+        Parts {
+            link,
+            traveller: Traveller {
+                session,
+                outbox,
+                account,
+                uptake,
+                free_rate,
+                last_inbound_ms,
+                last_activity_ms,
+                probe,
+                unfinished,
+                paced_since_ms,
+                next_stats_ms,
+                operation,
+            },
+            permit,
+            standing,
+            state,
+            knows_of_drain,
         }
     }
 

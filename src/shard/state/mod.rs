@@ -14,4 +14,5 @@ pub(super) mod standing;
 pub(super) mod sweep;
 pub(super) mod table;
 pub(super) mod transfer;
+pub(super) mod traveller;
 pub(super) mod uptake;

@@ -1,12 +1,8 @@
 //! A live connection on its way to another shard.
 
-use crate::protocol::{ErrorCode, OperationId, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
-use crate::session::Session;
-use crate::shard::outbox::Outbox;
-use crate::shard::outbox::account::DeliveryAccount;
-use crate::shard::state::free_rate::FreeRate;
+use crate::protocol::{ErrorCode, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
 use crate::shard::state::standing::Standing;
-use crate::shard::state::uptake::Uptake;
+use crate::shard::state::traveller::Traveller;
 use crate::shard::world::World;
 use crate::shard::world::admission::ConnectionPermit;
 use crate::shard::world::id::ShardId;
@@ -18,21 +14,13 @@ use crate::shard::world::slots::Slot;
 pub struct Transfer<L> {
     /// How to reach the peer, with the bytes that arrived and are not yet served.
     pub link: L,
-    pub(in crate::shard) session: Session,
-    pub(in crate::shard) outbox: Outbox,
-    pub(in crate::shard) account: DeliveryAccount,
-    pub(in crate::shard) next_stats_ms: Option<u64>,
+    pub(in crate::shard) traveller: Traveller,
     /// Its player stays connected by it, and has no place.
     pub(in crate::shard) standing: Standing,
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(in crate::shard) permit: Option<ConnectionPermit>,
-    pub(in crate::shard) last_inbound_ms: u64,
-    pub(in crate::shard) uptake: Uptake,
-    pub(in crate::shard) free_rate: FreeRate,
     /// Why it moves: what the new shard does first.
     pub(in crate::shard) errand: Box<Errand>,
-    /// The id under which the errand is answered, if it came with one.
-    pub(in crate::shard) operation: Option<OperationId>,
     pub(in crate::shard) knows_of_drain: bool,
     /// Where it goes.
     pub(in crate::shard) target: ShardId,

@@ -39,6 +39,26 @@ fn every_deadline_comes_when_the_rest_of_its_time_is_over() {
 }
 
 #[test]
+fn a_message_that_does_not_get_on_ends_on_time() {
+    let half = frame(0x81, b"nobody will read the end of this")[..10].to_vec();
+    let mut script = vec![Step::Connect(0), Step::Send(0, half)];
+    script.push(Step::Wait(300));
+    let mut impatient = settings();
+    impatient.liveness.idle_timeout_ms = Some(1_000);
+    let patient = settings();
+    for (settings, ended_at_ms, pauses) in [(&impatient, 1_500, 6), (&patient, 10_510, 35)] {
+        let mut script = script.clone();
+        script.extend((0..pauses).map(|_| Step::Wait(300)));
+        let whole = survives_every_cut(&script, settings);
+        assert_eq!(
+            whole.clients[0].1,
+            Some(ended_at_ms),
+            "its time until the close, and 500 for the answer"
+        );
+    }
+}
+
+#[test]
 fn a_frame_that_waits_too_long_is_too_old_on_time() {
     let mut script = pair();
     script.push(Step::Room(0, 5));
