@@ -9,8 +9,9 @@ use super::slow_reader;
 use crate::protocol::{CloseCode, ProtocolVersion};
 use crate::room::MemberRef;
 use crate::shard::outbox::{FrameMark, OutboxPool};
-use crate::shard::state::connection::{Connection, Place};
+use crate::shard::state::connection::Connection;
 use crate::shard::state::share::FRAME_COST_BYTES;
+use crate::shard::state::standing::Place;
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::settings::Settings;
 
@@ -151,7 +152,7 @@ impl Outgoing {
         if std::mem::replace(&mut connection.is_dirty, true) {
             return;
         }
-        match connection.place {
+        match connection.place() {
             Some(Place::Watching(_) | Place::Posted(_)) => self.dirty_watchers.push_back(at),
             Some(Place::Seated(_)) | None => self.dirty.push(at),
         }

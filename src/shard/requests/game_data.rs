@@ -14,10 +14,11 @@ use crate::shard::Shard;
 use crate::shard::outbox::{FrameMark, FrameOrigin, Lane};
 use crate::shard::post::Post;
 use crate::shard::refusing::NO_SEAT;
-use crate::shard::state::connection::{Connection, Place};
+use crate::shard::state::connection::Connection;
 use crate::shard::state::rooms::RoomRef;
 use crate::shard::state::rooms::{Relayer, Rooms};
 use crate::shard::state::share::FRAME_COST_BYTES;
+use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
 
@@ -202,6 +203,7 @@ fn admit<'r, L>(
     content: &Content<'_>,
     now_ms: u64,
 ) -> Result<(RoomRef, Relayer<'r>), Refused> {
+    let place = connection.place();
     let session = &mut connection.session;
     if let Content::Json { class, key, .. } = content
         && (class.is_some() || key.is_some())
@@ -218,7 +220,7 @@ fn admit<'r, L>(
     {
         return Err(Refused::TooLarge { cap_bytes });
     }
-    let Some(Place::Seated(room_ref)) = connection.place else {
+    let Some(Place::Seated(room_ref)) = place else {
         return Err(Refused::NoSeat);
     };
     let own_limit = access.terms(session.app()).and_then(|terms| terms.relay_bytes);

@@ -6,7 +6,7 @@ use signal_fish_relay::shard::Settings;
 
 use super::rig::{Cut, Step, play, positions};
 use super::server::settings;
-use super::wire::{game_data, text};
+use super::wire::{frame, game_data, text};
 use super::{count, pair, survives_every_cut};
 
 #[test]
