@@ -10,7 +10,7 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::{PlayerId, ProtocolVersion, RoomCode};
 use signal_fish_relay::room::MemberRef;
-use signal_fish_relay::shard::{Shard, World};
+use signal_fish_relay::shard::{Shard, ShardId, World};
 use uuid::Uuid;
 
 use crate::bare_shard::{self, NOW};
@@ -181,13 +181,13 @@ fn who_is_gone_joins_nothing_with_what_it_said_before() {
     let mut rig = Rig::new();
     let (here, there) = (rig.code(0), rig.code(1));
     let at = rig.connect(0);
-    rig.shards[0].end(at, NOW);
+    rig.shards[0].on_gone(at, NOW);
     // Its socket is gone, and holds what it said before all the same. It is let go of some turns later.
     rig.send(0, at, &join("Mira", &here));
     assert_eq!((rig.shards[0].rooms(), rig.world.load(ShardId(0))), (0, 0));
     let at = rig.connect(0);
     rig.send(0, at, &join("Mira", &there));
     assert!(rig.shards[0].is_departing(at));
-    rig.shards[0].end(at, NOW);
+    rig.shards[0].on_gone(at, NOW);
     assert!(rig.shards[0].extract(at).is_none(), "nor does it move");
 }
