@@ -4,13 +4,14 @@
 use std::path::Path;
 
 /// Public calls that change a shard and are no event, and why they can doom nobody.
-const NO_EVENTS: [(&str, &str); 18] = [
+const NO_EVENTS: [(&str, &str); 19] = [
     ("begin_turn", "queues nothing"),
     ("dismiss_within", "only plans when whom the tick closes"),
     ("draw_random", "queues nothing"),
     ("extract", "takes out one that moves; the rooms stay as they are"),
     ("forgive", "only changes clocks"),
     ("hurry_letters", "writes to other shards, not to connections"),
+    ("link_and_wait", "queues nothing"),
     ("link_mut", "queues nothing"),
     ("may_read", "only changes clocks"),
     ("next_letter", "writes to other shards, not to connections"),

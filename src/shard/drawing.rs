@@ -8,7 +8,7 @@ use super::Shard;
 use crate::auth::token_binding::NONCE_BYTES;
 use crate::protocol::{PlanId, ReconnectToken, RoomCode, RoomId};
 use crate::shard::state::code_search::{DRAWS_PER_SHARD, Draw, Drawn};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::slots::{NameHash, Slot};
 
 impl<L> Shard<L> {

@@ -11,7 +11,7 @@ use crate::protocol::{CloseCode, PlayerId, RoomId, ServerMessage};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::exchange::message::{Asker, Body, Letter};
 use crate::shard::state::gallery_news::News;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::now::Now;

@@ -7,7 +7,7 @@ use crate::protocol::{PlayerId, ProtocolVersion, RoomCode, RoomId};
 use crate::room::{MemberRef, Room};
 use crate::shard::outbox::Outbox;
 use crate::shard::state::connection::{Connection, State};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::slots::Slot;

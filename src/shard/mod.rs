@@ -42,7 +42,7 @@ pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, Se
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use state::connection::Connection;
-pub use state::rooms::RoomRef;
+pub use state::room_ref::RoomRef;
 pub(crate) use state::table::{Table, TableKey};
 pub use state::transfer::{Errand, JoinErrand, ReturnErrand, Transfer, WatchErrand};
 pub use world::access::LiveAccess;
@@ -126,7 +126,8 @@ use crate::session::AccessPolicy;
 /// ends with [`close_overrun`](Self::close_overrun). A turn without [`begin_turn`](Self::begin_turn) holds back whoever
 /// sits in a busy room.
 ///
-/// At any time: [`link`](Self::link), [`link_mut`](Self::link_mut), [`outbox`](Self::outbox),
+/// At any time: [`link`](Self::link), [`link_mut`](Self::link_mut), [`link_and_wait`](Self::link_and_wait),
+/// [`outbox`](Self::outbox), [`is_unfinished`](Self::is_unfinished),
 /// [`is_closing`](Self::is_closing), [`is_departing`](Self::is_departing), [`connections`](Self::connections),
 /// [`rooms`](Self::rooms), [`to_flush`](Self::to_flush), [`queued_bytes`](Self::queued_bytes), [`id`](Self::id),
 /// [`world`](Self::world), [`counters`](Self::counters), [`draw_random`](Self::draw_random). Whatever a connection's

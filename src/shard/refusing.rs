@@ -5,7 +5,7 @@
 use super::Shard;
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, ServerMessage};
 use crate::room::MemberRef;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
 
 pub(super) const NO_SEAT: &str = "you are not in a room; join one first";

@@ -3,7 +3,7 @@
 use super::Shard;
 use crate::room::MemberRef;
 use crate::shard::state::connection::Connection;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
 
 impl<L> Shard<L> {

@@ -10,7 +10,7 @@ use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room};
 use crate::shard::Shard;
 use crate::shard::refusal::Failure;
 use crate::shard::state::gallery_news::SMALL_GALLERY;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::{Errand, ReturnErrand};
 use crate::shard::world::counters::CounterSet;

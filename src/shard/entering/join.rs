@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::protocol::server_message::RoomSnapshot;
-use crate::protocol::{ErrorCode, LobbyState, PlayerId, ReconnectToken, ServerMessage, fold_name};
+use crate::protocol::{ErrorCode, LobbyState, ReconnectToken, ServerMessage, fold_name};
 use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
 use crate::shard::refusal::{Failure, draining, no_such_room};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::transfer::JoinErrand;
-use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;
-use crate::shard::world::settings::Settings;
 
 impl<L> Shard<L> {
     /// Joins or creates the errand's room.
@@ -123,25 +120,6 @@ impl<L> Shard<L> {
         let promoted = self.lobby_message(room_ref);
         self.tell(at, &promoted, now);
         Ok(())
-    }
-}
-
-impl Settings {
-    /// A room as one of its members is shown it.
-    pub(in crate::shard) fn snapshot<'a>(
-        &'a self,
-        room: &'a Room,
-        player: PlayerId,
-        lobby_state: LobbyState,
-        now: Now,
-        counters: &CounterSet,
-    ) -> RoomSnapshot<'a> {
-        let mut snapshot = room.snapshot(player, lobby_state, self.rooms.relay_type_of(room.game_name()));
-        if !self.reconnection.is_enabled {
-            snapshot.reconnection_token = None; // it would open nothing
-        }
-        snapshot.ice_servers = self.pregather(room, player, now, counters);
-        snapshot
     }
 }
 

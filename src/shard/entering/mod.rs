@@ -2,6 +2,7 @@
 
 pub(super) mod come_back;
 pub(super) mod join;
+pub(super) mod snapshot;
 pub(super) mod watch;
 
 use rand_chacha::rand_core::RngCore;

@@ -7,7 +7,7 @@ use crate::shard::exchange::message::{Asker, OutpostMail};
 use crate::shard::refusal::{Failure, no_such_room};
 use crate::shard::state::connection::{Ask, State};
 use crate::shard::state::gallery_news::News;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::WatchErrand;
 use crate::shard::world::now::Now;

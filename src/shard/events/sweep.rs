@@ -9,7 +9,7 @@ use crate::protocol::{CloseCode, ErrorCode, ServerMessage};
 use crate::room::{Member, MemberRef, Watcher};
 use crate::shard::Shard;
 use crate::shard::state::connection::Connection;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
 use crate::shard::state::sweep::Sweep;
 use crate::shard::world::now::Now;

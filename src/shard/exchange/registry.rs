@@ -15,7 +15,7 @@ use crate::shard::exchange::bulletin::Bulletin;
 use crate::shard::exchange::message::{Body, Consignment, Letter, OutpostMail};
 use crate::shard::exchange::send_queues::Couriers;
 use crate::shard::outbox::FrameOrigin;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::stripes::Stripes;

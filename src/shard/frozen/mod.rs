@@ -25,7 +25,7 @@ use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, RoomId};
 use crate::room::Room;
 use crate::shard::state::connection::{Ask, Connection, Parts, State};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::{Errand, Transfer};
 use crate::shard::state::traveller::Traveller;

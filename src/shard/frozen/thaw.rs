@@ -9,7 +9,7 @@ use crate::room::{MemberRef, Watcher};
 use crate::shard::frozen::deal::Portion;
 use crate::shard::frozen::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState};
 use crate::shard::state::connection::{Connection, State};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::{Place, Standing};
 use crate::shard::state::transfer::Errand;
 use crate::shard::{Now, Shard};

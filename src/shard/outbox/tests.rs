@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::protocol::PlayerId;
 
 const AL: PlayerId = PlayerId::from_bytes([1; 16]);
 

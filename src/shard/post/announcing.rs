@@ -4,7 +4,7 @@ use crate::protocol::{FrameBuffer, FrameSpan, Opcode, OperationId, PlayerId, Pro
 use crate::room::{MemberRef, MissedEvent, Room};
 use crate::shard::exchange::message::{Asker, OutpostMail};
 use crate::shard::post::Post;
-use crate::shard::telling::under;
+use crate::shard::post::answering::under;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::settings::Settings;
 

@@ -5,6 +5,7 @@
 //! anybody.
 
 pub(super) mod announcing;
+pub(super) mod answering;
 mod outgoing;
 pub(super) mod slow_reader;
 

@@ -15,7 +15,7 @@ use crate::shard::outbox::{FrameMark, FrameOrigin, Lane};
 use crate::shard::post::Post;
 use crate::shard::refusing::NO_SEAT;
 use crate::shard::state::connection::Connection;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::rooms::{Relayer, Rooms};
 use crate::shard::state::share::FRAME_COST_BYTES;
 use crate::shard::state::standing::Place;

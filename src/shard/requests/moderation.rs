@@ -5,7 +5,7 @@ use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
 use crate::room::{MemberRef, ModerationRefusal, Removed, Room};
 use crate::shard::Shard;
 use crate::shard::requests::checks::check_password;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {

@@ -8,7 +8,7 @@ use crate::budget::Charge;
 use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, ServerMessage, Signal, Transport, TransportStatus};
 use crate::room::{Member, MemberRef};
 use crate::shard::Shard;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
 
 /// A refused signal: the text for people and the code for programs.

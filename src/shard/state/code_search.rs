@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use crate::protocol::{CodeOrder, PlayerId, RoomCode};
 use crate::room::MemberRef;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::rooms::Rooms;
 use crate::shard::world::World;
 use crate::shard::world::slots::{NameHash, NameHashes, SLOT_COUNT, Slot};

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::protocol::server_message::{GallerySight, SpectatorReason};
 use crate::protocol::{PlayerId, ServerMessage};
 use crate::room::{Member, MemberRef, Room};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::counters::Counter;
 
 /// Up to so many spectators everybody is told of everything at once: 4 KB.

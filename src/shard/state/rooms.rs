@@ -3,31 +3,11 @@
 use crate::protocol::{AppId, PlayerId, RoomCode};
 use crate::room::Room;
 use crate::shard::state::gallery_news::GalleryNews;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::share::{Share, Turn};
-use crate::shard::state::table::{Table, TableKey};
+use crate::shard::state::table::Table;
 use crate::shard::world::admission::RoomPermit;
 use crate::shard::world::slots::{NameHash, SLOT_COUNT, Slot};
-
-/// A room's place on its shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RoomRef {
-    index: u32,
-    generation: u32,
-}
-
-impl TableKey for RoomRef {
-    fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
-    }
-
-    fn index(self) -> u32 {
-        self.index
-    }
-
-    fn generation(self) -> u32 {
-        self.generation
-    }
-}
 
 /// A room with its place in the process-wide count.
 #[derive(Debug)]

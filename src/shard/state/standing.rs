@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::protocol::{PlayerId, RoomId};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::World;
 use crate::shard::world::id::ShardId;
 

@@ -10,7 +10,7 @@ use crate::protocol::ProtocolVersion;
 use crate::room::{Member, MemberRef, Room};
 use crate::shard::Shard;
 use crate::shard::state::gallery_news::{AFAR_INTERVAL_MS, ENTRIES_PER_MS, MAX_EXCEPT, News, Readers, SMALL_GALLERY};
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
 
 /// Bytes that one tick writes and queues before the other rooms wait for the next.

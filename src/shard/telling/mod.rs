@@ -6,34 +6,11 @@ pub(super) mod gallery_news;
 pub(super) mod plans;
 pub(super) mod room;
 
-use crate::protocol::{OperationAnswer, OperationId, OperationResult, ProtocolVersion, ServerMessage};
+use crate::protocol::{OperationAnswer, OperationResult, ProtocolVersion, ServerMessage};
 use crate::room::MemberRef;
 use crate::session::Stage;
 use crate::shard::Shard;
-use crate::shard::post::Post;
 use crate::shard::world::now::Now;
-use crate::shard::world::settings::Settings;
-
-impl<L> Post<L> {
-    /// Answers the request in service: under its id if it came with one. A refusal that has no form of its own among the
-    /// results is then told as `OperationFailed`.
-    pub(in crate::shard) fn answer(
-        &mut self,
-        to: MemberRef,
-        message: &ServerMessage<'_>,
-        now_ms: u64,
-        settings: &Settings,
-    ) {
-        let operation = self
-            .connections
-            .get_mut(to)
-            .and_then(|connection| connection.operation.take());
-        let Some(operation_id) = operation else {
-            return self.tell(to, message, now_ms, settings);
-        };
-        self.tell(to, &under(operation_id, message), now_ms, settings);
-    }
-}
 
 impl<L> Shard<L> {
     /// Tells a connection of the announced stop, unless it has been told, or reads nothing of the kind, or has not
@@ -73,16 +50,4 @@ impl<L> Shard<L> {
             self.tell(at, &ServerMessage::RoomOperationResult { operation_id, result }, now);
         }
     }
-}
-
-/// An answer under the id of its request.
-pub(in crate::shard) fn under<'a>(operation_id: OperationId, message: &'a ServerMessage<'a>) -> ServerMessage<'a> {
-    let result = match *message {
-        ServerMessage::Error { message, error_code } => OperationAnswer::Own(OperationResult::OperationFailed {
-            reason: message,
-            error_code,
-        }),
-        _ => OperationAnswer::Plain(message),
-    };
-    ServerMessage::RoomOperationResult { operation_id, result }
 }

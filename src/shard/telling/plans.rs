@@ -6,7 +6,7 @@
 use crate::protocol::{PlanId, PlayerId, ProtocolVersion, ServerMessage, Topology, Transport};
 use crate::room::{MemberRef, Room};
 use crate::shard::Shard;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {

@@ -3,7 +3,7 @@
 use crate::protocol::{LobbyState, ServerMessage};
 use crate::room::MissedEvent;
 use crate::shard::Shard;
-use crate::shard::state::rooms::RoomRef;
+use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {

@@ -2,11 +2,9 @@
 
 use crate::auth::turn;
 use crate::auth::turn::{TurnCredentials, TurnSecret};
-use crate::protocol::{IceServer, PlayerId, Secret, Topology, Transport};
-use crate::room::Room;
+use crate::protocol::{IceServer, PlayerId, Secret};
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;
-use crate::shard::world::settings::Settings;
 
 /// The ICE servers of the deployment.
 #[derive(Debug, Clone, Default)]
@@ -66,35 +64,6 @@ impl IceRules {
             }
         });
         listed.chain(stun).chain(turn).collect()
-    }
-}
-
-impl Settings {
-    /// What a player is told with its seat, so that it can gather candidates while it waits for the start: nothing where
-    /// the game will not use WebRTC, the player cannot, or the plan follows at once.
-    pub(in crate::shard) fn pregather<'a>(
-        &'a self,
-        room: &Room,
-        player: PlayerId,
-        now: Now,
-        counters: &CounterSet,
-    ) -> Vec<IceServer<'a>> {
-        let rules = &self.peer_sessions;
-        let wanted = rules.of(room.game_name()).ceiling;
-        let is_told = rules.pregathers_ice
-            && rules.allows_webrtc
-            && wanted != Topology::Relay
-            && room.peer_session().is_none()
-            && room
-                .roster()
-                .seat_of(player)
-                .is_some_and(|seat| seat.abilities().can_use(Transport::WebRtc) && seat.abilities().can_join(wanted));
-        if !is_told {
-            return Vec::new();
-        }
-        let list = rules.ice.list_for(player, now, counters);
-        counters.ice_pregather.add(u64::from(!list.is_empty()));
-        list
     }
 }
 
