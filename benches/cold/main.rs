@@ -71,7 +71,7 @@ impl Rig {
             kernel: Wiring(Rc::clone(&wires)),
             site: Arc::new(site(&Config::default(), world)),
             inbox,
-            peers: Arc::new([sender]),
+            peers: vec![sender].into(),
             settings: PumpSettings {
                 tick: Duration::from_millis(10),
                 turn_windows: TurnWindows::NEVER,

@@ -85,10 +85,15 @@ impl Storage {
     }
 
     /// Lets go of what was taken back.
+    #[inline]
     pub(super) fn squeeze(&mut self) {
-        if self.dead_frames == 0 {
-            return;
+        if self.dead_frames > 0 {
+            self.squeeze_out();
         }
+    }
+
+    #[cold]
+    fn squeeze_out(&mut self) {
         let bytes = self.bytes.make_contiguous();
         let (mut from, mut to) = (0, 0);
         let mut dead = Vec::with_capacity(self.dead_frames);
