@@ -71,7 +71,38 @@ pub(super) struct Pace {
     slow_turns: u64,
     totals: Totals,
     looked: Duration,
+    since: Since,
     recent: Recent,
+}
+
+/// What happened since the last look, in whole numbers: each turn adds to it.
+#[derive(Debug, Default)]
+struct Since {
+    worked: Duration,
+    /// Turns in which something was relayed, and what.
+    turns: u64,
+    messages: u64,
+    deliveries: u64,
+    /// Of turns with several messages: frames, by how many messages, and the sends that they took.
+    gathered_frames: u64,
+    gathered_weight: u64,
+    gathered_sends: u64,
+}
+
+impl Since {
+    fn note_turn(&mut self, messages: u64, deliveries: u64, sends: u64) {
+        if messages == 0 {
+            return;
+        }
+        self.turns += 1;
+        self.messages += messages;
+        self.deliveries += deliveries;
+        if messages > 1 {
+            self.gathered_frames += deliveries;
+            self.gathered_weight += deliveries * messages;
+            self.gathered_sends += deliveries.min(sends);
+        }
+    }
 }
 
 /// What a shard has done since the beginning.
@@ -122,19 +153,15 @@ impl Recent {
         }
     }
 
-    fn note_turn(&mut self, messages: u64, deliveries: u64, sends: u64) {
-        if messages == 0 {
-            return;
-        }
-        let (messages, deliveries) = (messages as f64, deliveries as f64);
-        self.turns += 1.0;
-        self.messages += messages;
-        self.deliveries += deliveries;
-        if messages > 1.0 {
-            self.gathered_frames += deliveries;
-            self.gathered_weight += deliveries * messages;
-            self.gathered_sends += deliveries.min(sends as f64);
-        }
+    fn add(&mut self, span: Duration, since: &Since) {
+        self.span_us += span.as_secs_f64() * 1e6;
+        self.worked_us += since.worked.as_secs_f64() * 1e6;
+        self.turns += since.turns as f64;
+        self.messages += since.messages as f64;
+        self.deliveries += since.deliveries as f64;
+        self.gathered_frames += since.gathered_frames as f64;
+        self.gathered_weight += since.gathered_weight as f64;
+        self.gathered_sends += since.gathered_sends as f64;
     }
 
     /// The chance that a receiver of one message also receives another of the same turn: that with which messages as they came
@@ -235,6 +262,7 @@ impl Pace {
             slow_turns: 0,
             totals: Totals::default(),
             looked: now,
+            since: Since::default(),
             recent: Recent::default(),
         }
     }
@@ -249,13 +277,13 @@ impl Pace {
         let took = now.saturating_sub(self.turn_began);
         self.busy += took;
         self.slow_turns += u64::from(took > SLOW_TURN);
-        self.recent.worked_us += took.as_nanos() as f64 / 1e3;
+        self.since.worked += took;
         let Totals {
             messages,
             deliveries,
             sends,
         } = self.totals;
-        self.recent.note_turn(
+        self.since.note_turn(
             totals.messages - messages,
             totals.deliveries - deliveries,
             totals.sends - sends,
@@ -283,7 +311,7 @@ impl Pace {
             return;
         }
         self.looked = now;
-        self.recent.span_us += elapsed.as_nanos() as f64 / 1e3;
+        self.recent.add(elapsed, &std::mem::take(&mut self.since));
         self.window = self.wanted(connections);
         self.recent.fade();
     }

@@ -105,7 +105,8 @@ use crate::session::AccessPolicy;
 ///   ([`next_letter`](Self::next_letter), [`has_letters`](Self::has_letters));
 /// - connections whose bytes were kept for an answer that has come ([`take_resumed`](Self::take_resumed));
 /// - connections that are over ([`take_ended`](Self::take_ended), [`remove`](Self::remove));
-/// - whether something of all this waits ([`has_work`](Self::has_work)), else until when nothing will
+/// - whether something of all this waits ([`has_work`](Self::has_work)), of steps 4 and 5 below
+///   ([`has_chores`](Self::has_chores)), else until when nothing will
 ///   ([`next_deadline_ms`](Self::next_deadline_ms)).
 ///
 /// A turn:

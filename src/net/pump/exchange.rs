@@ -14,6 +14,7 @@ const MAIL_PER_TURN: usize = 256;
 const MAIL_PER_LONG_TURN: usize = 16;
 
 impl<K: Kernel> Pump<K> {
+    #[inline(never)]
     pub(super) fn read_mail(&mut self, now: Now) {
         for count in 0..MAIL_PER_TURN {
             if count >= MAIL_PER_LONG_TURN && self.is_long() {

@@ -55,6 +55,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Puts those who need not be held back any longer into the line again.
+    #[inline(never)]
     pub(super) fn release_paced(&mut self, now: Now) {
         let (shard, line) = (&mut self.shard, &mut self.line);
         self.paced.retain(|at| {
@@ -95,6 +96,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Goes on with a connection of which bytes were kept.
+    #[inline(never)]
     fn resume(&mut self, at: MemberRef, now: Now) {
         if let Some(link) = self.shard.link_mut(at) {
             link.is_suspended = false;

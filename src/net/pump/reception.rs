@@ -32,6 +32,7 @@ static ACCEPTING_PAUSES: RareLine = RareLine::new();
 static NOT_WATCHED: RareLine = RareLine::new();
 
 impl<K: Kernel> Pump<K> {
+    #[inline(never)]
     pub(super) fn accept(&mut self, listener: u32, now: Now) {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.kernel.accept(listener) {
@@ -77,6 +78,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Reads a socket that has not been upgraded, and answers it once its request is whole.
+    #[inline(never)]
     pub(super) fn greet(&mut self, at: GreetingRef, now: Now) {
         if !self.greetings.may_serve() {
             return self.line.pass_over(Waiting::Greeting(at));

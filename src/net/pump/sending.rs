@@ -39,6 +39,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Watches a connection for what it now waits for; most never wait for room to write.
+    #[inline(never)]
     fn watch_for(&mut self, at: MemberRef, interest: Interest, now: Now) {
         let Some(link) = self.shard.link_mut(at) else { return };
         if link.interest == interest {

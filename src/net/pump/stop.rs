@@ -22,7 +22,13 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Says goodbye to everybody once the time for that has come; says whether all is done.
+    #[inline]
     pub(super) fn may_end(&mut self, now: Now) -> bool {
+        self.stage != Stage::Serving && self.goes_on_ending(now)
+    }
+
+    #[inline(never)]
+    fn goes_on_ending(&mut self, now: Now) -> bool {
         match self.stage {
             Stage::Serving => false,
             // As long as anybody is there: a server that everybody has left need not wait for nobody.

@@ -39,14 +39,20 @@ impl<K: Kernel> Pump<K> {
             self.flush(now);
         }
         self.serve_line(now);
-        self.read_mail(now);
-        self.shard.serve_waiting(now);
-        self.resume_answered(now);
-        self.hand_over(now);
-        self.post_letters(now);
+        if self.has_mail() {
+            self.read_mail(now);
+        }
+        // Most turns serve a few messages and have nothing of this; what they run through lies together.
+        if self.shard.has_chores() {
+            self.do_chores(now);
+        }
         self.flush(now);
         let may_judge = self.has_heard_all(waited) && !stood_still;
-        let ticked = may_judge && self.tick(now);
+        // The moment at which the turn began will do: after a long turn the next one ticks at once.
+        let ticked = may_judge && self.turn_began >= self.next_tick;
+        if ticked {
+            self.tick(now);
+        }
         self.end_connections(now);
         Ok(Turned {
             ticked,
@@ -151,12 +157,18 @@ impl<K: Kernel> Pump<K> {
         can_take
     }
 
-    fn tick(&mut self, now: Now) -> bool {
-        // The moment at which the turn began will do: after a long turn the next one ticks at once.
+    /// What concerns other shards, and those who wait for them.
+    #[inline(never)]
+    fn do_chores(&mut self, now: Now) {
+        self.shard.serve_waiting(now);
+        self.resume_answered(now);
+        self.hand_over(now);
+        self.post_letters(now);
+    }
+
+    #[inline(never)]
+    fn tick(&mut self, now: Now) {
         let moment = self.turn_began;
-        if moment < self.next_tick {
-            return false;
-        }
         // Not the next multiple: after a long turn there is nothing to catch up with.
         self.next_tick = moment + self.settings.tick;
         self.shard.tick(&Facts, now);
@@ -165,7 +177,6 @@ impl<K: Kernel> Pump<K> {
         self.pace.adapt(self.shard.connections(), moment);
         self.publish_counts(expired as u64);
         self.resume_accepting();
-        true
     }
 
     /// Shows what is counted outside the shard beside what the shard counts.

@@ -41,6 +41,9 @@ impl<L> Shard<L> {
 
     /// Up to so many connections that are over and wait to be [removed](Self::remove).
     pub fn take_ended(&mut self, limit: usize) -> Vec<MemberRef> {
+        if self.ended.is_empty() {
+            return Vec::new();
+        }
         let rest = self.ended.split_off(self.ended.len().min(limit));
         std::mem::replace(&mut self.ended, rest)
     }

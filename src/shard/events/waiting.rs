@@ -4,6 +4,18 @@ use crate::shard::Shard;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
+    /// Whether somebody waits for the shard itself, is to be resumed or departs, or a letter waits: else there is nothing to
+    /// do between what was served and the sends.
+    #[must_use]
+    pub fn has_chores(&self) -> bool {
+        !self.departing.is_empty()
+            || !self.resumed.is_empty()
+            || !self.code_searches.is_rested()
+            || self.outposts.has_mail()
+            || self.outposts.gathers()
+            || self.has_letters()
+    }
+
     /// Does for those who wait what a turn allows: searches for codes go on, watchers are told what has come for them. Call
     /// it once a turn, after the letters were read and before those who were [answered](Self::take_resumed) go on.
     pub fn serve_waiting(&mut self, now: Now) {

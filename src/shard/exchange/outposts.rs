@@ -79,6 +79,11 @@ impl Outposts {
         outpost.mail.push_back(mail);
     }
 
+    /// Whether mail is let gather.
+    pub(in crate::shard) const fn gathers(&self) -> bool {
+        !self.gathering.is_empty()
+    }
+
     /// Whether there is mail that may be served.
     pub(in crate::shard) fn has_mail(&self) -> bool {
         !self.busy.is_empty()

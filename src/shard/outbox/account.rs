@@ -1,4 +1,4 @@
-//! What a connection on version 3 was sent, what it missed, and what it was told of that.
+//! What a connection was sent, what it missed, and what it was told of that; only readers on version 3 are told.
 
 use crate::protocol::delivery::{DeliveryCounts, Gap, Losses};
 use crate::protocol::{DeliveryClass, ServerMessage};

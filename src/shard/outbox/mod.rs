@@ -69,6 +69,7 @@ impl OutboxPool {
         }
     }
 
+    #[inline]
     fn take(&mut self) -> Box<Storage> {
         let Some((storage, held_bytes)) = self.spare.pop() else {
             return Box::default();
@@ -140,6 +141,7 @@ impl Outbox {
     }
 
     /// Queues a frame in its lane.
+    #[inline]
     pub fn push(&mut self, pool: &mut OutboxPool, mark: &FrameMark, frame: &[u8]) {
         let storage = self.storage.get_or_insert_with(|| pool.take());
         match mark.lane {
@@ -153,6 +155,7 @@ impl Outbox {
     /// # Panics
     ///
     /// When `count` is more than [`unsent_bytes`](Self::unsent_bytes): the caller's socket lied.
+    #[inline]
     pub fn advance(&mut self, pool: &mut OutboxPool, count: usize) {
         let Some(storage) = self.storage.as_mut() else {
             assert_eq!(count, 0, "nothing was queued, so nothing can have been sent");

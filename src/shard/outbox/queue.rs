@@ -54,6 +54,7 @@ impl Storage {
     }
 
     /// Appends a frame; `limit_bytes` is what may be held, as far as that is up to growth.
+    #[inline]
     pub(super) fn append(&mut self, mark: &FrameMark, frame: &[u8], limit_bytes: usize) {
         self.make_room(frame.len(), limit_bytes);
         let entry = Entry::of(mark, frame);

@@ -78,9 +78,29 @@ impl Outgoing {
             self.doom(connection, at, CloseCode::OutboundTooLarge);
             return Queued::No;
         }
-        let is_accountable = connection.session.dialect().version >= ProtocolVersion::V3;
-        if is_accountable
-            && connection.uptake.is_behind()
+        if connection.uptake.is_behind() {
+            return self.queue_behind(connection, at, bytes, mark, settings, counters);
+        }
+        connection.outbox.push(&mut self.pool, mark, bytes);
+        self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
+        // Readers on version 2 are never told of it, but asking for the version costs more than keeping their books.
+        connection.account.note_queued(mark.origin.as_ref());
+        self.offer_again(connection, at);
+        Queued::Yes
+    }
+
+    /// The same for a connection whose socket was full.
+    #[inline(never)]
+    fn queue_behind<L>(
+        &mut self,
+        connection: &mut Connection<L>,
+        at: MemberRef,
+        bytes: &[u8],
+        mark: &FrameMark,
+        settings: &Settings,
+        counters: &CounterSet,
+    ) -> Queued {
+        if connection.session.dialect().version >= ProtocolVersion::V3
             && let Some(origin) = &mark.origin
             && let Some(reason) = slow_reader::spare(connection, origin, bytes.len(), settings, counters)
         {
@@ -88,11 +108,9 @@ impl Outgoing {
         }
         connection.outbox.push(&mut self.pool, mark, bytes);
         self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
-        if is_accountable {
-            connection.account.note_queued(mark.origin.as_ref());
-        }
-        // Who is behind is not asked again before its socket has room, unless it is to be judged.
-        if !connection.uptake.is_behind() || slow_reader::has_too_much(connection, settings) {
+        connection.account.note_queued(mark.origin.as_ref());
+        // It is not asked again before its socket has room, unless it is to be judged.
+        if slow_reader::has_too_much(connection, settings) {
             self.offer_again(connection, at);
         }
         Queued::Yes

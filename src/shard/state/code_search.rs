@@ -117,6 +117,11 @@ impl Default for CodeSearches {
 }
 
 impl CodeSearches {
+    /// Whether none goes on, and whoever begins has a whole turn's draws.
+    pub(in crate::shard) fn is_rested(&self) -> bool {
+        self.waiting.is_empty() && self.draws_left == DRAWS_PER_TURN
+    }
+
     /// Whether none goes on.
     pub(in crate::shard) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
