@@ -24,6 +24,9 @@ use support::DEADLINE;
 use support::arrivals::{self, stamp_arrivals, take_frame, wall_us};
 use support::server::Server;
 
+/// The most that a budget of bytes may be.
+const NO_LIMIT: u64 = 1 << 53;
+
 #[derive(Parser)]
 struct Flags {
     /// Spectators of the room, one run for each number
@@ -111,8 +114,8 @@ fn run(flags: &Flags, spectators: usize) -> Report {
         config.server.default_max_spectators = Some(0);
         config.security.max_connections_per_ip = spectators + 100;
         config.security.max_connections = spectators + 100;
-        config.rate_limit.max_relay_bytes = u64::MAX;
-        config.rate_limit.max_room_relay_bytes = u64::MAX;
+        config.rate_limit.max_relay_bytes = NO_LIMIT;
+        config.rate_limit.max_room_relay_bytes = NO_LIMIT;
     });
     if let Some(cpu) = flags.generator_cpu {
         stay_on(&cpu.to_string());
