@@ -4,6 +4,7 @@
 
 pub(super) mod bulletin;
 pub(super) mod message;
+pub(super) mod outpost;
 pub(super) mod outposts;
 pub(super) mod registry;
 pub(super) mod send_queues;

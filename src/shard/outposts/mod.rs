@@ -2,3 +2,4 @@
 
 pub(super) mod messages;
 pub(super) mod serving;
+mod slice;
