@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::protocol::{AppId, Dialect, ErrorCode, OperationId, PlayerId, RoomId};
 use crate::room::MemberRef;
-use crate::shard::exchange::bulletin::Bulletin;
+use crate::shard::exchange::bulletin::closed::{Bulletin, BulletinView};
 use crate::shard::inbox::Priority;
 use crate::shard::state::connection::Connection;
 use crate::shard::state::transfer::WatchErrand;
@@ -21,6 +21,14 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// One to a room's outpost.
+    pub(in crate::shard) const fn to_outpost(target: ShardId, room: RoomId, mail: OutpostMail) -> Self {
+        Self {
+            target,
+            body: Body::ToOutpost { room, mail },
+        }
+    }
+
     /// Where it goes.
     #[must_use]
     pub const fn target(&self) -> ShardId {
@@ -138,29 +146,33 @@ pub(in crate::shard) enum OutpostMail {
 /// A bulletin on its way to one outpost. Until it is dropped it counts as on its way.
 #[derive(Debug)]
 pub(in crate::shard) struct Consignment {
-    pub(in crate::shard) bulletin: Arc<Bulletin>,
-    pub(in crate::shard) posted_at_ms: u64,
+    bulletin: Bulletin,
+    posted_at_ms: u64,
     on_the_way_bytes: Arc<AtomicUsize>,
 }
 
 impl Consignment {
-    pub(in crate::shard) fn new(
-        bulletin: Arc<Bulletin>,
-        on_the_way_bytes: Arc<AtomicUsize>,
-        posted_at_ms: u64,
-    ) -> Self {
-        on_the_way_bytes.fetch_add(bulletin.weight(), Ordering::Relaxed);
+    pub(in crate::shard) fn new(bulletin: Bulletin, on_the_way_bytes: Arc<AtomicUsize>, posted_at_ms: u64) -> Self {
+        on_the_way_bytes.fetch_add(bulletin.weight_bytes(), Ordering::Relaxed);
         Self {
             bulletin,
             posted_at_ms,
             on_the_way_bytes,
         }
     }
+
+    pub(in crate::shard) fn read(&self) -> BulletinView<'_> {
+        self.bulletin.read()
+    }
+
+    pub(in crate::shard) const fn posted_at_ms(&self) -> u64 {
+        self.posted_at_ms
+    }
 }
 
 impl Drop for Consignment {
     fn drop(&mut self) {
         self.on_the_way_bytes
-            .fetch_sub(self.bulletin.weight(), Ordering::Relaxed);
+            .fetch_sub(self.bulletin.weight_bytes(), Ordering::Relaxed);
     }
 }

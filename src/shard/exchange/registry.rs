@@ -11,8 +11,9 @@ use ahash::AHashMap;
 
 use crate::protocol::game_data::Shape;
 use crate::protocol::{GameDataFormat, PlayerId, RoomId};
-use crate::shard::exchange::bulletin::Bulletin;
-use crate::shard::exchange::message::{Body, Consignment, Letter, OutpostMail};
+use crate::shard::exchange::bulletin::closed::Bulletin;
+use crate::shard::exchange::bulletin::open::OpenBulletin;
+use crate::shard::exchange::message::{Consignment, Letter, OutpostMail};
 use crate::shard::exchange::send_queues::Couriers;
 use crate::shard::outbox::FrameOrigin;
 use crate::shard::state::room_ref::RoomRef;
@@ -36,7 +37,7 @@ pub(in crate::shard) struct Branches {
 struct Branch {
     room: RoomRef,
     outposts: Vec<OutpostRecord>,
-    bulletin: Bulletin,
+    bulletin: OpenBulletin,
     /// When anybody at an outpost was last heard of.
     heard_ms: u64,
 }
@@ -80,7 +81,7 @@ impl Branches {
         let branch = self.by_room.of_mut(&id).entry(id).or_insert_with(|| Branch {
             room,
             outposts: Vec::new(),
-            bulletin: Bulletin::default(),
+            bulletin: OpenBulletin::default(),
             heard_ms: 0,
         });
         match branch.outposts.iter_mut().find(|outpost| outpost.shard == shard) {
@@ -126,7 +127,7 @@ impl Branches {
             .into_iter()
             .flat_map(|branch| branch.outposts)
         {
-            couriers.send(to_outpost(outpost.shard, id, OutpostMail::Closed));
+            couriers.send(Letter::to_outpost(outpost.shard, id, OutpostMail::Closed));
         }
     }
 
@@ -142,7 +143,7 @@ impl Branches {
         }
     }
 
-    fn bulletin(&mut self, id: RoomId) -> Option<&mut Bulletin> {
+    fn bulletin(&mut self, id: RoomId) -> Option<&mut OpenBulletin> {
         let branch = self.by_room.of_mut(&id).get_mut(&id)?;
         if branch.bulletin.is_empty() {
             self.open.push(id);
@@ -211,34 +212,28 @@ impl Branches {
         if branch.bulletin.is_empty() {
             return;
         }
-        let whole = Arc::new(std::mem::take(&mut branch.bulletin));
+        let said = std::mem::take(&mut branch.bulletin);
+        let whole = said.closed();
         let mut thin = None;
         for outpost in branch.outposts.iter_mut().filter(|outpost| !outpost.is_cut) {
             let waiting = outpost.on_the_way_bytes.load(Ordering::Relaxed);
-            let fits = |bulletin: &Bulletin| waiting == 0 || waiting + bulletin.weight() <= limit_bytes;
+            let fits = |bulletin: &Bulletin| waiting == 0 || waiting + bulletin.weight_bytes() <= limit_bytes;
             let bulletin = if fits(&whole) {
                 &whole
             } else {
                 counters.bulletins_thinned.add(1);
-                thin.get_or_insert_with(|| Arc::new(whole.thinned()))
+                thin.get_or_insert_with(|| said.thinned().closed())
             };
             let mail = if fits(bulletin) {
                 counters.bulletins_posted.add(1);
                 let on_the_way = Arc::clone(&outpost.on_the_way_bytes);
-                OutpostMail::Bulletin(Consignment::new(Arc::clone(bulletin), on_the_way, now_ms))
+                OutpostMail::Bulletin(Consignment::new(bulletin.clone(), on_the_way, now_ms))
             } else {
                 counters.outposts_cut.add(1);
                 outpost.is_cut = true;
                 OutpostMail::Cut
             };
-            couriers.send(to_outpost(outpost.shard, id, mail));
+            couriers.send(Letter::to_outpost(outpost.shard, id, mail));
         }
-    }
-}
-
-pub(in crate::shard) const fn to_outpost(target: ShardId, room: RoomId, mail: OutpostMail) -> Letter {
-    Letter {
-        target,
-        body: Body::ToOutpost { room, mail },
     }
 }

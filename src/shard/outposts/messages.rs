@@ -7,7 +7,6 @@ use crate::protocol::{ErrorCode, PlayerId, RoomId};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::Shard;
 use crate::shard::exchange::message::{Answer, Application, Asker, Body, Letter, OutpostMail};
-use crate::shard::exchange::registry::to_outpost;
 use crate::shard::refusal::no_such_room;
 use crate::shard::state::connection::{Ask, State};
 use crate::shard::state::transfer::Errand;
@@ -147,7 +146,7 @@ impl<L> Shard<L> {
                 at: leaver.at,
                 player: leaver.player,
             };
-            self.post.couriers.send(to_outpost(leaver.shard, room, mail));
+            self.post.couriers.send(Letter::to_outpost(leaver.shard, room, mail));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::protocol::{FrameBuffer, FrameSpan, Opcode, OperationId, PlayerId, ProtocolVersion, RoomId, ServerMessage};
 use crate::room::{MemberRef, MissedEvent, Room};
-use crate::shard::exchange::message::{Asker, OutpostMail};
+use crate::shard::exchange::message::{Asker, Letter, OutpostMail};
 use crate::shard::post::Post;
 use crate::shard::post::answering::under;
 use crate::shard::world::id::ShardId;
@@ -112,8 +112,7 @@ impl<L> Post<L> {
         let limit_bytes = settings.outbox.max_bytes;
         self.branches
             .post_bulletin(id, &mut self.couriers, &self.counters, limit_bytes, now_ms);
-        self.couriers
-            .send(crate::shard::exchange::registry::to_outpost(shard, id, mail));
+        self.couriers.send(Letter::to_outpost(shard, id, mail));
     }
 
     /// Parts with a spectator at an outpost: it is told `left` there, if it stays connected, behind all that the room said
