@@ -45,11 +45,9 @@ impl<L> Shard<L> {
                     .iter()
                     .all(|member| is_in(member.link, Place::Watching(room_ref)))
         });
-        let afar = self.outposts.by_room.iter().flatten().all(|(room, outpost)| {
-            let watchers = &outpost.watchers;
-            watchers
-                .iter()
-                .all(|watching| is_in(watching.member.link, Place::Posted(*room)))
+        let afar = self.outposts.iter().all(|(room, outpost)| {
+            let mut watchers = outpost.watchers().iter();
+            watchers.all(|watching| is_in(watching.member.link, Place::Posted(*room)))
         });
         let has_place = |(_, connection): &(MemberRef, &Connection<L>)| connection.place().is_some();
         let placed = self.post.connections.iter().filter(has_place).count();

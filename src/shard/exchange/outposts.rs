@@ -46,6 +46,11 @@ impl Outposts {
     }
 
     /// All of them, with the rooms that they are of.
+    pub(in crate::shard) fn iter(&self) -> impl Iterator<Item = (&RoomId, &Outpost)> {
+        self.by_room.iter().flatten()
+    }
+
+    /// The same, to change them.
     pub(in crate::shard) fn iter_mut(&mut self) -> impl Iterator<Item = (&RoomId, &mut Outpost)> {
         self.by_room.iter_mut().flatten()
     }

@@ -49,7 +49,7 @@ impl<L> Post<L> {
                         lane: Lane::Data,
                         origin: Some(origin),
                     };
-                    deliveries += u64::from(self.deliver_bytes(link, frame, mark, settings));
+                    deliveries += u64::from(self.deliver_bytes(link, frame, &mark, settings));
                 }
                 Told::Unreadable { origin } => {
                     self.counters.undeliverable.add(1);
@@ -64,11 +64,11 @@ impl<L> Post<L> {
                 // Version 2 knows no data that may be left out.
                 Told::Missed { .. } => self.doom(link, CloseCode::SlowConsumer),
                 Told::Notice { frame } => {
-                    self.deliver_bytes(link, frame, in_order, settings);
+                    self.deliver_bytes(link, frame, &in_order, settings);
                 }
                 Told::Advice { frame } => {
                     if self.may_advise(link) {
-                        self.deliver_bytes(link, frame, in_order, settings);
+                        self.deliver_bytes(link, frame, &in_order, settings);
                     }
                 }
             }
