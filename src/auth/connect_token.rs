@@ -8,7 +8,7 @@ use ed25519_dalek::{PUBLIC_KEY_LENGTH, Signature, VerifyingKey};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::protocol::{AppId, ErrorCode};
+use crate::protocol::{AppId, ErrorCode, Reason};
 
 /// The most bytes that a token may have.
 pub const MAX_TOKEN_BYTES: usize = 2_048;
@@ -73,10 +73,8 @@ pub enum TokenRefusal {
     OtherApp,
 }
 
-impl TokenRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for TokenRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::Required => ErrorCode::ConnectTokenRequired,
             _ => ErrorCode::ConnectTokenInvalid,

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::{ErrorCode, Reason};
+
 /// The 32 characters of generated codes: no 0, 1, I, O, which people confuse.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
@@ -32,6 +34,12 @@ pub enum RoomCodeRefusal {
     /// Something else than ASCII letters and digits.
     #[error("a room code has only the letters A to Z and digits")]
     Character,
+}
+
+impl Reason for RoomCodeRefusal {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::InvalidRoomCode
+    }
 }
 
 impl RoomCode {

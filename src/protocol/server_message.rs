@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::delivery::{DeliveryCounts, Gap};
 use super::{
     ConnectionInfo, ErrorCode, GameDataFormat, IceServer, NameRules, OperationId, OperationResult, PlanId, PlayerId,
-    ProtocolVersion, ReconnectToken, RoomCode, RoomId, SessionPlan, Stamp, TransportStatus, WallTime,
+    ProtocolVersion, ReconnectToken, Refusal, RoomCode, RoomId, SessionPlan, Stamp, TransportStatus, WallTime,
 };
 
 /// A control message, borrowing what it tells from the state that it tells about.
@@ -78,8 +78,8 @@ pub enum ServerMessage<'a> {
     },
     /// The answer to an authority request.
     AuthorityResponse {
-        /// `None` when granted; else the text and code of the refusal.
-        refusal: Option<(&'a str, ErrorCode)>,
+        /// `None` when granted.
+        refusal: Option<&'a Refusal>,
     },
     /// The receiver watches; the snapshot is a fence, every later event is newer.
     SpectatorJoined(SpectatorSnapshot<'a>),

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::Room;
-use crate::protocol::{ErrorCode, PlayerId};
+use crate::protocol::{ErrorCode, PlayerId, Reason};
 
 /// Why the authority did not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -19,10 +19,8 @@ pub enum AuthorityRefusal {
     NotHolder,
 }
 
-impl AuthorityRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for AuthorityRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::NotSupported => ErrorCode::AuthorityNotSupported,
             Self::Held => ErrorCode::AuthorityConflict,

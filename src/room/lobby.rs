@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{MemberRef, Room};
-use crate::protocol::{ErrorCode, PlayerId};
+use crate::protocol::{ErrorCode, PlayerId, Reason};
 
 /// Why readiness did not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -13,10 +13,8 @@ pub enum ReadyRefusal {
     Started,
 }
 
-impl ReadyRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for ReadyRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::Started => ErrorCode::InvalidRoomState,
         }
@@ -37,10 +35,8 @@ pub enum StartRefusal {
     NotReady,
 }
 
-impl StartRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for StartRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::Started => ErrorCode::InvalidRoomState,
             Self::NotAuthority => ErrorCode::GameStartForbidden,

@@ -2,7 +2,7 @@
 
 use super::Room;
 use super::roster::{MemberRef, Newcomer, Seat};
-use crate::protocol::{ErrorCode, PlayerId, Stamp, WallTime};
+use crate::protocol::{ErrorCode, PlayerId, Reason, Stamp, WallTime};
 
 /// Why a seat was refused. The room is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -27,10 +27,8 @@ pub enum JoinRefusal {
     Session,
 }
 
-impl JoinRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for JoinRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound => ErrorCode::RoomNotFound,
             Self::Password => ErrorCode::PasswordRequired,

@@ -6,7 +6,7 @@
 use thiserror::Error;
 
 use super::{MemberRef, Room, Watcher};
-use crate::protocol::{ErrorCode, PlayerId, RoomCode, Secret, fold_name};
+use crate::protocol::{ErrorCode, PlayerId, Reason, RoomCode, Secret, fold_name};
 
 /// Why the authority's wish was not granted. The room is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -25,10 +25,8 @@ pub enum ModerationRefusal {
     HeirNotFound,
 }
 
-impl ModerationRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for ModerationRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::NotAuthority => ErrorCode::NotRoomAuthority,
             Self::Itself => ErrorCode::InvalidInput,

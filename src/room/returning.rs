@@ -7,7 +7,7 @@ use super::{Departure, Member, MemberRef, MissedEvent, Room};
 use crate::budget::Allowance;
 use crate::protocol::server_message::RoomSnapshot;
 use crate::protocol::{
-    Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, ReconnectToken, RoomId, Secret, ServerMessage,
+    Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, Reason, ReconnectToken, RoomId, Secret, ServerMessage,
 };
 
 /// Somebody who wants its seat back.
@@ -60,10 +60,8 @@ pub enum RedeemRefusal {
     TooLarge,
 }
 
-impl RedeemRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for RedeemRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::NoRecord | Self::NameTaken | Self::TooLarge => ErrorCode::ReconnectionFailed,
             Self::Removed => ErrorCode::Kicked,

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{Room, Spot, Watcher};
 use crate::protocol::server_message::SpectatorSnapshot;
-use crate::protocol::{AppId, ErrorCode, PlayerId, Secret, WallTime, fold_name};
+use crate::protocol::{AppId, ErrorCode, PlayerId, Reason, Secret, WallTime, fold_name};
 
 /// Somebody who wants to watch. The name is already validated; it need not be unique.
 #[derive(Debug)]
@@ -38,10 +38,8 @@ pub enum WatchRefusal {
     Full,
 }
 
-impl WatchRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for WatchRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound => ErrorCode::RoomNotFound,
             Self::Password => ErrorCode::PasswordRequired,

@@ -9,7 +9,8 @@ use super::{Session, Stage};
 use crate::auth::connect_token::TokenRefusal;
 use crate::protocol::server_message::AdvisoryRates;
 use crate::protocol::{
-    Abilities, AppId, Authenticate, Dialect, ErrorCode, GameDataFormat, NameRules, ProtocolVersion, Secret, WallTime,
+    Abilities, AppId, Authenticate, Dialect, ErrorCode, GameDataFormat, NameRules, ProtocolVersion, Reason, Secret,
+    WallTime,
 };
 
 /// What the server demands of a handshake.
@@ -55,10 +56,8 @@ pub enum HandshakeRefusal {
     },
 }
 
-impl HandshakeRefusal {
-    /// The refusal as clients read it.
-    #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+impl Reason for HandshakeRefusal {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::TooLate => ErrorCode::InvalidInput,
             Self::UnknownApp => ErrorCode::InvalidAppId,
@@ -68,7 +67,9 @@ impl HandshakeRefusal {
             Self::Version { .. } => ErrorCode::UnsupportedProtocolVersion,
         }
     }
+}
 
+impl HandshakeRefusal {
     /// Whether the connection ends with it, rather than being free to try again.
     #[must_use]
     pub const fn is_final(&self, access: &AccessPolicy) -> bool {

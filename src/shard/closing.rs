@@ -1,7 +1,7 @@
 //! How connections end: by us, by the peer, or by being too slow.
 
 use super::Shard;
-use crate::protocol::{CloseCode, ErrorCode, Opcode, ServerMessage, write_close_payload};
+use crate::protocol::{CloseCode, ErrorCode, Opcode, Refusal, write_close_payload};
 use crate::room::MemberRef;
 use crate::shard::state::connection::State;
 use crate::shard::world::now::Now;
@@ -9,17 +9,11 @@ use crate::shard::world::now::Now;
 impl<L> Shard<L> {
     /// Ends a connection: its room mates learn that it left, and it gets a last `Error`, if there is something to say,
     /// and a close frame. Its link is kept until the peer has answered or the time for that is over.
-    pub(super) fn close(&mut self, at: MemberRef, code: CloseCode, farewell: Option<(&str, ErrorCode)>, now: Now) {
-        self.close_with(at, Some(code), farewell, now);
+    pub(super) fn close(&mut self, at: MemberRef, code: CloseCode, why: Option<Refusal>, now: Now) {
+        self.close_with(at, Some(code), why, now);
     }
 
-    pub(super) fn close_with(
-        &mut self,
-        at: MemberRef,
-        code: Option<CloseCode>,
-        farewell: Option<(&str, ErrorCode)>,
-        now: Now,
-    ) {
+    pub(super) fn close_with(&mut self, at: MemberRef, code: Option<CloseCode>, why: Option<Refusal>, now: Now) {
         match self.post.connections.get(at).map(|connection| &connection.state) {
             None | Some(State::Closing { .. }) => return,
             Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
@@ -38,8 +32,8 @@ impl<L> Shard<L> {
             peer_has_closed: false,
         };
         self.post.frames.clear();
-        if let Some((message, error_code)) = farewell {
-            let message = ServerMessage::Error { message, error_code };
+        if let Some(why) = why {
+            let message = why.to_error();
             let frame = self
                 .post
                 .frames
@@ -74,11 +68,9 @@ impl<L> Shard<L> {
     /// overrun another: the list grows while it is worked off, by each connection at most once.
     fn close_doomed(&mut self, now: Now) {
         while let Some((at, code)) = self.post.outgoing.next_doomed() {
-            let farewell = match code {
-                CloseCode::SlowConsumer => Some(("you did not read fast enough", ErrorCode::SlowConsumer)),
-                _ => None,
-            };
-            self.close(at, code, farewell, now);
+            let why = (code == CloseCode::SlowConsumer)
+                .then(|| Refusal::new(ErrorCode::SlowConsumer, "you did not read fast enough"));
+            self.close(at, code, why, now);
         }
     }
 }

@@ -3,27 +3,21 @@
 //! Whoever is refused too often is closed, so everything here stands above closing.
 
 use super::Shard;
-use crate::protocol::{CloseCode, ErrorCode, PlayerId, ServerMessage};
+use crate::protocol::{CloseCode, ErrorCode, PlayerId, Refusal, ServerMessage};
 use crate::room::MemberRef;
+use crate::shard::refusal::no_seat;
 use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
 
-pub(super) const NO_SEAT: &str = "you are not in a room; join one first";
-
 impl<L> Shard<L> {
     /// Refuses a request with an `Error`.
-    pub(super) fn refuse(&mut self, at: MemberRef, message: &str, error_code: ErrorCode, now: Now) {
-        self.reply(at, &ServerMessage::Error { message, error_code }, now);
+    pub(super) fn refuse(&mut self, at: MemberRef, why: impl Into<Refusal>, now: Now) {
+        self.reply(at, &why.into().to_error(), now);
     }
 
     /// Refuses a message that makes no sense here.
-    pub(super) fn refuse_input(&mut self, at: MemberRef, message: &str, now: Now) {
-        self.refuse(at, message, ErrorCode::InvalidInput, now);
-    }
-
-    pub(super) fn refuse_too_large(&mut self, at: MemberRef, bytes: usize, limit: usize, now: Now) {
-        let message = format!("the message has {bytes} bytes and the limit is {limit}; send less at once");
-        self.refuse(at, &message, ErrorCode::MessageTooLarge, now);
+    pub(super) fn refuse_input(&mut self, at: MemberRef, text: &'static str, now: Now) {
+        self.refuse(at, Refusal::new(ErrorCode::InvalidInput, text), now);
     }
 
     /// Sends a refusal, or a `Pong`, against the connection's budget for such replies.
@@ -41,11 +35,9 @@ impl<L> Shard<L> {
         {
             self.answer(at, message, now);
         } else {
-            let farewell = (
-                "too many requests that had to be refused; slow down",
-                ErrorCode::RateLimitExceeded,
-            );
-            self.close(at, CloseCode::InboundRateLimited, Some(farewell), now);
+            let text = "too many requests that had to be refused; slow down";
+            let why = Refusal::new(ErrorCode::RateLimitExceeded, text);
+            self.close(at, CloseCode::InboundRateLimited, Some(why), now);
         }
     }
 
@@ -53,7 +45,7 @@ impl<L> Shard<L> {
     pub(super) fn require_seat(&mut self, at: MemberRef, now: Now) -> Option<(RoomRef, PlayerId)> {
         let seat = self.seat_of(at);
         if seat.is_none() {
-            self.refuse(at, NO_SEAT, ErrorCode::NotInRoom, now);
+            self.refuse(at, no_seat(), now);
         }
         seat
     }

@@ -3,7 +3,7 @@
 //! Promises one look per connection, at the earliest of its deadlines. Must never do what is due: `events` does.
 
 use super::Shard;
-use crate::protocol::{CloseCode, ErrorCode, ProtocolVersion};
+use crate::protocol::{CloseCode, ErrorCode, ProtocolVersion, Refusal};
 use crate::room::MemberRef;
 use crate::session::Stage;
 use crate::shard::state::connection::State;
@@ -17,7 +17,7 @@ pub(super) enum Due {
     /// The process stops, and it is this connection's turn.
     Dismiss,
     /// The connection must be closed, for this reason.
-    Close(CloseCode, Option<(&'static str, ErrorCode)>),
+    Close(CloseCode, Option<Refusal>),
     /// The peer has been silent: ask whether it is there.
     Probe,
     /// It is time to tell the peer what it was sent.
@@ -77,33 +77,43 @@ impl<L> Shard<L> {
     pub(super) fn due(&self, at: MemberRef, now: Now) -> Option<Due> {
         let moments = self.moments(at)?;
         let over = |moment: Option<u64>| moment.is_some_and(|moment| moment <= now.mono_ms);
+        let close = |code, error_code, text: &'static str| Some(Due::Close(code, Some(Refusal::new(error_code, text))));
         if over(moments.give_up_ms) {
             Some(Due::GiveUp)
         } else if over(moments.leave_ms) {
             Some(Due::Dismiss)
         } else if over(moments.handshake_ms) {
-            let farewell = (
-                "send Authenticate sooner after connecting",
+            close(
+                CloseCode::AuthTimeout,
                 ErrorCode::AuthenticationTimeout,
-            );
-            Some(Due::Close(CloseCode::AuthTimeout, Some(farewell)))
+                "send Authenticate sooner after connecting",
+            )
         } else if over(moments.slow_ms) {
-            let farewell = ("you did not read for too long", ErrorCode::SlowConsumer);
-            Some(Due::Close(CloseCode::SlowConsumer, Some(farewell)))
+            close(
+                CloseCode::SlowConsumer,
+                ErrorCode::SlowConsumer,
+                "you did not read for too long",
+            )
         } else if over(moments.unfinished_ms) {
-            let farewell = ("your message took too long to arrive", ErrorCode::ConnectionIdleTimeout);
-            Some(Due::Close(CloseCode::IdleTimeout, Some(farewell)))
-        } else if over(moments.idle_ms) {
-            let farewell = (
-                "nothing was heard from you for too long",
+            close(
+                CloseCode::IdleTimeout,
                 ErrorCode::ConnectionIdleTimeout,
-            );
-            Some(Due::Close(CloseCode::IdleTimeout, Some(farewell)))
+                "your message took too long to arrive",
+            )
+        } else if over(moments.idle_ms) {
+            close(
+                CloseCode::IdleTimeout,
+                ErrorCode::ConnectionIdleTimeout,
+                "nothing was heard from you for too long",
+            )
         } else if over(moments.activity_ms) {
-            let farewell = ("you showed no activity for too long", ErrorCode::ActivityTimeout);
-            Some(Due::Close(CloseCode::ActivityTimeout, Some(farewell)))
+            close(
+                CloseCode::ActivityTimeout,
+                ErrorCode::ActivityTimeout,
+                "you showed no activity for too long",
+            )
         } else if over(moments.pong_ms) {
-            // By the protocol's rule there is no farewell: nobody is there to read it.
+            // By the protocol's rule nothing is said: nobody is there to read it.
             Some(Due::Close(CloseCode::ActivityTimeout, None))
         } else if over(moments.probe_ms) {
             Some(Due::Probe)

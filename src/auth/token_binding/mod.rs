@@ -26,7 +26,7 @@ use thiserror::Error;
 use self::canonical::Json;
 use self::proof::Proof;
 use self::scheme::PROOF_MEMBER;
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, Reason};
 
 const KEY_INFO: &[u8] = b"signalfish.tokenbinding.v2/session-key";
 const TEXT_DOMAIN: &[u8] = b"signalfish.tokenbinding.v2\0json\0";
@@ -68,16 +68,16 @@ pub enum BindingViolation {
     NotAnEnvelope,
 }
 
-impl BindingViolation {
-    /// The violation as clients read it.
-    #[must_use]
-    pub const fn code(self) -> ErrorCode {
+impl Reason for BindingViolation {
+    fn code(&self) -> ErrorCode {
         match self {
             Self::NotSignable | Self::NotAnObject => ErrorCode::InvalidInput,
             _ => ErrorCode::Unauthorized,
         }
     }
+}
 
+impl BindingViolation {
     /// Whether the connection ends with it.
     #[must_use]
     pub const fn is_final(self) -> bool {

@@ -13,7 +13,6 @@ use super::super::socket::is_want_of_descriptors;
 use super::Pump;
 use super::line::Waiting;
 use super::stage::Stage;
-use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
 use crate::session::Arrival;
 use crate::shard::admission::{ConnectionPermit, ConnectionRefused};
@@ -195,8 +194,7 @@ impl<K: Kernel> Pump<K> {
         match refusal {
             Some(refusal) => {
                 self.greetings.note_farewell(at);
-                self.shard
-                    .turn_away(at, (&refusal.to_string(), ErrorCode::TooManyConnections), now);
+                self.shard.turn_away(at, refusal, now);
             }
             None => {
                 let flow = conversation::feed(&mut self.shard, at, early, self.limits, now);

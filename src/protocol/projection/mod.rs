@@ -165,8 +165,8 @@ fn wire<'a>(message: &'a ServerMessage<'_>, version: ProtocolVersion) -> Wire<'a
         },
         ServerMessage::AuthorityResponse { refusal } => Wire::AuthorityResponse(AuthorityResponseView {
             granted: refusal.is_none(),
-            reason: refusal.map(|(reason, _)| reason),
-            error_code: refusal.map(|(_, code)| code),
+            reason: refusal.map(|refusal| &*refusal.text),
+            error_code: refusal.map(|refusal| refusal.code),
         }),
         ServerMessage::SpectatorJoined(ref room) => Wire::SpectatorJoined(spectator_room_view(room, version)),
         ServerMessage::SpectatorLeft {

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use crate::protocol::server_message::{Reconnected, Replay};
-use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, ServerMessage};
+use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, Refusal, ServerMessage};
 use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room};
 use crate::shard::Shard;
-use crate::shard::refusal::Failure;
 use crate::shard::state::gallery_news::SMALL_GALLERY;
 use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::standing::Place;
@@ -27,12 +26,10 @@ impl<L> Shard<L> {
         at: MemberRef,
         errand: &ReturnErrand,
         now: Now,
-    ) -> Result<Option<Errand>, Failure> {
+    ) -> Result<Option<Errand>, Refusal> {
         let gone = || {
-            (
-                "nothing is kept of that player; join again".to_owned(),
-                ErrorCode::ReconnectionFailed,
-            )
+            let text = "nothing is kept of that player; join again";
+            Refusal::new(ErrorCode::ReconnectionFailed, text)
         };
         let Some(room_ref) = self.rooms.with_record_of(errand.player, errand.slot()) else {
             // A token that is wrong leads anywhere; whether it is, only the room's home can say.
@@ -69,9 +66,7 @@ impl<L> Shard<L> {
             let answer_bytes = world.settings.bytes_of_return(room, errand.player, version, now);
             answer_bytes.is_some_and(|bytes| bytes <= world.settings.largest_answer_bytes(waiting_bytes))
         };
-        let back = room
-            .redeem(claim, fits, now.mono_ms)
-            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        let back = room.redeem(claim, fits, now.mono_ms)?;
         let Return {
             allowance,
             epoch,

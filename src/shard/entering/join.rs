@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{ErrorCode, LobbyState, ReconnectToken, ServerMessage, fold_name};
+use crate::protocol::{ErrorCode, LobbyState, ReconnectToken, Refusal, ServerMessage, fold_name};
 use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
-use crate::shard::refusal::{Failure, draining, no_such_room};
+use crate::shard::refusal::{draining, no_such_room};
 use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::transfer::JoinErrand;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Joins or creates the errand's room.
-    pub(in crate::shard) fn join(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
+    pub(in crate::shard) fn join(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Refusal> {
         let found = errand
             .room_code
             .as_ref()
@@ -25,7 +25,7 @@ impl<L> Shard<L> {
         }
     }
 
-    fn enter(&mut self, at: MemberRef, room_ref: RoomRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
+    fn enter(&mut self, at: MemberRef, room_ref: RoomRef, errand: &JoinErrand, now: Now) -> Result<(), Refusal> {
         let world = Arc::clone(&self.world);
         let token = self.draw_token(room_ref).expect("found a moment ago");
         let connection = self
@@ -35,11 +35,10 @@ impl<L> Shard<L> {
             .expect("the connection is being served");
         let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
         let newcomer = newcomer(at, &connection.session, errand, &self.access, token);
-        room.join(newcomer, now.mono_ms, now.wall).map_err(|refusal| {
-            if refusal == JoinRefusal::Session {
+        room.join(newcomer, now.mono_ms, now.wall).inspect_err(|refusal| {
+            if *refusal == JoinRefusal::Session {
                 self.post.counters.seat_fills_rejected.add(1);
             }
-            (refusal.to_string(), refusal.code())
         })?;
         self.take_seat(at, room_ref);
         self.post.counters.rooms_joined.add(1);
@@ -62,7 +61,7 @@ impl<L> Shard<L> {
         Ok(())
     }
 
-    fn create(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Failure> {
+    fn create(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Refusal> {
         let world = Arc::clone(&self.world);
         if world.is_draining() {
             return Err(draining("connect again for a new room"));
@@ -73,24 +72,18 @@ impl<L> Shard<L> {
         if let Some(limit) = terms.and_then(|terms| terms.max_players_per_room)
             && errand.max_players > limit
         {
-            let reason = format!("this application's rooms have at most {limit} players; ask for fewer");
-            return Err((reason, ErrorCode::InvalidMaxPlayers));
+            let text = format!("this application's rooms have at most {limit} players; ask for fewer");
+            return Err(Refusal::new(ErrorCode::InvalidMaxPlayers, text));
         }
-        let permit = world
-            .ledger
-            .admit_room(
-                &errand.game_name,
-                app.as_ref().map(|app| (app, terms.and_then(|terms| terms.max_rooms))),
-            )
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::MaxRoomsPerGameExceeded))?;
+        let permit = world.ledger.admit_room(
+            &errand.game_name,
+            app.as_ref().map(|app| (app, terms.and_then(|terms| terms.max_rooms))),
+        )?;
         let (code, name) = match &errand.room_code {
             Some(code) => (code.clone(), world.slot_key.hash(&errand.game_name, code)),
-            None => self.draw_free_code(&errand.game_name).ok_or_else(|| {
-                (
-                    "no free room code was found; try again".into(),
-                    ErrorCode::RoomCreationFailed,
-                )
-            })?,
+            None => self
+                .draw_free_code(&errand.game_name)
+                .ok_or_else(|| Refusal::new(ErrorCode::RoomCreationFailed, "no free room code was found; try again"))?,
         };
         let settings = RoomSettings {
             id: self.draw_room_id(name.slot()),

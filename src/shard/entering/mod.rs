@@ -56,8 +56,8 @@ impl<L> Shard<L> {
             Errand::Watch(watch) => self.watch(at, watch, now).map(|()| None),
             Errand::Return(back) => self.give_back_seat(at, back, now),
         };
-        done.unwrap_or_else(|(reason, error_code)| {
-            self.reply(at, &errand.refusal(&reason, error_code), now);
+        done.unwrap_or_else(|why| {
+            self.reply(at, &errand.refused(&why), now);
             None
         })
     }

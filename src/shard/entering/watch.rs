@@ -1,10 +1,10 @@
 //! Watching a room, and no longer watching it.
 
-use crate::protocol::{AppId, ErrorCode, ServerMessage};
+use crate::protocol::{AppId, ErrorCode, Refusal, ServerMessage};
 use crate::room::{Member, MemberRef, Spot, Visitor};
 use crate::shard::Shard;
 use crate::shard::exchange::message::{Asker, OutpostMail};
-use crate::shard::refusal::{Failure, no_such_room};
+use crate::shard::refusal::no_such_room;
 use crate::shard::state::connection::{Ask, State};
 use crate::shard::state::gallery_news::News;
 use crate::shard::state::room_ref::RoomRef;
@@ -20,7 +20,7 @@ impl<L> Shard<L> {
         room_ref: RoomRef,
         errand: &WatchErrand,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Refusal> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return Ok(());
         };
@@ -42,14 +42,14 @@ impl<L> Shard<L> {
         app: Option<&AppId>,
         errand: &WatchErrand,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Refusal> {
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return Err(no_such_room());
         };
         let id = room.id();
         if self.post.branches.is_cut(id, asker.shard) {
-            let reason = "your server core could not keep up with the room; try again in a moment";
-            return Err((reason.into(), ErrorCode::ServiceUnavailable));
+            let text = "your server core could not keep up with the room; try again in a moment";
+            return Err(Refusal::new(ErrorCode::ServiceUnavailable, text));
         }
         let visitor = Visitor {
             player: asker.player,
@@ -61,8 +61,7 @@ impl<L> Shard<L> {
             name: &errand.spectator_name,
             password: errand.password.as_ref(),
         };
-        room.watch(visitor, now.mono_ms, now.wall)
-            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        room.watch(visitor, now.mono_ms, now.wall)?;
         self.post.branches.add_watcher(id, room_ref, asker.shard);
         self.post.counters.outpost_places.add(1);
         let room = self.rooms.get(room_ref).expect("found a moment ago");
@@ -82,7 +81,7 @@ impl<L> Shard<L> {
     }
 
     /// Gives a connection its place in the gallery of a room whose home is here.
-    pub(in crate::shard) fn watch(&mut self, at: MemberRef, errand: &WatchErrand, now: Now) -> Result<(), Failure> {
+    pub(in crate::shard) fn watch(&mut self, at: MemberRef, errand: &WatchErrand, now: Now) -> Result<(), Refusal> {
         let room_ref = self
             .room_named(&errand.game_name, &errand.room_code)
             .ok_or_else(no_such_room)?;
@@ -107,8 +106,7 @@ impl<L> Shard<L> {
             name: &errand.spectator_name,
             password: errand.password.as_ref(),
         };
-        room.watch(visitor, now.mono_ms, now.wall)
-            .map_err(|refusal| (refusal.to_string(), refusal.code()))?;
+        room.watch(visitor, now.mono_ms, now.wall)?;
         connection.occupy(Place::Watching(room_ref), &mut self.census);
         let room = self.rooms.get(room_ref).expect("found a moment ago");
         let settings = &self.world.settings;

@@ -77,7 +77,7 @@ impl<L> Shard<L> {
             match due {
                 Some(Due::GiveUp) => self.ended.push(at),
                 Some(Due::Dismiss) => self.dismiss(at, now),
-                Some(Due::Close(code, farewell)) => self.close(at, code, farewell, now),
+                Some(Due::Close(code, why)) => self.close(at, code, why, now),
                 Some(Due::Probe) => {
                     self.probe(at, now);
                     self.plan_check(at);

@@ -1,6 +1,6 @@
 //! How connections end: by the caller, by the peer, or because their socket is gone.
 
-use crate::protocol::{CloseCode, ErrorCode, Opcode};
+use crate::protocol::{CloseCode, Opcode, Refusal};
 use crate::room::MemberRef;
 use crate::shard::Shard;
 use crate::shard::state::connection::State;
@@ -54,8 +54,8 @@ impl<L> Shard<L> {
     }
 
     /// Closes a connection for which there is no place: by the protocol's rule the close frame gives no code.
-    pub fn turn_away(&mut self, at: MemberRef, farewell: (&str, ErrorCode), now: Now) {
-        self.event(now, |shard| shard.close_with(at, None, Some(farewell), now));
+    pub fn turn_away(&mut self, at: MemberRef, why: impl Into<Refusal>, now: Now) {
+        self.event(now, |shard| shard.close_with(at, None, Some(why.into()), now));
     }
 
     /// Serves a close frame. `payload` is valid and comes back unchanged, unless the server had closed first.

@@ -3,9 +3,9 @@
 //! The caller stops reading the socket first, then [extracts](Shard::extract) the connection and sends it. Whatever
 //! arrives in between stays in the link, in order. A transfer that was refused is [taken back](Shard::take_back).
 
-use crate::protocol::ErrorCode;
 use crate::room::MemberRef;
 use crate::shard::Shard;
+use crate::shard::refusal::overloaded;
 use crate::shard::state::connection::{Connection, Parts, State};
 use crate::shard::state::transfer::{Errand, Transfer};
 use crate::shard::world::now::Now;
@@ -54,8 +54,7 @@ impl<L> Shard<L> {
         self.post.counters.hops_refused.add(1);
         self.event(now, |shard| {
             let (at, errand) = shard.settle_in(transfer, now);
-            let reason = "the room's server core is overloaded; try again in a moment";
-            shard.reply(at, &errand.refusal(reason, ErrorCode::ServiceUnavailable), now);
+            shard.reply(at, &errand.refused(&overloaded()), now);
             at
         })
     }

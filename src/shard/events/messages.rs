@@ -1,11 +1,12 @@
 //! A message from a client, on its way to the handler of its subject.
 
 use crate::protocol::game_data::Content;
-use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameData, GameDataFormat, ServerMessage, parse};
+use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameData, GameDataFormat, Refusal, ServerMessage, parse};
 use crate::room::MemberRef;
 use crate::session::Stage;
 use crate::shard::Shard;
 use crate::shard::events::turn::Flow;
+use crate::shard::refusal::too_large;
 use crate::shard::state::connection::Connection;
 use crate::shard::world::now::Now;
 
@@ -37,7 +38,7 @@ impl<L> Shard<L> {
         }
         let limit = self.world.settings.messages.max_inbound_bytes;
         if text.len() > limit {
-            self.refuse_too_large(at, text.len(), limit, now);
+            self.refuse(at, too_large(text.len(), limit), now);
             return false;
         }
         match parse(text) {
@@ -81,7 +82,7 @@ impl<L> Shard<L> {
             self.refuse_input(at, advice, now);
             true
         } else if payload.len() > limit {
-            self.refuse_too_large(at, payload.len(), limit, now);
+            self.refuse(at, too_large(payload.len(), limit), now);
             false
         } else {
             self.relay(at, Content::Binary { format, payload }, now)
@@ -103,11 +104,9 @@ impl<L> Shard<L> {
     #[cold]
     fn goes_ahead(&mut self, at: MemberRef, now: Now) -> bool {
         if self.access.requires_handshake() {
-            let farewell = (
-                "send Authenticate first: this server asks who connects",
-                ErrorCode::MissingAppId,
-            );
-            self.close(at, CloseCode::Unregistered, Some(farewell), now);
+            let text = "send Authenticate first: this server asks who connects";
+            let why = Refusal::new(ErrorCode::MissingAppId, text);
+            self.close(at, CloseCode::Unregistered, Some(why), now);
             return false;
         }
         if let Some(connection) = self.post.connections.get_mut(at) {

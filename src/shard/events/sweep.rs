@@ -5,7 +5,7 @@
 //! the 4,000 rooms that a storm of joins had left took 2.8 ms (`signal-fish-loadtest storm --rate 4000`).
 
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{CloseCode, ErrorCode, ServerMessage};
+use crate::protocol::{CloseCode, ErrorCode, Refusal, ServerMessage};
 use crate::room::{Member, MemberRef, Watcher};
 use crate::shard::Shard;
 use crate::shard::state::connection::Connection;
@@ -114,11 +114,9 @@ impl<L> Shard<L> {
                 self.post.connections.get(at).and_then(Connection::place),
                 Some(Place::Seated(room_ref))
             );
-            let farewell = (
-                "the room was closed because nothing happened in it",
-                ErrorCode::RoomNotFound,
-            );
-            self.close(at, CloseCode::RoomInactive, Some(farewell), now);
+            let text = "the room was closed because nothing happened in it";
+            let why = Refusal::new(ErrorCode::RoomNotFound, text);
+            self.close(at, CloseCode::RoomInactive, Some(why), now);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::protocol::{AppId, Dialect, ErrorCode, OperationId, PlayerId, RoomId};
+use crate::protocol::{AppId, Dialect, OperationId, PlayerId, Refusal, RoomId};
 use crate::room::MemberRef;
 use crate::shard::exchange::bulletin::closed::{Bulletin, BulletinView};
 use crate::shard::inbox::Priority;
@@ -113,7 +113,7 @@ pub(in crate::shard) enum Answer {
     /// There are few enough: come here.
     Come,
     /// It is refused.
-    Refused { reason: String, error_code: ErrorCode },
+    Refused(Refusal),
 }
 
 /// What has to keep its order among what a room says.

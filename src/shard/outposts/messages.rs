@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{ErrorCode, PlayerId, RoomId};
+use crate::protocol::{PlayerId, RoomId};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::Shard;
 use crate::shard::exchange::message::{Answer, Application, Asker, Body, Letter, OutpostMail};
-use crate::shard::refusal::no_such_room;
+use crate::shard::refusal::{no_such_room, overloaded};
 use crate::shard::state::connection::{Ask, State};
 use crate::shard::state::transfer::Errand;
 use crate::shard::world::now::Now;
@@ -27,9 +27,7 @@ impl<L> Shard<L> {
         match letter.body {
             Body::Ask(application) => {
                 let Asker { at, player, .. } = application.asker;
-                let reason = "the room's server core is overloaded; try again in a moment".to_owned();
-                let error_code = ErrorCode::ServiceUnavailable;
-                let answer = Answer::Refused { reason, error_code };
+                let answer = Answer::Refused(overloaded());
                 self.event(now, |shard| shard.hear_answer(at, player, answer, now));
             }
             body => self.post.couriers.take_back(Letter { body, ..letter }),
@@ -100,9 +98,9 @@ impl<L> Shard<L> {
                 };
                 self.departing.push(at);
             }
-            Answer::Refused { reason, error_code } => {
+            Answer::Refused(why) => {
                 self.answered(at, player);
-                self.reply(at, &Errand::Watch(errand).refusal(&reason, error_code), now);
+                self.reply(at, &Errand::Watch(errand).refused(&why), now);
             }
         }
     }
@@ -112,14 +110,11 @@ impl<L> Shard<L> {
         let Application { asker, app, errand } = application;
         let found = self.room_named(&errand.game_name, &errand.room_code);
         let answer = match found {
-            None => {
-                let (reason, error_code) = no_such_room();
-                Answer::Refused { reason, error_code }
-            }
+            None => Answer::Refused(no_such_room()),
             Some(room_ref) if !self.is_crowded(room_ref) => Answer::Come,
             Some(room_ref) => match self.admit_to_outpost(room_ref, asker, app.as_ref(), &errand, now) {
                 Ok(()) => return,
-                Err((reason, error_code)) => Answer::Refused { reason, error_code },
+                Err(why) => Answer::Refused(why),
             },
         };
         let body = Body::Told {

@@ -1,12 +1,13 @@
 //! Serving outposts: their mail is taken in order, in a turn as much as delays nobody for long.
 
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{CloseCode, ErrorCode, PlayerId, RoomId, ServerMessage};
+use crate::protocol::{CloseCode, ErrorCode, PlayerId, Refusal, RoomId, ServerMessage};
 use crate::room::{Member, MemberRef};
 use crate::shard::Shard;
 use crate::shard::exchange::message::{Body, Letter, OutpostMail};
 use crate::shard::exchange::outpost::{Outpost, Watching};
 use crate::shard::outbox::FrameMark;
+use crate::shard::refusal::not_watching;
 use crate::shard::state::connection::Connection;
 use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
@@ -26,7 +27,7 @@ impl<L> Shard<L> {
             ),
             "home forgets nobody in silence"
         );
-        self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+        self.refuse(at, not_watching(), now);
     }
 
     /// Tells watchers what has come for them, as far as a turn allows.
@@ -96,12 +97,10 @@ impl<L> Shard<L> {
                 }
             }
             OutpostMail::Cut => {
-                let farewell = (
-                    "your server core could not keep up with the room",
-                    ErrorCode::SlowConsumer,
-                );
+                let text = "your server core could not keep up with the room";
+                let why = Refusal::new(ErrorCode::SlowConsumer, text);
                 for at in links(outpost) {
-                    self.close(at, CloseCode::SlowConsumer, Some(farewell), now);
+                    self.close(at, CloseCode::SlowConsumer, Some(why.clone()), now);
                 }
             }
         }

@@ -54,12 +54,11 @@ impl<L> Shard<L> {
     }
 
     fn refuse_unproven(&mut self, at: MemberRef, violation: BindingViolation, now: Now) {
-        let (message, code) = (violation.to_string(), violation.code());
         if violation.is_final() {
             self.post.counters.refusals.add(1);
-            self.close(at, CloseCode::Unregistered, Some((&message, code)), now);
+            self.close(at, CloseCode::Unregistered, Some(violation.into()), now);
         } else {
-            self.refuse(at, &message, code, now);
+            self.refuse(at, violation, now);
         }
     }
 }

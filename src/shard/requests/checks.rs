@@ -1,8 +1,7 @@
 //! What joining, watching and moderating demand alike, before any room is looked at.
 
 use crate::budget::{Allowance, Charge};
-use crate::protocol::{ErrorCode, RoomCode, Secret, check_game_name};
-use crate::shard::refusal::Failure;
+use crate::protocol::{ErrorCode, Refusal, RoomCode, Secret, check_game_name};
 use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
 
@@ -16,38 +15,37 @@ impl Settings {
         allowance: &mut Allowance,
         creates: bool,
         now: Now,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Refusal> {
         match allowance.charge_join(creates, &self.budgets, now.mono_ms) {
             Charge::Accepted => Ok(()),
             Charge::Refused { retry_after_secs } => {
-                let reason = format!("too many joins; try again in {retry_after_secs} seconds");
-                Err((reason, ErrorCode::RateLimitExceeded))
+                let text = format!("too many joins; try again in {retry_after_secs} seconds");
+                Err(Refusal::new(ErrorCode::RateLimitExceeded, text))
             }
         }
     }
 
-    pub(in crate::shard) fn check_game(&self, name: &str) -> Result<(), Failure> {
+    pub(in crate::shard) fn check_game(&self, name: &str) -> Result<(), Refusal> {
         check_game_name(name, self.rooms.max_game_name_bytes)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidGameName))
+            .map_err(|refusal| Refusal::new(ErrorCode::InvalidGameName, refusal.to_string()))
     }
 
-    pub(in crate::shard) fn check_name(&self, name: &str) -> Result<(), Failure> {
+    pub(in crate::shard) fn check_name(&self, name: &str) -> Result<(), Refusal> {
         self.handshake
             .name_rules
             .check_player_name(name)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidPlayerName))
+            .map_err(|refusal| Refusal::new(ErrorCode::InvalidPlayerName, refusal.to_string()))
     }
 
-    pub(in crate::shard) fn read_code(&self, code: &str) -> Result<RoomCode, Failure> {
-        RoomCode::parse(code, self.rooms.code_length)
-            .map_err(|refusal| (refusal.to_string(), ErrorCode::InvalidRoomCode))
+    pub(in crate::shard) fn read_code(&self, code: &str) -> Result<RoomCode, Refusal> {
+        Ok(RoomCode::parse(code, self.rooms.code_length)?)
     }
 }
 
-pub(in crate::shard) fn check_password(password: Option<&Secret>) -> Result<(), Failure> {
+pub(in crate::shard) fn check_password(password: Option<&Secret>) -> Result<(), Refusal> {
     if password.is_none_or(|password| (1..=MAX_PASSWORD_BYTES).contains(&password.len())) {
         return Ok(());
     }
-    let reason = format!("a password has 1 to {MAX_PASSWORD_BYTES} bytes");
-    Err((reason, ErrorCode::InvalidInput))
+    let text = format!("a password has 1 to {MAX_PASSWORD_BYTES} bytes");
+    Err(Refusal::new(ErrorCode::InvalidInput, text))
 }

@@ -6,14 +6,14 @@
 use crate::budget::Charge;
 use crate::protocol::delivery::GapReason;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
-use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameDataFormat, ProtocolVersion, ServerMessage};
+use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameDataFormat, ProtocolVersion, Refusal};
 use crate::room::MemberRef;
 use crate::room::Room;
 use crate::session::AccessPolicy;
 use crate::shard::Shard;
 use crate::shard::outbox::{FrameMark, FrameOrigin, Lane};
 use crate::shard::post::Post;
-use crate::shard::refusing::NO_SEAT;
+use crate::shard::refusal::{no_seat, too_large};
 use crate::shard::state::connection::Connection;
 use crate::shard::state::room_ref::RoomRef;
 use crate::shard::state::rooms::{Relayer, Rooms};
@@ -21,18 +21,6 @@ use crate::shard::state::share::FRAME_COST_BYTES;
 use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
-
-/// Why a message is not relayed.
-enum Refused {
-    /// It is longer than messages of its encoding may be.
-    TooLarge { cap_bytes: usize },
-    /// Its sender sits nowhere.
-    NoSeat,
-    /// Its class and key make no sense.
-    Misused(&'static str),
-    /// A budget is used up.
-    Budget { whose: &'static str, retry_after_secs: u64 },
-}
 
 impl<L> Shard<L> {
     /// Relays a message of a connection that may be served; says whether it was accepted. A refusal is answered.
@@ -53,8 +41,8 @@ impl<L> Shard<L> {
         );
         let (room_ref, Relayer { room, share }) = match admitted {
             Ok(admitted) => admitted,
-            Err(refused) => {
-                self.refuse_data(at, &refused, content.payload_bytes(), now);
+            Err(refusal) => {
+                self.refuse(at, refusal, now);
                 return false;
             }
         };
@@ -110,22 +98,6 @@ impl<L> Shard<L> {
         true
     }
 
-    #[cold]
-    fn refuse_data(&mut self, at: MemberRef, refused: &Refused, bytes: usize, now: Now) {
-        match refused {
-            Refused::TooLarge { cap_bytes } => self.refuse_too_large(at, bytes, *cap_bytes, now),
-            Refused::NoSeat => self.refuse(at, NO_SEAT, ErrorCode::NotInRoom, now),
-            Refused::Misused(advice) => self.refuse(at, advice, ErrorCode::InvalidDeliveryClass, now),
-            Refused::Budget {
-                whose,
-                retry_after_secs,
-            } => {
-                let message = format!("{whose} too many bytes; try again in {retry_after_secs} seconds");
-                self.refuse(at, &message, ErrorCode::RateLimitExceeded, now);
-            }
-        }
-    }
-
     /// Tells the receivers that were passed over that something of this sender is missing, and the sender that it reached
     /// only some, at most once per interval.
     fn give_notice(
@@ -174,11 +146,9 @@ impl<L> Shard<L> {
             Some(ProtocolVersion::V3) => ErrorCode::InvalidInput,
             _ => ErrorCode::UnsupportedGameDataFormat,
         };
-        self.refuse(at, &own, code, now);
-        let notice = ServerMessage::Error {
-            message: &text,
-            error_code: ErrorCode::UnsupportedGameDataFormat,
-        };
+        self.refuse(at, Refusal::new(code, own), now);
+        let notice = Refusal::new(ErrorCode::UnsupportedGameDataFormat, text);
+        let notice = notice.to_error();
         if afar > 0
             && let Some(room) = self.rooms.get(room_ref)
         {
@@ -202,14 +172,14 @@ fn admit<'r, L>(
     settings: &Settings,
     content: &Content<'_>,
     now_ms: u64,
-) -> Result<(RoomRef, Relayer<'r>), Refused> {
+) -> Result<(RoomRef, Relayer<'r>), Refusal> {
     let place = connection.place();
     let session = &mut connection.session;
     if let Content::Json { class, key, .. } = content
         && (class.is_some() || key.is_some())
         && let Some(advice) = misuse_of_classes(session.dialect().version, *class, *key)
     {
-        return Err(Refused::Misused(advice));
+        return Err(Refusal::new(ErrorCode::InvalidDeliveryClass, advice));
     }
     let (format, bytes) = (
         content.format().unwrap_or(GameDataFormat::Json),
@@ -218,35 +188,35 @@ fn admit<'r, L>(
     if let Some(cap_bytes) = settings.messages.game_data_cap(format)
         && bytes > cap_bytes
     {
-        return Err(Refused::TooLarge { cap_bytes });
+        return Err(too_large(bytes, cap_bytes));
     }
     let Some(Place::Seated(room_ref)) = place else {
-        return Err(Refused::NoSeat);
+        return Err(no_seat());
     };
     let own_limit = access.terms(session.app()).and_then(|terms| terms.relay_bytes);
     let (budgets, charged) = (&settings.budgets, bytes as u64);
     let limit = own_limit.unwrap_or(budgets.relay_bytes);
     if let Charge::Refused { retry_after_secs } = session.allowance.charge_relay(charged, limit, budgets, now_ms) {
-        return Err(Refused::Budget {
-            whose: "you relay",
-            retry_after_secs,
-        });
+        return Err(used_up("you relay", retry_after_secs));
     }
-    let relayer = rooms.relayer(room_ref).ok_or(Refused::NoSeat)?;
+    let relayer = rooms.relayer(room_ref).ok_or_else(no_seat)?;
     let of_room = relayer
         .room
         .charge_relay(charged, budgets.room_relay_bytes, budgets.window_ms, now_ms);
     if let Err(retry_after_secs) = of_room {
         session.allowance.refund_relay(charged);
-        return Err(Refused::Budget {
-            whose: "this room relays",
-            retry_after_secs,
-        });
+        return Err(used_up("this room relays", retry_after_secs));
     }
     if content.class() == DeliveryClass::Reliable {
         connection.free_rate.charge(bytes, &settings.pacing, now_ms);
     }
     Ok((room_ref, relayer))
+}
+
+#[cold]
+fn used_up(who: &str, retry_after_secs: u64) -> Refusal {
+    let text = format!("{who} too many bytes; try again in {retry_after_secs} seconds");
+    Refusal::new(ErrorCode::RateLimitExceeded, text)
 }
 
 /// What is wrong with the class and key of a message, if anything.

@@ -1,7 +1,7 @@
 //! Answering a handshake.
 
 use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
-use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, ServerMessage};
+use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, Refusal, ServerMessage};
 use crate::room::MemberRef;
 use crate::session::HandshakeRefusal;
 use crate::shard::Shard;
@@ -33,23 +33,16 @@ impl<L> Shard<L> {
             .authenticate(request, policy, &access, now.wall, admit)
         {
             Ok(accepted) => accepted,
-            Err(refusal) => return self.refuse_handshake(at, &refusal, now),
+            Err(refusal) => return self.refuse_handshake(at, refusal, now),
         };
         if let Some(format) = accepted.unsupported_format {
             let names: Vec<_> = policy.formats.iter().map(|format| format.as_str()).collect();
-            let message = format!(
+            let text = format!(
                 "{format} game data is not enabled here ({} are); using json",
                 names.join(", ")
             );
-            let error_code = ErrorCode::UnsupportedGameDataFormat;
-            self.tell(
-                at,
-                &ServerMessage::Error {
-                    message: &message,
-                    error_code,
-                },
-                now,
-            );
+            let remark = Refusal::new(ErrorCode::UnsupportedGameDataFormat, text);
+            self.tell(at, &remark.to_error(), now);
         }
         self.tell(
             at,
@@ -95,19 +88,20 @@ impl<L> Shard<L> {
             asked: spoken.number(),
             least: least.number(),
         };
-        self.refuse_handshake(at, &refusal, now);
+        self.refuse_handshake(at, refusal, now);
     }
 
-    fn refuse_handshake(&mut self, at: MemberRef, refusal: &HandshakeRefusal, now: Now) {
-        let (error, error_code) = (refusal.to_string(), refusal.code());
-        if *refusal == HandshakeRefusal::TooLate {
-            return self.refuse_input(at, &error, now);
+    fn refuse_handshake(&mut self, at: MemberRef, refusal: HandshakeRefusal, now: Now) {
+        if refusal == HandshakeRefusal::TooLate {
+            return self.refuse(at, refusal, now);
         }
+        let is_final = refusal.is_final(&self.access);
+        let why = Refusal::from(refusal);
         let message = ServerMessage::AuthenticationError {
-            error: &error,
-            error_code,
+            error: &why.text,
+            error_code: why.code,
         };
-        if refusal.is_final(&self.access) {
+        if is_final {
             self.tell(at, &message, now);
             self.close(at, CloseCode::Unregistered, None, now);
         } else {

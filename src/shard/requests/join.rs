@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{ErrorCode, JoinRoom, ServerMessage};
+use crate::protocol::{ErrorCode, JoinRoom, Refusal, ServerMessage};
 use crate::room::MemberRef;
 use crate::shard::Shard;
-use crate::shard::refusal::{Failure, draining};
+use crate::shard::refusal::draining;
 use crate::shard::requests::checks::check_password;
 use crate::shard::state::transfer::{Errand, JoinErrand};
 use crate::shard::world::now::Now;
@@ -15,15 +15,15 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn join_room(&mut self, at: MemberRef, request: JoinRoom, now: Now) {
         match self.check_join(at, request, now) {
             Ok(errand) => self.go(at, Errand::Join(errand), now),
-            Err((reason, error_code)) => {
-                let reason = &reason;
+            Err(why) => {
+                let (reason, error_code) = (&*why.text, why.code);
                 self.reply(at, &ServerMessage::RoomJoinFailed { reason, error_code }, now);
             }
         }
     }
 
     /// Everything about a join that can be checked without the room, in the protocol's order.
-    fn check_join(&mut self, at: MemberRef, request: JoinRoom, now: Now) -> Result<JoinErrand, Failure> {
+    fn check_join(&mut self, at: MemberRef, request: JoinRoom, now: Now) -> Result<JoinErrand, Refusal> {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
         let connection = self
@@ -40,18 +40,16 @@ impl<L> Shard<L> {
         settings.check_name(&request.player_name)?;
         let max_players = request.max_players.unwrap_or(settings.rooms.default_players);
         if !(1..=settings.rooms.max_players).contains(&max_players) {
-            let reason = format!("max_players must be 1 to {}", settings.rooms.max_players);
-            return Err((reason, ErrorCode::InvalidMaxPlayers));
+            let text = format!("max_players must be 1 to {}", settings.rooms.max_players);
+            return Err(Refusal::new(ErrorCode::InvalidMaxPlayers, text));
         }
         if request.join_only && request.room_code.is_none() {
-            return Err(("join_only needs a room_code".into(), ErrorCode::InvalidInput));
+            return Err(Refusal::new(ErrorCode::InvalidInput, "join_only needs a room_code"));
         }
         check_password(request.password.as_ref())?;
         if connection.place().is_some() {
-            return Err((
-                "leave the room that you are in before joining another".into(),
-                ErrorCode::AlreadyInRoom,
-            ));
+            let text = "leave the room that you are in before joining another";
+            return Err(Refusal::new(ErrorCode::AlreadyInRoom, text));
         }
         let room_code = request
             .room_code

@@ -1,9 +1,9 @@
 //! Readiness, the start of the game, authority, and how members can be reached directly.
 
-use crate::protocol::{ConnectionInfo, ErrorCode, ServerMessage};
+use crate::protocol::{ConnectionInfo, Refusal, ServerMessage};
 use crate::room::MemberRef;
 use crate::shard::Shard;
-use crate::shard::refusing::NO_SEAT;
+use crate::shard::refusal::{no_seat, too_large};
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
@@ -15,7 +15,7 @@ impl<L> Shard<L> {
             return;
         };
         match room.toggle_ready(at, now.mono_ms) {
-            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Err(refusal) => self.refuse(at, refusal, now),
             Ok(()) => {
                 let message = self.lobby_message(room_ref);
                 self.announce(room_ref, &message, now);
@@ -31,7 +31,7 @@ impl<L> Shard<L> {
             return;
         };
         if let Err(refusal) = room.start(player, now.mono_ms) {
-            return self.refuse(at, &refusal.to_string(), refusal.code(), now);
+            return self.refuse(at, refusal, now);
         }
         let room = self.rooms.get(room_ref).expect("looked up above");
         let settings = &self.world.settings;
@@ -43,8 +43,7 @@ impl<L> Shard<L> {
 
     pub(in crate::shard) fn authority_request(&mut self, at: MemberRef, claim: bool, now: Now) {
         let Some((room_ref, player)) = self.seat_of(at) else {
-            let refusal = Some((NO_SEAT, ErrorCode::NotInRoom));
-            return self.reply(at, &ServerMessage::AuthorityResponse { refusal }, now);
+            return self.refuse_authority(at, &no_seat(), now);
         };
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
@@ -55,11 +54,7 @@ impl<L> Shard<L> {
             room.release_authority(player, now.mono_ms)
         };
         match decided {
-            Err(refusal) => {
-                let reason = refusal.to_string();
-                let refusal = Some((reason.as_str(), refusal.code()));
-                self.reply(at, &ServerMessage::AuthorityResponse { refusal }, now);
-            }
+            Err(refusal) => self.refuse_authority(at, &refusal.into(), now),
             Ok(()) => {
                 self.tell(at, &ServerMessage::AuthorityResponse { refusal: None }, now);
                 self.announce_authority(room_ref, now);
@@ -67,11 +62,16 @@ impl<L> Shard<L> {
         }
     }
 
+    fn refuse_authority(&mut self, at: MemberRef, why: &Refusal, now: Now) {
+        let refusal = Some(why);
+        self.reply(at, &ServerMessage::AuthorityResponse { refusal }, now);
+    }
+
     pub(in crate::shard) fn provide_connection_info(&mut self, at: MemberRef, info: ConnectionInfo, now: Now) {
         let limit = self.world.settings.messages.max_connection_info_bytes;
         let bytes = info.to_json().len();
         if bytes > limit {
-            return self.refuse_too_large(at, bytes, limit, now);
+            return self.refuse(at, too_large(bytes, limit), now);
         }
         let Some((room_ref, _)) = self.require_seat(at, now) else {
             return;

@@ -1,7 +1,7 @@
 //! What the authority of a room does to it. Only room operations ask for it.
 
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Secret};
+use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Refusal, Secret};
 use crate::room::{MemberRef, ModerationRefusal, Removed, Room};
 use crate::shard::Shard;
 use crate::shard::requests::checks::check_password;
@@ -49,10 +49,10 @@ impl<L> Shard<L> {
         now: Now,
     ) {
         match removed {
-            Err(refusal) => return self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Err(refusal) => return self.refuse(at, refusal, now),
             Ok(Removed::Seated(link)) => {
-                let farewell = ("the room's authority removed you", ErrorCode::Kicked);
-                self.close(link, CloseCode::Kicked, Some(farewell), now);
+                let why = Refusal::new(ErrorCode::Kicked, "the room's authority removed you");
+                self.close(link, CloseCode::Kicked, Some(why), now);
             }
             Ok(Removed::Watching(watcher)) => {
                 self.end_watching(room_ref, watcher, SpectatorReason::Removed, None, now);
@@ -72,7 +72,7 @@ impl<L> Shard<L> {
             return;
         };
         match room.unban(player, target, now.mono_ms) {
-            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Err(refusal) => self.refuse(at, refusal, now),
             Ok(()) => self.answer_operation(at, OperationResult::PlayerUnbanned { player_id: target }, now),
         }
     }
@@ -85,15 +85,12 @@ impl<L> Shard<L> {
         let Some(room) = self.rooms.get_mut(room_ref) else {
             return;
         };
-        let changed = match room.check_authority(player) {
-            Ok(()) => check_password(password.as_ref()).and_then(|()| {
-                room.set_access(player, password, now.mono_ms)
-                    .map_err(|refusal| (refusal.to_string(), refusal.code()))
-            }),
-            Err(refusal) => Err((refusal.to_string(), refusal.code())),
-        };
+        let allowed = room.check_authority(player).map_err(Refusal::from);
+        let changed = allowed
+            .and_then(|()| check_password(password.as_ref()))
+            .and_then(|()| room.set_access(player, password, now.mono_ms).map_err(Refusal::from));
         match changed {
-            Err((reason, error_code)) => self.refuse(at, &reason, error_code, now),
+            Err(refusal) => self.refuse(at, refusal, now),
             Ok(requires_password) => {
                 self.answer_operation(at, OperationResult::RoomAccessUpdated { requires_password }, now);
             }
@@ -109,7 +106,7 @@ impl<L> Shard<L> {
             return;
         };
         match room.transfer_authority(player, heir, now.mono_ms) {
-            Err(refusal) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            Err(refusal) => self.refuse(at, refusal, now),
             Ok(()) => {
                 self.announce_authority(room_ref, now);
                 self.answer_operation(at, OperationResult::AuthorityTransferred { player_id: heir }, now);

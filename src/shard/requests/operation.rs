@@ -4,7 +4,7 @@
 //! shard, and the first answer takes it. Promises that an operation is answered once and that no other message carries
 //! its id; whether an answer is wrapped is decided here and nowhere else.
 
-use crate::protocol::{ErrorCode, ProtocolVersion, RoomOperation, RoomRequest};
+use crate::protocol::{ErrorCode, ProtocolVersion, Refusal, RoomOperation, RoomRequest};
 use crate::room::MemberRef;
 use crate::shard::Shard;
 use crate::shard::state::connection::State;
@@ -24,7 +24,7 @@ impl<L> Shard<L> {
                 Some(ProtocolVersion::V3) => ErrorCode::InvalidInput,
                 _ => ErrorCode::UnsupportedProtocolVersion,
             };
-            return self.refuse(at, advice, code, now);
+            return self.refuse(at, Refusal::new(code, advice), now);
         }
         connection.operation = Some(operation.operation_id);
         match operation.request {

@@ -1,8 +1,9 @@
 //! `Reconnect`: what can be checked without the room, then the errand.
 
-use crate::protocol::{ErrorCode, Reconnect, ServerMessage};
+use crate::protocol::{ErrorCode, Reconnect, Refusal, ServerMessage};
 use crate::room::MemberRef;
 use crate::shard::Shard;
+use crate::shard::refusal::draining;
 use crate::shard::state::transfer::{Errand, ReturnErrand};
 use crate::shard::world::now::Now;
 
@@ -14,24 +15,21 @@ impl<L> Shard<L> {
             return;
         };
         let refusal = if self.world.is_draining() {
-            Some((
-                "the server is about to stop; connect elsewhere",
-                ErrorCode::ServerDraining,
-            ))
+            Some(draining("connect elsewhere"))
         } else if !rules.is_enabled {
-            let reason = "this server keeps no seats of lost connections; join again with the room code";
-            Some((reason, ErrorCode::ReconnectionFailed))
+            let text = "this server keeps no seats of lost connections; join again with the room code";
+            Some(Refusal::new(ErrorCode::ReconnectionFailed, text))
         } else if self.world.presence.is_live(request.player_id) {
-            Some(("that player is connected", ErrorCode::PlayerAlreadyConnected))
+            let text = "that player is connected";
+            Some(Refusal::new(ErrorCode::PlayerAlreadyConnected, text))
         } else if connection.place().is_some() {
-            Some((
-                "leave the room that you are in before you take an old seat",
-                ErrorCode::ReconnectionFailed,
-            ))
+            let text = "leave the room that you are in before you take an old seat";
+            Some(Refusal::new(ErrorCode::ReconnectionFailed, text))
         } else {
             None
         };
-        if let Some((reason, error_code)) = refusal {
+        if let Some(why) = refusal {
+            let (reason, error_code) = (&*why.text, why.code);
             return self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
         }
         let errand = ReturnErrand {

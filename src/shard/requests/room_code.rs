@@ -2,7 +2,7 @@
 
 use rand_chacha::rand_core::RngCore;
 
-use crate::protocol::{ErrorCode, OperationResult};
+use crate::protocol::{ErrorCode, OperationResult, Refusal};
 use crate::room::MemberRef;
 use crate::shard::Shard;
 use crate::shard::state::code_search::{DRAWS_PER_SEARCH, DRAWS_PER_TURN, Draw, Drawn, Search};
@@ -32,15 +32,15 @@ impl<L> Shard<L> {
             return;
         };
         if let Err(refusal) = known.check_authority(player) {
-            return self.refuse(at, &refusal.to_string(), refusal.code(), now);
+            return self.refuse(at, refusal, now);
         }
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
         let settings = &self.world.settings;
         let charged = settings.charge_entry(&mut connection.session.allowance, false, now);
-        if let Err((reason, error_code)) = charged {
-            return self.refuse(at, &reason, error_code, now);
+        if let Err(refusal) = charged {
+            return self.refuse(at, refusal, now);
         }
         let mut search = Search {
             at,
@@ -98,14 +98,14 @@ impl<L> Shard<L> {
         // The authority may have changed while the search went on.
         let allowed = self.rooms.get(room).map(|known| known.check_authority(player));
         match (drawn, allowed) {
-            (_, Some(Err(refusal))) => self.refuse(at, &refusal.to_string(), refusal.code(), now),
+            (_, Some(Err(refusal))) => self.refuse(at, refusal, now),
             (Drawn::Fits(code, name), Some(Ok(()))) => {
                 self.rooms.rename(room, code.clone(), name, now.mono_ms);
                 self.answer_operation(at, OperationResult::RoomCodeRegenerated { room_code: &code }, now);
             }
             _ => {
                 let advice = "no free room code was found; try again, or open another room";
-                self.refuse(at, advice, ErrorCode::InternalError, now);
+                self.refuse(at, Refusal::new(ErrorCode::InternalError, advice), now);
             }
         }
     }

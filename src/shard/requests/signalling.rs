@@ -5,14 +5,14 @@
 use serde_json::value::RawValue;
 
 use crate::budget::Charge;
-use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, ServerMessage, Signal, Transport, TransportStatus};
+use crate::protocol::{
+    ErrorCode, PlayerId, ProtocolVersion, Refusal, ServerMessage, Signal, Transport, TransportStatus,
+};
 use crate::room::{Member, MemberRef};
 use crate::shard::Shard;
+use crate::shard::refusal::no_seat;
 use crate::shard::state::room_ref::RoomRef;
 use crate::shard::world::now::Now;
-
-/// A refused signal: the text for people and the code for programs.
-type Refusal = (String, ErrorCode);
 
 impl<L> Shard<L> {
     /// Serves `Signal`: to one member of the sender's room, in the order in which it came.
@@ -36,14 +36,14 @@ impl<L> Shard<L> {
 
     /// From whom to whom a signal goes; or the first rule that it breaks, in the protocol's order.
     fn check_signal(&self, at: MemberRef, signal: &Signal<'_>) -> Result<(PlayerId, MemberRef), Refusal> {
-        let refuse = |text: &str, code| Err((text.to_owned(), code));
+        let refuse = |text, code| Err(Refusal::new(code, text));
         let (bytes, limit) = (signal.signal.len(), self.world.settings.messages.max_signal_bytes);
         if bytes > limit {
             let text = format!("the signal has {bytes} bytes and the limit is {limit}; send less at once");
-            return Err((text, ErrorCode::SignalTooLarge));
+            return Err(Refusal::new(ErrorCode::SignalTooLarge, text));
         }
         let Some((room_ref, from)) = self.seat_of(at) else {
-            return refuse("you are not in a room; join one first", ErrorCode::NotInRoom);
+            return Err(no_seat());
         };
         if signal.to == from {
             return refuse("you cannot signal yourself", ErrorCode::SignalTargetNotFound);
@@ -82,11 +82,11 @@ impl<L> Shard<L> {
         let Some(known) = self.post.connections.get_mut(at) else {
             return;
         };
-        let (text, code) = match known.session.allowance.charge_signal_refusal(budgets, now.mono_ms) {
+        let why = match known.session.allowance.charge_signal_refusal(budgets, now.mono_ms) {
             Charge::Accepted => refusal,
             Charge::Refused { retry_after_secs } => too_many(retry_after_secs),
         };
-        self.refuse(at, &text, code, now);
+        self.refuse(at, why, now);
     }
 
     /// Serves `TransportStatus`: told to the room, and of no other effect. By the protocol's rule there is never an answer.
@@ -148,5 +148,5 @@ impl<L> Shard<L> {
 
 fn too_many(retry_after_secs: u64) -> Refusal {
     let text = format!("too many signals; try again in {retry_after_secs} seconds");
-    (text, ErrorCode::SignalRateLimited)
+    Refusal::new(ErrorCode::SignalRateLimited, text)
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{ErrorCode, JoinAsSpectator, RoomId, ServerMessage};
+use crate::protocol::{ErrorCode, JoinAsSpectator, Refusal, RoomId, ServerMessage};
 use crate::room::{MemberRef, Watcher};
 use crate::shard::Shard;
 use crate::shard::exchange::message::{Application, Asker, Body, Letter};
-use crate::shard::refusal::{Failure, draining};
+use crate::shard::refusal::{draining, not_watching};
 use crate::shard::requests::checks::check_password;
 use crate::shard::state::connection::{Ask, Connection, State};
 use crate::shard::state::standing::Place;
@@ -51,15 +51,15 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn join_as_spectator(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) {
         match self.check_watch(at, request, now) {
             Ok(errand) => self.go_watching(at, errand, now),
-            Err((reason, error_code)) => {
-                let reason = &reason;
+            Err(why) => {
+                let (reason, error_code) = (&*why.text, why.code);
                 self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
             }
         }
     }
 
     /// Everything about watching that can be checked without the room, in the protocol's order.
-    fn check_watch(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) -> Result<WatchErrand, Failure> {
+    fn check_watch(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) -> Result<WatchErrand, Refusal> {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
         let connection = self
@@ -73,13 +73,12 @@ impl<L> Shard<L> {
         settings.charge_entry(&mut connection.session.allowance, false, now)?;
         match connection.place() {
             Some(Place::Seated(_)) => {
-                return Err((
-                    "leave your seat before you watch a room".into(),
-                    ErrorCode::SpectatorNotAllowed,
-                ));
+                let text = "leave your seat before you watch a room";
+                return Err(Refusal::new(ErrorCode::SpectatorNotAllowed, text));
             }
             Some(Place::Watching(_) | Place::Posted(_)) => {
-                return Err(("you are watching a room already".into(), ErrorCode::SpectatorJoinFailed));
+                let text = "you are watching a room already";
+                return Err(Refusal::new(ErrorCode::SpectatorJoinFailed, text));
             }
             None => {}
         }
@@ -104,7 +103,7 @@ impl<L> Shard<L> {
             }
             Some(Place::Posted(room)) => self.ask_to_leave(at, room),
             Some(Place::Seated(_)) | None => {
-                self.refuse(at, "you are not watching a room", ErrorCode::NotASpectator, now);
+                self.refuse(at, not_watching(), now);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A live connection on its way to another shard.
 
-use crate::protocol::{ErrorCode, PlayerId, ReconnectToken, RoomCode, RoomId, Secret, ServerMessage};
+use crate::protocol::{PlayerId, ReconnectToken, Refusal, RoomCode, RoomId, Secret, ServerMessage};
 use crate::shard::state::standing::Standing;
 use crate::shard::state::traveller::Traveller;
 use crate::shard::world::World;
@@ -115,7 +115,8 @@ impl Errand {
     }
 
     /// The answer to the request when it is refused.
-    pub(in crate::shard) const fn refusal<'a>(&self, reason: &'a str, error_code: ErrorCode) -> ServerMessage<'a> {
+    pub(in crate::shard) fn refused<'a>(&self, why: &'a Refusal) -> ServerMessage<'a> {
+        let (reason, error_code) = (&*why.text, why.code);
         match self {
             Self::Join(_) => ServerMessage::RoomJoinFailed { reason, error_code },
             Self::Watch(_) => ServerMessage::SpectatorJoinFailed { reason, error_code },

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 
-use crate::protocol::AppId;
+use crate::protocol::{AppId, ErrorCode, Reason};
 use crate::shard::world::admission::handshakes::Handshakes;
 use crate::shard::world::admission::tally::Tally;
 
@@ -55,6 +55,12 @@ pub enum ConnectionRefused {
     },
 }
 
+impl Reason for ConnectionRefused {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::TooManyConnections
+    }
+}
+
 /// Why a room was not admitted. Tell the client; the connection stays open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RoomRefused {
@@ -76,6 +82,12 @@ pub enum RoomRefused {
         /// The limit that was reached.
         limit: usize,
     },
+}
+
+impl Reason for RoomRefused {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::MaxRoomsPerGameExceeded
+    }
 }
 
 /// Counts what the process has admitted.
