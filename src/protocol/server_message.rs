@@ -432,3 +432,14 @@ pub enum Replay {
     /// None are kept on this server.
     Unavailable,
 }
+
+impl Refusal {
+    /// The refusal as an `Error`.
+    #[must_use]
+    pub fn to_error(&self) -> ServerMessage<'_> {
+        ServerMessage::Error {
+            message: &self.text,
+            error_code: self.code,
+        }
+    }
+}
