@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::ProtocolVersion;
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::room::ConnectionKey;
 use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::{Flow, SendOutcome, Shard, World};
 
@@ -32,7 +32,7 @@ pub fn shard(world: &Arc<World>, number: u16) -> Shard<()> {
 }
 
 /// A connection on the path of a version, not yet in a room.
-pub fn connect(shard: &mut Shard<()>, endpoint: ProtocolVersion) -> MemberRef {
+pub fn connect(shard: &mut Shard<()>, endpoint: ProtocolVersion) -> ConnectionKey {
     let arrival = Arrival {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         endpoint,
@@ -48,7 +48,7 @@ pub fn join_request(player: usize, code: &str) -> String {
 }
 
 /// A room of so many, each on its version; everything that they were told is sent.
-pub fn room_of(shard: &mut Shard<()>, members: usize, endpoint: ProtocolVersion) -> Vec<MemberRef> {
+pub fn room_of(shard: &mut Shard<()>, members: usize, endpoint: ProtocolVersion) -> Vec<ConnectionKey> {
     let seats = (0..members)
         .map(|number| {
             let at = connect(shard, endpoint);

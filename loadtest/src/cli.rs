@@ -27,7 +27,7 @@ Examples:
   The largest rate with p99 under 10 ms:
     signal-fish-loadtest search --rooms 200 --rate 60 --seconds 3 --spin
   Two servers with the same load, one of them started for each run:
-    signal-fish-loadtest compare --spin --server-cpus 0 --server 'floor=signal-fish-loadtest floor --port {port}' \
+    signal-fish-loadtest compare --spin --server-cpus 0 --server 'yardstick=signal-fish-loadtest yardstick --port {port}' \
       --server 'ours=ws://127.0.0.1:3536/v2/ws'
   What 9,000 idle players cost in server memory:
     signal-fish-loadtest idle --connections 9000
@@ -48,7 +48,8 @@ pub(crate) enum Command {
     /// Measure two or more servers in turn with the same load, and give ratios with their spread
     Compare(CompareArguments),
     /// The yardstick: serve as the least that a relay can cost, to compare other servers with
-    Floor(FloorArguments),
+    #[command(alias = "floor")]
+    Yardstick(YardstickArguments),
 }
 
 /// Where the server is, and where its figures come from.
@@ -252,9 +253,9 @@ pub(crate) struct IdleArguments {
     pub(crate) settle_seconds: f64,
 }
 
-/// `floor`
+/// `yardstick`
 #[derive(Debug, Args)]
-pub(crate) struct FloorArguments {
+pub(crate) struct YardstickArguments {
     /// How the kernel is asked
     #[arg(long, value_enum, default_value_t = Backend::Ring)]
     pub(crate) backend: Backend,

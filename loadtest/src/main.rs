@@ -11,7 +11,6 @@ mod command;
 mod contestant;
 mod encoding;
 mod fleet;
-mod floor;
 mod ledger;
 mod payload;
 mod plan;
@@ -28,6 +27,7 @@ mod server_figures;
 mod sys;
 mod timeline;
 mod worker;
+mod yardstick;
 
 use std::process::ExitCode;
 
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => command::compare::execute(&arguments),
         Command::Search(arguments) => command::search::execute(&arguments),
         Command::Storm(arguments) => command::storm::execute(&arguments),
-        Command::Floor(arguments) => floor::execute(&arguments),
+        Command::Yardstick(arguments) => yardstick::execute(&arguments),
     };
     match outcome {
         Ok(Verdict::Balanced) => ExitCode::SUCCESS,

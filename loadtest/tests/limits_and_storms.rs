@@ -4,7 +4,7 @@ mod program;
 
 use std::process::{Command, Output};
 
-use program::Floor;
+use program::Yardstick;
 use serde_json::Value;
 
 fn run(arguments: &[&str]) -> (Output, Value) {
@@ -19,8 +19,8 @@ fn run(arguments: &[&str]) -> (Output, Value) {
 
 #[test]
 fn a_search_ends_at_a_passed_step_below_a_failed_one() {
-    let floor = Floor::start(&["--backend", "epoll"]);
-    let url = floor.url();
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let url = yardstick.url();
     // 300 kB messages can be relayed a few times a second, and not in time at some rate above.
     let (output, report) = run(&[
         "search",
@@ -59,18 +59,18 @@ fn a_search_ends_at_a_passed_step_below_a_failed_one() {
     assert!(factors(true).contains(&best), "{report}");
     assert!(factors(false).iter().all(|&failed| failed > best), "{report}");
     assert!(!factors(false).is_empty(), "{report}");
-    floor.stop();
+    yardstick.stop();
 }
 
 #[test]
 fn a_storm_counts_every_cycle_and_request() {
-    let floor = Floor::start(&["--backend", "ring"]);
-    let (output, report) = run(&["storm", "--url", &floor.url(), "--parties", "3", "--cycles", "8"]);
+    let yardstick = Yardstick::start(&["--backend", "ring"]);
+    let (output, report) = run(&["storm", "--url", &yardstick.url(), "--parties", "3", "--cycles", "8"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(report["cycles"], 24);
     assert!(report["join_us"]["max"].as_f64() > Some(0.0), "{report}");
     assert!(report["server_cpu_us_per_cycle"].as_f64() > Some(0.0), "{report}");
-    assert_eq!(floor.backend, "(ring)");
-    assert!(floor.pid() > 0);
-    floor.stop();
+    assert_eq!(yardstick.backend, "(ring)");
+    assert!(yardstick.pid() > 0);
+    yardstick.stop();
 }

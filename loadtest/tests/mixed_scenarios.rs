@@ -6,7 +6,7 @@ mod relay;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use program::Floor;
+use program::Yardstick;
 use relay::Fault;
 use serde_json::{Value, json};
 
@@ -57,9 +57,9 @@ fn spectators_slow_and_returning_players_leave_the_account_balanced() {
              "rate": 100, "size": 500}]}),
     );
     for io in ["epoll", "ring"] {
-        let floor = Floor::start(&["--backend", io]);
+        let yardstick = Yardstick::start(&["--backend", io]);
         let page = Scratch::new(&format!("{io}.html"));
-        let (output, report) = run(&floor.url(), &scenario, &["--io", io, "--html", page.path()]);
+        let (output, report) = run(&yardstick.url(), &scenario, &["--io", io, "--html", page.path()]);
         assert_eq!(output.status.code(), Some(0), "{io}: {report}");
         let ledger = &report["ledger"];
         assert_eq!(ledger["balanced"], true, "{io}: {report}");
@@ -73,8 +73,8 @@ fn spectators_slow_and_returning_players_leave_the_account_balanced() {
             !html.contains("src=") && !html.contains("href=") && !html.contains("url("),
             "nothing is loaded"
         );
-        assert_eq!((floor.backend.contains(io), floor.pid() > 0), (true, true));
-        floor.stop();
+        assert_eq!((yardstick.backend.contains(io), yardstick.pid() > 0), (true, true));
+        yardstick.stop();
     }
 }
 

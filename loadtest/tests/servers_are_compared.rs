@@ -4,7 +4,7 @@ mod program;
 
 use std::process::{Command, Output};
 
-use program::Floor;
+use program::Yardstick;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_signal-fish-loadtest");
@@ -32,13 +32,13 @@ fn compare(servers: &[&str]) -> Output {
 
 #[test]
 fn a_running_and_a_started_server_are_measured_in_turn() {
-    let floor = Floor::start(&["--backend", "epoll"]);
-    let started = format!("started=RUST_BACKTRACE=0 {PROGRAM} floor --port {{port}}");
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let started = format!("started=RUST_BACKTRACE=0 {PROGRAM} yardstick --port {{port}}");
     let running = format!(
         "running={} pid={} counters=http://{}/metrics/prom",
-        floor.url(),
-        floor.pid(),
-        floor.address
+        yardstick.url(),
+        yardstick.pid(),
+        yardstick.address
     );
     let output = compare(&[&started, &running]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -77,9 +77,9 @@ fn a_running_and_a_started_server_are_measured_in_turn() {
         pids[0][0] != pids[0][1] && pids[0][1] != pids[0][2],
         "a fresh process for each run: {pids:?}"
     );
-    assert!(pids[1].iter().all(|pid| *pid == floor.pid()), "{pids:?}");
-    assert_eq!(floor.backend, "(epoll)");
-    assert!(floor.stop().contains("deliveries"));
+    assert!(pids[1].iter().all(|pid| *pid == yardstick.pid()), "{pids:?}");
+    assert_eq!(yardstick.backend, "(epoll)");
+    assert!(yardstick.stop().contains("deliveries"));
     let ratio = &report["ratios"][0];
     assert_eq!(
         (&ratio["of"], &ratio["to"]),

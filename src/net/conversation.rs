@@ -3,7 +3,7 @@
 //! Sans-I/O: the bytes come from a socket, a simulator or an archive, and nothing here can tell.
 
 use super::websocket::{Event, Inbound, InboundLimits, Violation};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::{Flow, Now, Settings, Shard};
 
 /// A link that keeps what arrived of a message that is not yet complete.
@@ -35,7 +35,13 @@ const MAX_FRAMES_AT_ONCE: usize = 1_024;
 
 /// Serves bytes that arrived on a connection. They are unmasked where they lie. After a suspension the rest is kept, and
 /// nothing more must be fed before it was [resumed](resume).
-pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limits: InboundLimits, now: Now) -> Flow {
+pub fn feed<L: Wire>(
+    shard: &mut Shard<L>,
+    at: ConnectionKey,
+    bytes: &mut [u8],
+    limits: InboundLimits,
+    now: Now,
+) -> Flow {
     let Some((link, awaits_shard)) = shard.link_and_wait(at) else {
         return Flow::Continue;
     };
@@ -51,7 +57,7 @@ pub fn feed<L: Wire>(shard: &mut Shard<L>, at: MemberRef, bytes: &mut [u8], limi
 }
 
 /// Serves what was kept while a connection moved, waited for another shard, or its room had to wait, or while it was frozen.
-pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimits, now: Now) -> Flow {
+pub fn resume<L: Wire>(shard: &mut Shard<L>, at: ConnectionKey, limits: InboundLimits, now: Now) -> Flow {
     if shard.awaits_shard(at) {
         return Flow::Suspend;
     }
@@ -67,7 +73,7 @@ pub fn resume<L: Wire>(shard: &mut Shard<L>, at: MemberRef, limits: InboundLimit
 
 fn serve_from<L: Wire>(
     shard: &mut Shard<L>,
-    at: MemberRef,
+    at: ConnectionKey,
     mut inbound: Inbound,
     now: Now,
     read: impl FnOnce(&mut Inbound, &mut dyn FnMut(Event<'_>) -> Flow) -> Result<(), Violation>,
@@ -110,7 +116,7 @@ fn serve_from<L: Wire>(
     flow
 }
 
-fn serve<L>(shard: &mut Shard<L>, at: MemberRef, event: Event<'_>, now: Now) -> Flow {
+fn serve<L>(shard: &mut Shard<L>, at: ConnectionKey, event: Event<'_>, now: Now) -> Flow {
     match event {
         Event::Text(text) => shard.on_text(at, text, now),
         Event::Binary(payload) => shard.on_binary(at, payload, now),

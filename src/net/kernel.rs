@@ -8,8 +8,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::greeting::GreetingRef;
-use crate::room::MemberRef;
+use super::pending_upgrade::UpgradeKey;
+use crate::room::ConnectionKey;
 use crate::shard::{Now, SendOutcome};
 
 /// What is watched, as the loop knows it.
@@ -20,9 +20,9 @@ pub enum Token {
     /// Other threads want attention.
     Wakeup,
     /// A socket that has not been upgraded.
-    Greeting(GreetingRef),
+    PendingUpgrade(UpgradeKey),
     /// A connection of the shard.
-    Connection(MemberRef),
+    Connection(ConnectionKey),
 }
 
 /// What became ready.

@@ -6,12 +6,12 @@
 
 mod clock;
 pub mod conversation;
-mod greeting;
 pub mod http;
 mod kernel;
 mod link;
 mod listener;
 mod pace;
+mod pending_upgrade;
 mod poller;
 mod pump;
 mod rare_line;
@@ -21,11 +21,11 @@ mod system_call;
 pub mod websocket;
 
 pub use clock::Clock;
-pub use greeting::GreetingRef;
 pub use kernel::{Interest, Kernel, Readiness, Received, Stream, Token, Waited};
 pub use link::Link;
 pub use listener::Listener;
 pub use pace::TurnWindows;
+pub use pending_upgrade::UpgradeKey;
 pub use poller::Wakeup;
 pub use pump::{Mail, Peers, Pump, PumpParts, PumpSettings, Turned};
 pub use socket::Socket;

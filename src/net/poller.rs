@@ -20,7 +20,7 @@ impl Token {
     fn pack(self) -> u64 {
         match self {
             Self::Connection(at) => pack_key(at),
-            Self::Greeting(at) => GREETING | pack_key(at),
+            Self::PendingUpgrade(at) => GREETING | pack_key(at),
             Self::Listener(number) => LISTENER | u64::from(number),
             Self::Wakeup => WAKEUP,
         }
@@ -28,7 +28,7 @@ impl Token {
 
     fn unpack(packed: u64) -> Self {
         match packed & KIND {
-            GREETING => Self::Greeting(unpack_key(packed)),
+            GREETING => Self::PendingUpgrade(unpack_key(packed)),
             LISTENER => Self::Listener(packed as u32),
             WAKEUP => Self::Wakeup,
             _ => Self::Connection(unpack_key(packed)),
@@ -210,12 +210,12 @@ mod tests {
     use std::io::Write;
     use std::os::unix::net::UnixStream;
 
-    use super::super::greeting::GreetingRef;
+    use super::super::pending_upgrade::UpgradeKey;
     use super::*;
-    use crate::room::MemberRef;
+    use crate::room::ConnectionKey;
 
     const NO_TIME: Duration = Duration::ZERO;
-    const AT: MemberRef = MemberRef {
+    const AT: ConnectionKey = ConnectionKey {
         index: u32::MAX,
         generation: (1 << 30) - 1,
     };
@@ -225,7 +225,7 @@ mod tests {
         for token in [
             Token::Listener(3),
             Token::Wakeup,
-            Token::Greeting(GreetingRef::new(AT.index, AT.generation)),
+            Token::PendingUpgrade(UpgradeKey::new(AT.index, AT.generation)),
             Token::Connection(AT),
         ] {
             assert_eq!(Token::unpack(token.pack()), token);

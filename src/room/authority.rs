@@ -11,7 +11,7 @@ pub enum AuthorityRefusal {
     /// The room was created without an authority.
     #[error("this room was created without an authority")]
     NotSupported,
-    /// Somebody holds it, perhaps the asker.
+    /// Somebody holds it, perhaps the requester.
     #[error("the authority is held; its holder must release it first")]
     Held,
     /// Only the holder can release it.

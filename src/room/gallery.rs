@@ -3,7 +3,7 @@
 //! A spectator is reached here, or through one of the room's outposts: a place of which the room knows the number and what
 //! is read there, and nothing more.
 
-use super::{Member, MemberRef};
+use super::{ConnectionKey, Member};
 use crate::protocol::server_message::SpectatorInfo;
 use crate::protocol::{Dialect, PlayerId, WallTime};
 
@@ -25,7 +25,7 @@ pub enum Spot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watcher {
     /// One whose connection is where the room is.
-    Here(MemberRef),
+    Here(ConnectionKey),
     /// One at an outpost.
     Outpost {
         /// Which outpost.
@@ -132,8 +132,8 @@ impl Gallery {
     /// Takes a spectator away, and says who it was.
     pub(super) fn remove(&mut self, watcher: Watcher) -> Option<PlayerId> {
         match watcher {
-            Watcher::Here(link) => {
-                let index = self.members.iter().position(|member| member.link == link)?;
+            Watcher::Here(connection) => {
+                let index = self.members.iter().position(|member| member.connection == connection)?;
                 self.members.swap_remove(index);
                 Some(self.spectators.swap_remove(index).player)
             }
@@ -168,7 +168,7 @@ impl Gallery {
     /// Where to reach a spectator, and its name.
     pub(super) fn find(&self, player: PlayerId) -> Option<(Watcher, &str)> {
         let here = self.members.iter().zip(&self.spectators);
-        let here = here.map(|(member, spectator)| (Watcher::Here(member.link), spectator));
+        let here = here.map(|(member, spectator)| (Watcher::Here(member.connection), spectator));
         let distant = self.distant.iter().map(|distant| {
             let number = distant.outpost;
             (Watcher::Outpost { number, player }, &distant.spectator)
@@ -190,14 +190,14 @@ impl Gallery {
     }
 
     /// Everybody is here now.
-    pub(super) fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> MemberRef) {
+    pub(super) fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> ConnectionKey) {
         for (member, spectator) in self.members.iter_mut().zip(&self.spectators) {
-            member.link = place_of(spectator.player);
+            member.connection = place_of(spectator.player);
         }
         self.read_afar.clear();
         for Distant { spectator, dialect, .. } in self.distant.drain(..) {
-            let link = place_of(spectator.player);
-            self.members.push(Member { link, dialect });
+            let connection = place_of(spectator.player);
+            self.members.push(Member { connection, dialect });
             self.spectators.push(spectator);
         }
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{MemberRef, Room};
+use super::{ConnectionKey, Room};
 use crate::protocol::{ErrorCode, PlayerId, Reason};
 
 /// Why readiness did not change.
@@ -67,16 +67,16 @@ impl Room {
     /// # Errors
     ///
     /// When the game has started.
-    pub fn toggle_ready(&mut self, link: MemberRef, now_ms: u64) -> Result<(), ReadyRefusal> {
+    pub fn toggle_ready(&mut self, connection: ConnectionKey, now_ms: u64) -> Result<(), ReadyRefusal> {
         if self.is_started {
             return Err(ReadyRefusal::Started);
         }
         self.touch(now_ms);
-        if let Some(seat) = self.roster.seat_mut(link) {
+        if let Some(seat) = self.roster.seat_mut(connection) {
             seat.toggle_ready();
         }
         // Nobody whose readiness was kept is still ready once somebody else has toggled.
-        self.absences.unready_all();
+        self.disconnected_seats.unready_all();
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Who gets a seat, and what is left when one is freed.
 
 use super::Room;
-use super::roster::{MemberRef, Newcomer, Seat};
+use super::roster::{ConnectionKey, Newcomer, Seat};
 use crate::protocol::{ErrorCode, PlayerId, Reason, Stamp, WallTime};
 
 /// Why a seat was refused. The room is unchanged.
@@ -98,12 +98,12 @@ impl Room {
     }
 
     /// Frees a member's seat. The authority is not handed on.
-    pub fn leave(&mut self, link: MemberRef, now_ms: u64) -> Option<Departure> {
-        self.free_seat(link, now_ms).map(|(_, departure)| departure)
+    pub fn leave(&mut self, connection: ConnectionKey, now_ms: u64) -> Option<Departure> {
+        self.free_seat(connection, now_ms).map(|(_, departure)| departure)
     }
 
-    pub(super) fn free_seat(&mut self, link: MemberRef, now_ms: u64) -> Option<(Seat, Departure)> {
-        let seat = self.roster.remove(link)?;
+    pub(super) fn free_seat(&mut self, connection: ConnectionKey, now_ms: u64) -> Option<(Seat, Departure)> {
+        let seat = self.roster.remove(connection)?;
         self.touch(now_ms);
         let held_authority = self.authority == Some(seat.player());
         if held_authority {

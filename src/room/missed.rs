@@ -230,7 +230,7 @@ impl MissedEvent {
     }
 }
 
-/// The newest events of a room, numbered from the first absence on.
+/// The newest events of a room, numbered from the first disconnected seat on.
 #[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub(super) struct MissedEvents {
     events: VecDeque<MissedEvent>,

@@ -2,11 +2,11 @@
 //!
 //! Owns the rules of membership, lobby, authority and sequence numbers. Promises that every request either changes the
 //! room and says what changed, or changes nothing and says why. Must never know sockets, shards or encodings: a member is
-//! reached through a [`MemberRef`] whose meaning is the shard's.
+//! reached through a [`ConnectionKey`] whose meaning is the shard's.
 
-mod absence;
 mod authority;
 mod bans;
+mod disconnected_seat;
 mod gallery;
 mod lobby;
 mod membership;
@@ -29,6 +29,6 @@ pub use missed::{MissedEvent, Portrait};
 pub use moderation::{ModerationRefusal, Removed};
 pub use peer_session::{Briefing, PeerSession, SessionRules};
 pub use returning::{Claim, RedeemRefusal, Return};
-pub use roster::{Member, MemberRef, Newcomer, Roster, Seat, UndeliverableNotice};
+pub use roster::{ConnectionKey, Member, Newcomer, Roster, Seat, UndeliverableNotice};
 pub use state::{Room, RoomSettings};
 pub use watching::{Visitor, WatchRefusal};

@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::{MemberRef, Room, Watcher};
+use super::{ConnectionKey, Room, Watcher};
 use crate::protocol::{ErrorCode, PlayerId, Reason, RoomCode, Secret, fold_name};
 
 /// Why the authority's wish was not granted. The room is unchanged.
@@ -40,7 +40,7 @@ impl Reason for ModerationRefusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removed {
     /// Somebody with a seat: end the connection, which frees the seat.
-    Seated(MemberRef),
+    Seated(ConnectionKey),
     /// Somebody who watches: take it out of the gallery.
     Watching(Watcher),
     /// Somebody who was absent: nothing, its record opens nothing any more.
@@ -95,10 +95,10 @@ impl Room {
             return Err(ModerationRefusal::Itself);
         }
         let removed = if let Some((member, seat)) = self.roster.member_of(target) {
-            (Removed::Seated(member.link), seat.folded_name().into())
+            (Removed::Seated(member.connection), seat.folded_name().into())
         } else if let Some((watcher, name)) = self.gallery.find(target) {
             (Removed::Watching(watcher), fold_name(name).into())
-        } else if let Some(folded_name) = self.absences.disown(target) {
+        } else if let Some(folded_name) = self.disconnected_seats.disown(target) {
             (Removed::Absent, folded_name)
         } else {
             return Err(ModerationRefusal::TargetNotFound);
@@ -109,7 +109,7 @@ impl Room {
 
     /// Whether a player other than `except` sits here, or may come back, under a name.
     fn has_player_named(&self, folded_name: &str, except: PlayerId) -> bool {
-        let seats = self.roster.seats().chain(self.absences.seats());
+        let seats = self.roster.seats().chain(self.disconnected_seats.seats());
         let mut others = seats.filter(|seat| seat.player() != except);
         others.any(|seat| seat.folded_name() == folded_name)
     }

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use super::absence::Absence;
-use super::{Departure, Member, MemberRef, MissedEvent, Room};
+use super::disconnected_seat::DisconnectedSeat;
+use super::{ConnectionKey, Departure, Member, MissedEvent, Room};
 use crate::budget::Allowance;
 use crate::protocol::server_message::RoomSnapshot;
 use crate::protocol::{
@@ -90,18 +90,24 @@ pub struct Return {
 
 impl Room {
     /// Frees the seat of a member whose connection was lost, and keeps a record of it for `window_ms`.
-    pub fn lose(&mut self, link: MemberRef, allowance: Allowance, window_ms: u64, now_ms: u64) -> Option<Departure> {
-        let was_told_token = self.roster.member(link)?.dialect.version >= ProtocolVersion::V3;
-        let (mut seat, departure) = self.free_seat(link, now_ms)?;
+    pub fn lose(
+        &mut self,
+        connection: ConnectionKey,
+        allowance: Allowance,
+        window_ms: u64,
+        now_ms: u64,
+    ) -> Option<Departure> {
+        let was_told_token = self.roster.member(connection)?.dialect.version >= ProtocolVersion::V3;
+        let (mut seat, departure) = self.free_seat(connection, now_ms)?;
         seat.forget_how_to_be_reached();
-        self.absences.add(Absence {
+        self.disconnected_seats.add(DisconnectedSeat {
             seat,
             held_authority: departure.held_authority,
             allowance,
             expires_at_ms: now_ms.saturating_add(window_ms),
             is_disowned: false,
             was_told_token,
-            first_missed: self.absences.next_event(),
+            first_missed: self.disconnected_seats.next_event(),
         });
         Some(departure)
     }
@@ -109,19 +115,22 @@ impl Room {
     /// Whether somebody may still come back, as far as anybody is told. Such a room is not deleted.
     #[must_use]
     pub fn awaits_somebody(&self) -> bool {
-        self.absences.seats().next().is_some()
+        self.disconnected_seats.seats().next().is_some()
     }
 
     /// Whether there is a record of a player, even if it opens nothing any more.
     #[must_use]
     pub fn has_record_of(&self, player: PlayerId) -> bool {
-        self.absences.find(player).is_some()
+        self.disconnected_seats.find(player).is_some()
     }
 
     /// What is to be kept of a message to the room: `None` if nobody is absent who may be told of it later.
     #[must_use]
     pub fn missed(&self, message: &ServerMessage<'_>) -> Option<MissedEvent> {
-        let event = self.absences.await_events().then(|| MissedEvent::of(message))?;
+        let event = self
+            .disconnected_seats
+            .await_events()
+            .then(|| MissedEvent::of(message))?;
         debug_assert!(event.is_some(), "an event of a room is one that can be told again");
         event
     }
@@ -129,18 +138,18 @@ impl Room {
     /// Keeps an event for those who are absent. The oldest are pushed out when there are `limit` already, or too many
     /// bytes.
     pub fn keep_event(&mut self, event: MissedEvent, limit: usize) {
-        self.absences.keep_event(event, limit);
+        self.disconnected_seats.keep_event(event, limit);
     }
 
     /// Forgets the players who stayed away for too long.
     pub fn forget_expired(&mut self, now_ms: u64) {
-        self.absences.forget_expired(now_ms);
+        self.disconnected_seats.forget_expired(now_ms);
     }
 
     /// The room as an absent player will see it on coming back, give or take some digits.
     #[must_use]
     pub fn snapshot_for_return<'a>(&'a self, player: PlayerId, relay_type: &'a str) -> Option<RoomSnapshot<'a>> {
-        let seat = self.absences.seats().find(|seat| seat.player() == player)?;
+        let seat = self.disconnected_seats.seats().find(|seat| seat.player() == player)?;
         let mut snapshot = self.snapshot(player, self.lobby_state(), relay_type);
         snapshot.current_players.push(seat.info(false));
         snapshot.ready_players.extend(seat.is_ready().then_some(player));
@@ -150,14 +159,17 @@ impl Room {
 
     /// Whether a claim would be met now, and by which record.
     fn judge(&self, claim: &Claim<'_>, now_ms: u64) -> Result<usize, RedeemRefusal> {
-        let (index, absence) = self.absences.find(claim.player).ok_or(RedeemRefusal::NoRecord)?;
-        if absence.is_disowned {
+        let (index, disconnected_seat) = self
+            .disconnected_seats
+            .find(claim.player)
+            .ok_or(RedeemRefusal::NoRecord)?;
+        if disconnected_seat.is_disowned {
             return Err(RedeemRefusal::Removed);
         }
-        if !absence.seat.token().opens_with(claim.token) || claim.room_id != self.id {
+        if !disconnected_seat.seat.token().opens_with(claim.token) || claim.room_id != self.id {
             return Err(RedeemRefusal::Token);
         }
-        if now_ms >= absence.expires_at_ms {
+        if now_ms >= disconnected_seat.expires_at_ms {
             return Err(RedeemRefusal::Expired);
         }
         if !self.is_visible_to(claim.app) {
@@ -166,7 +178,7 @@ impl Room {
         if self.roster.len() >= self.seats(claim.app_seat_limit) {
             return Err(RedeemRefusal::Full);
         }
-        if self.roster.has_name(absence.seat.folded_name()) {
+        if self.roster.has_name(disconnected_seat.seat.folded_name()) {
             return Err(RedeemRefusal::NameTaken);
         }
         Ok(index)
@@ -195,7 +207,7 @@ impl Room {
             abilities,
             ..
         } = claim;
-        let Absence {
+        let DisconnectedSeat {
             mut seat,
             held_authority,
             allowance,
@@ -203,7 +215,7 @@ impl Room {
             was_told_token: _,
             is_disowned: _,
             expires_at_ms: _,
-        } = self.absences.take(index);
+        } = self.disconnected_seats.take(index);
         let regains_authority = held_authority && self.authority.is_none();
         if regains_authority {
             self.authority = Some(player);
@@ -213,9 +225,9 @@ impl Room {
         self.roster.add(member, seat);
         self.touch(now_ms);
         // Others may have been absent before this player was: what it saw itself is not told again.
-        let (missed, is_truncated) = self.absences.events_since(first_missed);
+        let (missed, is_truncated) = self.disconnected_seats.events_since(first_missed);
         let missed = missed.filter(|event| event.about() != Some(player)).cloned().collect();
-        self.absences.forget_events_nobody_awaits();
+        self.disconnected_seats.forget_events_nobody_awaits();
         Ok(Return {
             allowance,
             epoch,

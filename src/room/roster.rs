@@ -12,7 +12,7 @@ use crate::protocol::{
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize,
 )]
-pub struct MemberRef {
+pub struct ConnectionKey {
     /// The place in the shard's table.
     pub index: u32,
     /// Which of the place's successive holders is meant.
@@ -23,7 +23,7 @@ pub struct MemberRef {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Member {
     /// Where the shard finds the connection.
-    pub link: MemberRef,
+    pub connection: ConnectionKey,
     /// What the connection reads.
     pub dialect: Dialect,
 }
@@ -255,13 +255,13 @@ impl Roster {
 
     /// The seat of a member.
     #[must_use]
-    pub fn seat(&self, link: MemberRef) -> Option<&Seat> {
-        self.position(link).map(|index| &self.seats[index])
+    pub fn seat(&self, connection: ConnectionKey) -> Option<&Seat> {
+        self.position(connection).map(|index| &self.seats[index])
     }
 
     /// A member.
-    pub(super) fn member(&self, link: MemberRef) -> Option<&Member> {
-        self.position(link).map(|index| &self.members[index])
+    pub(super) fn member(&self, connection: ConnectionKey) -> Option<&Member> {
+        self.position(connection).map(|index| &self.members[index])
     }
 
     /// The seat of a player.
@@ -282,12 +282,12 @@ impl Roster {
         self.members.iter().zip(&self.seats)
     }
 
-    pub(super) fn seat_mut(&mut self, link: MemberRef) -> Option<&mut Seat> {
-        self.position(link).map(|index| &mut self.seats[index])
+    pub(super) fn seat_mut(&mut self, connection: ConnectionKey) -> Option<&mut Seat> {
+        self.position(connection).map(|index| &mut self.seats[index])
     }
 
-    fn position(&self, link: MemberRef) -> Option<usize> {
-        self.members.iter().position(|member| member.link == link)
+    fn position(&self, connection: ConnectionKey) -> Option<usize> {
+        self.members.iter().position(|member| member.connection == connection)
     }
 
     pub(super) fn has_name(&self, folded_name: &str) -> bool {
@@ -301,20 +301,20 @@ impl Roster {
     }
 
     pub(super) fn add(&mut self, member: Member, seat: Seat) {
-        debug_assert!(self.position(member.link).is_none(), "a connection has one seat");
+        debug_assert!(self.position(member.connection).is_none(), "a connection has one seat");
         self.members.push(member);
         self.seats.push(seat);
     }
 
-    pub(super) fn remove(&mut self, link: MemberRef) -> Option<Seat> {
-        let index = self.position(link)?;
+    pub(super) fn remove(&mut self, connection: ConnectionKey) -> Option<Seat> {
+        let index = self.position(connection)?;
         self.members.swap_remove(index);
         Some(self.seats.swap_remove(index))
     }
 
-    pub(super) fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> MemberRef) {
+    pub(super) fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> ConnectionKey) {
         for (member, seat) in self.members.iter_mut().zip(&self.seats) {
-            member.link = place_of(seat.player);
+            member.connection = place_of(seat.player);
         }
     }
 

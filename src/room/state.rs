@@ -1,10 +1,10 @@
 //! What a room is, and what can be asked of it without a rule.
 
-use super::absence::Absences;
 use super::bans::Bans;
+use super::disconnected_seat::DisconnectedSeats;
 use super::gallery::Gallery;
 use super::peer_session::PeerSession;
-use super::roster::{Member, MemberRef, Roster, Seat, UndeliverableNotice};
+use super::roster::{ConnectionKey, Member, Roster, Seat, UndeliverableNotice};
 use crate::budget::{Window, charge};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::PlayerInfo;
@@ -28,7 +28,7 @@ pub struct Room {
     pub(super) authority: Option<PlayerId>,
     pub(super) roster: Roster,
     pub(super) gallery: Gallery,
-    pub(super) absences: Absences,
+    pub(super) disconnected_seats: DisconnectedSeats,
     pub(super) bans: Bans,
     /// The most spectators; `None`: no limit.
     pub(super) max_spectators: Option<u16>,
@@ -86,7 +86,7 @@ impl Room {
             authority: None,
             roster: Roster::default(),
             gallery: Gallery::default(),
-            absences: Absences::default(),
+            disconnected_seats: DisconnectedSeats::default(),
             bans: Bans::default(),
             max_spectators,
             last_activity_ms: now_ms,
@@ -174,9 +174,9 @@ impl Room {
     }
 
     /// Takes the next number in a member's stream for a message that will now be sent.
-    pub fn stamp(&mut self, link: MemberRef, now_ms: u64) -> Option<(PlayerId, Stamp)> {
+    pub fn stamp(&mut self, connection: ConnectionKey, now_ms: u64) -> Option<(PlayerId, Stamp)> {
         self.last_activity_ms = now_ms;
-        self.roster.seat_mut(link).map(Seat::next_stamp)
+        self.roster.seat_mut(connection).map(Seat::next_stamp)
     }
 
     /// Charges payload bytes to the room's budget of `limit` bytes in `window_ms`.
@@ -196,13 +196,15 @@ impl Room {
     }
 
     /// The state of notices about a member's undeliverable game data.
-    pub fn undeliverable_notice(&mut self, link: MemberRef) -> Option<&mut UndeliverableNotice> {
-        self.roster.seat_mut(link).map(|seat| &mut seat.undeliverable_notice)
+    pub fn undeliverable_notice(&mut self, connection: ConnectionKey) -> Option<&mut UndeliverableNotice> {
+        self.roster
+            .seat_mut(connection)
+            .map(|seat| &mut seat.undeliverable_notice)
     }
 
     /// Stores how a member can be reached directly, in its own words.
-    pub fn set_connection_info(&mut self, link: MemberRef, info: ConnectionInfo) {
-        if let Some(seat) = self.roster.seat_mut(link) {
+    pub fn set_connection_info(&mut self, connection: ConnectionKey, info: ConnectionInfo) {
+        if let Some(seat) = self.roster.seat_mut(connection) {
             seat.set_connection_info(info);
         }
     }
@@ -224,7 +226,7 @@ impl Room {
     }
 
     /// Every stored fact that refers to connections of this shard, rewritten for a shard where they have other places.
-    pub fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> MemberRef) {
+    pub fn relink(&mut self, mut place_of: impl FnMut(PlayerId) -> ConnectionKey) {
         self.roster.relink(&mut place_of);
         self.gallery.relink(place_of);
     }
@@ -253,7 +255,7 @@ impl Moments for Room {
             authority: _,
             roster,
             gallery: _,
-            absences,
+            disconnected_seats,
             bans: _,
             max_spectators: _,
             last_activity_ms,
@@ -261,7 +263,7 @@ impl Moments for Room {
             relay_bytes: _,
         } = self;
         roster.change_clock(change);
-        absences.change_clock(change);
+        disconnected_seats.change_clock(change);
         change.apply(last_activity_ms);
         relay_window.change_clock(change);
     }

@@ -10,8 +10,8 @@ pub(super) fn id(number: u8) -> PlayerId {
     PlayerId::from_bytes([number; 16])
 }
 
-pub(super) fn link(number: u8) -> MemberRef {
-    MemberRef {
+pub(super) fn connection(number: u8) -> ConnectionKey {
+    ConnectionKey {
         index: u32::from(number),
         generation: 1,
     }
@@ -21,7 +21,7 @@ pub(super) fn newcomer(number: u8, name: &str) -> Newcomer<'_> {
     Newcomer {
         player: id(number),
         member: Member {
-            link: link(number),
+            connection: connection(number),
             dialect: Dialect::FLOOR,
         },
         app: None,
@@ -68,10 +68,10 @@ fn the_creator_leads_and_a_joiner_never_does() {
     assert_eq!(room.authority(), Some(id(1)));
     join(&mut room, newcomer(2, "Otto")).expect("a free seat");
     assert_eq!(room.authority(), Some(id(1)));
-    let departure = room.leave(link(1), NOW_MS).expect("she sat there");
+    let departure = room.leave(connection(1), NOW_MS).expect("she sat there");
     assert!(departure.held_authority);
     assert_eq!(room.authority(), None, "nobody inherits");
-    assert!(room.leave(link(1), NOW_MS).is_none(), "she is gone");
+    assert!(room.leave(connection(1), NOW_MS).is_none(), "she is gone");
 }
 
 #[test]
@@ -175,30 +175,30 @@ fn the_game_starts_when_all_are_ready_and_the_leader_says_so() {
         "authority is checked before readiness"
     );
     assert_eq!(room.start(id(1), NOW_MS), Err(StartRefusal::NotReady));
-    room.toggle_ready(link(1), NOW_MS).expect("not started");
-    room.toggle_ready(link(2), NOW_MS).expect("not started");
+    room.toggle_ready(connection(1), NOW_MS).expect("not started");
+    room.toggle_ready(connection(2), NOW_MS).expect("not started");
     assert!(room.all_ready());
     assert_eq!(room.start(id(1), NOW_MS), Ok(()));
     assert_eq!(room.lobby_state(), LobbyState::Finalized);
     assert_eq!(room.start(id(1), NOW_MS), Err(StartRefusal::Started));
-    assert_eq!(room.toggle_ready(link(2), NOW_MS), Err(ReadyRefusal::Started));
+    assert_eq!(room.toggle_ready(connection(2), NOW_MS), Err(ReadyRefusal::Started));
 }
 
 #[test]
 fn anyone_may_start_a_room_that_nobody_leads() {
     let mut room = room_led_by_mira();
     join(&mut room, newcomer(2, "Otto")).expect("a free seat");
-    room.leave(link(1), NOW_MS);
-    room.toggle_ready(link(2), NOW_MS).expect("not started");
+    room.leave(connection(1), NOW_MS);
+    room.toggle_ready(connection(2), NOW_MS).expect("not started");
     assert_eq!(room.start(id(2), NOW_MS), Ok(()));
 }
 
 #[test]
 fn readiness_does_not_survive_leaving() {
     let mut room = room_led_by_mira();
-    room.toggle_ready(link(1), NOW_MS).expect("not started");
+    room.toggle_ready(connection(1), NOW_MS).expect("not started");
     assert_eq!(room.ready_players(), [id(1)]);
-    room.leave(link(1), NOW_MS);
+    room.leave(connection(1), NOW_MS);
     join(&mut room, newcomer(1, "Mira")).expect("a free seat");
     assert!(room.ready_players().is_empty() && !room.all_ready());
 }
@@ -241,14 +241,23 @@ fn every_senders_stream_is_numbered_without_holes() {
         },
     )
     .expect("a free seat");
-    assert_eq!(room.stamp(link(2), NOW_MS), Some((id(2), Stamp { epoch: 3, seq: 1 })));
-    assert_eq!(room.stamp(link(1), NOW_MS), Some((id(1), Stamp { epoch: 1, seq: 1 })));
-    assert_eq!(room.stamp(link(2), NOW_MS), Some((id(2), Stamp { epoch: 3, seq: 2 })));
     assert_eq!(
-        room.leave(link(2), NOW_MS).expect("seated").last,
+        room.stamp(connection(2), NOW_MS),
+        Some((id(2), Stamp { epoch: 3, seq: 1 }))
+    );
+    assert_eq!(
+        room.stamp(connection(1), NOW_MS),
+        Some((id(1), Stamp { epoch: 1, seq: 1 }))
+    );
+    assert_eq!(
+        room.stamp(connection(2), NOW_MS),
+        Some((id(2), Stamp { epoch: 3, seq: 2 }))
+    );
+    assert_eq!(
+        room.leave(connection(2), NOW_MS).expect("seated").last,
         Stamp { epoch: 3, seq: 2 }
     );
-    assert_eq!(room.stamp(link(2), NOW_MS), None);
+    assert_eq!(room.stamp(connection(2), NOW_MS), None);
 }
 
 #[test]
@@ -257,7 +266,7 @@ fn spectators_take_no_seat_and_need_no_name_of_their_own() {
     let visitor = |number| Visitor {
         player: id(number),
         spot: Spot::Here(Member {
-            link: link(number),
+            connection: connection(number),
             dialect: Dialect::FLOOR,
         }),
         app: None,
@@ -281,8 +290,8 @@ fn spectators_take_no_seat_and_need_no_name_of_their_own() {
     );
     join(&mut room, newcomer(2, "Otto")).expect("the gallery takes no seat");
     assert_eq!(room.audience().concat().len(), 3);
-    assert_eq!(room.stop_watching(Watcher::Here(link(7)), NOW_MS), Some(id(7)));
-    assert_eq!(room.stop_watching(Watcher::Here(link(7)), NOW_MS), None);
+    assert_eq!(room.stop_watching(Watcher::Here(connection(7)), NOW_MS), Some(id(7)));
+    assert_eq!(room.stop_watching(Watcher::Here(connection(7)), NOW_MS), None);
 }
 
 #[test]
@@ -291,7 +300,7 @@ fn a_room_with_a_spectator_is_not_empty() {
     let visitor = Visitor {
         player: id(7),
         spot: Spot::Here(Member {
-            link: link(7),
+            connection: connection(7),
             dialect: Dialect::FLOOR,
         }),
         app: None,
@@ -299,8 +308,8 @@ fn a_room_with_a_spectator_is_not_empty() {
         password: None,
     };
     room.watch(visitor, NOW_MS, WallTime::default()).expect("a free place");
-    room.leave(link(1), NOW_MS);
+    room.leave(connection(1), NOW_MS);
     assert!(!room.is_empty());
-    room.stop_watching(Watcher::Here(link(7)), NOW_MS);
+    room.stop_watching(Watcher::Here(connection(7)), NOW_MS);
     assert!(room.is_empty());
 }

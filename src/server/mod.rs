@@ -231,7 +231,7 @@ fn check(
     shards: NonZeroU16,
     address: SocketAddr,
 ) -> Result<(), ServeError> {
-    let sockets_per_shard = pump_settings.max_greetings + pump_settings.max_farewells;
+    let sockets_per_shard = pump_settings.max_pending_upgrades + pump_settings.max_farewells;
     let v6_only = address.is_ipv6() && !address.ip().is_unspecified();
     let report = preflight::run(&Demands {
         shards,

@@ -26,8 +26,8 @@ const STANDSTILL: Duration = Duration::from_millis(100);
 /// Sockets of the process that may be on their way to an upgrade, and the least that a shard may have of them. Whoever
 /// sends its request at once is on its way for as long as that takes to arrive: with 256 places and 50 ms, 5,000 a second
 /// and shard come through, however many others are silent.
-const MAX_GREETINGS: usize = 4_096;
-const LEAST_GREETINGS: usize = 256;
+const MAX_PENDING_UPGRADES: usize = 4_096;
+const LEAST_PENDING_UPGRADES: usize = 256;
 
 /// Connections of one shard that may have been upgraded only to be told that there is no place.
 const MAX_FAREWELLS: usize = 64;
@@ -260,8 +260,8 @@ pub(super) fn pump_settings(config: &Config, shards: u16) -> PumpSettings {
             busy: Duration::from_micros(config.runtime.busy_turn_window_us),
         },
         standstill: tick + STANDSTILL,
-        greeting_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
-        max_greetings: (MAX_GREETINGS / usize::from(shards)).max(LEAST_GREETINGS),
+        upgrade_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
+        max_pending_upgrades: (MAX_PENDING_UPGRADES / usize::from(shards)).max(LEAST_PENDING_UPGRADES),
         max_farewells: MAX_FAREWELLS,
         drain_grace: Duration::from_secs(config.server.drain_grace_secs),
         drain_spread: Duration::from_millis(config.runtime.drain_spread_ms),

@@ -2,18 +2,18 @@
 
 use super::Shard;
 use crate::protocol::{CloseCode, ErrorCode, Opcode, Refusal, write_close_payload};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::state::connection::State;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Ends a connection: its room mates learn that it left, and it gets a last `Error`, if there is something to say,
     /// and a close frame. Its link is kept until the peer has answered or the time for that is over.
-    pub(super) fn close(&mut self, at: MemberRef, code: CloseCode, why: Option<Refusal>, now: Now) {
+    pub(super) fn close(&mut self, at: ConnectionKey, code: CloseCode, why: Option<Refusal>, now: Now) {
         self.close_with(at, Some(code), why, now);
     }
 
-    pub(super) fn close_with(&mut self, at: MemberRef, code: Option<CloseCode>, why: Option<Refusal>, now: Now) {
+    pub(super) fn close_with(&mut self, at: ConnectionKey, code: Option<CloseCode>, why: Option<Refusal>, now: Now) {
         match self.post.connections.get(at).map(|connection| &connection.state) {
             None | Some(State::Closing { .. }) => return,
             Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
@@ -50,24 +50,27 @@ impl<L> Shard<L> {
 
     /// Runs one event: afterwards those are closed who could not take a frame during it.
     ///
-    /// Every public call that may doom a connection is one event, and none runs within another: whoever goes through a
+    /// Every public call that may mark a connection to be closed is one event, and none runs within another: whoever goes through a
     /// room must not find somebody closed meanwhile.
     #[inline]
     pub(super) fn event<T>(&mut self, now: Now, happen: impl FnOnce(&mut Self) -> T) -> T {
         debug_assert!(
-            self.post.outgoing.spares_all(),
+            self.post.outgoing.has_no_pending_close(),
             "doomed outside of every event, or in one around this"
         );
         let outcome = happen(self);
-        self.close_doomed(now);
-        debug_assert!(self.post.outgoing.spares_all(), "an event leaves nobody doomed");
+        self.close_pending(now);
+        debug_assert!(
+            self.post.outgoing.has_no_pending_close(),
+            "an event leaves nobody doomed"
+        );
         outcome
     }
 
     /// Ends the connections that could not take a frame during this event. Ending one tells its room mates, which may
     /// overrun another: the list grows while it is worked off, by each connection at most once.
-    fn close_doomed(&mut self, now: Now) {
-        while let Some((at, code)) = self.post.outgoing.next_doomed() {
+    fn close_pending(&mut self, now: Now) {
+        while let Some((at, code)) = self.post.outgoing.next_pending_close() {
             let why = (code == CloseCode::SlowConsumer)
                 .then(|| Refusal::new(ErrorCode::SlowConsumer, "you did not read fast enough"));
             self.close(at, code, why, now);

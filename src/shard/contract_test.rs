@@ -1,9 +1,9 @@
-//! What the compiler cannot say of the shard's public calls: that each is in the contract, and that whatever may doom
+//! What the compiler cannot say of the shard's public calls: that each is in the contract, and that whatever may mark
 //! somebody is an event. Read from the source.
 
 use std::path::Path;
 
-/// Public calls that change a shard and are no event, and why they can doom nobody.
+/// Public calls that change a shard and are no event, and why they can mark nobody to be closed.
 const NO_EVENTS: [(&str, &str); 19] = [
     ("begin_turn", "queues nothing"),
     ("dismiss_within", "only plans when whom the tick closes"),

@@ -8,7 +8,7 @@ use super::Shard;
 use crate::auth::token_binding::NONCE_BYTES;
 use crate::protocol::{PlanId, ReconnectToken, RoomCode, RoomId};
 use crate::shard::state::code_search::{DRAWS_PER_SHARD, Draw, Drawn};
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::slots::{NameHash, Slot};
 
 impl<L> Shard<L> {
@@ -38,8 +38,8 @@ impl<L> Shard<L> {
     }
 
     /// A token that leads to a room.
-    pub(super) fn draw_token(&mut self, room_ref: RoomRef) -> Option<ReconnectToken> {
-        let slot = self.rooms.get(room_ref)?.id().slot();
+    pub(super) fn draw_token(&mut self, room_key: RoomKey) -> Option<ReconnectToken> {
+        let slot = self.rooms.get(room_key)?.id().slot();
         Some(ReconnectToken::in_slot(slot, self.random_bytes()))
     }
 

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use super::Shard;
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, PlayerId, RoomId, ServerMessage};
-use crate::room::{MemberRef, Watcher};
-use crate::shard::exchange::message::{Asker, Body, Letter};
+use crate::room::{ConnectionKey, Watcher};
+use crate::shard::exchange::message::{Body, Requester, ShardMessage};
 use crate::shard::state::gallery_news::News;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Takes a connection that ends out of its outpost, and lets home know.
-    fn vacate_outpost(&mut self, at: MemberRef, room: RoomId) {
+    fn vacate_outpost(&mut self, at: ConnectionKey, room: RoomId) {
         if let Some(player) = self.outposts.remove(room, at) {
             self.send_gone(room, player);
         }
@@ -32,12 +32,12 @@ impl<L> Shard<L> {
             is_untold: self.drain.leaves_untold,
         };
         let target = self.home_of_room(room);
-        self.post.couriers.send(Letter { target, body });
+        self.post.send_queues.send(ShardMessage { target, body });
     }
 
     /// Takes a connection that ends out of its room, however it came to that, and tells those who stay. A seat may be kept
     /// for a player who did not mean to leave it.
-    pub(super) fn vacate(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
+    pub(super) fn vacate(&mut self, at: ConnectionKey, keep_seat: bool, now: Now) {
         self.leave_place(at, keep_seat, now);
         // The room has been told: whatever is left of the connection, its player may come back by another.
         if let Some(connection) = self.post.connections.get_mut(at) {
@@ -45,20 +45,20 @@ impl<L> Shard<L> {
         }
     }
 
-    pub(super) fn leave_place(&mut self, at: MemberRef, keep_seat: bool, now: Now) {
+    pub(super) fn leave_place(&mut self, at: ConnectionKey, keep_seat: bool, now: Now) {
         match self.release(at) {
-            Some(Place::Seated(room_ref)) => self.vacate_seat(at, room_ref, keep_seat, now),
-            Some(Place::Watching(room_ref)) => {
-                self.end_watching(room_ref, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
+            Some(Place::Seated(room_key)) => self.vacate_seat(at, room_key, keep_seat, now),
+            Some(Place::Watching(room_key)) => {
+                self.end_watching(room_key, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
             }
             Some(Place::Posted(room)) => self.vacate_outpost(at, room),
             None => {}
         }
     }
 
-    pub(super) fn vacate_seat(&mut self, at: MemberRef, room_ref: RoomRef, keep_seat: bool, now: Now) {
+    pub(super) fn vacate_seat(&mut self, at: ConnectionKey, room_key: RoomKey, keep_seat: bool, now: Now) {
         let world = Arc::clone(&self.world);
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         let departure = match self.post.connections.get(at).filter(|_| keep_seat) {
@@ -76,11 +76,11 @@ impl<L> Shard<L> {
             player_id: departure.player,
             last: departure.last,
         };
-        self.announce(room_ref, &left, now);
+        self.announce(room_key, &left, now);
         if departure.held_authority {
-            self.announce_authority(room_ref, now);
+            self.announce_authority(room_key, now);
         }
-        self.plan_without(departure.player, room_ref, now);
+        self.plan_without(departure.player, room_key, now);
     }
 
     /// Whether the seat of a connection that ends with this code is kept for its player.
@@ -94,19 +94,19 @@ impl<L> Shard<L> {
     /// outpost there. `leaver` waits at an outpost for the answer to its request. Returns whether it was watching.
     pub(super) fn end_watching(
         &mut self,
-        room_ref: RoomRef,
+        room_key: RoomKey,
         watcher: Watcher,
         reason: SpectatorReason,
-        leaver: Option<Asker>,
+        leaver: Option<Requester>,
         now: Now,
     ) -> bool {
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return false;
         };
         let Some(spectator_id) = room.stop_watching(watcher, now.mono_ms) else {
             return false;
         };
-        let room = self.rooms.get(room_ref).expect("looked up above");
+        let room = self.rooms.get(room_key).expect("looked up above");
         let settings = &self.world.settings;
         let left = match reason {
             SpectatorReason::VoluntaryLeave => Some(ServerMessage::SpectatorLeft {
@@ -148,7 +148,7 @@ impl<L> Shard<L> {
         if self.drain.leaves_untold {
             return true; // everybody leaves; nobody needs to be told
         }
-        self.announce_gallery(room_ref, News::of_departure(spectator_id, reason), now);
+        self.announce_gallery(room_key, News::of_departure(spectator_id, reason), now);
         true
     }
 }

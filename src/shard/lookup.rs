@@ -4,19 +4,19 @@
 
 use super::Shard;
 use crate::protocol::{PlayerId, ProtocolVersion, RoomCode, RoomId};
-use crate::room::{MemberRef, Room};
+use crate::room::{ConnectionKey, Room};
 use crate::shard::outbox::Outbox;
 use crate::shard::state::connection::{Connection, State};
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::slots::Slot;
 
 impl<L> Shard<L> {
     /// Whether further spectators of a room have their place at an outpost.
-    pub(super) fn is_crowded(&self, room_ref: RoomRef) -> bool {
+    pub(super) fn is_crowded(&self, room_key: RoomKey) -> bool {
         let limit = self.world.settings.rooms.outpost_members;
-        let members = self.rooms.get(room_ref).map_or(0, Room::members_here);
+        let members = self.rooms.get(room_key).map_or(0, Room::members_here);
         limit.is_some_and(|limit| members >= limit)
     }
 
@@ -26,7 +26,7 @@ impl<L> Shard<L> {
 
     /// A connection's outbox.
     #[must_use]
-    pub fn outbox(&self, at: MemberRef) -> Option<&Outbox> {
+    pub fn outbox(&self, at: ConnectionKey) -> Option<&Outbox> {
         self.post.connections.get(at).map(|connection| &connection.outbox)
     }
 
@@ -38,13 +38,13 @@ impl<L> Shard<L> {
 
     /// Whether a connection is being closed.
     #[must_use]
-    pub fn is_closing(&self, at: MemberRef) -> bool {
+    pub fn is_closing(&self, at: ConnectionKey) -> bool {
         self.post.connections.get(at).is_none_or(Connection::is_closing)
     }
 
     /// Whether the connection is about to move to another shard.
     #[must_use]
-    pub fn is_departing(&self, at: MemberRef) -> bool {
+    pub fn is_departing(&self, at: ConnectionKey) -> bool {
         let state = self.post.connections.get(at).map(|connection| &connection.state);
         matches!(state, Some(State::Departing { .. }))
     }
@@ -52,34 +52,34 @@ impl<L> Shard<L> {
     /// Whether the connection waits for its move to another shard, or for an answer of another shard. What arrives for it is
     /// kept.
     #[must_use]
-    pub fn awaits_shard(&self, at: MemberRef) -> bool {
+    pub fn awaits_shard(&self, at: ConnectionKey) -> bool {
         self.post.connections.get(at).is_some_and(Connection::awaits_shard)
     }
 
-    pub(super) fn room_of(&self, at: MemberRef) -> Option<RoomRef> {
+    pub(super) fn room_of(&self, at: ConnectionKey) -> Option<RoomKey> {
         match self.post.connections.get(at)?.place()? {
-            Place::Seated(room_ref) | Place::Watching(room_ref) => Some(room_ref),
+            Place::Seated(room_key) | Place::Watching(room_key) => Some(room_key),
             Place::Posted(_) => None,
         }
     }
 
     /// The version that a connection reads.
-    pub(super) fn version_of(&self, at: MemberRef) -> Option<ProtocolVersion> {
+    pub(super) fn version_of(&self, at: ConnectionKey) -> Option<ProtocolVersion> {
         let connection = self.post.connections.get(at)?;
         Some(connection.session.dialect().version)
     }
 
     /// Where a connection sits, and under which id.
-    pub(super) fn seat_of(&self, at: MemberRef) -> Option<(RoomRef, PlayerId)> {
+    pub(super) fn seat_of(&self, at: ConnectionKey) -> Option<(RoomKey, PlayerId)> {
         let connection = self.post.connections.get(at)?;
         match connection.place()? {
-            Place::Seated(room_ref) => Some((room_ref, connection.session.player())),
+            Place::Seated(room_key) => Some((room_key, connection.session.player())),
             Place::Watching(_) | Place::Posted(_) => None,
         }
     }
 
     /// The room of that name, if it lives here.
-    pub(super) fn room_named(&self, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
+    pub(super) fn room_named(&self, game_name: &str, code: &RoomCode) -> Option<RoomKey> {
         let name = self.world.slot_key.hash(game_name, code);
         self.rooms.find(name, game_name, code)
     }

@@ -37,14 +37,14 @@ pub use events::deadlines::LinkFacts;
 pub use events::flush::{AfterSend, SendOutcome};
 pub use events::reading::Reading;
 pub use events::turn::Flow;
-pub use exchange::message::Letter;
+pub use exchange::message::ShardMessage;
 pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, SealedArchive, UnsealError, deal};
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use state::connection::Connection;
-pub use state::room_ref::RoomRef;
+pub use state::room_key::RoomKey;
 pub(crate) use state::table::{Table, TableKey};
-pub use state::transfer::{Errand, JoinErrand, ReturnErrand, Transfer, WatchErrand};
+pub use state::transfer::{PendingJoin, PendingRequest, PendingReturn, PendingWatch, Transfer};
 pub use world::access::LiveAccess;
 pub use world::counters::{Counter, CounterSet, Counters};
 pub use world::ice::{IceRules, ListedIceServer, TurnRules};
@@ -69,10 +69,10 @@ use self::state::deadlines::Deadlines;
 use self::state::drain::Drain;
 use self::state::gallery_news::NewsList;
 use self::state::rooms::Rooms;
-use self::state::share::Turn;
+use self::state::share::TurnShares;
 use self::state::standing::Census;
 use self::state::sweep::Sweep;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::session::AccessPolicy;
 
 /// The rooms and sessions of one core. `L` is a connection's link to the world; dropping a link ends the connection.
@@ -91,18 +91,18 @@ use crate::session::AccessPolicy;
 /// - what sockets say to sends: [`sent`](Self::sent), [`writable`](Self::writable); and their end:
 ///   [`on_gone`](Self::on_gone);
 /// - time: [`tick`](Self::tick); time that nobody had: [`forgive`](Self::forgive);
-/// - other shards: [`receive`](Self::receive) a connection, [`read_letter`](Self::read_letter); what another shard's inbox
-///   refused: [`take_back`](Self::take_back), [`take_back_letter`](Self::take_back_letter);
+/// - other shards: [`receive`](Self::receive) a connection, [`read_shard_message`](Self::read_shard_message); what another shard's inbox
+///   refused: [`take_back`](Self::take_back), [`take_back_shard_message`](Self::take_back_shard_message);
 /// - the drain: [`announce_drain`](Self::announce_drain), [`dismiss_within`](Self::dismiss_within),
 ///   [`close_all`](Self::close_all), in this order, the last again for whoever arrives after it;
-/// - a process that ends and the next one: [`hurry_letters`](Self::hurry_letters), [`freeze`](Self::freeze);
+/// - a process that ends and the next one: [`hurry_shard_messages`](Self::hurry_shard_messages), [`freeze`](Self::freeze);
 ///   [`thaw`](Self::thaw), before anything else.
 ///
 /// What comes out:
 ///
 /// - connections to send to ([`take_dirty`](Self::take_dirty)) and what to send ([`unsent`](Self::unsent));
-/// - connections that move ([`take_departing`](Self::take_departing), [`extract`](Self::extract)), and letters
-///   ([`next_letter`](Self::next_letter), [`has_letters`](Self::has_letters));
+/// - connections that move ([`take_departing`](Self::take_departing), [`extract`](Self::extract)), and shard messages
+///   ([`next_shard_message`](Self::next_shard_message), [`has_shard_messages`](Self::has_shard_messages));
 /// - connections whose bytes were kept for an answer that has come ([`take_resumed`](Self::take_resumed));
 /// - connections that are over ([`take_ended`](Self::take_ended), [`remove`](Self::remove));
 /// - whether something of all this waits ([`has_work`](Self::has_work)), of steps 4 and 5 below
@@ -115,7 +115,7 @@ use crate::session::AccessPolicy;
 /// 2. [`writable`](Self::writable) for each socket that has room again and, if there is one, a round of sends as below;
 /// 3. arrivals and messages, then what other shards have sent;
 /// 4. [`serve_waiting`](Self::serve_waiting), then what was kept of those who are [resumed](Self::take_resumed);
-/// 5. those who depart, then letters until there is none;
+/// 5. those who depart, then shard messages until there is none;
 /// 6. a round of sends: for each of [`take_dirty`](Self::take_dirty), [`unsent`](Self::unsent), the send,
 ///    [`sent`](Self::sent), and what [`AfterSend`] says; then [`close_overrun`](Self::close_overrun);
 /// 7. every few milliseconds, once all that had arrived was served: [`tick`](Self::tick);
@@ -132,7 +132,7 @@ use crate::session::AccessPolicy;
 /// [`is_closing`](Self::is_closing), [`is_departing`](Self::is_departing), [`connections`](Self::connections),
 /// [`rooms`](Self::rooms), [`to_flush`](Self::to_flush), [`queued_bytes`](Self::queued_bytes), [`id`](Self::id),
 /// [`world`](Self::world), [`counters`](Self::counters), [`draw_random`](Self::draw_random). Whatever a connection's
-/// [`MemberRef`] no longer finds is passed over.
+/// [`ConnectionKey`] no longer finds is passed over.
 #[derive(Debug)]
 pub struct Shard<L> {
     id: ShardId,
@@ -140,17 +140,17 @@ pub struct Shard<L> {
     post: Post<L>,
     rooms: Rooms,
     census: Census,
-    turn: Turn,
+    turn: TurnShares,
     deadlines: Deadlines,
     /// Who is let in, as far as the shard has heard.
     access: Arc<AccessPolicy>,
     access_revision: u64,
-    departing: Vec<MemberRef>,
+    departing: Vec<ConnectionKey>,
     /// The outposts here, of rooms that live anywhere.
     outposts: Outposts,
     /// Connections whose question to another shard was answered.
-    resumed: Vec<MemberRef>,
-    ended: Vec<MemberRef>,
+    resumed: Vec<ConnectionKey>,
+    ended: Vec<ConnectionKey>,
     /// Rooms that look for another code.
     code_searches: CodeSearches,
     sweep: Sweep,
@@ -172,7 +172,7 @@ impl<L> Shard<L> {
             world,
             post,
             rooms: Rooms::default(),
-            turn: Turn::default(),
+            turn: TurnShares::default(),
             deadlines: Deadlines::default(),
             access,
             access_revision,
@@ -220,19 +220,19 @@ impl<L> Shard<L> {
 
     /// A connection's link.
     #[must_use]
-    pub fn link(&self, at: MemberRef) -> Option<&L> {
+    pub fn link(&self, at: ConnectionKey) -> Option<&L> {
         self.post.connections.get(at).map(|connection| &connection.link)
     }
 
     /// The same, and whether the connection [waits for another shard](Self::awaits_shard).
-    pub fn link_and_wait(&mut self, at: MemberRef) -> Option<(&mut L, bool)> {
+    pub fn link_and_wait(&mut self, at: ConnectionKey) -> Option<(&mut L, bool)> {
         let connection = self.post.connections.get_mut(at)?;
         let awaits_shard = connection.awaits_shard();
         Some((&mut connection.link, awaits_shard))
     }
 
     /// A connection's link, to change what the link itself keeps.
-    pub fn link_mut(&mut self, at: MemberRef) -> Option<&mut L> {
+    pub fn link_mut(&mut self, at: ConnectionKey) -> Option<&mut L> {
         self.post.connections.get_mut(at).map(|connection| &mut connection.link)
     }
 }

@@ -4,24 +4,24 @@
 
 use super::Shard;
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, Refusal, ServerMessage};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::refusal::no_seat;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Refuses a request with an `Error`.
-    pub(super) fn refuse(&mut self, at: MemberRef, why: impl Into<Refusal>, now: Now) {
+    pub(super) fn refuse(&mut self, at: ConnectionKey, why: impl Into<Refusal>, now: Now) {
         self.reply(at, &why.into().to_error(), now);
     }
 
     /// Refuses a message that makes no sense here.
-    pub(super) fn refuse_input(&mut self, at: MemberRef, text: &'static str, now: Now) {
+    pub(super) fn refuse_input(&mut self, at: ConnectionKey, text: &'static str, now: Now) {
         self.refuse(at, Refusal::new(ErrorCode::InvalidInput, text), now);
     }
 
     /// Sends a refusal, or a `Pong`, against the connection's budget for such replies.
-    pub(super) fn reply(&mut self, at: MemberRef, message: &ServerMessage<'_>, now: Now) {
+    pub(super) fn reply(&mut self, at: ConnectionKey, message: &ServerMessage<'_>, now: Now) {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
@@ -42,7 +42,7 @@ impl<L> Shard<L> {
     }
 
     /// Where a connection sits; one without a seat is refused.
-    pub(super) fn require_seat(&mut self, at: MemberRef, now: Now) -> Option<(RoomRef, PlayerId)> {
+    pub(super) fn require_seat(&mut self, at: ConnectionKey, now: Now) -> Option<(RoomKey, PlayerId)> {
         let seat = self.seat_of(at);
         if seat.is_none() {
             self.refuse(at, no_seat(), now);

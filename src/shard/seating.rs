@@ -1,14 +1,14 @@
 //! Taking a place in a room, and giving it up.
 
 use super::Shard;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::state::connection::Connection;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 
 impl<L> Shard<L> {
     /// Gives a connection the seat that its room has for it. Its streams begin anew there.
-    pub(super) fn take_seat(&mut self, at: MemberRef, room: RoomRef) {
+    pub(super) fn take_seat(&mut self, at: ConnectionKey, room: RoomKey) {
         let connection = self
             .post
             .connections
@@ -19,14 +19,14 @@ impl<L> Shard<L> {
     }
 
     /// Gives a connection a place, of which its room, or its outpost, knows.
-    pub(super) fn occupy(&mut self, at: MemberRef, place: Place) {
+    pub(super) fn occupy(&mut self, at: ConnectionKey, place: Place) {
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.occupy(place, &mut self.census);
         }
     }
 
     /// Takes a connection's place from it, and returns the place. Its room, or its outpost, is the caller's to tell.
-    pub(super) fn release(&mut self, at: MemberRef) -> Option<Place> {
+    pub(super) fn release(&mut self, at: ConnectionKey) -> Option<Place> {
         self.post.connections.get_mut(at)?.release(&mut self.census)
     }
 
@@ -38,18 +38,20 @@ impl<L> Shard<L> {
             members += 1;
             place_of(at) == Some(place)
         };
-        let at_home = self.rooms.iter().all(|(room_ref, room)| {
+        let at_home = self.rooms.iter().all(|(room_key, room)| {
             let [players, spectators] = room.audience();
-            players.iter().all(|member| is_in(member.link, Place::Seated(room_ref)))
+            players
+                .iter()
+                .all(|member| is_in(member.connection, Place::Seated(room_key)))
                 && spectators
                     .iter()
-                    .all(|member| is_in(member.link, Place::Watching(room_ref)))
+                    .all(|member| is_in(member.connection, Place::Watching(room_key)))
         });
         let afar = self.outposts.iter().all(|(room, outpost)| {
             let mut watchers = outpost.watchers().iter();
-            watchers.all(|watching| is_in(watching.member.link, Place::Posted(*room)))
+            watchers.all(|watching| is_in(watching.member.connection, Place::Posted(*room)))
         });
-        let has_place = |(_, connection): &(MemberRef, &Connection<L>)| connection.place().is_some();
+        let has_place = |(_, connection): &(ConnectionKey, &Connection<L>)| connection.place().is_some();
         let placed = self.post.connections.iter().filter(has_place).count();
         at_home && afar && members == placed && placed == self.census.members()
     }

@@ -4,7 +4,7 @@
 
 use super::Shard;
 use crate::protocol::{CloseCode, ErrorCode, ProtocolVersion, Refusal};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::session::Stage;
 use crate::shard::state::connection::State;
 use crate::shard::state::traveller::Unfinished;
@@ -37,7 +37,7 @@ impl Due {
 
 /// When what is due, in milliseconds of the monotonic clock.
 #[derive(Default)]
-struct Moments {
+struct Timers {
     give_up_ms: Option<u64>,
     leave_ms: Option<u64>,
     handshake_ms: Option<u64>,
@@ -51,7 +51,7 @@ struct Moments {
     ask_ms: Option<u64>,
 }
 
-impl Moments {
+impl Timers {
     fn first_ms(&self) -> Option<u64> {
         [
             self.give_up_ms,
@@ -74,7 +74,7 @@ impl Moments {
 
 impl<L> Shard<L> {
     /// What is overdue on a connection.
-    pub(super) fn due(&self, at: MemberRef, now: Now) -> Option<Due> {
+    pub(super) fn due(&self, at: ConnectionKey, now: Now) -> Option<Due> {
         let moments = self.moments(at)?;
         let over = |moment: Option<u64>| moment.is_some_and(|moment| moment <= now.mono_ms);
         let close = |code, error_code, text: &'static str| Some(Due::Close(code, Some(Refusal::new(error_code, text))));
@@ -125,13 +125,13 @@ impl<L> Shard<L> {
     }
 
     /// When what is due on a connection.
-    fn moments(&self, at: MemberRef) -> Option<Moments> {
+    fn moments(&self, at: ConnectionKey) -> Option<Timers> {
         let connection = self.post.connections.get(at)?;
         let settings = &self.world.settings;
         if let State::Closing { gives_up_at_ms, .. } = connection.state {
-            return Some(Moments {
+            return Some(Timers {
                 give_up_ms: Some(gives_up_at_ms),
-                ..Moments::default()
+                ..Timers::default()
             });
         }
         let awaits_handshake = self.access.requires_handshake() && connection.session.stage() != Stage::Authenticated;
@@ -146,7 +146,7 @@ impl<L> Shard<L> {
             let aged = oldest_ms.map_or(u64::MAX, |at| at.saturating_add(settings.outbox.max_age_ms));
             aged.min(since.saturating_add(settings.outbox.stall_timeout_ms))
         });
-        Some(Moments {
+        Some(Timers {
             give_up_ms: None,
             leave_ms: connection.leaves_at_ms,
             handshake_ms: awaits_handshake.then_some(
@@ -181,14 +181,14 @@ impl<L> Shard<L> {
     }
 
     /// Makes sure that a connection is looked at when the first of its deadlines comes.
-    pub(super) fn plan_check(&mut self, at: MemberRef) {
+    pub(super) fn plan_check(&mut self, at: ConnectionKey) {
         let Some(next_ms) = self.moments(at).and_then(|moments| moments.first_ms()) else {
             return;
         };
         self.plan_check_at(at, next_ms);
     }
 
-    pub(super) fn plan_check_at(&mut self, at: MemberRef, next_ms: u64) {
+    pub(super) fn plan_check_at(&mut self, at: ConnectionKey, next_ms: u64) {
         if let Some(connection) = self.post.connections.get_mut(at)
             && next_ms < connection.next_check_ms
         {

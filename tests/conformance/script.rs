@@ -323,10 +323,10 @@ fn seat_pattern(name: &str, version: ProtocolVersion, room: &str, is_new: bool) 
 }
 
 fn title(name: &str) -> String {
-    let mut letters = name.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    let mut shard_messages = name.chars();
+    shard_messages.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(shard_messages).collect()
+    })
 }
 
 fn with_extra(request: Value, extra: &str) -> Result<Value, String> {

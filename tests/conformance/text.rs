@@ -151,7 +151,9 @@ impl Names {
 }
 
 fn leading_name(text: &str) -> &str {
-    let end = text.find(|letter: char| !letter.is_ascii_lowercase() && !letter.is_ascii_digit() && letter != '_');
+    let end = text.find(|shard_message: char| {
+        !shard_message.is_ascii_lowercase() && !shard_message.is_ascii_digit() && shard_message != '_'
+    });
     &text[..end.unwrap_or(text.len())]
 }
 

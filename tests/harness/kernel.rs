@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use signal_fish_relay::net::{Interest, Kernel, Readiness, Token, Waited};
 use signal_fish_relay::protocol::WallTime;
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::room::ConnectionKey;
 use signal_fish_relay::shard::Now;
 
 use super::pipe::{ClientEnd, Pipe, Plug};
@@ -108,7 +108,7 @@ impl Pipes {
     }
 
     /// The connections that are here.
-    pub fn connections(&self) -> impl Iterator<Item = MemberRef> {
+    pub fn connections(&self) -> impl Iterator<Item = ConnectionKey> {
         self.watched.values().filter_map(|watched| match watched.token {
             Token::Connection(at) => Some(at),
             _ => None,

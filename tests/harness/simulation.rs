@@ -76,7 +76,7 @@ impl Core {
             && (holds_transfers || self.post.is_empty())
             && !self.pump.has_mail()
             && !self.pump.has_work()
-            && (holds_transfers || !self.pump.shard().has_letters())
+            && (holds_transfers || !self.pump.shard().has_shard_messages())
             && !self.pump.kernel_mut().has_edges()
     }
 }
@@ -144,8 +144,8 @@ impl Simulation {
                     tick: Duration::ZERO,
                     turn_windows: TurnWindows::NEVER,
                     standstill: setup.standstill,
-                    greeting_timeout: Duration::from_secs(10),
-                    max_greetings: 64,
+                    upgrade_timeout: Duration::from_secs(10),
+                    max_pending_upgrades: 64,
                     max_farewells: 64,
                     drain_grace: Duration::ZERO,
                     drain_spread: Duration::ZERO,

@@ -7,7 +7,7 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::net::conversation::{self, inbound_limits};
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::ProtocolVersion;
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::room::ConnectionKey;
 use signal_fish_relay::shard::{Flow, Reading, Shard};
 
 use crate::bare_shard::{self, NOW};
@@ -23,7 +23,7 @@ const SHARE_BYTES: u64 = 256 * 1024 + 4 * 1024;
 struct Rig {
     shard: Shard<Inbound>,
     /// Connections whose bytes wait for another turn.
-    suspended: Vec<MemberRef>,
+    suspended: Vec<ConnectionKey>,
 }
 
 impl Rig {
@@ -34,7 +34,7 @@ impl Rig {
         }
     }
 
-    fn join(&mut self, name: &str, code: &str) -> MemberRef {
+    fn join(&mut self, name: &str, code: &str) -> ConnectionKey {
         let at = bare_shard::connect(&mut self.shard, Inbound::default(), ProtocolVersion::V2, NOW);
         let join = json!({"type": "JoinRoom", "data": {"game_name": "tide-pool", "player_name": name,
             "room_code": code, "max_players": 32}});
@@ -43,7 +43,7 @@ impl Rig {
     }
 
     /// What a read does; one whose room has used up its share is not read.
-    fn feed(&mut self, at: MemberRef, bytes: &[u8]) -> Flow {
+    fn feed(&mut self, at: ConnectionKey, bytes: &[u8]) -> Flow {
         if self.shard.may_read(at, false, NOW) == Reading::NextTurn {
             if let Some(link) = self.shard.link_mut(at) {
                 link.keep(bytes);
@@ -69,7 +69,7 @@ impl Rig {
     }
 
     /// Sends everything that is queued; returns what one connection was sent.
-    fn flush(&mut self, watched: MemberRef) -> Vec<u8> {
+    fn flush(&mut self, watched: ConnectionKey) -> Vec<u8> {
         let mut dirty = Vec::new();
         let mut seen = Vec::new();
         self.shard.take_dirty(&mut dirty);
@@ -105,7 +105,7 @@ fn flood() -> (Vec<u8>, usize) {
     (bytes, count)
 }
 
-fn busy_room(rig: &mut Rig) -> Vec<MemberRef> {
+fn busy_room(rig: &mut Rig) -> Vec<ConnectionKey> {
     (0..BUSY_PLAYERS)
         .map(|number| rig.join(&format!("Busy{number}"), "BUSY22"))
         .collect()

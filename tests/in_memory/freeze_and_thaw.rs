@@ -215,14 +215,14 @@ fn field(heard: &str, name: &str) -> String {
 fn a_player_who_is_back_while_its_old_connection_closes_stays() {
     for (from, into) in CHANGES {
         let mut rig = Rig::new(settings(), limits(), from);
-        let greet = || text(r#"{"type":"Authenticate","data":{"app_id":"reef","protocol_version":3}}"#);
+        let serve_upgrade = || text(r#"{"type":"Authenticate","data":{"app_id":"reef","protocol_version":3}}"#);
         rig.play(
             &[
                 Step::Connect(0),
                 Step::Connect(1),
                 Step::Connect(2),
                 Step::Send(0, join("reef", Some("ABC234"), "Mira")),
-                Step::Send(2, greet()),
+                Step::Send(2, serve_upgrade()),
                 Step::Send(2, join("reef", Some("ABC234"), "Otto")),
             ],
             None,
@@ -237,7 +237,7 @@ fn a_player_who_is_back_while_its_old_connection_closes_stays() {
             &[
                 Step::Room(2, 0),
                 Step::Send(2, bye),
-                Step::Send(1, greet()),
+                Step::Send(1, serve_upgrade()),
                 Step::Send(1, reconnect.clone()),
             ],
             None,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use signal_fish_relay::config::Config;
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::{PlayerId, ProtocolVersion, RoomCode};
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::room::ConnectionKey;
 use signal_fish_relay::shard::{Shard, ShardId, World};
 use uuid::Uuid;
 
@@ -36,17 +36,17 @@ impl Rig {
         }
     }
 
-    fn connect(&mut self, shard: usize) -> MemberRef {
+    fn connect(&mut self, shard: usize) -> ConnectionKey {
         bare_shard::connect(&mut self.shards[shard], Inbound::default(), ProtocolVersion::V2, NOW)
     }
 
-    fn send(&mut self, shard: usize, from: MemberRef, message: &str) {
+    fn send(&mut self, shard: usize, from: ConnectionKey, message: &str) {
         // A room that has used up its share of the turn leaves the rest in the link; a join is no room's share.
         let _ = bare_shard::feed(&mut self.shards[shard], from, &text(message), NOW);
     }
 
     /// The messages that wait for a connection.
-    fn told(&mut self, shard: usize, at: MemberRef) -> Vec<Value> {
+    fn told(&mut self, shard: usize, at: ConnectionKey) -> Vec<Value> {
         let Some((_, bytes)) = self.shards[shard].unsent(at, NOW) else {
             return Vec::new();
         };
@@ -67,7 +67,7 @@ impl Rig {
     }
 
     /// Serves one join, moving the connection if it must move. Returns where it is then, and the last thing that it was told.
-    fn join(&mut self, shard: usize, at: MemberRef, name: &str, code: &str) -> (usize, MemberRef, Value) {
+    fn join(&mut self, shard: usize, at: ConnectionKey, name: &str, code: &str) -> (usize, ConnectionKey, Value) {
         self.send(shard, at, &join(name, code));
         let (shard, at) = match self.shards[shard].extract(at) {
             Some(transfer) => {

@@ -4,7 +4,7 @@
 use signal_fish_relay::config::Config;
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::ProtocolVersion;
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::room::ConnectionKey;
 use signal_fish_relay::shard::{Flow, Now, Shard};
 
 use crate::bare_shard::{self, NOW, at_ms};
@@ -31,16 +31,16 @@ impl Rig {
         rig
     }
 
-    fn connect(&mut self) -> MemberRef {
+    fn connect(&mut self) -> ConnectionKey {
         bare_shard::connect(&mut self.shard, Inbound::default(), ProtocolVersion::V2, self.now)
     }
 
-    fn send(&mut self, from: MemberRef, frame: &[u8]) {
+    fn send(&mut self, from: ConnectionKey, frame: &[u8]) {
         let flow = bare_shard::feed(&mut self.shard, from, frame, self.now);
         assert_eq!(flow, Flow::Continue);
     }
 
-    fn join(&mut self, name: &str, code: usize) -> MemberRef {
+    fn join(&mut self, name: &str, code: usize) -> ConnectionKey {
         let at = self.connect();
         let join = format!(
             r#"{{"type":"JoinRoom","data":{{"game_name":"tide","player_name":"{name}","room_code":"{code:06}"}}}}"#

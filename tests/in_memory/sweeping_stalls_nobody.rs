@@ -4,7 +4,7 @@
 use signal_fish_relay::config::Config;
 use signal_fish_relay::net::websocket::Inbound;
 use signal_fish_relay::protocol::ProtocolVersion;
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::room::ConnectionKey;
 use signal_fish_relay::shard::{CounterSet, Now, Shard};
 
 use crate::bare_shard::{self, NOW, at_ms};
@@ -39,17 +39,17 @@ impl Rig {
         }
     }
 
-    fn connect(&mut self) -> MemberRef {
+    fn connect(&mut self) -> ConnectionKey {
         bare_shard::connect(&mut self.shard, Inbound::default(), ProtocolVersion::V2, self.now)
     }
 
-    fn send(&mut self, from: MemberRef, message: &str) {
+    fn send(&mut self, from: ConnectionKey, message: &str) {
         let frame = client_frame(Opcode::Text, true, message.as_bytes(), MASK);
         let _ = bare_shard::feed(&mut self.shard, from, &frame, self.now);
         drop(bare_shard::take_unsent(&mut self.shard, from, self.now));
     }
 
-    fn creates_a_room(&mut self, by: MemberRef) {
+    fn creates_a_room(&mut self, by: ConnectionKey) {
         self.send(
             by,
             r#"{"type":"JoinRoom","data":{"game_name":"tide","player_name":"A","max_players":2}}"#,

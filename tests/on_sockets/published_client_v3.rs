@@ -179,7 +179,7 @@ fn an_authority_comes_back_to_its_role() {
 fn kind_of(event: &signal_fish_client::SignalFishEvent) -> String {
     format!("{event:?}")
         .chars()
-        .take_while(|letter| letter.is_alphanumeric())
+        .take_while(|shard_message| shard_message.is_alphanumeric())
         .collect()
 }
 

@@ -202,18 +202,18 @@ fn category_5_pieces_make_one_message_and_control_frames_come_between() {
 
 #[test]
 fn category_6_text_is_utf_8_wherever_it_is_cut() {
-    let greeting = "Hello-µ@ßöäüàá-UTF-8!! κόσμε 雪 🐟\u{fffe}\u{10ffff}\u{7ff}\u{800}\u{ffff}\u{10000}";
+    let pending_upgrade = "Hello-µ@ßöäüàá-UTF-8!! κόσμε 雪 🐟\u{fffe}\u{10ffff}\u{7ff}\u{800}\u{ffff}\u{10000}";
     comes_back(
         "text",
-        &frame(TEXT, greeting.as_bytes()),
-        &[(TEXT, greeting.as_bytes())],
+        &frame(TEXT, pending_upgrade.as_bytes()),
+        &[(TEXT, pending_upgrade.as_bytes())],
     );
-    for cut in 1..greeting.len() {
-        let (one, other) = greeting.as_bytes().split_at(cut);
+    for cut in 1..pending_upgrade.len() {
+        let (one, other) = pending_upgrade.as_bytes().split_at(cut);
         let sent = [frame(TEXT_BEGINS, one), frame(ENDS, other)].concat();
         let mut wire = upgraded();
         wire.send(&sent);
-        assert_eq!(wire.frame().text(), greeting, "cut at {cut}");
+        assert_eq!(wire.frame().text(), pending_upgrade, "cut at {cut}");
     }
     let invalid: [&[u8]; 19] = [
         b"\x80",             // a continuation byte alone

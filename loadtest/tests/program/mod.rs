@@ -4,17 +4,17 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// A yardstick server on a free port, killed when dropped.
-pub(crate) struct Floor {
+pub(crate) struct Yardstick {
     child: Child,
     output: BufReader<ChildStdout>,
     pub(crate) address: String,
     pub(crate) backend: String,
 }
 
-impl Floor {
+impl Yardstick {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-            .args(["floor", "--port", "0"])
+            .args(["yardstick", "--port", "0"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
@@ -54,7 +54,7 @@ impl Floor {
     }
 }
 
-impl Drop for Floor {
+impl Drop for Yardstick {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

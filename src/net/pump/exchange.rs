@@ -1,4 +1,4 @@
-//! What shards send each other: connections, letters, orders.
+//! What shards send each other: connections, shard messages, orders.
 
 use super::super::conversation;
 use super::super::kernel::{Interest, Kernel, Token};
@@ -27,7 +27,7 @@ impl<K: Kernel> Pump<K> {
                     self.shard.counters().hops_transit_us.add(took_us);
                     self.take_in(*transfer, true, now);
                 }
-                Some(Mail::Letter(letter)) => self.shard.read_letter(letter, now),
+                Some(Mail::ShardMessage(shard_message)) => self.shard.read_shard_message(shard_message, now),
                 Some(Mail::Drain { grace }) => self.drain(grace, now),
             }
         }
@@ -56,11 +56,12 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Sends other shards what there is to say about rooms with outposts.
-    pub(super) fn post_letters(&mut self, now: Now) {
-        while let Some(letter) = self.shard.next_letter(now) {
-            let (target, priority) = (&self.peers[letter.target().index()], letter.priority());
-            if let Err(Mail::Letter(letter)) = target.try_send(priority, Mail::Letter(letter)) {
-                self.shard.take_back_letter(letter, now);
+    pub(super) fn post_shard_messages(&mut self, now: Now) {
+        while let Some(shard_message) = self.shard.next_shard_message(now) {
+            let (target, priority) = (&self.peers[shard_message.target().index()], shard_message.priority());
+            if let Err(Mail::ShardMessage(shard_message)) = target.try_send(priority, Mail::ShardMessage(shard_message))
+            {
+                self.shard.take_back_shard_message(shard_message, now);
             }
         }
     }

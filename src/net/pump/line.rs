@@ -2,16 +2,16 @@
 
 use std::collections::VecDeque;
 
-use super::super::greeting::GreetingRef;
-use crate::room::MemberRef;
+use super::super::pending_upgrade::UpgradeKey;
+use crate::room::ConnectionKey;
 
 /// Somebody with bytes to be read or served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waiting {
     /// A connection of the shard.
-    Connection(MemberRef),
+    Connection(ConnectionKey),
     /// A socket that has not been upgraded.
-    Greeting(GreetingRef),
+    PendingUpgrade(UpgradeKey),
 }
 
 /// The line. Who stands in it knows so, and is not put in again: it holds at most as many as there are sockets.
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn of(number: u32) -> Waiting {
-        Waiting::Connection(MemberRef {
+        Waiting::Connection(ConnectionKey {
             index: number,
             generation: 0,
         })

@@ -26,16 +26,16 @@ use self::line::Line;
 use self::stage::Stage;
 pub use self::turn::Turned;
 use super::conversation::inbound_limits;
-use super::greeting::{GreetingLimits, Greetings};
 use super::http::Site;
 use super::kernel::Kernel;
 use super::link::Link;
 use super::pace::{Pace, TurnWindows};
+use super::pending_upgrade::{PendingUpgrades, UpgradeLimits};
 use super::socket::Socket;
 use super::websocket::InboundLimits;
 use crate::clock::whole_ms;
-use crate::room::MemberRef;
-use crate::shard::{Inbox, InboxSender, Letter, Shard, Transfer};
+use crate::room::ConnectionKey;
+use crate::shard::{Inbox, InboxSender, Shard, ShardMessage, Transfer};
 
 /// What reaches a shard from other threads. `S` is a connection's socket.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub enum Mail<S = Socket> {
     /// A connection whose room lives here, and the moment at which it set out.
     Transfer(Box<Transfer<Link<S>>>, Duration),
     /// What another shard has to say about a room with outposts.
-    Letter(Letter),
+    ShardMessage(ShardMessage),
     /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end.
     Drain {
         /// How long those who are here may go on.
@@ -65,9 +65,9 @@ pub struct PumpSettings {
     /// wait, or nobody would ever be judged.
     pub standstill: Duration,
     /// How long a socket may take to be upgraded.
-    pub greeting_timeout: Duration,
+    pub upgrade_timeout: Duration,
     /// Sockets of one shard that may be on their way to an upgrade.
-    pub max_greetings: usize,
+    pub max_pending_upgrades: usize,
     /// Connections of one shard that may have been upgraded only to be told that there is no place.
     pub max_farewells: usize,
     /// How long connections may go on after a stop was asked for.
@@ -104,14 +104,14 @@ pub struct Pump<K: Kernel> {
     inbox: Inbox<Mail<K::Socket>>,
     peers: Peers<K::Socket>,
     settings: PumpSettings,
-    greetings: Greetings<K::Socket>,
+    pending_upgrades: PendingUpgrades<K::Socket>,
     limits: InboundLimits,
     /// What every socket is read into. Never cleared: a read says how much of it counts.
     scratch: Box<[u8]>,
-    dirty: Vec<MemberRef>,
+    dirty: Vec<ConnectionKey>,
     line: Line,
     /// Connections that are held back for others who cannot keep up with them.
-    paced: Vec<MemberRef>,
+    paced: Vec<ConnectionKey>,
     /// Whether the listeners are watched. They are not while descriptors are short.
     accepts: bool,
     stage: Stage,
@@ -144,15 +144,15 @@ impl<K: Kernel> Pump<K> {
             settings,
         } = parts;
         let limits = inbound_limits(&shard.world().settings);
-        let greetings = GreetingLimits {
-            timeout_ms: whole_ms(settings.greeting_timeout),
-            sockets: settings.max_greetings,
+        let pending_upgrades = UpgradeLimits {
+            timeout_ms: whole_ms(settings.upgrade_timeout),
+            sockets: settings.max_pending_upgrades,
             farewells: settings.max_farewells,
         };
         let moment = kernel.moment();
         let now = kernel.now(moment);
         Self {
-            greetings: Greetings::new(greetings),
+            pending_upgrades: PendingUpgrades::new(pending_upgrades),
             next_tick: moment + settings.tick,
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
             dirty: Vec::new(),

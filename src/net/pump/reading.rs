@@ -5,7 +5,7 @@ use super::super::kernel::{Kernel, Received, Stream};
 use super::Pump;
 use super::length::ENDS_PER_TURN;
 use super::line::Waiting;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::{Flow, Now, Reading};
 
 /// How many are served between two looks at the clock. One is served for a millisecond at the very most.
@@ -14,12 +14,12 @@ const VISITS_BETWEEN_LOOKS: usize = 4;
 impl<K: Kernel> Pump<K> {
     /// Serves those who wait, each at most once, until the turn has gone on for long enough.
     pub(super) fn serve_line(&mut self, now: Now) {
-        self.greetings.begin_turn();
+        self.pending_upgrades.begin_turn();
         for count in 1..=self.line.len() {
             let Some(waiting) = self.line.pop() else { break };
             match waiting {
                 Waiting::Connection(at) => self.visit(at, now),
-                Waiting::Greeting(at) => self.greet(at, now),
+                Waiting::PendingUpgrade(at) => self.serve_upgrade(at, now),
             }
             if self.is_full() || (count.is_multiple_of(VISITS_BETWEEN_LOOKS) && self.is_long()) {
                 break;
@@ -29,7 +29,7 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Serves what a connection has, once.
-    fn visit(&mut self, at: MemberRef, now: Now) {
+    fn visit(&mut self, at: ConnectionKey, now: Now) {
         let Some(link) = self.shard.link(at) else { return };
         let is_suspended = link.is_suspended;
         if link.is_hung_up && self.ended_in_turn >= ENDS_PER_TURN {
@@ -69,7 +69,7 @@ impl<K: Kernel> Pump<K> {
 
     /// Reads a connection once. Nothing is left behind unseen: a read that filled the scratch, or a peer that has finished,
     /// means another read in the next turn, because no further edge will come.
-    fn read(&mut self, at: MemberRef, now: Now) {
+    fn read(&mut self, at: ConnectionKey, now: Now) {
         let Some(link) = self.shard.link_mut(at) else { return };
         link.is_in_line = false;
         link.is_unread = false;
@@ -97,7 +97,7 @@ impl<K: Kernel> Pump<K> {
 
     /// Goes on with a connection of which bytes were kept.
     #[inline(never)]
-    fn resume(&mut self, at: MemberRef, now: Now) {
+    fn resume(&mut self, at: ConnectionKey, now: Now) {
         if let Some(link) = self.shard.link_mut(at) {
             link.is_suspended = false;
         }

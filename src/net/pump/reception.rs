@@ -4,16 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::super::conversation;
-use super::super::greeting::GreetingRef;
 use super::super::http::Answer;
 use super::super::kernel::{Interest, Kernel, Received, Stream, Token};
 use super::super::link::Link;
+use super::super::pending_upgrade::UpgradeKey;
 use super::super::rare_line::RareLine;
 use super::super::socket::is_want_of_descriptors;
 use super::Pump;
 use super::line::Waiting;
 use super::stage::Stage;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::session::Arrival;
 use crate::shard::admission::{ConnectionPermit, ConnectionRefused};
 use crate::shard::{Now, SendOutcome};
@@ -38,18 +38,21 @@ impl<K: Kernel> Pump<K> {
                 Ok(Some((socket, address))) => self.welcome(socket, address, now),
                 Ok(None) => return,
                 // The newcomer takes the place of the one that has the least right to its own.
-                Err(error) if is_want_of_descriptors(&error) && self.greetings.give_up_one() => {}
+                Err(error) if is_want_of_descriptors(&error) && self.pending_upgrades.give_up_one() => {}
                 Err(error) => return self.pause_accepting(&error, now),
             }
         }
     }
 
     fn welcome(&mut self, socket: K::Socket, address: SocketAddr, now: Now) {
-        let at = self.greetings.insert(socket, address.ip(), now.mono_ms);
-        let greeting = self.greetings.get_mut(at).expect("inserted a moment ago");
-        if let Err(error) = self.kernel.watch(&greeting.socket, Token::Greeting(at), Interest::Read) {
+        let at = self.pending_upgrades.insert(socket, address.ip(), now.mono_ms);
+        let pending_upgrade = self.pending_upgrades.get_mut(at).expect("inserted a moment ago");
+        if let Err(error) = self
+            .kernel
+            .watch(&pending_upgrade.socket, Token::PendingUpgrade(at), Interest::Read)
+        {
             self.warn_of_unwatched(&error, now);
-            self.greetings.remove(at);
+            self.pending_upgrades.remove(at);
         }
     }
 
@@ -78,50 +81,50 @@ impl<K: Kernel> Pump<K> {
 
     /// Reads a socket that has not been upgraded, and answers it once its request is whole.
     #[inline(never)]
-    pub(super) fn greet(&mut self, at: GreetingRef, now: Now) {
-        if !self.greetings.may_serve() {
-            return self.line.pass_over(Waiting::Greeting(at));
+    pub(super) fn serve_upgrade(&mut self, at: UpgradeKey, now: Now) {
+        if !self.pending_upgrades.may_serve() {
+            return self.line.pass_over(Waiting::PendingUpgrade(at));
         }
-        if let Some(greeting) = self.greetings.get_mut(at) {
-            greeting.is_in_line = false;
+        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
+            pending_upgrade.is_in_line = false;
         }
         loop {
-            let Some(greeting) = self.greetings.get_mut(at) else {
+            let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
                 return;
             };
-            let count = match greeting.socket.receive(&mut self.scratch) {
+            let count = match pending_upgrade.socket.receive(&mut self.scratch) {
                 Received::Bytes(count) => count,
                 Received::Nothing => return,
                 Received::End => {
-                    self.greetings.remove(at);
+                    self.pending_upgrades.remove(at);
                     return;
                 }
             };
-            if greeting.is_answered() {
+            if pending_upgrade.is_answered() {
                 // What was on its way with the request is read away, so that the answer is not lost to a reset; who
                 // goes on sending after that is cut off, or it could hold the shard here for ever.
-                greeting.ignored_bytes += count;
-                if greeting.ignored_bytes > MAX_IGNORED_BYTES {
-                    self.greetings.remove(at);
+                pending_upgrade.ignored_bytes += count;
+                if pending_upgrade.ignored_bytes > MAX_IGNORED_BYTES {
+                    self.pending_upgrades.remove(at);
                     return;
                 }
                 continue;
             }
             let fresh = &self.scratch[..count];
-            let whole: &[u8] = if greeting.received.is_empty() {
+            let whole: &[u8] = if pending_upgrade.received.is_empty() {
                 fresh
             } else {
-                greeting.received.reserve_exact(count); // not twice as much: there may be thousands
-                greeting.received.extend_from_slice(fresh);
-                &greeting.received
+                pending_upgrade.received.reserve_exact(count); // not twice as much: there may be thousands
+                pending_upgrade.received.extend_from_slice(fresh);
+                &pending_upgrade.received
             };
             match self.site.answer(whole, self.shard.draw_random()) {
                 Answer::Wait => {
-                    if greeting.received.is_empty() {
-                        greeting.received = fresh.to_vec();
+                    if pending_upgrade.received.is_empty() {
+                        pending_upgrade.received = fresh.to_vec();
                     }
                 }
-                Answer::Close(response) => self.answer_greeting(at, &response, now),
+                Answer::Close(response) => self.answer_upgrade(at, &response, now),
                 Answer::Upgrade {
                     response,
                     head_bytes,
@@ -130,23 +133,25 @@ impl<K: Kernel> Pump<K> {
                     binding,
                 } => {
                     let mut early = whole[head_bytes..].to_vec();
-                    let admitted = self.shard.world().ledger.admit_connection(greeting.address);
+                    let admitted = self.shard.world().ledger.admit_connection(pending_upgrade.address);
                     if let Err(refusal) = &admitted
-                        && !self.greetings.may_say_farewell(|at| self.shard.link(at).is_some())
+                        && !self
+                            .pending_upgrades
+                            .may_say_farewell(|at| self.shard.link(at).is_some())
                     {
                         let response = self.site.refuse(refusal, request_id);
-                        self.answer_greeting(at, &response, now);
+                        self.answer_upgrade(at, &response, now);
                         continue;
                     }
-                    let greeting = self.greetings.remove(at).expect("looked up above");
-                    if greeting.socket.send(&response) == SendOutcome::Sent(response.len()) {
-                        tracing::debug!(%request_id, address = %greeting.address, "a connection was upgraded");
+                    let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
+                    if pending_upgrade.socket.send(&response) == SendOutcome::Sent(response.len()) {
+                        tracing::debug!(%request_id, address = %pending_upgrade.address, "a connection was upgraded");
                         let arrival = Arrival {
-                            address: greeting.address,
+                            address: pending_upgrade.address,
                             endpoint,
                             binding,
                         };
-                        self.enter(greeting.socket, arrival, admitted, &mut early, now);
+                        self.enter(pending_upgrade.socket, arrival, admitted, &mut early, now);
                     }
                     return;
                 }
@@ -155,18 +160,18 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// Sends an answer after which nothing follows.
-    fn answer_greeting(&mut self, at: GreetingRef, response: &[u8], now: Now) {
-        if let Some(greeting) = self.greetings.get_mut(at) {
+    fn answer_upgrade(&mut self, at: UpgradeKey, response: &[u8], now: Now) {
+        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
             // An answer fits into an empty socket; a peer for which it does not has not read and need not know.
-            greeting.socket.send(response);
-            greeting.socket.finish_sending();
-            self.greetings.note_answered(at, now.mono_ms);
+            pending_upgrade.socket.send(response);
+            pending_upgrade.socket.finish_sending();
+            self.pending_upgrades.note_answered(at, now.mono_ms);
         }
     }
 
     /// Takes an upgraded socket, which is watched, into the shard, or tells it that there is no place. `early` is what it said
     /// after its request.
-    pub fn admit(&mut self, socket: K::Socket, arrival: Arrival, early: &mut [u8], now: Now) -> MemberRef {
+    pub fn admit(&mut self, socket: K::Socket, arrival: Arrival, early: &mut [u8], now: Now) -> ConnectionKey {
         let admitted = self.shard.world().ledger.admit_connection(arrival.address);
         self.enter(socket, arrival, admitted, early, now)
     }
@@ -178,7 +183,7 @@ impl<K: Kernel> Pump<K> {
         admitted: Result<ConnectionPermit, ConnectionRefused>,
         early: &mut [u8],
         now: Now,
-    ) -> MemberRef {
+    ) -> ConnectionKey {
         let (permit, refusal) = match admitted {
             Ok(permit) => (Some(permit), None),
             Err(refusal) => (None, Some(refusal)),
@@ -193,7 +198,7 @@ impl<K: Kernel> Pump<K> {
         }
         match refusal {
             Some(refusal) => {
-                self.greetings.note_farewell(at);
+                self.pending_upgrades.note_farewell(at);
                 self.shard.turn_away(at, refusal, now);
             }
             None => {

@@ -2,7 +2,7 @@
 
 use super::super::kernel::{Interest, Kernel, Stream, Token};
 use super::Pump;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::{AfterSend, Now};
 
 impl<K: Kernel> Pump<K> {
@@ -17,7 +17,7 @@ impl<K: Kernel> Pump<K> {
         self.shard.close_overrun(now);
     }
 
-    fn offer(&mut self, at: MemberRef, now: Now) {
+    fn offer(&mut self, at: ConnectionKey, now: Now) {
         while let Some((link, bytes)) = self.shard.unsent(at, now) {
             let outcome = link.socket.send(bytes);
             self.shard.counters().kernel_entries.add(1);
@@ -40,7 +40,7 @@ impl<K: Kernel> Pump<K> {
 
     /// Watches a connection for what it now waits for; most never wait for room to write.
     #[inline(never)]
-    fn watch_for(&mut self, at: MemberRef, interest: Interest, now: Now) {
+    fn watch_for(&mut self, at: ConnectionKey, interest: Interest, now: Now) {
         let Some(link) = self.shard.link_mut(at) else { return };
         if link.interest == interest {
             return;

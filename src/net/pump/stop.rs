@@ -16,7 +16,7 @@ impl<K: Kernel> Pump<K> {
                 until_ms: now.mono_ms.saturating_add(whole_ms(grace)),
             };
             self.kernel.close_listeners();
-            self.greetings.end();
+            self.pending_upgrades.end();
             self.shard.announce_drain(whole_ms(grace), now);
         }
     }

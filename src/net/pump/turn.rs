@@ -116,7 +116,7 @@ impl<K: Kernel> Pump<K> {
             return false;
         }
         self.shard.forgive(gap_ms);
-        self.greetings.forgive(gap_ms);
+        self.pending_upgrades.forgive(gap_ms);
         true
     }
 
@@ -124,7 +124,7 @@ impl<K: Kernel> Pump<K> {
     /// after as many things as can be ready, all that was ready at first has been among them.
     fn has_heard_all(&mut self, waited: Waited) -> bool {
         if self.untold == 0 {
-            self.untold = self.shard.connections() + self.greetings.len() + 2;
+            self.untold = self.shard.connections() + self.pending_upgrades.len() + 2;
         }
         self.untold = if waited.has_more {
             self.untold.saturating_sub(waited.ready)
@@ -149,7 +149,7 @@ impl<K: Kernel> Pump<K> {
                         self.note_readable(at, ready.hung_up);
                     }
                 }
-                Token::Greeting(at) => self.note_greeting(at),
+                Token::PendingUpgrade(at) => self.note_upgrade(at),
                 Token::Listener(number) => self.accept(number, now),
                 Token::Wakeup => self.kernel.hush(),
             }
@@ -163,7 +163,7 @@ impl<K: Kernel> Pump<K> {
         self.shard.serve_waiting(now);
         self.resume_answered(now);
         self.hand_over(now);
-        self.post_letters(now);
+        self.post_shard_messages(now);
     }
 
     #[inline(never)]
@@ -173,7 +173,7 @@ impl<K: Kernel> Pump<K> {
         self.next_tick = moment + self.settings.tick;
         self.shard.tick(&Facts, now);
         self.release_paced(now);
-        let expired = self.greetings.expire(now.mono_ms);
+        let expired = self.pending_upgrades.expire(now.mono_ms);
         self.pace.adapt(self.shard.connections(), moment);
         self.publish_counts(expired as u64);
         self.resume_accepting();
@@ -184,7 +184,7 @@ impl<K: Kernel> Pump<K> {
         use std::sync::atomic::Ordering;
         let (shown, inbox) = (self.shard.counters(), self.inbox.counters());
         shown.greetings_expired.add(expired_greetings);
-        shown.greetings_displaced.set(self.greetings.displaced());
+        shown.greetings_displaced.set(self.pending_upgrades.displaced());
         shown.slow_turns.set(self.pace.slow_turns());
         shown.busy_us.set(self.pace.busy().as_micros() as u64);
         shown.inbox_wakes.set(inbox.wakes.load(Ordering::Relaxed));

@@ -1,15 +1,15 @@
 //! Who is put into the line, so that it is served.
 
-use super::super::greeting::GreetingRef;
 use super::super::kernel::Kernel;
+use super::super::pending_upgrade::UpgradeKey;
 use super::Pump;
 use super::line::Waiting;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Flow;
 
 impl<K: Kernel> Pump<K> {
     /// A connection has something to read, or has ended.
-    pub(super) fn note_readable(&mut self, at: MemberRef, hung_up: bool) {
+    pub(super) fn note_readable(&mut self, at: ConnectionKey, hung_up: bool) {
         let Some(link) = self.shard.link_mut(at) else { return };
         link.is_unread = true;
         link.is_hung_up |= hung_up;
@@ -19,17 +19,17 @@ impl<K: Kernel> Pump<K> {
     }
 
     /// A socket that has not been upgraded has something to read, or has ended.
-    pub(super) fn note_greeting(&mut self, at: GreetingRef) {
-        if let Some(greeting) = self.greetings.get_mut(at)
-            && !std::mem::replace(&mut greeting.is_in_line, true)
+    pub(super) fn note_upgrade(&mut self, at: UpgradeKey) {
+        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at)
+            && !std::mem::replace(&mut pending_upgrade.is_in_line, true)
         {
-            self.line.push(Waiting::Greeting(at));
+            self.line.push(Waiting::PendingUpgrade(at));
         }
     }
 
     /// Puts a connection into the line again if it has more that nothing will tell of: bytes that were kept, or that its socket
     /// may hold. One that waits for another shard is resumed by the answer.
-    pub(super) fn note_flow(&mut self, at: MemberRef, flow: Flow) {
+    pub(super) fn note_flow(&mut self, at: ConnectionKey, flow: Flow) {
         let awaits_shard = flow == Flow::Suspend && self.shard.awaits_shard(at);
         let Some(link) = self.shard.link_mut(at) else { return };
         if awaits_shard {

@@ -1,4 +1,4 @@
-use super::super::tests::{NOW_MS, id, join, link, newcomer, room_led_by_mira, settings, token};
+use super::super::tests::{NOW_MS, connection, id, join, newcomer, room_led_by_mira, settings, token};
 use super::*;
 use crate::budget::Allowance;
 use crate::protocol::{Abilities, Dialect, RoomId, WallTime};
@@ -14,7 +14,7 @@ fn visitor(number: u8, name: &str) -> Visitor<'_> {
     Visitor {
         player: id(number),
         spot: Spot::Here(Member {
-            link: link(number),
+            connection: connection(number),
             dialect: Dialect::FLOOR,
         }),
         app: None,
@@ -37,7 +37,7 @@ fn full_room() -> Room {
 
 fn room_that_lost_otto() -> Room {
     let mut room = full_room();
-    room.lose(link(OTTO), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+    room.lose(connection(OTTO), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
         .expect("seated");
     room
 }
@@ -50,7 +50,7 @@ fn return_of_otto(room: &mut Room, now_ms: u64) -> Option<RedeemRefusal> {
         token: &secret,
         room_id: RoomId::in_slot(7, [3; 16]),
         member: Member {
-            link: link(20),
+            connection: connection(20),
             dialect: Dialect::FLOOR,
         },
         next_token: token(99),
@@ -107,8 +107,12 @@ fn a_room_without_an_authority_is_moderated_by_nobody() {
 #[test]
 fn a_removal_meets_those_who_sit_and_those_who_watch_and_keeps_nobody_out() {
     let mut room = full_room();
-    assert_eq!(room.kick(id(MIRA), id(OTTO), NOW_MS), Ok(Removed::Seated(link(OTTO))));
-    room.leave(link(OTTO), NOW_MS).expect("the shard ends the connection");
+    assert_eq!(
+        room.kick(id(MIRA), id(OTTO), NOW_MS),
+        Ok(Removed::Seated(connection(OTTO)))
+    );
+    room.leave(connection(OTTO), NOW_MS)
+        .expect("the shard ends the connection");
     assert_eq!(
         room.kick(id(MIRA), id(OTTO), NOW_MS),
         Err(ModerationRefusal::TargetNotFound)
@@ -116,7 +120,7 @@ fn a_removal_meets_those_who_sit_and_those_who_watch_and_keeps_nobody_out() {
     join(&mut room, newcomer(3, "Otto")).expect("a kicked person may come again");
     assert_eq!(
         room.kick(id(MIRA), id(KITE), NOW_MS),
-        Ok(Removed::Watching(Watcher::Here(link(KITE))))
+        Ok(Removed::Watching(Watcher::Here(connection(KITE))))
     );
 }
 
@@ -144,7 +148,7 @@ fn the_record_of_a_removed_absent_player_opens_nothing_and_says_why() {
 fn removing_one_absent_player_leaves_the_records_of_the_others() {
     let mut room = room_that_lost_otto();
     join(&mut room, newcomer(3, "Wren")).expect("a free seat");
-    room.lose(link(3), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+    room.lose(connection(3), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
         .expect("seated");
     assert_eq!(room.kick(id(MIRA), id(3), NOW_MS), Ok(Removed::Absent));
     assert!(room.awaits_somebody());
@@ -154,8 +158,11 @@ fn removing_one_absent_player_leaves_the_records_of_the_others() {
 #[test]
 fn a_ban_holds_against_the_id_and_the_name_of_the_banned_until_it_is_lifted() {
     let mut room = full_room();
-    assert_eq!(room.ban(id(MIRA), id(OTTO), NOW_MS), Ok(Removed::Seated(link(OTTO))));
-    room.leave(link(OTTO), NOW_MS).expect("seated");
+    assert_eq!(
+        room.ban(id(MIRA), id(OTTO), NOW_MS),
+        Ok(Removed::Seated(connection(OTTO)))
+    );
+    room.leave(connection(OTTO), NOW_MS).expect("seated");
     assert_eq!(
         join(&mut room, newcomer(OTTO, "Rook")),
         Err(JoinRefusal::Banned),
@@ -166,7 +173,7 @@ fn a_ban_holds_against_the_id_and_the_name_of_the_banned_until_it_is_lifted() {
         Err(JoinRefusal::Banned),
         "another connection under the same name"
     );
-    room.stop_watching(Watcher::Here(link(KITE)), NOW_MS);
+    room.stop_watching(Watcher::Here(connection(KITE)), NOW_MS);
     assert_eq!(watch(&mut room, 3, "oTTo"), Err(WatchRefusal::Banned));
     assert_eq!(watch(&mut room, OTTO, "Rook"), Err(WatchRefusal::Banned));
     room.unban(id(MIRA), id(3), NOW_MS).expect("always succeeds");
@@ -189,11 +196,11 @@ fn a_banned_spectator_cannot_drag_a_player_of_its_name_along() {
     watch(&mut room, KITE, "Mira").expect("names of spectators need not be unique");
     assert_eq!(
         room.ban(id(MIRA), id(KITE), NOW_MS),
-        Ok(Removed::Watching(Watcher::Here(link(KITE))))
+        Ok(Removed::Watching(Watcher::Here(connection(KITE))))
     );
-    room.stop_watching(Watcher::Here(link(KITE)), NOW_MS);
+    room.stop_watching(Watcher::Here(connection(KITE)), NOW_MS);
     assert_eq!(watch(&mut room, KITE, "Kite"), Err(WatchRefusal::Banned));
-    room.leave(link(MIRA), NOW_MS).expect("seated");
+    room.leave(connection(MIRA), NOW_MS).expect("seated");
     join(&mut room, newcomer(MIRA, "Mira")).expect("she was never banned");
 }
 
@@ -202,7 +209,7 @@ fn a_ban_spares_the_name_of_a_player_who_may_come_back() {
     let mut room = room_that_lost_otto();
     join(&mut room, newcomer(3, "Otto")).expect("the name is free");
     room.ban(id(MIRA), id(3), NOW_MS).expect("seated");
-    room.leave(link(3), NOW_MS).expect("seated");
+    room.leave(connection(3), NOW_MS).expect("seated");
     assert_eq!(return_of_otto(&mut room, NOW_MS), None);
     assert_eq!(join(&mut room, newcomer(3, "Rook")), Err(JoinRefusal::Banned));
 }
@@ -222,7 +229,7 @@ fn the_oldest_ban_is_forgotten_for_a_newer_one() {
         };
         join(&mut room, guest).expect("a free seat");
         room.ban(id(MIRA), player, NOW_MS).expect("seated");
-        room.leave(link(OTTO), NOW_MS).expect("seated");
+        room.leave(connection(OTTO), NOW_MS).expect("seated");
     }
     assert_eq!(room.bans.0.len(), MAX_BANS);
     assert_eq!(join(&mut room, newcomer(OTTO, "Guest 1")), Err(JoinRefusal::Banned));
@@ -233,7 +240,7 @@ fn the_oldest_ban_is_forgotten_for_a_newer_one() {
 fn a_banned_player_must_know_the_password_to_hear_of_its_ban() {
     let mut room = full_room();
     room.ban(id(MIRA), id(OTTO), NOW_MS).expect("seated");
-    room.leave(link(OTTO), NOW_MS).expect("seated");
+    room.leave(connection(OTTO), NOW_MS).expect("seated");
     assert_eq!(room.set_access(id(MIRA), Some(Secret::new("sesame")), NOW_MS), Ok(true));
     assert_eq!(join(&mut room, newcomer(OTTO, "Otto")), Err(JoinRefusal::Password));
     assert_eq!(room.set_access(id(MIRA), None, NOW_MS), Ok(false));

@@ -18,7 +18,7 @@ pub use choice::SessionRules;
 pub use session::PeerSession;
 
 use self::session::Path;
-use super::{MemberRef, Room};
+use super::{ConnectionKey, Room};
 use crate::protocol::{Abilities, PlanId, PlayerId, TransportStatus};
 
 impl Room {
@@ -60,7 +60,7 @@ impl Room {
     }
 
     /// A member has said how it is reached. Says whether that moves the session, so that there is a new plan.
-    pub fn follow_endpoint(&mut self, member: MemberRef, generation: PlanId) -> bool {
+    pub fn follow_endpoint(&mut self, member: ConnectionKey, generation: PlanId) -> bool {
         let (Some(session), Some(seat)) = (&mut self.peer_session, self.roster.seat(member)) else {
             return false;
         };
@@ -94,7 +94,7 @@ impl Room {
     }
 
     /// Notes what a member says of its connection to its peers.
-    pub fn note_transport_status(&mut self, member: MemberRef, status: TransportStatus) {
+    pub fn note_transport_status(&mut self, member: ConnectionKey, status: TransportStatus) {
         if let Some(seat) = self.roster.seat_mut(member) {
             seat.transport_status = Some(status);
         }

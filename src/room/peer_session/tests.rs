@@ -23,8 +23,8 @@ fn plan_id(number: u8) -> PlanId {
     PlanId::from_bytes([number; 16])
 }
 
-fn link(number: u8) -> MemberRef {
-    MemberRef {
+fn connection(number: u8) -> ConnectionKey {
+    ConnectionKey {
         index: u32::from(number),
         generation: 1,
     }
@@ -32,7 +32,7 @@ fn link(number: u8) -> MemberRef {
 
 fn member(number: u8) -> Member {
     Member {
-        link: link(number),
+        connection: connection(number),
         dialect: Dialect::unnegotiated(ProtocolVersion::V3),
     }
 }
@@ -122,7 +122,7 @@ fn peers(room: &Room, number: u8) -> Vec<(u8, bool, bool)> {
 
 fn reach(room: &mut Room, number: u8, host: &str, port: u16) {
     let host = host.to_owned();
-    room.set_connection_info(link(number), ConnectionInfo::Direct { host, port });
+    room.set_connection_info(connection(number), ConnectionInfo::Direct { host, port });
 }
 
 const MESH: (Topology, Transport, Option<PlayerId>) = (Topology::Mesh, Transport::WebRtc, None);
@@ -232,7 +232,7 @@ fn a_wall_clock_that_is_set_back_moves_no_host() {
     assert_eq!(shape(&room), hosted_by(9));
 
     // Who comes back was there before all who came meanwhile; who joins anew was not.
-    room.lose(link(9), Allowance::new(NOW_MS), 1_000, NOW_MS)
+    room.lose(connection(9), Allowance::new(NOW_MS), 1_000, NOW_MS)
         .expect("seated");
     room.replace_host(id(9), plan_id(2));
     assert_eq!(shape(&room), hosted_by(2));
@@ -249,11 +249,11 @@ fn a_wall_clock_that_is_set_back_moves_no_host() {
         app_seat_limit: None,
     };
     room.redeem(claim, |_| true, NOW_MS).expect("the token is right");
-    room.leave(link(2), NOW_MS);
+    room.leave(connection(2), NOW_MS);
     seat(&mut room, 2, 1, everything());
     room.replace_host(id(2), plan_id(3));
     assert_eq!(shape(&room), hosted_by(9));
-    room.leave(link(9), NOW_MS);
+    room.leave(connection(9), NOW_MS);
     room.replace_host(id(9), plan_id(4));
     assert_eq!(shape(&room), hosted_by(6));
 }
@@ -303,10 +303,10 @@ fn a_session_takes_only_who_can_take_part_and_the_relay_everybody() {
 #[test]
 fn who_comes_back_able_to_less_is_nobodys_peer() {
     let mut room = started(&[1, 2, 3], everything(), ALL);
-    room.leave(link(3), NOW_MS);
+    room.leave(connection(3), NOW_MS);
     assert!(!room.replace_host(id(3), plan_id(2)), "a mesh has no host");
     // As `redeem` does, which asks nobody whether the new connection fits.
-    room.leave(link(2), NOW_MS);
+    room.leave(connection(2), NOW_MS);
     room.peer_session = None;
     seat(&mut room, 2, 1, Abilities::RELAY_ONLY);
     room.peer_session = Some(PeerSession {
@@ -327,16 +327,16 @@ fn a_host_that_leaves_is_replaced_until_nobody_can_be() {
         ..ALL
     };
     let mut room = started(&[3, 2, 1], everything(), rules);
-    room.leave(link(2), NOW_MS);
+    room.leave(connection(2), NOW_MS);
     assert!(!room.replace_host(id(2), plan_id(2)), "somebody else hosts");
-    room.leave(link(3), NOW_MS);
+    room.leave(connection(3), NOW_MS);
     assert!(room.replace_host(id(3), plan_id(2)));
     assert_eq!(shape(&room), hosted_by(1));
     assert!(
         room.is_coherent() && peers(&room, 1).is_empty(),
         "the last one hosts itself"
     );
-    room.leave(link(1), NOW_MS);
+    room.leave(connection(1), NOW_MS);
     assert!(!room.is_coherent(), "until the next call");
     assert!(room.replace_host(id(1), plan_id(3)));
     assert_eq!(shape(&room), RELAY);
@@ -353,22 +353,25 @@ fn a_direct_host_may_move_but_not_vanish() {
     }
     reach(&mut room, 1, "203.0.113.7", 7777);
     room.begin_peer_session(ALL, plan_id(1));
-    assert!(!room.follow_endpoint(link(1), plan_id(2)), "the same endpoint");
+    assert!(!room.follow_endpoint(connection(1), plan_id(2)), "the same endpoint");
     reach(&mut room, 2, "eve.example", 9);
-    assert!(!room.follow_endpoint(link(2), plan_id(2)), "not the host's");
+    assert!(!room.follow_endpoint(connection(2), plan_id(2)), "not the host's");
     reach(&mut room, 1, "203.0.113.8", 7777);
-    assert!(room.follow_endpoint(link(1), plan_id(2)));
+    assert!(room.follow_endpoint(connection(1), plan_id(2)));
     let moved = plan(&room, 3);
     assert_eq!(moved.direct_endpoint.map(|at| &*at.host), Some("203.0.113.8"));
     assert_eq!(moved.generation, plan_id(2));
     reach(&mut room, 1, "203.0.113.8", 0);
-    assert!(room.follow_endpoint(link(1), plan_id(3)));
+    assert!(room.follow_endpoint(connection(1), plan_id(3)));
     assert_eq!(shape(&room), reached_at(2), "the next who can be reached");
     reach(&mut room, 2, "::", 9);
-    assert!(room.follow_endpoint(link(2), plan_id(4)));
+    assert!(room.follow_endpoint(connection(2), plan_id(4)));
     assert_eq!(shape(&room), RELAY);
     reach(&mut room, 2, "eve.example", 9);
-    assert!(!room.follow_endpoint(link(2), plan_id(5)), "the relay has no host");
+    assert!(
+        !room.follow_endpoint(connection(2), plan_id(5)),
+        "the relay has no host"
+    );
 }
 
 proptest! {
@@ -414,12 +417,12 @@ proptest! {
                 0 => try_seat(&mut room, number, 100 + round as u64, abilities((true, number % 2 == 0))).is_ok()
                     && room.plan_anew(next),
                 1 => {
-                    room.leave(link(number), NOW_MS);
+                    room.leave(connection(number), NOW_MS);
                     room.replace_host(id(number), next)
                 }
                 2 => {
                     reach(&mut room, number, "203.0.113.7", round as u16 % 3);
-                    room.follow_endpoint(link(number), next)
+                    room.follow_endpoint(connection(number), next)
                 }
                 _ => {
                     room.claim_authority(id(number), NOW_MS).ok();

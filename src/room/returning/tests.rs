@@ -2,9 +2,9 @@ use super::*;
 use crate::protocol::server_message::{GallerySight, SpectatorInfo, SpectatorReason};
 use crate::protocol::{ConnectionInfo, Dialect, LobbyState, Stamp, WallTime};
 use crate::room::Newcomer;
-use crate::room::absence::MAX_ABSENT;
+use crate::room::disconnected_seat::MAX_ABSENT;
 use crate::room::missed::MissedEvents;
-use crate::room::tests::{NOW_MS, id, join, link, newcomer, room_led_by_mira, settings};
+use crate::room::tests::{NOW_MS, connection, id, join, newcomer, room_led_by_mira, settings};
 
 const WINDOW_MS: u64 = 300_000;
 
@@ -19,7 +19,7 @@ fn claim(number: u8, token: &Secret, link_number: u8) -> Claim<'_> {
         token,
         room_id: RoomId::in_slot(7, [3; 16]),
         member: Member {
-            link: link(link_number),
+            connection: connection(link_number),
             dialect: Dialect::FLOOR,
         },
         next_token: crate::room::tests::token(99),
@@ -60,10 +60,10 @@ fn room_that_lost_mira() -> Room {
     let mut room = Room::new(settings(), NOW_MS);
     room.seat_creator(on_version_3(newcomer(1, "Mira")), NOW_MS, WallTime::default());
     join(&mut room, newcomer(2, "Otto")).expect("a free seat");
-    room.toggle_ready(link(1), NOW_MS).expect("not started");
-    room.stamp(link(1), NOW_MS);
+    room.toggle_ready(connection(1), NOW_MS).expect("not started");
+    room.stamp(connection(1), NOW_MS);
     let loss = room
-        .lose(link(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+        .lose(connection(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
         .expect("seated");
     assert!(loss.held_authority && room.has_record_of(id(1)));
     room
@@ -86,7 +86,7 @@ fn a_player_comes_back_once_with_a_new_epoch_its_readiness_and_its_authority() {
     assert_eq!((back.epoch, back.regains_authority, back.missed.len()), (2, true, 1));
     assert_eq!(room.ready_players(), [id(1)]);
     assert_eq!(
-        room.roster().seat(link(5)).expect("seated").stamp(),
+        room.roster().seat(connection(5)).expect("seated").stamp(),
         Stamp { epoch: 2, seq: 0 }
     );
     assert!(!room.awaits_somebody());
@@ -124,12 +124,12 @@ fn returns_are_refused_in_the_protocols_order_and_stay_possible() {
         refusal(&mut room, claim(1, &token, 5), NOW_MS),
         Some(RedeemRefusal::Full)
     );
-    room.leave(link(2), NOW_MS);
+    room.leave(connection(2), NOW_MS);
     assert_eq!(
         refusal(&mut room, claim(1, &token, 5), NOW_MS),
         Some(RedeemRefusal::NameTaken)
     );
-    room.leave(link(3), NOW_MS);
+    room.leave(connection(3), NOW_MS);
     assert!(room.redeem(claim(1, &token, 5), |_| true, NOW_MS).is_ok());
 }
 
@@ -137,7 +137,7 @@ fn returns_are_refused_in_the_protocols_order_and_stay_possible() {
 fn what_others_did_meanwhile_counts() {
     let mut room = room_that_lost_mira();
     room.claim_authority(id(2), NOW_MS).expect("nobody holds it");
-    room.toggle_ready(link(2), NOW_MS).expect("not started");
+    room.toggle_ready(connection(2), NOW_MS).expect("not started");
     let token = text(&crate::room::tests::token(1));
     let back = room.redeem(claim(1, &token, 5), |_| true, NOW_MS).expect("in time");
     assert!(!back.regains_authority);
@@ -168,7 +168,7 @@ fn those_who_stay_away_are_forgotten_with_all_that_was_kept_for_them() {
 
 /// How much is kept of a room's absent players, archived: as good as what it takes in memory.
 fn kept_bytes(room: &Room) -> usize {
-    let archive = rkyv::to_bytes::<rkyv::rancor::Error>(&room.absences);
+    let archive = rkyv::to_bytes::<rkyv::rancor::Error>(&room.disconnected_seats);
     archive.expect("archived").len()
 }
 
@@ -209,7 +209,7 @@ fn events_are_bounded_in_bytes_and_what_is_pushed_out_is_told() {
         };
         let event = room.missed(&message).expect("mira is away");
         room.keep_event(event, 65_536);
-        assert!(room.absences.events.weight_bytes() <= 64 * 1024);
+        assert!(room.disconnected_seats.events.weight_bytes() <= 64 * 1024);
         assert!(kept_bytes(&room) - before <= 80 * 1024, "{} bytes", kept_bytes(&room));
     }
     let token = text(&crate::room::tests::token(1));
@@ -241,8 +241,8 @@ fn an_absence_keeps_nothing_that_the_return_throws_away() {
             connection_data: "d".repeat(4_000),
             key: String::new(),
         };
-        room.set_connection_info(link(1), info);
-        room.lose(link(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+        room.set_connection_info(connection(1), info);
+        room.lose(connection(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
             .expect("seated");
     }
     let each = (kept_bytes(&room) - before) / MAX_ABSENT;
@@ -252,7 +252,7 @@ fn an_absence_keeps_nothing_that_the_return_throws_away() {
 #[test]
 fn nothing_is_kept_for_those_who_were_told_no_token() {
     let mut room = room_led_by_mira();
-    room.lose(link(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+    room.lose(connection(1), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
         .expect("seated");
     assert!(room.awaits_somebody(), "the record is looked at, and the room stays");
     assert!(room.missed(&spectator_came("Kite", 1)).is_none());

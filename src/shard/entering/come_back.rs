@@ -6,12 +6,12 @@ use serde_json::value::RawValue;
 
 use crate::protocol::server_message::{Reconnected, Replay};
 use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, Refusal, ServerMessage};
-use crate::room::{Claim, Member, MemberRef, MissedEvent, Return, Room};
+use crate::room::{Claim, ConnectionKey, Member, MissedEvent, Return, Room};
 use crate::shard::Shard;
 use crate::shard::state::gallery_news::SMALL_GALLERY;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
-use crate::shard::state::transfer::{Errand, ReturnErrand};
+use crate::shard::state::transfer::{PendingRequest, PendingReturn};
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
@@ -23,37 +23,37 @@ impl<L> Shard<L> {
     /// Gives a player its seat back, in a room whose home is here. If it is not, that is to be asked at another home.
     pub(in crate::shard) fn give_back_seat(
         &mut self,
-        at: MemberRef,
-        errand: &ReturnErrand,
+        at: ConnectionKey,
+        pending: &PendingReturn,
         now: Now,
-    ) -> Result<Option<Errand>, Refusal> {
+    ) -> Result<Option<PendingRequest>, Refusal> {
         let gone = || {
             let text = "nothing is kept of that player; join again";
             Refusal::new(ErrorCode::ReconnectionFailed, text)
         };
-        let Some(room_ref) = self.rooms.with_record_of(errand.player, errand.slot()) else {
+        let Some(room_key) = self.rooms.with_record_of(pending.player, pending.slot()) else {
             // A token that is wrong leads anywhere; whether it is, only the room's home can say.
-            return errand
+            return pending
                 .to_rooms_home()
-                .map(|next| Some(Errand::Return(next)))
+                .map(|next| Some(PendingRequest::Return(next)))
                 .ok_or_else(gone);
         };
         let world = Arc::clone(&self.world);
-        let next_token = self.draw_token(room_ref).ok_or_else(gone)?;
+        let next_token = self.draw_token(room_key).ok_or_else(gone)?;
         let connection = self
             .post
             .connections
             .get_mut(at)
             .expect("the connection is being served");
-        let room = self.rooms.get_mut(room_ref).ok_or_else(gone)?;
+        let room = self.rooms.get_mut(room_key).ok_or_else(gone)?;
         let session = &connection.session;
         let terms = self.access.terms(session.app());
         let claim = Claim {
-            player: errand.player,
-            token: &errand.token,
-            room_id: errand.room_id,
+            player: pending.player,
+            token: &pending.token,
+            room_id: pending.room_id,
             member: Member {
-                link: at,
+                connection: at,
                 dialect: session.dialect(),
             },
             next_token,
@@ -63,7 +63,7 @@ impl<L> Shard<L> {
         };
         let (version, waiting_bytes) = (session.dialect().version, connection.outbox.unsent_bytes());
         let fits = |room: &Room| {
-            let answer_bytes = world.settings.bytes_of_return(room, errand.player, version, now);
+            let answer_bytes = world.settings.bytes_of_return(room, pending.player, version, now);
             answer_bytes.is_some_and(|bytes| bytes <= world.settings.largest_answer_bytes(waiting_bytes))
         };
         let back = room.redeem(claim, fits, now.mono_ms)?;
@@ -74,26 +74,33 @@ impl<L> Shard<L> {
             missed,
             is_truncated,
         } = back;
-        connection.become_player(errand.player, allowance, epoch, &self.census);
-        connection.occupy(Place::Seated(room_ref), &mut self.census);
+        connection.become_player(pending.player, allowance, epoch, &self.census);
+        connection.occupy(Place::Seated(room_key), &mut self.census);
         self.post.counters.reconnections.add(1);
-        self.welcome_back(at, room_ref, &missed, is_truncated, now);
-        self.note_gallery_seen(room_ref, at);
+        self.welcome_back(at, room_key, &missed, is_truncated, now);
+        self.note_gallery_seen(room_key, at);
         if regains_authority {
-            self.announce_authority(room_ref, now);
+            self.announce_authority(room_key, now);
         }
-        self.plan_with_newcomer(room_ref, now);
+        self.plan_with_newcomer(room_key, now);
         Ok(None)
     }
 
-    fn welcome_back(&mut self, at: MemberRef, room_ref: RoomRef, missed: &[MissedEvent], is_truncated: bool, now: Now) {
+    fn welcome_back(
+        &mut self,
+        at: ConnectionKey,
+        room_key: RoomKey,
+        missed: &[MissedEvent],
+        is_truncated: bool,
+        now: Now,
+    ) {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
         let Some(connection) = self.post.connections.get(at) else {
             return;
         };
         let (version, waiting_bytes) = (connection.session.dialect().version, connection.outbox.unsent_bytes());
-        let Some(room) = self.rooms.get(room_ref) else { return };
+        let Some(room) = self.rooms.get(room_key) else { return };
         let Some(seat) = room.roster().seat(at) else { return };
         let snapshot = settings.snapshot(room, seat.player(), room.lobby_state(), now, &self.post.counters);
         let mut reconnected = Reconnected {
@@ -121,7 +128,7 @@ impl<L> Shard<L> {
             player: room.player_info(seat),
         };
         let event = self.post.announce(room, Some(at), &returned, now.mono_ms, settings);
-        self.keep_event(room_ref, event);
+        self.keep_event(room_key, event);
     }
 }
 

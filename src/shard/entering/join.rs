@@ -3,46 +3,46 @@
 use std::sync::Arc;
 
 use crate::protocol::{ErrorCode, LobbyState, ReconnectToken, Refusal, ServerMessage, fold_name};
-use crate::room::{JoinRefusal, Member, MemberRef, Newcomer, Room, RoomSettings};
+use crate::room::{ConnectionKey, JoinRefusal, Member, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
 use crate::shard::refusal::{draining, no_such_room};
-use crate::shard::state::room_ref::RoomRef;
-use crate::shard::state::transfer::JoinErrand;
+use crate::shard::state::room_key::RoomKey;
+use crate::shard::state::transfer::PendingJoin;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
-    /// Joins or creates the errand's room.
-    pub(in crate::shard) fn join(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Refusal> {
-        let found = errand
+    /// Joins or creates the pending request's room.
+    pub(in crate::shard) fn join(&mut self, at: ConnectionKey, pending: &PendingJoin, now: Now) -> Result<(), Refusal> {
+        let found = pending
             .room_code
             .as_ref()
-            .and_then(|code| self.room_named(&errand.game_name, code));
+            .and_then(|code| self.room_named(&pending.game_name, code));
         match found {
-            Some(room) => self.enter(at, room, errand, now),
-            None if errand.join_only => Err(no_such_room()),
-            None => self.create(at, errand, now),
+            Some(room) => self.enter(at, room, pending, now),
+            None if pending.join_only => Err(no_such_room()),
+            None => self.create(at, pending, now),
         }
     }
 
-    fn enter(&mut self, at: MemberRef, room_ref: RoomRef, errand: &JoinErrand, now: Now) -> Result<(), Refusal> {
+    fn enter(&mut self, at: ConnectionKey, room_key: RoomKey, pending: &PendingJoin, now: Now) -> Result<(), Refusal> {
         let world = Arc::clone(&self.world);
-        let token = self.draw_token(room_ref).expect("found a moment ago");
+        let token = self.draw_token(room_key).expect("found a moment ago");
         let connection = self
             .post
             .connections
             .get_mut(at)
             .expect("the connection is being served");
-        let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
-        let newcomer = newcomer(at, &connection.session, errand, &self.access, token);
+        let room = self.rooms.get_mut(room_key).expect("found a moment ago");
+        let newcomer = newcomer(at, &connection.session, pending, &self.access, token);
         room.join(newcomer, now.mono_ms, now.wall).inspect_err(|refusal| {
             if *refusal == JoinRefusal::Session {
                 self.post.counters.seat_fills_rejected.add(1);
             }
         })?;
-        self.take_seat(at, room_ref);
+        self.take_seat(at, room_key);
         self.post.counters.rooms_joined.add(1);
-        let room = self.rooms.get(room_ref).expect("found a moment ago");
+        let room = self.rooms.get(room_key).expect("found a moment ago");
         let seat = room.roster().seat(at).expect("seated a moment ago");
         let snapshot = world
             .settings
@@ -55,13 +55,13 @@ impl<L> Shard<L> {
         let event = self
             .post
             .announce(room, Some(at), &joined, now.mono_ms, &world.settings);
-        self.keep_event(room_ref, event);
-        self.note_gallery_seen(room_ref, at);
-        self.plan_with_newcomer(room_ref, now);
+        self.keep_event(room_key, event);
+        self.note_gallery_seen(room_key, at);
+        self.plan_with_newcomer(room_key, now);
         Ok(())
     }
 
-    fn create(&mut self, at: MemberRef, errand: &JoinErrand, now: Now) -> Result<(), Refusal> {
+    fn create(&mut self, at: ConnectionKey, pending: &PendingJoin, now: Now) -> Result<(), Refusal> {
         let world = Arc::clone(&self.world);
         if world.is_draining() {
             return Err(draining("connect again for a new room"));
@@ -70,70 +70,70 @@ impl<L> Shard<L> {
         let app = connection.session.app().cloned();
         let terms = self.access.terms(app.as_ref());
         if let Some(limit) = terms.and_then(|terms| terms.max_players_per_room)
-            && errand.max_players > limit
+            && pending.max_players > limit
         {
             let text = format!("this application's rooms have at most {limit} players; ask for fewer");
             return Err(Refusal::new(ErrorCode::InvalidMaxPlayers, text));
         }
         let permit = world.ledger.admit_room(
-            &errand.game_name,
+            &pending.game_name,
             app.as_ref().map(|app| (app, terms.and_then(|terms| terms.max_rooms))),
         )?;
-        let (code, name) = match &errand.room_code {
-            Some(code) => (code.clone(), world.slot_key.hash(&errand.game_name, code)),
+        let (code, name) = match &pending.room_code {
+            Some(code) => (code.clone(), world.slot_key.hash(&pending.game_name, code)),
             None => self
-                .draw_free_code(&errand.game_name)
+                .draw_free_code(&pending.game_name)
                 .ok_or_else(|| Refusal::new(ErrorCode::RoomCreationFailed, "no free room code was found; try again"))?,
         };
         let settings = RoomSettings {
             id: self.draw_room_id(name.slot()),
-            game_name: errand.game_name.clone(),
+            game_name: pending.game_name.clone(),
             code,
             owner: app,
-            max_players: errand.max_players,
-            supports_authority: errand.supports_authority,
-            password: errand.password.clone(),
-            max_spectators: world.settings.rooms.max_spectators(errand.max_players),
+            max_players: pending.max_players,
+            supports_authority: pending.supports_authority,
+            password: pending.password.clone(),
+            max_spectators: world.settings.rooms.max_spectators(pending.max_players),
         };
         let token = ReconnectToken::in_slot(name.slot().number(), self.random_bytes());
         let mut room = Room::new(settings, now.mono_ms);
         let connection = self.post.connections.get(at).expect("the connection is being served");
-        let newcomer = newcomer(at, &connection.session, errand, &self.access, token);
+        let newcomer = newcomer(at, &connection.session, pending, &self.access, token);
         room.seat_creator(newcomer, now.mono_ms, now.wall);
-        let room_ref = self.rooms.insert(room, name, permit);
-        self.take_seat(at, room_ref);
+        let room_key = self.rooms.insert(room, name, permit);
+        self.take_seat(at, room_key);
         self.post.counters.rooms_created.add(1);
-        let room = self.rooms.get(room_ref).expect("inserted a moment ago");
+        let room = self.rooms.get(room_key).expect("inserted a moment ago");
         let player = room.roster().seat(at).expect("seated a moment ago").player();
         let snapshot = world
             .settings
             .snapshot(room, player, LobbyState::Waiting, now, &self.post.counters);
         self.post
             .answer(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
-        let promoted = self.lobby_message(room_ref);
+        let promoted = self.lobby_message(room_key);
         self.tell(at, &promoted, now);
         Ok(())
     }
 }
 
 fn newcomer<'a>(
-    at: MemberRef,
+    at: ConnectionKey,
     session: &'a Session,
-    errand: &'a JoinErrand,
+    pending: &'a PendingJoin,
     access: &AccessPolicy,
     token: ReconnectToken,
 ) -> Newcomer<'a> {
     Newcomer {
         player: session.player(),
         member: Member {
-            link: at,
+            connection: at,
             dialect: session.dialect(),
         },
         app: session.app(),
         app_seat_limit: access.terms(session.app()).and_then(|terms| terms.max_players_per_room),
-        name: &errand.player_name,
-        folded_name: fold_name(&errand.player_name).into(),
-        password: errand.password.as_ref(),
+        name: &pending.player_name,
+        folded_name: fold_name(&pending.player_name).into(),
+        password: pending.password.as_ref(),
         epoch: session.newest_epoch() + 1,
         token,
         abilities: session.abilities(),

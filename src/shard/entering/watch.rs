@@ -1,34 +1,34 @@
 //! Watching a room, and no longer watching it.
 
 use crate::protocol::{AppId, ErrorCode, Refusal, ServerMessage};
-use crate::room::{Member, MemberRef, Spot, Visitor};
+use crate::room::{ConnectionKey, Member, Spot, Visitor};
 use crate::shard::Shard;
-use crate::shard::exchange::message::{Asker, OutpostMail};
+use crate::shard::exchange::message::{OutpostMail, Requester};
 use crate::shard::refusal::no_such_room;
 use crate::shard::state::connection::{Ask, State};
 use crate::shard::state::gallery_news::News;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
-use crate::shard::state::transfer::WatchErrand;
+use crate::shard::state::transfer::PendingWatch;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Gives a connection of this very shard a place at the outpost that its room has here.
     fn watch_from_own_outpost(
         &mut self,
-        at: MemberRef,
-        room_ref: RoomRef,
-        errand: &WatchErrand,
+        at: ConnectionKey,
+        room_key: RoomKey,
+        pending: &PendingWatch,
         now: Now,
     ) -> Result<(), Refusal> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return Ok(());
         };
-        let asker = Asker::of(self.id, at, connection);
+        let requester = Requester::of(self.id, at, connection);
         let app = connection.session.app().cloned();
-        self.admit_to_outpost(room_ref, asker, app.as_ref(), errand, now)?;
+        self.admit_to_outpost(room_key, requester, app.as_ref(), pending, now)?;
         if let Some(connection) = self.post.connections.get_mut(at) {
-            connection.state = State::Asking(Box::new(Ask::Watch(errand.clone())));
+            connection.state = State::Asking(Box::new(Ask::Watch(pending.clone())));
         }
         Ok(())
     }
@@ -37,58 +37,63 @@ impl<L> Shard<L> {
     /// else is told.
     pub(in crate::shard) fn admit_to_outpost(
         &mut self,
-        room_ref: RoomRef,
-        asker: Asker,
+        room_key: RoomKey,
+        requester: Requester,
         app: Option<&AppId>,
-        errand: &WatchErrand,
+        pending: &PendingWatch,
         now: Now,
     ) -> Result<(), Refusal> {
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return Err(no_such_room());
         };
         let id = room.id();
-        if self.post.branches.is_cut(id, asker.shard) {
+        if self.post.registry.is_cut(id, requester.shard) {
             let text = "your server core could not keep up with the room; try again in a moment";
             return Err(Refusal::new(ErrorCode::ServiceUnavailable, text));
         }
         let visitor = Visitor {
-            player: asker.player,
+            player: requester.player,
             spot: Spot::Outpost {
-                number: asker.shard.0,
-                dialect: asker.dialect,
+                number: requester.shard.0,
+                dialect: requester.dialect,
             },
             app,
-            name: &errand.spectator_name,
-            password: errand.password.as_ref(),
+            name: &pending.spectator_name,
+            password: pending.password.as_ref(),
         };
         room.watch(visitor, now.mono_ms, now.wall)?;
-        self.post.branches.add_watcher(id, room_ref, asker.shard);
+        self.post.registry.add_watcher(id, room_key, requester.shard);
         self.post.counters.outpost_places.add(1);
-        let room = self.rooms.get(room_ref).expect("found a moment ago");
-        let snapshot = ServerMessage::SpectatorJoined(room.spectator_snapshot(asker.player));
+        let room = self.rooms.get(room_key).expect("found a moment ago");
+        let snapshot = ServerMessage::SpectatorJoined(room.spectator_snapshot(requester.player));
         let frame = self
             .post
-            .encode_answer(asker.dialect.version, asker.operation, &snapshot);
+            .encode_answer(requester.dialect.version, requester.operation, &snapshot);
         let mail = OutpostMail::Seat {
-            at: asker.at,
-            player: asker.player,
+            at: requester.at,
+            player: requester.player,
             frame,
         };
         self.post
-            .post_in_order(id, asker.shard, mail, &self.world.settings, now.mono_ms);
-        self.announce_gallery(room_ref, News::of_newcomer(asker.player, None), now);
+            .post_in_order(id, requester.shard, mail, &self.world.settings, now.mono_ms);
+        self.announce_gallery(room_key, News::of_newcomer(requester.player, None), now);
         Ok(())
     }
 
     /// Gives a connection its place in the gallery of a room whose home is here.
-    pub(in crate::shard) fn watch(&mut self, at: MemberRef, errand: &WatchErrand, now: Now) -> Result<(), Refusal> {
-        let room_ref = self
-            .room_named(&errand.game_name, &errand.room_code)
+    pub(in crate::shard) fn watch(
+        &mut self,
+        at: ConnectionKey,
+        pending: &PendingWatch,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let room_key = self
+            .room_named(&pending.game_name, &pending.room_code)
             .ok_or_else(no_such_room)?;
-        if self.is_crowded(room_ref) {
-            return self.watch_from_own_outpost(at, room_ref, errand, now);
+        if self.is_crowded(room_key) {
+            return self.watch_from_own_outpost(at, room_key, pending, now);
         }
-        let room = self.rooms.get_mut(room_ref).expect("found a moment ago");
+        let room = self.rooms.get_mut(room_key).expect("found a moment ago");
         let connection = self
             .post
             .connections
@@ -99,21 +104,21 @@ impl<L> Shard<L> {
         let visitor = Visitor {
             player,
             spot: Spot::Here(Member {
-                link: at,
+                connection: at,
                 dialect: session.dialect(),
             }),
             app: session.app(),
-            name: &errand.spectator_name,
-            password: errand.password.as_ref(),
+            name: &pending.spectator_name,
+            password: pending.password.as_ref(),
         };
         room.watch(visitor, now.mono_ms, now.wall)?;
-        connection.occupy(Place::Watching(room_ref), &mut self.census);
-        let room = self.rooms.get(room_ref).expect("found a moment ago");
+        connection.occupy(Place::Watching(room_key), &mut self.census);
+        let room = self.rooms.get(room_key).expect("found a moment ago");
         let settings = &self.world.settings;
         let snapshot = room.spectator_snapshot(player);
         self.post
             .answer(at, &ServerMessage::SpectatorJoined(snapshot), now.mono_ms, settings);
-        self.announce_gallery(room_ref, News::of_newcomer(player, Some(at)), now);
+        self.announce_gallery(room_key, News::of_newcomer(player, Some(at)), now);
         Ok(())
     }
 }

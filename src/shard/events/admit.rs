@@ -1,7 +1,7 @@
 //! A connection that has just been upgraded.
 
 use crate::protocol::PlayerId;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::session::{Arrival, Session};
 use crate::shard::Shard;
 use crate::shard::state::connection::Connection;
@@ -11,7 +11,7 @@ use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Takes in a connection that has just been upgraded.
-    pub fn admit(&mut self, link: L, arrival: Arrival, permit: Option<ConnectionPermit>, now: Now) -> MemberRef {
+    pub fn admit(&mut self, link: L, arrival: Arrival, permit: Option<ConnectionPermit>, now: Now) -> ConnectionKey {
         let player = PlayerId::from_random(self.random_bytes());
         let mut session = Session::new(player, arrival, self.world.settings.handshake.versions, now.mono_ms);
         let nonce = arrival.binding.map(|key| {

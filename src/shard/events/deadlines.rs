@@ -6,7 +6,7 @@
 use rand_chacha::rand_core::RngCore;
 
 use crate::protocol::Opcode;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
 use crate::shard::state::traveller::Probe;
@@ -92,7 +92,7 @@ impl<L> Shard<L> {
     }
 
     /// Whether what a peer has said, or would say, was not listened to yet.
-    fn waits_for_us(&self, at: MemberRef, links: &impl LinkFacts<L>) -> bool {
+    fn waits_for_us(&self, at: ConnectionKey, links: &impl LinkFacts<L>) -> bool {
         self.post
             .connections
             .get(at)
@@ -100,7 +100,7 @@ impl<L> Shard<L> {
     }
 
     /// Asks a silent peer whether it is there.
-    fn probe(&mut self, at: MemberRef, now: Now) {
+    fn probe(&mut self, at: ConnectionKey, now: Now) {
         let payload = self.random.next_u64().to_be_bytes();
         self.post.frames.clear();
         let frame = self
@@ -117,7 +117,7 @@ impl<L> Shard<L> {
     }
 
     /// Tells a connection on version 3 what it was sent, and plans the next time.
-    fn tell_stats(&mut self, at: MemberRef, now: Now) {
+    fn tell_stats(&mut self, at: ConnectionKey, now: Now) {
         let interval_ms = self.world.settings.delivery.stats_interval_ms;
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.next_stats_ms = interval_ms.map(|interval_ms| now.mono_ms.saturating_add(interval_ms));

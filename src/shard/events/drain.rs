@@ -5,7 +5,7 @@ use rand_chacha::rand_core::RngCore;
 
 use crate::protocol::CloseCode;
 use crate::protocol::server_message::GoingAway;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::state::connection::Connection;
 use crate::shard::state::standing::Place;
@@ -50,7 +50,7 @@ impl<L> Shard<L> {
     }
 
     /// Gives a connection that arrived while everybody is being closed a moment too.
-    pub(in crate::shard) fn dismiss_latecomer(&mut self, at: MemberRef, now: Now) {
+    pub(in crate::shard) fn dismiss_latecomer(&mut self, at: ConnectionKey, now: Now) {
         if self.drain.last_close_ms.is_some() {
             let leaves_at_ms = self.draw_dismissal_ms(now);
             self.dismiss_at(at, leaves_at_ms);
@@ -62,7 +62,7 @@ impl<L> Shard<L> {
         now.mono_ms.saturating_add(self.random.next_u64() % left_ms.max(1))
     }
 
-    fn dismiss_at(&mut self, at: MemberRef, leaves_at_ms: u64) {
+    fn dismiss_at(&mut self, at: ConnectionKey, leaves_at_ms: u64) {
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.leaves_at_ms = Some(leaves_at_ms);
             self.plan_check(at);
@@ -70,7 +70,7 @@ impl<L> Shard<L> {
     }
 
     /// Closes a connection because the process stops. Its room mates are not told: they leave too.
-    pub(in crate::shard) fn dismiss(&mut self, at: MemberRef, now: Now) {
+    pub(in crate::shard) fn dismiss(&mut self, at: ConnectionKey, now: Now) {
         let before = std::mem::replace(&mut self.drain.leaves_untold, true);
         self.close(at, CloseCode::ServerShutdown, None, now);
         self.drain.leaves_untold = before;
@@ -87,7 +87,7 @@ impl<L> Shard<L> {
         });
     }
 
-    fn everybody(&self) -> Vec<MemberRef> {
+    fn everybody(&self) -> Vec<ConnectionKey> {
         self.post.connections.iter().map(|(at, _)| at).collect()
     }
 }

@@ -1,14 +1,14 @@
 //! How connections end: by the caller, by the peer, or because their socket is gone.
 
 use crate::protocol::{CloseCode, Opcode, Refusal};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::state::connection::State;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Takes a connection out, whatever it was doing; its room mates are told. Dropping the link ends it.
-    pub fn remove(&mut self, at: MemberRef, now: Now) -> Option<L> {
+    pub fn remove(&mut self, at: ConnectionKey, now: Now) -> Option<L> {
         self.event(now, |shard| shard.vacate(at, shard.keeps_seat(None), now));
         let connection = self.post.connections.remove(at)?;
         let lost = connection.outbox.unsent_frames() as u64;
@@ -20,7 +20,7 @@ impl<L> Shard<L> {
     /// Notes that a connection's socket is gone: its room mates are told, and it waits to be [removed](Self::remove). What
     /// they are told counts against the room's share. What it said before and was not yet served is ignored: another
     /// connection may have its player's id from now on.
-    pub fn on_gone(&mut self, at: MemberRef, now: Now) {
+    pub fn on_gone(&mut self, at: ConnectionKey, now: Now) {
         let (room, queued_before) = (self.room_of(at), self.post.outgoing.queued_bytes());
         self.event(now, |shard| {
             shard.vacate(at, shard.keeps_seat(None), now);
@@ -40,7 +40,7 @@ impl<L> Shard<L> {
     }
 
     /// Up to so many connections that are over and wait to be [removed](Self::remove).
-    pub fn take_ended(&mut self, limit: usize) -> Vec<MemberRef> {
+    pub fn take_ended(&mut self, limit: usize) -> Vec<ConnectionKey> {
         if self.ended.is_empty() {
             return Vec::new();
         }
@@ -49,21 +49,21 @@ impl<L> Shard<L> {
     }
 
     /// Closes a connection whose peer broke the framing.
-    pub fn on_violation(&mut self, at: MemberRef, code: CloseCode, now: Now) {
+    pub fn on_violation(&mut self, at: ConnectionKey, code: CloseCode, now: Now) {
         self.event(now, |shard| shard.close(at, code, None, now));
     }
 
     /// Closes a connection for which there is no place: by the protocol's rule the close frame gives no code.
-    pub fn turn_away(&mut self, at: MemberRef, why: impl Into<Refusal>, now: Now) {
+    pub fn turn_away(&mut self, at: ConnectionKey, why: impl Into<Refusal>, now: Now) {
         self.event(now, |shard| shard.close_with(at, None, Some(why.into()), now));
     }
 
     /// Serves a close frame. `payload` is valid and comes back unchanged, unless the server had closed first.
-    pub fn on_peer_close(&mut self, at: MemberRef, payload: &[u8], now: Now) {
+    pub fn on_peer_close(&mut self, at: ConnectionKey, payload: &[u8], now: Now) {
         self.event(now, |shard| shard.serve_close(at, payload, now));
     }
 
-    fn serve_close(&mut self, at: MemberRef, payload: &[u8], now: Now) {
+    fn serve_close(&mut self, at: ConnectionKey, payload: &[u8], now: Now) {
         if let Some(connection) = self.post.connections.get_mut(at)
             && let State::Closing { peer_has_closed, .. } = &mut connection.state
         {

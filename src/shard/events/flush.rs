@@ -1,7 +1,7 @@
 //! What leaves at the end of a turn.
 
 use crate::protocol::Opcode;
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
 use crate::shard::post::slow_reader;
@@ -41,7 +41,7 @@ impl<L> Shard<L> {
     /// Takes a list of connections that have something to send, each once: everybody but those who only watch, and behind
     /// them some of the latter. Every one of them must be sent to, or asked about with [`unsent`](Self::unsent), and its
     /// outcome [reported](Self::sent).
-    pub fn take_dirty(&mut self, into: &mut Vec<MemberRef>) {
+    pub fn take_dirty(&mut self, into: &mut Vec<ConnectionKey>) {
         self.post.outgoing.take_dirty(into);
     }
 
@@ -51,7 +51,7 @@ impl<L> Shard<L> {
         self.post.outgoing.to_flush()
     }
 
-    /// Whether some connection has something to send, has to move, or is over, or a letter, an outpost or the search for a
+    /// Whether some connection has something to send, has to move, or is over, or a shard message, an outpost or the search for a
     /// code waits: the caller must not wait.
     #[must_use]
     pub fn has_work(&self) -> bool {
@@ -62,12 +62,12 @@ impl<L> Shard<L> {
             || !self.resumed.is_empty()
             || !self.code_searches.is_empty()
             || self.outposts.has_mail()
-            || post.branches.is_open()
-            || post.couriers.has_fresh()
+            || post.registry.is_open()
+            || post.send_queues.has_fresh()
     }
 
     /// A connection's link and the bytes to send over it. `None` when it is gone or has nothing to say.
-    pub fn unsent(&mut self, at: MemberRef, now: Now) -> Option<(&L, &[u8])> {
+    pub fn unsent(&mut self, at: ConnectionKey, now: Now) -> Option<(&L, &[u8])> {
         let connection = self.post.connections.get_mut(at)?;
         connection.is_dirty = false;
         if connection.outbox.has_holes() {
@@ -81,7 +81,7 @@ impl<L> Shard<L> {
 
     /// Notes what a socket said to a send of the unsent bytes. Whoever has too much waiting then is closed once all outcomes were
     /// reported: [`close_overrun`](Self::close_overrun).
-    pub fn sent(&mut self, at: MemberRef, outcome: SendOutcome, now: Now) -> AfterSend {
+    pub fn sent(&mut self, at: ConnectionKey, outcome: SendOutcome, now: Now) -> AfterSend {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return AfterSend::Nothing;
         };
@@ -125,7 +125,7 @@ impl<L> Shard<L> {
     }
 
     /// A socket that was full can take bytes again.
-    pub fn writable(&mut self, at: MemberRef) {
+    pub fn writable(&mut self, at: ConnectionKey) {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
@@ -136,7 +136,7 @@ impl<L> Shard<L> {
     }
 
     /// Queues a WebSocket control frame towards a connection: the answer to a ping.
-    pub fn pong(&mut self, at: MemberRef, payload: &[u8], now: Now) {
+    pub fn pong(&mut self, at: ConnectionKey, payload: &[u8], now: Now) {
         let Some(connection) = self.post.connections.get(at) else {
             return;
         };

@@ -2,7 +2,7 @@
 
 use crate::protocol::game_data::Content;
 use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameData, GameDataFormat, Refusal, ServerMessage, parse};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::session::Stage;
 use crate::shard::Shard;
 use crate::shard::events::turn::Flow;
@@ -12,20 +12,20 @@ use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves a text message.
-    pub fn on_text(&mut self, at: MemberRef, text: &str, now: Now) -> Flow {
+    pub fn on_text(&mut self, at: ConnectionKey, text: &str, now: Now) -> Flow {
         let was_data = self.event(now, |shard| shard.serve_text(at, text, now));
         if was_data { self.flow_of_data() } else { self.flow(at) }
     }
 
     /// Serves a binary message: game data in the sender's negotiated encoding.
-    pub fn on_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) -> Flow {
+    pub fn on_binary(&mut self, at: ConnectionKey, frame: &[u8], now: Now) -> Flow {
         self.event(now, |shard| shard.serve_binary(at, frame, now));
         self.flow_of_data()
     }
 
     /// Serves a text message; says whether it was game data, which sends nobody away.
     #[inline]
-    fn serve_text(&mut self, at: MemberRef, text: &str, now: Now) -> bool {
+    fn serve_text(&mut self, at: ConnectionKey, text: &str, now: Now) -> bool {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return false;
         };
@@ -59,7 +59,7 @@ impl<L> Shard<L> {
     }
 
     #[inline]
-    fn serve_binary(&mut self, at: MemberRef, frame: &[u8], now: Now) {
+    fn serve_binary(&mut self, at: ConnectionKey, frame: &[u8], now: Now) {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
@@ -93,7 +93,7 @@ impl<L> Shard<L> {
     }
 
     /// Notes that a control frame arrived: a sign of life.
-    pub fn on_control_frame(&mut self, at: MemberRef, now: Now) {
+    pub fn on_control_frame(&mut self, at: ConnectionKey, now: Now) {
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.last_activity_ms = now.mono_ms;
             connection.hear(now);
@@ -102,7 +102,7 @@ impl<L> Shard<L> {
 
     /// Whether a client may go ahead without a handshake, which it has not made. Where it must, the connection ends.
     #[cold]
-    fn goes_ahead(&mut self, at: MemberRef, now: Now) -> bool {
+    fn goes_ahead(&mut self, at: ConnectionKey, now: Now) -> bool {
         if self.access.requires_handshake() {
             let text = "send Authenticate first: this server asks who connects";
             let why = Refusal::new(ErrorCode::MissingAppId, text);
@@ -118,19 +118,19 @@ impl<L> Shard<L> {
 
     /// Serves a request. What it makes the room say counts against the room's share, as game data does: readiness alone,
     /// toggled by one, is told to everybody.
-    fn serve_in_turn(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
+    fn serve_in_turn(&mut self, at: ConnectionKey, message: ClientMessage<'_>, now: Now) {
         let room_before = self.room_of(at);
         let bytes_before = self.post.outgoing.queued_bytes();
         self.serve(at, message, now);
         let bytes = self.post.outgoing.queued_bytes() - bytes_before;
         if bytes > 0
-            && let Some(room_ref) = room_before.or_else(|| self.room_of(at))
+            && let Some(room_key) = room_before.or_else(|| self.room_of(at))
         {
-            self.rooms.charge_turn(room_ref, &mut self.turn, bytes as usize);
+            self.rooms.charge_turn(room_key, &mut self.turn, bytes as usize);
         }
     }
 
-    fn serve(&mut self, at: MemberRef, message: ClientMessage<'_>, now: Now) {
+    fn serve(&mut self, at: ConnectionKey, message: ClientMessage<'_>, now: Now) {
         match message {
             ClientMessage::GameData(_) | ClientMessage::Authenticate(_) => unreachable!("served by the caller"),
             ClientMessage::JoinRoom(request) => self.join_room(at, request, now),

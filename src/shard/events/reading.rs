@@ -3,7 +3,7 @@
 //! Asked once per connection and turn, before its socket is. What has been read is served, whatever is said here.
 
 use crate::clock::{ClockChange, Moments};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::state::connection::{Connection, State};
 use crate::shard::state::standing::Place;
@@ -27,7 +27,7 @@ pub enum Reading {
 
 impl<L> Shard<L> {
     /// Whether a connection is read now. One of which bytes were read and not yet served is never paced.
-    pub fn may_read(&mut self, at: MemberRef, has_kept: bool, now: Now) -> Reading {
+    pub fn may_read(&mut self, at: ConnectionKey, has_kept: bool, now: Now) -> Reading {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return Reading::Never;
         };
@@ -56,14 +56,14 @@ impl<L> Shard<L> {
     }
 
     /// Whether somebody else in the room of a player has much waiting and reads.
-    fn is_waited_for(&self, at: MemberRef) -> bool {
-        let Some(Place::Seated(room_ref)) = self.post.connections.get(at).and_then(Connection::place) else {
+    fn is_waited_for(&self, at: ConnectionKey) -> bool {
+        let Some(Place::Seated(room_key)) = self.post.connections.get(at).and_then(Connection::place) else {
             return false;
         };
         let limits = &self.world.settings.outbox;
         let has_much_waiting = |member: &crate::room::Member| {
-            member.link != at
-                && self.post.connections.get(member.link).is_some_and(|reader| {
+            member.connection != at
+                && self.post.connections.get(member.connection).is_some_and(|reader| {
                     reader.uptake.is_behind()
                         && !reader.uptake.is_slow()
                         && !reader.is_closing()
@@ -71,12 +71,12 @@ impl<L> Shard<L> {
                         && reader.outbox.weight_bytes_with(0) > limits.max_bytes / 2
                 })
         };
-        let [players, _] = self.rooms.get(room_ref).map_or([&[][..], &[]], |room| room.audience());
+        let [players, _] = self.rooms.get(room_key).map_or([&[][..], &[]], |room| room.audience());
         players.iter().any(has_much_waiting)
     }
 
     /// For the timers of a connection that was paced no time has passed.
-    fn let_timers_stand(&mut self, at: MemberRef, now: Now) {
+    fn let_timers_stand(&mut self, at: ConnectionKey, now: Now) {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
@@ -94,14 +94,14 @@ impl<L> Shard<L> {
 
     /// Whether a message of which a part has arrived was noted.
     #[must_use]
-    pub fn is_unfinished(&self, at: MemberRef) -> bool {
+    pub fn is_unfinished(&self, at: ConnectionKey) -> bool {
         let connection = self.post.connections.get(at);
         connection.is_some_and(|connection| connection.unfinished.is_some())
     }
 
     /// Notes how much of a message has arrived that is not yet complete, if one is not: how long it will be. Its bytes are a
     /// sign of life while it has time.
-    pub fn note_unfinished(&mut self, at: MemberRef, bytes: Option<usize>, now: Now) {
+    pub fn note_unfinished(&mut self, at: ConnectionKey, bytes: Option<usize>, now: Now) {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };

@@ -6,10 +6,10 @@
 
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, Refusal, ServerMessage};
-use crate::room::{Member, MemberRef, Watcher};
+use crate::room::{ConnectionKey, Member, Watcher};
 use crate::shard::Shard;
 use crate::shard::state::connection::Connection;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 use crate::shard::state::sweep::Sweep;
 use crate::shard::world::now::Now;
@@ -36,11 +36,11 @@ impl<L> Shard<L> {
         let mut place = from;
         let mut evicted = 0;
         while place < end.min(from + PLACES_PER_TICK) && evicted < EVICTIONS_PER_TICK {
-            if let Some(room_ref) = self.rooms.in_place(place) {
-                if let Some(room) = self.rooms.get_mut(room_ref) {
+            if let Some(room_key) = self.rooms.in_place(place) {
+                if let Some(room) = self.rooms.get_mut(room_key) {
                     room.forget_expired(now.mono_ms);
                 }
-                evicted += self.end_if_over(room_ref, now);
+                evicted += self.end_if_over(room_key, now);
             }
             place += 1;
         }
@@ -48,52 +48,52 @@ impl<L> Shard<L> {
     }
 
     /// Deletes a room if its time is over. Returns how many had to leave it.
-    fn end_if_over(&mut self, room_ref: RoomRef, now: Now) -> usize {
+    fn end_if_over(&mut self, room_key: RoomKey, now: Now) -> usize {
         let rules = &self.world.settings.rooms;
         let (empty_ms, inactive_ms) = (rules.empty_timeout_ms, rules.inactive_timeout_ms);
-        let Some(room) = self.rooms.get(room_ref) else { return 0 };
+        let Some(room) = self.rooms.get(room_key) else { return 0 };
         let told_ms = now.mono_ms.saturating_sub(room.last_activity_ms());
         if told_ms < empty_ms.min(inactive_ms) || room.awaits_somebody() {
             return 0; // too young, as far as it knows itself; or somebody may still come back to it
         }
         // What outposts have heard is up to two of their sweeps old.
-        let inactive_ms = match self.post.branches.heard_ms(room.id()) {
+        let inactive_ms = match self.post.registry.heard_ms(room.id()) {
             Some(_) => inactive_ms.saturating_add(rules.sweep_interval_ms.saturating_mul(2)),
             None => inactive_ms,
         };
         let limit_ms = if room.is_empty() { empty_ms } else { inactive_ms };
         let members = room.audience().map(<[Member]>::len).iter().sum();
-        if now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_ref)) < limit_ms {
+        if now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_key)) < limit_ms {
             return 0;
         }
-        self.evict_everybody(room_ref, now);
-        self.rooms.delete(room_ref);
+        self.evict_everybody(room_key, now);
+        self.rooms.delete(room_key);
         self.post.counters.rooms_deleted.add(1);
         members
     }
 
     /// When something last happened in a room or came from anybody in it. Worked out here, so that a message costs the
     /// room nothing.
-    fn last_sign_of_life_ms(&self, room_ref: RoomRef) -> u64 {
-        let Some(room) = self.rooms.get(room_ref) else { return 0 };
+    fn last_sign_of_life_ms(&self, room_key: RoomKey) -> u64 {
+        let Some(room) = self.rooms.get(room_key) else { return 0 };
         let heard = |member: &Member| {
             self.post
                 .connections
-                .get(member.link)
+                .get(member.connection)
                 .map_or(0, |known| known.last_inbound_ms)
         };
         let newest = room.audience().into_iter().flatten().map(heard).max().unwrap_or(0);
-        let afar = self.post.branches.heard_ms(room.id()).unwrap_or(0);
+        let afar = self.post.registry.heard_ms(room.id()).unwrap_or(0);
         newest.max(room.last_activity_ms()).max(afar)
     }
 
     /// Players are closed; spectators stay connected and are told that the room is gone, those at outposts there.
-    fn evict_everybody(&mut self, room_ref: RoomRef, now: Now) {
-        let Some(room) = self.rooms.get(room_ref) else { return };
+    fn evict_everybody(&mut self, room_key: RoomKey, now: Now) {
+        let Some(room) = self.rooms.get(room_key) else { return };
         let room_id = room.id();
         let [players, spectators] = room.audience().map(links);
         for at in spectators {
-            if let Some(room) = self.rooms.get_mut(room_ref) {
+            if let Some(room) = self.rooms.get_mut(room_key) {
                 room.stop_watching(Watcher::Here(at), now.mono_ms);
             }
             self.release(at);
@@ -107,12 +107,12 @@ impl<L> Shard<L> {
         }
         let counters = std::sync::Arc::clone(&self.post.counters);
         self.post
-            .branches
-            .close_room(room_id, &mut self.post.couriers, &counters, now.mono_ms);
+            .registry
+            .close_room(room_id, &mut self.post.send_queues, &counters, now.mono_ms);
         for at in players {
             debug_assert_eq!(
                 self.post.connections.get(at).and_then(Connection::place),
-                Some(Place::Seated(room_ref))
+                Some(Place::Seated(room_key))
             );
             let text = "the room was closed because nothing happened in it";
             let why = Refusal::new(ErrorCode::RoomNotFound, text);
@@ -121,6 +121,6 @@ impl<L> Shard<L> {
     }
 }
 
-fn links(members: &[Member]) -> Vec<MemberRef> {
-    members.iter().map(|member| member.link).collect()
+fn links(members: &[Member]) -> Vec<ConnectionKey> {
+    members.iter().map(|member| member.connection).collect()
 }

@@ -1,6 +1,6 @@
 //! A turn begins, and whether more of a connection may be served in it.
 
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 
 /// Whether the caller may go on serving bytes of a connection.
@@ -24,7 +24,7 @@ impl<L> Shard<L> {
         }
     }
 
-    pub(in crate::shard) fn flow(&mut self, at: MemberRef) -> Flow {
+    pub(in crate::shard) fn flow(&mut self, at: ConnectionKey) -> Flow {
         if self.turn.take_used_up() || self.awaits_shard(at) {
             Flow::Suspend
         } else {

@@ -4,23 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::protocol::{AppId, Dialect, OperationId, PlayerId, Refusal, RoomId};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::exchange::bulletin::closed::{Bulletin, BulletinView};
 use crate::shard::inbox::Priority;
 use crate::shard::state::connection::Connection;
-use crate::shard::state::transfer::WatchErrand;
+use crate::shard::state::transfer::PendingWatch;
 use crate::shard::world::id::ShardId;
 
-/// A message from one shard to another, or to itself. Letters to the same shard must arrive in the order in which they
+/// A message from one shard to another, or to itself. Those to the same shard must arrive in the order in which they
 /// were handed out.
 #[derive(Debug)]
 #[must_use = "a letter that is neither sent nor given back loses what it says"]
-pub struct Letter {
+pub struct ShardMessage {
     pub(in crate::shard) target: ShardId,
     pub(in crate::shard) body: Body,
 }
 
-impl Letter {
+impl ShardMessage {
     /// One to a room's outpost.
     pub(in crate::shard) const fn to_outpost(target: ShardId, room: RoomId, mail: OutpostMail) -> Self {
         Self {
@@ -49,21 +49,21 @@ impl Letter {
     }
 }
 
-/// What a letter says.
+/// What a shard message says.
 #[derive(Debug)]
 pub(in crate::shard) enum Body {
     /// To a room's home: somebody here wants to watch.
-    Ask(Box<Application>),
+    Ask(Box<WatchRequest>),
     /// To who asked: it gets no place at an outpost.
     Told {
-        at: MemberRef,
+        at: ConnectionKey,
         player: PlayerId,
-        answer: Answer,
+        answer: WatchAnswer,
     },
     /// To an outpost: what has to keep its order among what the room says.
     ToOutpost { room: RoomId, mail: OutpostMail },
     /// To a room's home: a spectator wants to leave.
-    Leave { room: RoomId, leaver: Asker },
+    Leave { room: RoomId, leaver: Requester },
     /// To a room's home: a spectator is gone; the others need not be told if everybody leaves.
     Gone {
         room: RoomId,
@@ -77,18 +77,18 @@ pub(in crate::shard) enum Body {
 
 /// Who waits for an answer, and where.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::shard) struct Asker {
+pub(in crate::shard) struct Requester {
     pub(in crate::shard) shard: ShardId,
-    pub(in crate::shard) at: MemberRef,
+    pub(in crate::shard) at: ConnectionKey,
     pub(in crate::shard) player: PlayerId,
     pub(in crate::shard) dialect: Dialect,
     /// The id under which the request is answered, if it came with one.
     pub(in crate::shard) operation: Option<OperationId>,
 }
 
-impl Asker {
+impl Requester {
     /// A connection of a shard.
-    pub(in crate::shard) fn of<L>(shard: ShardId, at: MemberRef, connection: &Connection<L>) -> Self {
+    pub(in crate::shard) fn of<L>(shard: ShardId, at: ConnectionKey, connection: &Connection<L>) -> Self {
         Self {
             shard,
             at,
@@ -101,15 +101,15 @@ impl Asker {
 
 /// A wish to watch.
 #[derive(Debug)]
-pub(in crate::shard) struct Application {
-    pub(in crate::shard) asker: Asker,
+pub(in crate::shard) struct WatchRequest {
+    pub(in crate::shard) requester: Requester,
     pub(in crate::shard) app: Option<AppId>,
-    pub(in crate::shard) errand: WatchErrand,
+    pub(in crate::shard) pending: PendingWatch,
 }
 
 /// The answer to a wish to watch, if it is not a place at an outpost.
 #[derive(Debug)]
-pub(in crate::shard) enum Answer {
+pub(in crate::shard) enum WatchAnswer {
     /// There are few enough: come here.
     Come,
     /// It is refused.
@@ -120,21 +120,21 @@ pub(in crate::shard) enum Answer {
 #[derive(Debug)]
 pub(in crate::shard) enum OutpostMail {
     /// What the room says.
-    Bulletin(Consignment),
+    Bulletin(InFlightBulletin),
     /// Somebody has a place now; the frame tells it so.
     Seat {
-        at: MemberRef,
+        at: ConnectionKey,
         player: PlayerId,
         frame: Box<[u8]>,
     },
     /// Somebody has left as it wished; the frame tells it so.
     Left {
-        at: MemberRef,
+        at: ConnectionKey,
         player: PlayerId,
         frame: Box<[u8]>,
     },
     /// Somebody could not leave, because it does not watch any more.
-    NotWatching { at: MemberRef, player: PlayerId },
+    NotWatching { at: ConnectionKey, player: PlayerId },
     /// The room's authority has removed somebody.
     Removed { player: PlayerId },
     /// The room is gone.
@@ -145,13 +145,13 @@ pub(in crate::shard) enum OutpostMail {
 
 /// A bulletin on its way to one outpost. Until it is dropped it counts as on its way.
 #[derive(Debug)]
-pub(in crate::shard) struct Consignment {
+pub(in crate::shard) struct InFlightBulletin {
     bulletin: Bulletin,
     posted_at_ms: u64,
     on_the_way_bytes: Arc<AtomicUsize>,
 }
 
-impl Consignment {
+impl InFlightBulletin {
     pub(in crate::shard) fn new(bulletin: Bulletin, on_the_way_bytes: Arc<AtomicUsize>, posted_at_ms: u64) -> Self {
         on_the_way_bytes.fetch_add(bulletin.weight_bytes(), Ordering::Relaxed);
         Self {
@@ -170,7 +170,7 @@ impl Consignment {
     }
 }
 
-impl Drop for Consignment {
+impl Drop for InFlightBulletin {
     fn drop(&mut self) {
         self.on_the_way_bytes
             .fetch_sub(self.bulletin.weight_bytes(), Ordering::Relaxed);

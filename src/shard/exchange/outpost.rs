@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 
 use crate::protocol::PlayerId;
-use crate::room::{Member, MemberRef};
-use crate::shard::exchange::message::{Consignment, OutpostMail};
+use crate::room::{ConnectionKey, Member};
+use crate::shard::exchange::message::{InFlightBulletin, OutpostMail};
 
 /// Watchers from which on an outpost lets bulletins gather, so that several share a send.
 const GATHERING_WATCHERS: usize = 256;
@@ -76,8 +76,11 @@ impl Outpost {
         self.watchers.push(watching);
     }
 
-    pub(super) fn remove(&mut self, at: MemberRef) -> Option<PlayerId> {
-        let mut index = self.watchers.iter().position(|watching| watching.member.link == at)?;
+    pub(super) fn remove(&mut self, at: ConnectionKey) -> Option<PlayerId> {
+        let mut index = self
+            .watchers
+            .iter()
+            .position(|watching| watching.member.connection == at)?;
         let player = self.watchers[index].player;
         if index < self.told {
             // The last of those who were told takes the place, and the last of all takes its.
@@ -112,9 +115,9 @@ impl Outpost {
     }
 
     /// The bulletins of the pass.
-    pub(in crate::shard) fn pass(&self) -> impl Iterator<Item = &Consignment> {
+    pub(in crate::shard) fn pass(&self) -> impl Iterator<Item = &InFlightBulletin> {
         self.mail.iter().take(self.pass).filter_map(|mail| match mail {
-            OutpostMail::Bulletin(consignment) => Some(consignment),
+            OutpostMail::Bulletin(in_flight) => Some(in_flight),
             _ => None,
         })
     }
@@ -143,8 +146,8 @@ mod tests {
     use super::*;
     use crate::protocol::Dialect;
 
-    fn link(number: u32) -> MemberRef {
-        MemberRef {
+    fn link(number: u32) -> ConnectionKey {
+        ConnectionKey {
             index: number,
             generation: 0,
         }
@@ -153,7 +156,7 @@ mod tests {
     fn outpost(told: usize) -> Outpost {
         let watchers = (0..6).map(|number| Watching {
             member: Member {
-                link: link(number),
+                connection: link(number),
                 dialect: Dialect::FLOOR,
             },
             player: PlayerId::from_bytes([number as u8; 16]),
@@ -174,7 +177,10 @@ mod tests {
                 let (before, after) = outpost.watchers.split_at(outpost.told);
                 let expected = |range: std::ops::Range<u32>| range.filter(|number| *number != gone).collect::<Vec<_>>();
                 let numbers = |watchers: &[Watching]| {
-                    let mut numbers: Vec<_> = watchers.iter().map(|watching| watching.member.link.index).collect();
+                    let mut numbers: Vec<_> = watchers
+                        .iter()
+                        .map(|watching| watching.member.connection.index)
+                        .collect();
                     numbers.sort_unstable();
                     numbers
                 };

@@ -6,7 +6,7 @@
 //! watchers, in slices, so that a gallery of thousands delays nobody for long. The home is the only one who numbers, admits
 //! and removes.
 //!
-//! What shards say to each other are [`Letter`](super::message::Letter)s. Between two shards they keep their order, and so
+//! What shards say to each other are [`ShardMessage`](super::message::ShardMessage)s. Between two shards they keep their order, and so
 //! a spectator gets nothing of a room before its snapshot and misses nothing after it.
 
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use ahash::AHashMap;
 
 use crate::protocol::{PlayerId, RoomId};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::exchange::message::OutpostMail;
 use crate::shard::exchange::outpost::Outpost;
 use crate::shard::exchange::registry::STRIPES;
@@ -126,7 +126,7 @@ impl Outposts {
     }
 
     /// Takes a connection out of an outpost. Says who it was.
-    pub(in crate::shard) fn remove(&mut self, room: RoomId, at: MemberRef) -> Option<PlayerId> {
+    pub(in crate::shard) fn remove(&mut self, room: RoomId, at: ConnectionKey) -> Option<PlayerId> {
         let outposts = self.by_room.of_mut(&room);
         let outpost = outposts.get_mut(&room)?;
         let removed = outpost.remove(at);

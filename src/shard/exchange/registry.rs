@@ -13,10 +13,10 @@ use crate::protocol::game_data::Shape;
 use crate::protocol::{GameDataFormat, PlayerId, RoomId};
 use crate::shard::exchange::bulletin::closed::Bulletin;
 use crate::shard::exchange::bulletin::open::OpenBulletin;
-use crate::shard::exchange::message::{Consignment, Letter, OutpostMail};
-use crate::shard::exchange::send_queues::Couriers;
+use crate::shard::exchange::message::{InFlightBulletin, OutpostMail, ShardMessage};
+use crate::shard::exchange::send_queues::SendQueues;
 use crate::shard::outbox::FrameOrigin;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::counters::CounterSet;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::stripes::Stripes;
@@ -26,16 +26,16 @@ pub(in crate::shard) const STRIPES: usize = 64;
 
 /// The rooms that have outposts.
 #[derive(Debug)]
-pub(in crate::shard) struct Branches {
-    by_room: Stripes<AHashMap<RoomId, Branch>>,
+pub(in crate::shard) struct OutpostRegistry {
+    by_room: Stripes<AHashMap<RoomId, RegisteredRoom>>,
     /// Rooms that have said something this turn.
     open: Vec<RoomId>,
 }
 
 /// The outposts of one room.
 #[derive(Debug)]
-struct Branch {
-    room: RoomRef,
+struct RegisteredRoom {
+    room: RoomKey,
     outposts: Vec<OutpostRecord>,
     bulletin: OpenBulletin,
     /// When anybody at an outpost was last heard of.
@@ -52,7 +52,7 @@ struct OutpostRecord {
     is_cut: bool,
 }
 
-impl Default for Branches {
+impl Default for OutpostRegistry {
     fn default() -> Self {
         Self {
             by_room: Stripes::new(STRIPES),
@@ -61,10 +61,10 @@ impl Default for Branches {
     }
 }
 
-impl Branches {
+impl OutpostRegistry {
     /// The room of that id, if it has outposts.
-    pub(in crate::shard) fn room(&self, id: RoomId) -> Option<RoomRef> {
-        self.by_room.of(&id).get(&id).map(|branch| branch.room)
+    pub(in crate::shard) fn room(&self, id: RoomId) -> Option<RoomKey> {
+        self.by_room.of(&id).get(&id).map(|registered| registered.room)
     }
 
     /// Whether a room's outpost gets nothing more.
@@ -72,21 +72,21 @@ impl Branches {
         self.by_room
             .of(&id)
             .get(&id)
-            .and_then(|branch| branch.outposts.iter().find(|outpost| outpost.shard == shard))
+            .and_then(|registered| registered.outposts.iter().find(|outpost| outpost.shard == shard))
             .is_some_and(|outpost| outpost.is_cut)
     }
 
     /// Notes that somebody watches at an outpost.
-    pub(in crate::shard) fn add_watcher(&mut self, id: RoomId, room: RoomRef, shard: ShardId) {
-        let branch = self.by_room.of_mut(&id).entry(id).or_insert_with(|| Branch {
+    pub(in crate::shard) fn add_watcher(&mut self, id: RoomId, room: RoomKey, shard: ShardId) {
+        let registered = self.by_room.of_mut(&id).entry(id).or_insert_with(|| RegisteredRoom {
             room,
             outposts: Vec::new(),
             bulletin: OpenBulletin::default(),
             heard_ms: 0,
         });
-        match branch.outposts.iter_mut().find(|outpost| outpost.shard == shard) {
+        match registered.outposts.iter_mut().find(|outpost| outpost.shard == shard) {
             Some(outpost) => outpost.watchers += 1,
-            None => branch.outposts.push(OutpostRecord {
+            None => registered.outposts.push(OutpostRecord {
                 shard,
                 watchers: 1,
                 on_the_way_bytes: Arc::default(),
@@ -97,16 +97,16 @@ impl Branches {
 
     /// Notes that somebody does not watch at an outpost any more.
     pub(in crate::shard) fn remove_watcher(&mut self, id: RoomId, shard: ShardId) {
-        let Some(branch) = self.by_room.of_mut(&id).get_mut(&id) else {
+        let Some(registered) = self.by_room.of_mut(&id).get_mut(&id) else {
             return;
         };
-        if let Some(index) = branch.outposts.iter().position(|outpost| outpost.shard == shard) {
-            branch.outposts[index].watchers -= 1;
-            if branch.outposts[index].watchers == 0 {
-                branch.outposts.swap_remove(index);
+        if let Some(index) = registered.outposts.iter().position(|outpost| outpost.shard == shard) {
+            registered.outposts[index].watchers -= 1;
+            if registered.outposts[index].watchers == 0 {
+                registered.outposts.swap_remove(index);
             }
         }
-        if branch.outposts.is_empty() {
+        if registered.outposts.is_empty() {
             self.by_room.of_mut(&id).remove(&id); // what is waiting would reach nobody
         }
     }
@@ -115,40 +115,40 @@ impl Branches {
     pub(in crate::shard) fn close_room(
         &mut self,
         id: RoomId,
-        couriers: &mut Couriers,
+        send_queues: &mut SendQueues,
         counters: &CounterSet,
         now_ms: u64,
     ) {
-        self.post_bulletin(id, couriers, counters, usize::MAX, now_ms);
+        self.post_bulletin(id, send_queues, counters, usize::MAX, now_ms);
         for outpost in self
             .by_room
             .of_mut(&id)
             .remove(&id)
             .into_iter()
-            .flat_map(|branch| branch.outposts)
+            .flat_map(|registered| registered.outposts)
         {
-            couriers.send(Letter::to_outpost(outpost.shard, id, OutpostMail::Closed));
+            send_queues.send(ShardMessage::to_outpost(outpost.shard, id, OutpostMail::Closed));
         }
     }
 
     /// When anybody at an outpost of a room was last heard of; `None` when the room has none.
     pub(in crate::shard) fn heard_ms(&self, id: RoomId) -> Option<u64> {
-        self.by_room.of(&id).get(&id).map(|branch| branch.heard_ms)
+        self.by_room.of(&id).get(&id).map(|registered| registered.heard_ms)
     }
 
     /// Notes when somebody at an outpost was heard of.
     pub(in crate::shard) fn note_heard(&mut self, id: RoomId, heard_ms: u64) {
-        if let Some(branch) = self.by_room.of_mut(&id).get_mut(&id) {
-            branch.heard_ms = branch.heard_ms.max(heard_ms);
+        if let Some(registered) = self.by_room.of_mut(&id).get_mut(&id) {
+            registered.heard_ms = registered.heard_ms.max(heard_ms);
         }
     }
 
     fn bulletin(&mut self, id: RoomId) -> Option<&mut OpenBulletin> {
-        let branch = self.by_room.of_mut(&id).get_mut(&id)?;
-        if branch.bulletin.is_empty() {
+        let registered = self.by_room.of_mut(&id).get_mut(&id)?;
+        if registered.bulletin.is_empty() {
             self.open.push(id);
         }
-        Some(&mut branch.bulletin)
+        Some(&mut registered.bulletin)
     }
 
     /// Adds a player's game data to what the room says.
@@ -186,13 +186,13 @@ impl Branches {
     /// Posts what all rooms have said.
     pub(in crate::shard) fn post_all(
         &mut self,
-        couriers: &mut Couriers,
+        send_queues: &mut SendQueues,
         counters: &CounterSet,
         limit_bytes: usize,
         now_ms: u64,
     ) {
         for id in std::mem::take(&mut self.open) {
-            self.post_bulletin(id, couriers, counters, limit_bytes, now_ms);
+            self.post_bulletin(id, send_queues, counters, limit_bytes, now_ms);
         }
     }
 
@@ -201,21 +201,21 @@ impl Branches {
     pub(in crate::shard) fn post_bulletin(
         &mut self,
         id: RoomId,
-        couriers: &mut Couriers,
+        send_queues: &mut SendQueues,
         counters: &CounterSet,
         limit_bytes: usize,
         now_ms: u64,
     ) {
-        let Some(branch) = self.by_room.of_mut(&id).get_mut(&id) else {
+        let Some(registered) = self.by_room.of_mut(&id).get_mut(&id) else {
             return;
         };
-        if branch.bulletin.is_empty() {
+        if registered.bulletin.is_empty() {
             return;
         }
-        let said = std::mem::take(&mut branch.bulletin);
+        let said = std::mem::take(&mut registered.bulletin);
         let whole = said.closed();
         let mut thin = None;
-        for outpost in branch.outposts.iter_mut().filter(|outpost| !outpost.is_cut) {
+        for outpost in registered.outposts.iter_mut().filter(|outpost| !outpost.is_cut) {
             let waiting = outpost.on_the_way_bytes.load(Ordering::Relaxed);
             let fits = |bulletin: &Bulletin| waiting == 0 || waiting + bulletin.weight_bytes() <= limit_bytes;
             let bulletin = if fits(&whole) {
@@ -227,13 +227,13 @@ impl Branches {
             let mail = if fits(bulletin) {
                 counters.bulletins_posted.add(1);
                 let on_the_way = Arc::clone(&outpost.on_the_way_bytes);
-                OutpostMail::Bulletin(Consignment::new(bulletin.clone(), on_the_way, now_ms))
+                OutpostMail::Bulletin(InFlightBulletin::new(bulletin.clone(), on_the_way, now_ms))
             } else {
                 counters.outposts_cut.add(1);
                 outpost.is_cut = true;
                 OutpostMail::Cut
             };
-            couriers.send(Letter::to_outpost(outpost.shard, id, mail));
+            send_queues.send(ShardMessage::to_outpost(outpost.shard, id, mail));
         }
     }
 }

@@ -25,9 +25,9 @@ use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, RoomId};
 use crate::room::Room;
 use crate::shard::state::connection::{Ask, Connection, Parts, State};
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
-use crate::shard::state::transfer::{Errand, Transfer};
+use crate::shard::state::transfer::{PendingRequest, Transfer};
 use crate::shard::state::traveller::Traveller;
 use crate::shard::{Now, Shard};
 
@@ -73,11 +73,11 @@ impl FrozenPlace {
     }
 }
 
-/// As [`State`], without the shard that a departing connection was bound for: its errand leads to the new one.
+/// As [`State`], without the shard that a departing connection was bound for: its pending request leads to the new one.
 #[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 enum FrozenState {
     Open,
-    Departing(Box<Errand>),
+    Departing(Box<PendingRequest>),
     /// It asked to leave the gallery that it is in.
     LeavingGallery,
     Closing {
@@ -90,7 +90,7 @@ impl<L> Shard<L> {
     /// Takes the shard apart. `freeze_link` says what remains of each link.
     ///
     /// Call it between two events, when no transfer is left in the shard's inbox: [receive](Self::receive) those first,
-    /// or [add](FrozenShard::add_transfer) them, and no [letter](Self::has_letters) either, here or on the way: [write](Self::hurry_letters)
+    /// or [add](FrozenShard::add_transfer) them, and no [shard message](Self::has_shard_messages) either, here or on the way: [write](Self::hurry_shard_messages)
     /// and deliver them until none is left. Connections that were [over](Self::take_ended) end here; those at outposts thaw at home.
     pub fn freeze<R>(mut self, now: Now, mut freeze_link: impl FnMut(L) -> R) -> FrozenShard<R> {
         self.event(now, |shard| {
@@ -103,7 +103,7 @@ impl<L> Shard<L> {
         }
         debug_assert!(self.places_agree(), "a room and a connection disagree");
         let change = ClockChange::freeze(now.mono_ms);
-        let mut ids: AHashMap<RoomRef, RoomId> = AHashMap::new();
+        let mut ids: AHashMap<RoomKey, RoomId> = AHashMap::new();
         let mut frozen = FrozenShard {
             rooms: Vec::with_capacity(self.rooms.len()),
             connections: Vec::with_capacity(self.post.connections.len()),
@@ -136,19 +136,19 @@ impl<R> FrozenShard<R> {
         self.rooms.len()
     }
 
-    /// Adds a connection that was between two shards. Its errand is run where it thaws.
+    /// Adds a connection that was between two shards. Its pending request is run where it thaws.
     pub fn add_transfer<L>(&mut self, transfer: Transfer<L>, now: Now, freeze_link: impl FnOnce(L) -> R) {
         let Transfer {
             link,
             traveller,
             standing,
             permit,
-            errand,
+            pending,
             knows_of_drain: _,
             target,
         } = transfer;
         let mut connection = Connection::arriving(link, traveller, permit, standing);
-        connection.state = State::Departing { target, errand };
+        connection.state = State::Departing { target, pending };
         let change = ClockChange::freeze(now.mono_ms);
         let connection = FrozenConnection::of(connection, &AHashMap::new(), change, freeze_link);
         self.connections.push(connection);
@@ -158,7 +158,7 @@ impl<R> FrozenShard<R> {
 impl<R> FrozenConnection<R> {
     fn of<L>(
         mut connection: Connection<L>,
-        ids: &AHashMap<RoomRef, RoomId>,
+        ids: &AHashMap<RoomKey, RoomId>,
         change: ClockChange,
         freeze_link: impl FnOnce(L) -> R,
     ) -> Self {
@@ -182,9 +182,9 @@ impl<R> FrozenConnection<R> {
             place: standing.place().and_then(frozen_place),
             state: match state {
                 State::Open => FrozenState::Open,
-                State::Departing { target: _, errand } => FrozenState::Departing(errand),
+                State::Departing { target: _, pending } => FrozenState::Departing(pending),
                 State::Asking(ask) => match *ask {
-                    Ask::Watch(errand) => FrozenState::Departing(Box::new(Errand::Watch(errand))),
+                    Ask::Watch(pending) => FrozenState::Departing(Box::new(PendingRequest::Watch(pending))),
                     Ask::Leave => FrozenState::LeavingGallery,
                     Ask::NewCode => unreachable!("all searches were finished before"),
                 },

@@ -5,20 +5,20 @@ use ahash::AHashMap;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{PlayerId, RoomId};
-use crate::room::{MemberRef, Watcher};
+use crate::room::{ConnectionKey, Watcher};
 use crate::shard::frozen::deal::Portion;
 use crate::shard::frozen::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState};
 use crate::shard::state::connection::{Connection, State};
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::{Place, Standing};
-use crate::shard::state::transfer::Errand;
+use crate::shard::state::transfer::PendingRequest;
 use crate::shard::{Now, Shard};
 
 /// What is still to be done with a connection once everybody is in place.
 enum Next {
     Nothing,
     End,
-    Pursue(Box<Errand>),
+    Pursue(Box<PendingRequest>),
     Leave,
 }
 
@@ -37,7 +37,7 @@ impl<L> Shard<L> {
         portion: Portion<R>,
         now: Now,
         mut link_of: impl FnMut(R) -> Option<L>,
-    ) -> Vec<MemberRef> {
+    ) -> Vec<ConnectionKey> {
         let Portion { shard, frozen } = portion;
         assert_eq!(shard, self.id, "a portion is dealt to one shard");
         let change = ClockChange::thaw(now.mono_ms);
@@ -75,10 +75,10 @@ impl<L> Shard<L> {
     /// Frees the places of those who did not come along, and does what the others were about to do.
     fn go_on_thawed(
         &mut self,
-        vacant: Vec<(MemberRef, RoomRef)>,
-        thawed: Vec<(MemberRef, Next)>,
+        vacant: Vec<(ConnectionKey, RoomKey)>,
+        thawed: Vec<(ConnectionKey, Next)>,
         now: Now,
-    ) -> Vec<MemberRef> {
+    ) -> Vec<ConnectionKey> {
         for (at, room) in vacant {
             self.vacate_seat(at, room, false, now);
             self.end_watching(room, Watcher::Here(at), SpectatorReason::Disconnected, None, now);
@@ -91,7 +91,7 @@ impl<L> Shard<L> {
             match next {
                 Next::Nothing => {}
                 Next::End => self.ended.push(at),
-                Next::Pursue(errand) => self.go(at, *errand, now),
+                Next::Pursue(pending) => self.go(at, *pending, now),
                 Next::Leave => self.leave_spectator(at, now),
             }
             taken_in.push(at);
@@ -99,7 +99,7 @@ impl<L> Shard<L> {
         taken_in
     }
 
-    fn thaw_rooms(&mut self, rooms: Vec<FrozenRoom>, change: ClockChange) -> AHashMap<RoomId, RoomRef> {
+    fn thaw_rooms(&mut self, rooms: Vec<FrozenRoom>, change: ClockChange) -> AHashMap<RoomId, RoomKey> {
         let mut places = AHashMap::with_capacity(rooms.len());
         for FrozenRoom { mut room, counted_for } in rooms {
             room.change_clock(change);
@@ -118,7 +118,7 @@ impl<L> Shard<L> {
         place: Option<Place>,
         change: ClockChange,
         link_of: &mut impl FnMut(R) -> Option<L>,
-    ) -> Option<(MemberRef, Next)> {
+    ) -> Option<(ConnectionKey, Next)> {
         let FrozenConnection {
             link,
             traveller,
@@ -129,7 +129,7 @@ impl<L> Shard<L> {
         let link = link_of(link)?;
         let (state, next) = match state {
             FrozenState::Open => (State::Open, Next::Nothing),
-            FrozenState::Departing(errand) => (State::Open, Next::Pursue(errand)),
+            FrozenState::Departing(pending) => (State::Open, Next::Pursue(pending)),
             FrozenState::LeavingGallery => (State::Open, Next::Leave),
             FrozenState::Closing {
                 gives_up_at_ms,
@@ -163,14 +163,14 @@ impl<L> Shard<L> {
 
     /// Points a room at its members' new places. Returns the places of those who are not here, under references
     /// that find nothing.
-    fn relink(&mut self, room: RoomRef, places: &AHashMap<PlayerId, MemberRef>) -> Vec<(MemberRef, RoomRef)> {
+    fn relink(&mut self, room: RoomKey, places: &AHashMap<PlayerId, ConnectionKey>) -> Vec<(ConnectionKey, RoomKey)> {
         let mut vacant = Vec::new();
         let Some(seats) = self.rooms.get_mut(room) else {
             return vacant;
         };
         seats.relink(|player| {
             places.get(&player).copied().unwrap_or_else(|| {
-                let nowhere = MemberRef {
+                let nowhere = ConnectionKey {
                     index: u32::MAX - vacant.len() as u32,
                     generation: u32::MAX,
                 };

@@ -4,58 +4,58 @@ use std::sync::Arc;
 
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{PlayerId, RoomId};
-use crate::room::{MemberRef, Watcher};
+use crate::room::{ConnectionKey, Watcher};
 use crate::shard::Shard;
-use crate::shard::exchange::message::{Answer, Application, Asker, Body, Letter, OutpostMail};
+use crate::shard::exchange::message::{Body, OutpostMail, Requester, ShardMessage, WatchAnswer, WatchRequest};
 use crate::shard::refusal::{no_such_room, overloaded};
 use crate::shard::state::connection::{Ask, State};
-use crate::shard::state::transfer::Errand;
+use crate::shard::state::transfer::PendingRequest;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
-    /// The next letter to send. Letters to one shard must be sent in the order in which they come; one that its inbox
-    /// refuses must be [given back](Self::take_back_letter) before the next is taken. `None`: no more this turn.
-    pub fn next_letter(&mut self, now: Now) -> Option<Letter> {
+    /// The next shard message to send. Those to one shard must be sent in the order in which they come; one that its inbox
+    /// refuses must be [given back](Self::take_back_shard_message) before the next is taken. `None`: no more this turn.
+    pub fn next_shard_message(&mut self, now: Now) -> Option<ShardMessage> {
         self.post.post_bulletins(&self.world.settings, now.mono_ms);
-        self.post.couriers.next()
+        self.post.send_queues.next()
     }
 
-    /// Takes back a letter whose inbox was full. A question is answered at once: the client may ask again. Everything else
+    /// Takes back a shard message whose inbox was full. A question is answered at once: the client may ask again. Everything else
     /// goes first next time.
-    pub fn take_back_letter(&mut self, letter: Letter, now: Now) {
+    pub fn take_back_shard_message(&mut self, shard_message: ShardMessage, now: Now) {
         self.post.counters.letters_refused.add(1);
-        match letter.body {
+        match shard_message.body {
             Body::Ask(application) => {
-                let Asker { at, player, .. } = application.asker;
-                let answer = Answer::Refused(overloaded());
+                let Requester { at, player, .. } = application.requester;
+                let answer = WatchAnswer::Refused(overloaded());
                 self.event(now, |shard| shard.hear_answer(at, player, answer, now));
             }
-            body => self.post.couriers.take_back(Letter { body, ..letter }),
+            body => self.post.send_queues.take_back(ShardMessage { body, ..shard_message }),
         }
     }
 
-    /// Writes the letters that were put off. Call it before the last letters are delivered and the shard is
+    /// Writes the shard messages that were put off. Call it before the last shard messages are delivered and the shard is
     /// [frozen](Self::freeze).
-    pub fn hurry_letters(&mut self) {
+    pub fn hurry_shard_messages(&mut self) {
         self.hurry_news_afar();
     }
 
-    /// Whether a letter waits to be sent.
+    /// Whether a shard message waits to be sent.
     #[must_use]
-    pub fn has_letters(&self) -> bool {
-        self.post.branches.is_open() || !self.post.couriers.is_empty()
+    pub fn has_shard_messages(&self) -> bool {
+        self.post.registry.is_open() || !self.post.send_queues.is_empty()
     }
 
-    /// Reads a letter that came for this shard. What it brings is done by [`serve_waiting`](Self::serve_waiting), in the
+    /// Reads a shard message that came for this shard. What it brings is done by [`serve_waiting`](Self::serve_waiting), in the
     /// same turn.
-    pub fn read_letter(&mut self, letter: Letter, now: Now) {
-        debug_assert_eq!(letter.target, self.id, "a letter is read where it goes");
-        self.event(now, |shard| shard.read(letter.body, now));
+    pub fn read_shard_message(&mut self, shard_message: ShardMessage, now: Now) {
+        debug_assert_eq!(shard_message.target, self.id, "a letter is read where it goes");
+        self.event(now, |shard| shard.read(shard_message.body, now));
     }
 
     fn read(&mut self, body: Body, now: Now) {
         match body {
-            Body::Ask(application) => self.answer_application(*application, now),
+            Body::Ask(application) => self.answer_watch_request(*application, now),
             Body::Told { at, player, answer } => self.hear_answer(at, player, answer, now),
             Body::ToOutpost { room, mail } => self.outposts.receive(room, mail),
             Body::Leave { room, leaver } => self.let_leave(room, leaver, now),
@@ -65,21 +65,21 @@ impl<L> Shard<L> {
                 player,
                 is_untold,
             } => {
-                if let Some(room_ref) = self.post.branches.room(room) {
+                if let Some(room_key) = self.post.registry.room(room) {
                     let number = outpost.0;
                     let before = self.drain.leaves_untold;
                     self.drain.leaves_untold |= is_untold;
                     let watcher = Watcher::Outpost { number, player };
-                    self.end_watching(room_ref, watcher, SpectatorReason::Disconnected, None, now);
+                    self.end_watching(room_key, watcher, SpectatorReason::Disconnected, None, now);
                     self.drain.leaves_untold = before;
                 }
             }
-            Body::SignOfLife { room, heard_ms } => self.post.branches.note_heard(room, heard_ms),
+            Body::SignOfLife { room, heard_ms } => self.post.registry.note_heard(room, heard_ms),
         }
     }
 
     /// What becomes of a connection that asked for a place.
-    fn hear_answer(&mut self, at: MemberRef, player: PlayerId, answer: Answer, now: Now) {
+    fn hear_answer(&mut self, at: ConnectionKey, player: PlayerId, answer: WatchAnswer, now: Now) {
         let world = Arc::clone(&self.world);
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
@@ -88,60 +88,66 @@ impl<L> Shard<L> {
             return;
         }
         let State::Asking(ask) = &connection.state else { return };
-        let Ask::Watch(errand) = &**ask else { return };
-        let errand = errand.clone();
+        let Ask::Watch(pending) = &**ask else { return };
+        let pending = pending.clone();
         match answer {
-            Answer::Come => {
+            WatchAnswer::Come => {
                 connection.state = State::Departing {
-                    target: errand.home(&world),
-                    errand: Box::new(Errand::Watch(errand)),
+                    target: pending.home(&world),
+                    pending: Box::new(PendingRequest::Watch(pending)),
                 };
                 self.departing.push(at);
             }
-            Answer::Refused(why) => {
+            WatchAnswer::Refused(why) => {
                 self.answered(at, player);
-                self.reply(at, &Errand::Watch(errand).refused(&why), now);
+                self.reply(at, &PendingRequest::Watch(pending).refused(&why), now);
             }
         }
     }
 
     /// Answers somebody on another shard who wants to watch a room that lives here.
-    fn answer_application(&mut self, application: Application, now: Now) {
-        let Application { asker, app, errand } = application;
-        let found = self.room_named(&errand.game_name, &errand.room_code);
+    fn answer_watch_request(&mut self, application: WatchRequest, now: Now) {
+        let WatchRequest {
+            requester,
+            app,
+            pending,
+        } = application;
+        let found = self.room_named(&pending.game_name, &pending.room_code);
         let answer = match found {
-            None => Answer::Refused(no_such_room()),
-            Some(room_ref) if !self.is_crowded(room_ref) => Answer::Come,
-            Some(room_ref) => match self.admit_to_outpost(room_ref, asker, app.as_ref(), &errand, now) {
+            None => WatchAnswer::Refused(no_such_room()),
+            Some(room_key) if !self.is_crowded(room_key) => WatchAnswer::Come,
+            Some(room_key) => match self.admit_to_outpost(room_key, requester, app.as_ref(), &pending, now) {
                 Ok(()) => return,
-                Err(why) => Answer::Refused(why),
+                Err(why) => WatchAnswer::Refused(why),
             },
         };
         let body = Body::Told {
-            at: asker.at,
-            player: asker.player,
+            at: requester.at,
+            player: requester.player,
             answer,
         };
-        let target = asker.shard;
-        self.post.couriers.send(Letter { target, body });
+        let target = requester.shard;
+        self.post.send_queues.send(ShardMessage { target, body });
     }
 
     /// Lets a spectator leave an outpost of a room that lives here.
-    fn let_leave(&mut self, room: RoomId, leaver: Asker, now: Now) {
+    fn let_leave(&mut self, room: RoomId, leaver: Requester, now: Now) {
         let watcher = Watcher::Outpost {
             number: leaver.shard.0,
             player: leaver.player,
         };
-        let room_ref = self.post.branches.room(room);
-        let has_left = room_ref.is_some_and(|room_ref| {
-            self.end_watching(room_ref, watcher, SpectatorReason::VoluntaryLeave, Some(leaver), now)
+        let room_key = self.post.registry.room(room);
+        let has_left = room_key.is_some_and(|room_key| {
+            self.end_watching(room_key, watcher, SpectatorReason::VoluntaryLeave, Some(leaver), now)
         });
         if !has_left {
             let mail = OutpostMail::NotWatching {
                 at: leaver.at,
                 player: leaver.player,
             };
-            self.post.couriers.send(Letter::to_outpost(leaver.shard, room, mail));
+            self.post
+                .send_queues
+                .send(ShardMessage::to_outpost(leaver.shard, room, mail));
         }
     }
 }

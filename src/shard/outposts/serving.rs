@@ -2,9 +2,9 @@
 
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, Refusal, RoomId, ServerMessage};
-use crate::room::{Member, MemberRef};
+use crate::room::{ConnectionKey, Member};
 use crate::shard::Shard;
-use crate::shard::exchange::message::{Body, Letter, OutpostMail};
+use crate::shard::exchange::message::{Body, OutpostMail, ShardMessage};
 use crate::shard::exchange::outpost::{Outpost, Watching};
 use crate::shard::outbox::FrameMark;
 use crate::shard::refusal::not_watching;
@@ -19,7 +19,7 @@ const FRAMES_PER_TURN: usize = 1_024;
 
 impl<L> Shard<L> {
     /// Refuses to end a watching that is over already.
-    fn refuse_leaving(&mut self, at: MemberRef, now: Now) {
+    fn refuse_leaving(&mut self, at: ConnectionKey, now: Now) {
         debug_assert!(
             !matches!(
                 self.post.connections.get(at).and_then(Connection::place),
@@ -86,7 +86,7 @@ impl<L> Shard<L> {
                     .watchers()
                     .iter()
                     .find(is_it)
-                    .map(|watching| watching.member.link);
+                    .map(|watching| watching.member.connection);
                 if let Some(at) = at {
                     self.send_away(room, at, SpectatorReason::Removed, now);
                 }
@@ -108,13 +108,16 @@ impl<L> Shard<L> {
     }
 
     /// Gives a place to a connection that asked for one.
-    fn take_place(&mut self, room: RoomId, at: MemberRef, player: PlayerId, frame: &[u8], now: Now) {
+    fn take_place(&mut self, room: RoomId, at: ConnectionKey, player: PlayerId, frame: &[u8], now: Now) {
         let Some(connection) = self.answered(at, player) else {
             return self.send_gone(room, player); // it did not wait
         };
         connection.operation = None;
         let dialect = connection.session.dialect();
-        let member = Member { link: at, dialect };
+        let member = Member {
+            connection: at,
+            dialect,
+        };
         if let Some(outpost) = self.outposts.get_mut(room) {
             outpost.add(Watching { member, player });
         }
@@ -122,13 +125,13 @@ impl<L> Shard<L> {
         self.deliver_answer(at, frame, now);
     }
 
-    fn deliver_answer(&mut self, at: MemberRef, frame: &[u8], now: Now) {
+    fn deliver_answer(&mut self, at: ConnectionKey, frame: &[u8], now: Now) {
         let mark = FrameMark::in_order(now.mono_ms);
         self.post.deliver_bytes(at, frame, &mark, &self.world.settings);
     }
 
     /// Ends the watching of a connection that stays, and tells it why.
-    fn send_away(&mut self, room: RoomId, at: MemberRef, reason: SpectatorReason, now: Now) {
+    fn send_away(&mut self, room: RoomId, at: ConnectionKey, reason: SpectatorReason, now: Now) {
         self.outposts_member_gone(room, at);
         let left = ServerMessage::SpectatorLeft {
             room_id: Some(room),
@@ -140,7 +143,7 @@ impl<L> Shard<L> {
     }
 
     /// Takes a connection out of an outpost; home knows, or is told by the caller.
-    fn outposts_member_gone(&mut self, room: RoomId, at: MemberRef) {
+    fn outposts_member_gone(&mut self, room: RoomId, at: ConnectionKey) {
         if self.outposts.remove(room, at).is_some() {
             self.release(at);
         }
@@ -151,19 +154,23 @@ impl<L> Shard<L> {
         for (room, outpost) in self.outposts.iter_mut() {
             let connections = &self.post.connections;
             let heard = |watching: &Watching| {
-                let known = connections.get(watching.member.link);
+                let known = connections.get(watching.member.connection);
                 known.map_or(0, |known| known.last_inbound_ms)
             };
             let heard_ms = outpost.watchers().iter().map(heard).max().unwrap_or(0);
             if outpost.note_heard(heard_ms) {
                 let target = self.world.slots.owner(Slot::new(room.slot()));
                 let body = Body::SignOfLife { room: *room, heard_ms };
-                self.post.couriers.send(Letter { target, body });
+                self.post.send_queues.send(ShardMessage { target, body });
             }
         }
     }
 }
 
-fn links(outpost: &Outpost) -> Vec<MemberRef> {
-    outpost.watchers().iter().map(|watching| watching.member.link).collect()
+fn links(outpost: &Outpost) -> Vec<ConnectionKey> {
+    outpost
+        .watchers()
+        .iter()
+        .map(|watching| watching.member.connection)
+        .collect()
 }

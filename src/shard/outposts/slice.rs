@@ -17,7 +17,7 @@ impl<L> Post<L> {
     pub(super) fn tell_slice(&mut self, outpost: &mut Outpost, frames: usize, settings: &Settings) -> usize {
         let views: Vec<_> = outpost
             .pass()
-            .map(|consignment| (consignment.read(), consignment.posted_at_ms()))
+            .map(|in_flight| (in_flight.read(), in_flight.posted_at_ms()))
             .collect();
         let cost = |view: &BulletinView<'_>| view.len().max(view.frame_bytes() / FRAME_BYTES);
         let cost: usize = views.iter().map(|(view, _)| cost(view)).sum();
@@ -37,7 +37,7 @@ impl<L> Post<L> {
 
     /// Tells one watcher a bulletin. Returns how many messages of players it got.
     fn tell_watcher(&mut self, to: &Watching, view: BulletinView<'_>, at_ms: u64, settings: &Settings) -> u64 {
-        let (link, dialect) = (to.member.link, to.member.dialect);
+        let (link, dialect) = (to.member.connection, to.member.dialect);
         let is_accountable = dialect.version >= ProtocolVersion::V3;
         let in_order = FrameMark::in_order(at_ms);
         let mut deliveries = 0;
@@ -62,7 +62,7 @@ impl<L> Post<L> {
                     self.miss(link, &origin, reason);
                 }
                 // Version 2 knows no data that may be left out.
-                Told::Missed { .. } => self.doom(link, CloseCode::SlowConsumer),
+                Told::Missed { .. } => self.mark_for_close(link, CloseCode::SlowConsumer),
                 Told::Notice { frame } => {
                     self.deliver_bytes(link, frame, &in_order, settings);
                 }

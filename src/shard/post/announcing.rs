@@ -1,8 +1,8 @@
 //! What a room says, on its way to everybody in it: into outboxes here, into the bulletin for its outposts.
 
 use crate::protocol::{FrameBuffer, FrameSpan, Opcode, OperationId, PlayerId, ProtocolVersion, RoomId, ServerMessage};
-use crate::room::{MemberRef, MissedEvent, Room};
-use crate::shard::exchange::message::{Asker, Letter, OutpostMail};
+use crate::room::{ConnectionKey, MissedEvent, Room};
+use crate::shard::exchange::message::{OutpostMail, Requester, ShardMessage};
 use crate::shard::post::Post;
 use crate::shard::post::answering::under;
 use crate::shard::world::id::ShardId;
@@ -15,7 +15,7 @@ impl<L> Post<L> {
     pub(in crate::shard) fn tell_room(
         &mut self,
         room: &Room,
-        except: Option<MemberRef>,
+        except: Option<ConnectionKey>,
         message: &ServerMessage<'_>,
         now_ms: u64,
         settings: &Settings,
@@ -36,7 +36,7 @@ impl<L> Post<L> {
     ) -> usize {
         let encoded = self.encode_afar(room, message, encoded);
         let frames = bytes_of(&encoded, &self.frames);
-        self.branches.notify(room.id(), frames, except);
+        self.registry.notify(room.id(), frames, except);
         frames.iter().flatten().map(|frame| frame.len()).sum()
     }
 
@@ -45,7 +45,7 @@ impl<L> Post<L> {
     pub(in crate::shard) fn announce(
         &mut self,
         room: &Room,
-        except: Option<MemberRef>,
+        except: Option<ConnectionKey>,
         message: &ServerMessage<'_>,
         now_ms: u64,
         settings: &Settings,
@@ -96,8 +96,8 @@ impl<L> Post<L> {
     /// Posts what rooms have said.
     pub(in crate::shard) fn post_bulletins(&mut self, settings: &Settings, now_ms: u64) {
         let limit_bytes = settings.outbox.max_bytes;
-        self.branches
-            .post_all(&mut self.couriers, &self.counters, limit_bytes, now_ms);
+        self.registry
+            .post_all(&mut self.send_queues, &self.counters, limit_bytes, now_ms);
     }
 
     /// Posts something that has to keep its order among what a room says.
@@ -110,9 +110,9 @@ impl<L> Post<L> {
         now_ms: u64,
     ) {
         let limit_bytes = settings.outbox.max_bytes;
-        self.branches
-            .post_bulletin(id, &mut self.couriers, &self.counters, limit_bytes, now_ms);
-        self.couriers.send(Letter::to_outpost(shard, id, mail));
+        self.registry
+            .post_bulletin(id, &mut self.send_queues, &self.counters, limit_bytes, now_ms);
+        self.send_queues.send(ShardMessage::to_outpost(shard, id, mail));
     }
 
     /// Parts with a spectator at an outpost: it is told `left` there, if it stays connected, behind all that the room said
@@ -123,7 +123,7 @@ impl<L> Post<L> {
         room: RoomId,
         shard: ShardId,
         player: PlayerId,
-        leaver: Option<Asker>,
+        leaver: Option<Requester>,
         left: Option<&ServerMessage<'_>>,
         settings: &Settings,
         now_ms: u64,
@@ -140,7 +140,7 @@ impl<L> Post<L> {
         if let Some(mail) = mail {
             self.post_in_order(room, shard, mail, settings, now_ms);
         }
-        self.branches.remove_watcher(room, shard);
+        self.registry.remove_watcher(room, shard);
     }
 
     /// Advises those at outposts who read only text of what was not delivered to them.
@@ -153,7 +153,7 @@ impl<L> Post<L> {
         self.frames.clear();
         let encoded = self.encode_afar(room, notice, [None, None]);
         let frames = bytes_of(&encoded, &self.frames);
-        self.branches.advise(room.id(), frames, format);
+        self.registry.advise(room.id(), frames, format);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Post;
 use crate::protocol::{OperationAnswer, OperationId, OperationResult, ServerMessage};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::world::settings::Settings;
 
 impl<L> Post<L> {
@@ -10,7 +10,7 @@ impl<L> Post<L> {
     /// results is then told as `OperationFailed`.
     pub(in crate::shard) fn answer(
         &mut self,
-        to: MemberRef,
+        to: ConnectionKey,
         message: &ServerMessage<'_>,
         now_ms: u64,
         settings: &Settings,

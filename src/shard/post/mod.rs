@@ -12,9 +12,9 @@ pub(super) mod slow_reader;
 use self::outgoing::{Outgoing, Queued};
 use crate::protocol::delivery::{Gap, GapReason};
 use crate::protocol::{CloseCode, FrameBuffer, FrameSpan, Opcode, ProtocolVersion, ServerMessage};
-use crate::room::{Member, MemberRef};
-use crate::shard::exchange::registry::Branches;
-use crate::shard::exchange::send_queues::Couriers;
+use crate::room::{ConnectionKey, Member};
+use crate::shard::exchange::registry::OutpostRegistry;
+use crate::shard::exchange::send_queues::SendQueues;
 use crate::shard::outbox::{FrameMark, FrameOrigin};
 use crate::shard::state::connection::Connections;
 use crate::shard::world::counters::Counters;
@@ -28,9 +28,9 @@ pub(in crate::shard) struct Post<L> {
     pub(in crate::shard) outgoing: Outgoing,
     pub(in crate::shard) counters: Counters,
     /// The outposts of the rooms that live here.
-    pub(in crate::shard) branches: Branches,
-    /// Letters to other shards.
-    pub(in crate::shard) couriers: Couriers,
+    pub(in crate::shard) registry: OutpostRegistry,
+    /// Messages to other shards.
+    pub(in crate::shard) send_queues: SendQueues,
 }
 
 impl<L> Post<L> {
@@ -41,17 +41,17 @@ impl<L> Post<L> {
             frames: FrameBuffer::default(),
             outgoing: Outgoing::capped(outbox_bytes),
             counters,
-            branches: Branches::default(),
-            couriers: Couriers::default(),
+            registry: OutpostRegistry::default(),
+            send_queues: SendQueues::default(),
         }
     }
 
     /// Queues an encoded frame for one connection; says whether it was queued. If not, the connection is closing or is
-    /// doomed to, or is told what it misses. Whether too much waits is judged when its socket was offered it, and not here.
+    /// marked to be closed, or is told what it misses. Whether too much waits is judged when its socket was offered it, and not here.
     #[inline]
     pub(in crate::shard) fn deliver(
         &mut self,
-        to: MemberRef,
+        to: ConnectionKey,
         frame: &FrameSpan,
         mark: &FrameMark,
         settings: &Settings,
@@ -69,7 +69,7 @@ impl<L> Post<L> {
     /// The same for a frame that lies elsewhere.
     pub(in crate::shard) fn deliver_bytes(
         &mut self,
-        to: MemberRef,
+        to: ConnectionKey,
         bytes: &[u8],
         mark: &FrameMark,
         settings: &Settings,
@@ -84,7 +84,7 @@ impl<L> Post<L> {
     }
 
     #[inline]
-    fn note(&mut self, queued: Queued, to: MemberRef, mark: &FrameMark) -> bool {
+    fn note(&mut self, queued: Queued, to: ConnectionKey, mark: &FrameMark) -> bool {
         match (queued, &mark.origin) {
             (Queued::Yes, _) => true,
             (Queued::Spared(reason), Some(origin)) => {
@@ -97,11 +97,11 @@ impl<L> Post<L> {
 
     /// Notes that a receiver on version 3 does not get a message: it will be told before anything later of that sender.
     /// Never queued, so always `false`.
-    pub(in crate::shard) fn miss(&mut self, to: MemberRef, origin: &FrameOrigin, reason: GapReason) -> bool {
+    pub(in crate::shard) fn miss(&mut self, to: ConnectionKey, origin: &FrameOrigin, reason: GapReason) -> bool {
         let Some(connection) = self.connections.get_mut(to) else {
             return false;
         };
-        if connection.is_doomed || connection.is_closing() {
+        if connection.is_close_pending || connection.is_closing() {
             return false;
         }
         connection.outbox.miss(self.outgoing.pool(), origin, reason);
@@ -115,23 +115,23 @@ impl<L> Post<L> {
     }
 
     /// Whether a receiver may be told in words that something is missing. On version 3 once for each report of gaps.
-    pub(in crate::shard) fn may_advise(&mut self, at: MemberRef) -> bool {
+    pub(in crate::shard) fn may_advise(&mut self, at: ConnectionKey) -> bool {
         self.connections.get_mut(at).is_some_and(|connection| {
             connection.session.dialect().version < ProtocolVersion::V3 || connection.account.may_advise()
         })
     }
 
     /// Sees to it that a connection is closed before the turn ends.
-    pub(in crate::shard) fn doom(&mut self, at: MemberRef, code: CloseCode) {
+    pub(in crate::shard) fn mark_for_close(&mut self, at: ConnectionKey, code: CloseCode) {
         if let Some(connection) = self.connections.get_mut(at)
             && !connection.is_closing()
         {
-            self.outgoing.doom(connection, at, code);
+            self.outgoing.mark_for_close(connection, at, code);
         }
     }
 
     /// Queues the reports of all gaps that a receiver must be told of before what is sent to it next.
-    pub(in crate::shard) fn report_gaps(&mut self, to: MemberRef, now_ms: u64) {
+    pub(in crate::shard) fn report_gaps(&mut self, to: ConnectionKey, now_ms: u64) {
         let Some(connection) = self.connections.get_mut(to) else {
             return;
         };
@@ -151,11 +151,11 @@ impl<L> Post<L> {
     }
 
     /// Tells a receiver on version 3 what it was sent so far. One that falls behind is spared it.
-    pub(in crate::shard) fn report_stats(&mut self, to: MemberRef, interval_ms: u64, now_ms: u64) {
+    pub(in crate::shard) fn report_stats(&mut self, to: ConnectionKey, interval_ms: u64, now_ms: u64) {
         let Some(connection) = self.connections.get_mut(to) else {
             return;
         };
-        if connection.uptake.is_behind() || connection.is_doomed || connection.is_closing() {
+        if connection.uptake.is_behind() || connection.is_close_pending || connection.is_closing() {
             return;
         }
         let counts = connection.account.counts(connection.outbox.untouched_by_class());
@@ -173,7 +173,7 @@ impl<L> Post<L> {
     }
 
     /// Queues a WebSocket control frame or a farewell, whatever the caps say: they are small and bounded in number.
-    pub(in crate::shard) fn deliver_last(&mut self, to: MemberRef, frame: &FrameSpan, now_ms: u64) {
+    pub(in crate::shard) fn deliver_last(&mut self, to: ConnectionKey, frame: &FrameSpan, now_ms: u64) {
         let bytes = self.frames.bytes(frame);
         if let Some(connection) = self.connections.get_mut(to) {
             self.outgoing.push(connection, to, bytes, &FrameMark::in_order(now_ms));
@@ -183,7 +183,7 @@ impl<L> Post<L> {
     /// Sends a control message to one connection, in the form that it reads.
     pub(in crate::shard) fn tell(
         &mut self,
-        to: MemberRef,
+        to: ConnectionKey,
         message: &ServerMessage<'_>,
         now_ms: u64,
         settings: &Settings,
@@ -201,13 +201,13 @@ impl<L> Post<L> {
     pub(in crate::shard) fn tell_all(
         &mut self,
         audience: [&[Member]; 2],
-        except: Option<MemberRef>,
+        except: Option<ConnectionKey>,
         message: &ServerMessage<'_>,
         now_ms: u64,
         settings: &Settings,
     ) -> [Option<FrameSpan>; 2] {
         let members = audience.into_iter().flatten();
-        let members = members.filter(|member| Some(member.link) != except);
+        let members = members.filter(|member| Some(member.connection) != except);
         self.tell_each(members, message, now_ms, settings)
     }
 
@@ -227,7 +227,7 @@ impl<L> Post<L> {
             let frame = encoded[usize::from(version == ProtocolVersion::V3)]
                 .get_or_insert_with(|| self.frames.encode(Opcode::Text, |out| message.write_json(version, out)))
                 .clone();
-            self.deliver(member.link, &frame, &FrameMark::in_order(now_ms), settings);
+            self.deliver(member.connection, &frame, &FrameMark::in_order(now_ms), settings);
         }
         encoded
     }

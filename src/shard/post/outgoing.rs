@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::slow_reader;
 use crate::protocol::{CloseCode, ProtocolVersion};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::outbox::{FrameMark, OutboxPool};
 use crate::shard::state::connection::Connection;
 use crate::shard::state::share::FRAME_COST_BYTES;
@@ -35,13 +35,13 @@ pub(super) enum Queued {
 pub(in crate::shard) struct Outgoing {
     pool: OutboxPool,
     /// Connections with something to send, each once: all but those who only watch.
-    dirty: Vec<MemberRef>,
+    dirty: Vec<ConnectionKey>,
     /// Those who only watch: as many per turn as delay nobody for long.
-    dirty_watchers: VecDeque<MemberRef>,
+    dirty_watchers: VecDeque<ConnectionKey>,
     /// Connections that could not take a frame and must be closed before the event is over.
-    doomed: Vec<(MemberRef, CloseCode)>,
+    pending_closes: Vec<(ConnectionKey, CloseCode)>,
     /// Connections for which too much waits after they were offered it: closed after the round of sends.
-    overrun: Vec<(MemberRef, CloseCode)>,
+    overrun: Vec<(ConnectionKey, CloseCode)>,
     queued_bytes: u64,
 }
 
@@ -64,18 +64,18 @@ impl Outgoing {
     pub(super) fn queue<L>(
         &mut self,
         connection: &mut Connection<L>,
-        at: MemberRef,
+        at: ConnectionKey,
         bytes: &[u8],
         mark: &FrameMark,
         settings: &Settings,
         counters: &CounterSet,
     ) -> Queued {
         // Nothing may follow a frame that was not taken: that would be a hole.
-        if connection.is_doomed || connection.is_closing() {
+        if connection.is_close_pending || connection.is_closing() {
             return Queued::No;
         }
         if bytes.len() > settings.messages.max_outbound_bytes {
-            self.doom(connection, at, CloseCode::OutboundTooLarge);
+            self.mark_for_close(connection, at, CloseCode::OutboundTooLarge);
             return Queued::No;
         }
         if connection.uptake.is_behind() {
@@ -94,7 +94,7 @@ impl Outgoing {
     fn queue_behind<L>(
         &mut self,
         connection: &mut Connection<L>,
-        at: MemberRef,
+        at: ConnectionKey,
         bytes: &[u8],
         mark: &FrameMark,
         settings: &Settings,
@@ -117,7 +117,13 @@ impl Outgoing {
     }
 
     /// Queues a frame, whatever the caps say.
-    pub(super) fn push<L>(&mut self, connection: &mut Connection<L>, at: MemberRef, bytes: &[u8], mark: &FrameMark) {
+    pub(super) fn push<L>(
+        &mut self,
+        connection: &mut Connection<L>,
+        at: ConnectionKey,
+        bytes: &[u8],
+        mark: &FrameMark,
+    ) {
         connection.outbox.push(&mut self.pool, mark, bytes);
         self.mark_dirty(connection, at);
     }
@@ -128,36 +134,36 @@ impl Outgoing {
     }
 
     /// Sees to it that a connection is closed before the event is over.
-    pub(super) fn doom<L>(&mut self, connection: &mut Connection<L>, at: MemberRef, code: CloseCode) {
-        if !std::mem::replace(&mut connection.is_doomed, true) {
-            self.doomed.push((at, code));
+    pub(super) fn mark_for_close<L>(&mut self, connection: &mut Connection<L>, at: ConnectionKey, code: CloseCode) {
+        if !std::mem::replace(&mut connection.is_close_pending, true) {
+            self.pending_closes.push((at, code));
         }
     }
 
     /// Sees to it that a connection is closed after this round of sends.
-    pub(in crate::shard) fn note_overrun<L>(&mut self, connection: &mut Connection<L>, at: MemberRef) {
-        if !std::mem::replace(&mut connection.is_doomed, true) {
+    pub(in crate::shard) fn note_overrun<L>(&mut self, connection: &mut Connection<L>, at: ConnectionKey) {
+        if !std::mem::replace(&mut connection.is_close_pending, true) {
             self.overrun.push((at, CloseCode::SlowConsumer));
         }
     }
 
     /// A round of sends is over: those for whom too much waits are to be closed now.
     pub(in crate::shard) fn end_round(&mut self) {
-        self.doomed.append(&mut self.overrun);
+        self.pending_closes.append(&mut self.overrun);
     }
 
     /// Somebody who is to be closed.
-    pub(in crate::shard) fn next_doomed(&mut self) -> Option<(MemberRef, CloseCode)> {
-        self.doomed.pop()
+    pub(in crate::shard) fn next_pending_close(&mut self) -> Option<(ConnectionKey, CloseCode)> {
+        self.pending_closes.pop()
     }
 
     /// Whether nobody is to be closed.
-    pub(in crate::shard) const fn spares_all(&self) -> bool {
-        self.doomed.is_empty()
+    pub(in crate::shard) const fn has_no_pending_close(&self) -> bool {
+        self.pending_closes.is_empty()
     }
 
     /// Puts a connection on the list of those to flush, unless it is there or its socket is full.
-    pub(super) fn mark_dirty<L>(&mut self, connection: &mut Connection<L>, at: MemberRef) {
+    pub(super) fn mark_dirty<L>(&mut self, connection: &mut Connection<L>, at: ConnectionKey) {
         if !connection.uptake.is_behind() {
             self.offer_again(connection, at);
         }
@@ -166,7 +172,7 @@ impl Outgoing {
     /// Puts a connection on the list of those to flush even if its socket was full: it is asked once more, now, before the
     /// connection is judged by what waits.
     #[inline]
-    pub(in crate::shard) fn offer_again<L>(&mut self, connection: &mut Connection<L>, at: MemberRef) {
+    pub(in crate::shard) fn offer_again<L>(&mut self, connection: &mut Connection<L>, at: ConnectionKey) {
         if std::mem::replace(&mut connection.is_dirty, true) {
             return;
         }
@@ -177,7 +183,7 @@ impl Outgoing {
     }
 
     /// Takes the list of those to flush: everybody but those who only watch, and behind them some of the latter.
-    pub(in crate::shard) fn take_dirty(&mut self, into: &mut Vec<MemberRef>) {
+    pub(in crate::shard) fn take_dirty(&mut self, into: &mut Vec<ConnectionKey>) {
         into.clear();
         std::mem::swap(into, &mut self.dirty);
         if !self.dirty_watchers.is_empty() {

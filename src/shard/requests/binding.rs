@@ -4,13 +4,13 @@ use crate::auth::token_binding::{
     BindingViolation, FIRST_SEQUENCE, NONCE_BYTES, SCHEME, SCHEME_VERSION, TokenBinding, nonce_text,
 };
 use crate::protocol::{CloseCode, ServerMessage};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Tells a bound connection what its proofs are made of. Nothing may be told before.
-    pub(in crate::shard) fn challenge(&mut self, at: MemberRef, nonce: &[u8; NONCE_BYTES], now: Now) {
+    pub(in crate::shard) fn challenge(&mut self, at: ConnectionKey, nonce: &[u8; NONCE_BYTES], now: Now) {
         let challenge = ServerMessage::TokenBindingChallenge {
             version: SCHEME_VERSION,
             scheme: SCHEME,
@@ -21,7 +21,7 @@ impl<L> Shard<L> {
     }
 
     /// Checks a text message of a bound connection; says whether it is served. If not, that was answered.
-    pub(in crate::shard) fn proves_text(&mut self, at: MemberRef, text: &str, now: Now) -> bool {
+    pub(in crate::shard) fn proves_text(&mut self, at: ConnectionKey, text: &str, now: Now) -> bool {
         match self.binding_of(at).map(|binding| binding.check_text(text)) {
             None | Some(Ok(())) => true,
             Some(Err(violation)) => {
@@ -35,7 +35,7 @@ impl<L> Shard<L> {
     /// answered.
     pub(in crate::shard) fn proven_payload<'a>(
         &mut self,
-        at: MemberRef,
+        at: ConnectionKey,
         frame: &'a [u8],
         now: Now,
     ) -> Option<&'a [u8]> {
@@ -49,11 +49,11 @@ impl<L> Shard<L> {
         }
     }
 
-    fn binding_of(&mut self, at: MemberRef) -> Option<&mut TokenBinding> {
+    fn binding_of(&mut self, at: ConnectionKey) -> Option<&mut TokenBinding> {
         self.post.connections.get_mut(at)?.session.binding_mut()
     }
 
-    fn refuse_unproven(&mut self, at: MemberRef, violation: BindingViolation, now: Now) {
+    fn refuse_unproven(&mut self, at: ConnectionKey, violation: BindingViolation, now: Now) {
         if violation.is_final() {
             self.post.counters.refusals.add(1);
             self.close(at, CloseCode::Unregistered, Some(violation.into()), now);

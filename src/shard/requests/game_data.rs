@@ -7,7 +7,7 @@ use crate::budget::Charge;
 use crate::protocol::delivery::GapReason;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
 use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameDataFormat, ProtocolVersion, Refusal};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::room::Room;
 use crate::session::AccessPolicy;
 use crate::shard::Shard;
@@ -15,7 +15,7 @@ use crate::shard::outbox::{FrameMark, FrameOrigin, Lane};
 use crate::shard::post::Post;
 use crate::shard::refusal::{no_seat, too_large};
 use crate::shard::state::connection::Connection;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::rooms::{Relayer, Rooms};
 use crate::shard::state::share::FRAME_COST_BYTES;
 use crate::shard::state::standing::Place;
@@ -26,7 +26,7 @@ impl<L> Shard<L> {
     /// Relays a message of a connection that may be served; says whether it was accepted. A refusal is answered.
     ///
     /// The sender's connection and its room are looked up once each.
-    pub(in crate::shard) fn relay(&mut self, at: MemberRef, content: Content<'_>, now: Now) -> bool {
+    pub(in crate::shard) fn relay(&mut self, at: ConnectionKey, content: Content<'_>, now: Now) -> bool {
         let settings = &self.world.settings;
         let Some(connection) = self.post.connections.get_mut(at) else {
             return false;
@@ -39,7 +39,7 @@ impl<L> Shard<L> {
             &content,
             now.mono_ms,
         );
-        let (room_ref, Relayer { room, share }) = match admitted {
+        let (room_key, Relayer { room, share }) = match admitted {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 self.refuse(at, refusal, now);
@@ -68,17 +68,22 @@ impl<L> Shard<L> {
         let mut delivered = 0;
         let mut delivered_bytes = 0;
         let mut undeliverable: Option<(Undeliverable, u64)> = None;
-        for member in room.audience().into_iter().flatten().filter(|member| member.link != at) {
+        for member in room
+            .audience()
+            .into_iter()
+            .flatten()
+            .filter(|member| member.connection != at)
+        {
             let shape = message.shape_for(member.dialect);
             match encoded[shape.index()].get_or_insert_with(|| message.encode(shape, &mut post.frames)) {
                 Ok(frame) => {
-                    delivered += u64::from(post.deliver(member.link, frame, &mark, settings));
+                    delivered += u64::from(post.deliver(member.connection, frame, &mark, settings));
                     delivered_bytes += frame.len_bytes() + FRAME_COST_BYTES;
                 }
                 Err(why) => {
                     undeliverable = Some((*why, undeliverable.map_or(1, |(_, count)| count + 1)));
                     if member.dialect.version >= ProtocolVersion::V3 {
-                        post.miss(member.link, &origin, GapReason::UnsupportedFormat);
+                        post.miss(member.connection, &origin, GapReason::UnsupportedFormat);
                     }
                 }
             }
@@ -93,7 +98,7 @@ impl<L> Shard<L> {
         self.turn.charge(share, delivered_bytes);
         if let Some((why, receivers)) = undeliverable {
             post.counters.undeliverable.add(receivers);
-            self.give_notice(at, room_ref, why, &message, now);
+            self.give_notice(at, room_key, why, &message, now);
         }
         true
     }
@@ -102,13 +107,13 @@ impl<L> Shard<L> {
     /// only some, at most once per interval.
     fn give_notice(
         &mut self,
-        at: MemberRef,
-        room_ref: RoomRef,
+        at: ConnectionKey,
+        room_key: RoomKey,
         why: Undeliverable,
         message: &OutgoingGameData<'_>,
         now: Now,
     ) {
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         let Some(kept_back) = room.undeliverable_notice(at).and_then(|notice| notice.due(now.mono_ms)) else {
@@ -127,8 +132,8 @@ impl<L> Shard<L> {
             .audience()
             .into_iter()
             .flatten()
-            .filter(|member| member.link != at && matches!(message.shape_for(member.dialect), Shape::Text(_)))
-            .map(|member| member.link)
+            .filter(|member| member.connection != at && matches!(message.shape_for(member.dialect), Shape::Text(_)))
+            .map(|member| member.connection)
             .collect();
         let is_passed_over = |(dialect, _): &(_, usize)| matches!(message.shape_for(*dialect), Shape::Text(_));
         let afar: usize = room
@@ -150,7 +155,7 @@ impl<L> Shard<L> {
         let notice = Refusal::new(ErrorCode::UnsupportedGameDataFormat, text);
         let notice = notice.to_error();
         if afar > 0
-            && let Some(room) = self.rooms.get(room_ref)
+            && let Some(room) = self.rooms.get(room_key)
         {
             self.post.advise_outposts(room, &notice, message.content.format());
         }
@@ -172,7 +177,7 @@ fn admit<'r, L>(
     settings: &Settings,
     content: &Content<'_>,
     now_ms: u64,
-) -> Result<(RoomRef, Relayer<'r>), Refusal> {
+) -> Result<(RoomKey, Relayer<'r>), Refusal> {
     let place = connection.place();
     let session = &mut connection.session;
     if let Content::Json { class, key, .. } = content
@@ -190,7 +195,7 @@ fn admit<'r, L>(
     {
         return Err(too_large(bytes, cap_bytes));
     }
-    let Some(Place::Seated(room_ref)) = place else {
+    let Some(Place::Seated(room_key)) = place else {
         return Err(no_seat());
     };
     let own_limit = access.terms(session.app()).and_then(|terms| terms.relay_bytes);
@@ -199,7 +204,7 @@ fn admit<'r, L>(
     if let Charge::Refused { retry_after_secs } = session.allowance.charge_relay(charged, limit, budgets, now_ms) {
         return Err(used_up("you relay", retry_after_secs));
     }
-    let relayer = rooms.relayer(room_ref).ok_or_else(no_seat)?;
+    let relayer = rooms.relayer(room_key).ok_or_else(no_seat)?;
     let of_room = relayer
         .room
         .charge_relay(charged, budgets.room_relay_bytes, budgets.window_ms, now_ms);
@@ -210,7 +215,7 @@ fn admit<'r, L>(
     if content.class() == DeliveryClass::Reliable {
         connection.free_rate.charge(bytes, &settings.pacing, now_ms);
     }
-    Ok((room_ref, relayer))
+    Ok((room_key, relayer))
 }
 
 #[cold]
@@ -250,6 +255,6 @@ fn tell_afar<L>(
         Some(Ok(span)) => Some(post.frames.bytes(span)),
         None | Some(Err(_)) => None,
     });
-    post.branches.say(room.id(), origin, message.content.format(), frames);
+    post.registry.say(room.id(), origin, message.content.format(), frames);
     missed
 }

@@ -2,7 +2,7 @@
 
 use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
 use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, Refusal, ServerMessage};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::session::HandshakeRefusal;
 use crate::shard::Shard;
 use crate::shard::world::now::Now;
@@ -18,7 +18,7 @@ impl<L> Shard<L> {
 
     /// Serves `Authenticate`: on success the optional remark about the format, `Authenticated` and `ProtocolInfo`, in
     /// this order.
-    pub(in crate::shard) fn authenticate(&mut self, at: MemberRef, request: &Authenticate, now: Now) {
+    pub(in crate::shard) fn authenticate(&mut self, at: ConnectionKey, request: &Authenticate, now: Now) {
         let world = std::sync::Arc::clone(&self.world);
         let policy = &world.settings.handshake;
         self.renew_access();
@@ -75,7 +75,7 @@ impl<L> Shard<L> {
     }
 
     /// Where no handshake is required, a connection speaks its path's version at once: one that is not served ends it.
-    pub(in crate::shard) fn refuse_old_endpoint(&mut self, at: MemberRef, now: Now) {
+    pub(in crate::shard) fn refuse_old_endpoint(&mut self, at: ConnectionKey, now: Now) {
         let policy = &self.world.settings.handshake;
         let Some(connection) = self.post.connections.get(at) else {
             return;
@@ -91,7 +91,7 @@ impl<L> Shard<L> {
         self.refuse_handshake(at, refusal, now);
     }
 
-    fn refuse_handshake(&mut self, at: MemberRef, refusal: HandshakeRefusal, now: Now) {
+    fn refuse_handshake(&mut self, at: ConnectionKey, refusal: HandshakeRefusal, now: Now) {
         if refusal == HandshakeRefusal::TooLate {
             return self.refuse(at, refusal, now);
         }

@@ -1,20 +1,20 @@
-//! `JoinRoom`: everything that can be checked without the room, then the errand.
+//! `JoinRoom`: everything that can be checked without the room, then the pending request.
 
 use std::sync::Arc;
 
 use crate::protocol::{ErrorCode, JoinRoom, Refusal, ServerMessage};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::refusal::draining;
 use crate::shard::requests::checks::check_password;
-use crate::shard::state::transfer::{Errand, JoinErrand};
+use crate::shard::state::transfer::{PendingJoin, PendingRequest};
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves `JoinRoom`.
-    pub(in crate::shard) fn join_room(&mut self, at: MemberRef, request: JoinRoom, now: Now) {
+    pub(in crate::shard) fn join_room(&mut self, at: ConnectionKey, request: JoinRoom, now: Now) {
         match self.check_join(at, request, now) {
-            Ok(errand) => self.go(at, Errand::Join(errand), now),
+            Ok(pending) => self.go(at, PendingRequest::Join(pending), now),
             Err(why) => {
                 let (reason, error_code) = (&*why.text, why.code);
                 self.reply(at, &ServerMessage::RoomJoinFailed { reason, error_code }, now);
@@ -23,7 +23,7 @@ impl<L> Shard<L> {
     }
 
     /// Everything about a join that can be checked without the room, in the protocol's order.
-    fn check_join(&mut self, at: MemberRef, request: JoinRoom, now: Now) -> Result<JoinErrand, Refusal> {
+    fn check_join(&mut self, at: ConnectionKey, request: JoinRoom, now: Now) -> Result<PendingJoin, Refusal> {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
         let connection = self
@@ -56,7 +56,7 @@ impl<L> Shard<L> {
             .as_deref()
             .map(|code| settings.read_code(code))
             .transpose()?;
-        Ok(JoinErrand {
+        Ok(PendingJoin {
             game_name: request.game_name.into(),
             player_name: request.player_name.into(),
             room_code,

@@ -2,48 +2,48 @@
 
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Refusal, Secret};
-use crate::room::{MemberRef, ModerationRefusal, Removed, Room};
+use crate::room::{ConnectionKey, ModerationRefusal, Removed, Room};
 use crate::shard::Shard;
 use crate::shard::requests::checks::check_password;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves `KickPlayer`.
-    pub(in crate::shard) fn kick_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+    pub(in crate::shard) fn kick_player(&mut self, at: ConnectionKey, target: PlayerId, now: Now) {
         let answer = OperationResult::PlayerKicked { player_id: target };
         self.remove_player(at, target, Room::kick, answer, now);
     }
 
     /// Serves `BanPlayer`.
-    pub(in crate::shard) fn ban_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
+    pub(in crate::shard) fn ban_player(&mut self, at: ConnectionKey, target: PlayerId, now: Now) {
         let answer = OperationResult::PlayerBanned { player_id: target };
         self.remove_player(at, target, Room::ban, answer, now);
     }
 
     fn remove_player(
         &mut self,
-        at: MemberRef,
+        at: ConnectionKey,
         target: PlayerId,
         removal: fn(&mut Room, PlayerId, PlayerId, u64) -> Result<Removed, ModerationRefusal>,
         answer: OperationResult<'_>,
         now: Now,
     ) {
-        let Some((room_ref, player)) = self.require_seat(at, now) else {
+        let Some((room_key, player)) = self.require_seat(at, now) else {
             return;
         };
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         let removed = removal(room, player, target, now.mono_ms);
-        self.finish_removal(at, room_ref, removed, answer, now);
+        self.finish_removal(at, room_key, removed, answer, now);
     }
 
     /// Ends what a removed player still has of the room, tells those who stay, and answers the authority last.
     fn finish_removal(
         &mut self,
-        at: MemberRef,
-        room_ref: RoomRef,
+        at: ConnectionKey,
+        room_key: RoomKey,
         removed: Result<Removed, ModerationRefusal>,
         answer: OperationResult<'_>,
         now: Now,
@@ -55,7 +55,7 @@ impl<L> Shard<L> {
                 self.close(link, CloseCode::Kicked, Some(why), now);
             }
             Ok(Removed::Watching(watcher)) => {
-                self.end_watching(room_ref, watcher, SpectatorReason::Removed, None, now);
+                self.end_watching(room_key, watcher, SpectatorReason::Removed, None, now);
             }
             Ok(Removed::Absent) => {}
         }
@@ -64,11 +64,11 @@ impl<L> Shard<L> {
     }
 
     /// Serves `UnbanPlayer`.
-    pub(in crate::shard) fn unban_player(&mut self, at: MemberRef, target: PlayerId, now: Now) {
-        let Some((room_ref, player)) = self.require_seat(at, now) else {
+    pub(in crate::shard) fn unban_player(&mut self, at: ConnectionKey, target: PlayerId, now: Now) {
+        let Some((room_key, player)) = self.require_seat(at, now) else {
             return;
         };
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         match room.unban(player, target, now.mono_ms) {
@@ -78,11 +78,11 @@ impl<L> Shard<L> {
     }
 
     /// Serves `SetRoomAccess`.
-    pub(in crate::shard) fn set_room_access(&mut self, at: MemberRef, password: Option<Secret>, now: Now) {
-        let Some((room_ref, player)) = self.require_seat(at, now) else {
+    pub(in crate::shard) fn set_room_access(&mut self, at: ConnectionKey, password: Option<Secret>, now: Now) {
+        let Some((room_key, player)) = self.require_seat(at, now) else {
             return;
         };
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         let allowed = room.check_authority(player).map_err(Refusal::from);
@@ -98,17 +98,17 @@ impl<L> Shard<L> {
     }
 
     /// Serves `TransferAuthority`.
-    pub(in crate::shard) fn transfer_authority(&mut self, at: MemberRef, heir: PlayerId, now: Now) {
-        let Some((room_ref, player)) = self.require_seat(at, now) else {
+    pub(in crate::shard) fn transfer_authority(&mut self, at: ConnectionKey, heir: PlayerId, now: Now) {
+        let Some((room_key, player)) = self.require_seat(at, now) else {
             return;
         };
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         match room.transfer_authority(player, heir, now.mono_ms) {
             Err(refusal) => self.refuse(at, refusal, now),
             Ok(()) => {
-                self.announce_authority(room_ref, now);
+                self.announce_authority(room_key, now);
                 self.answer_operation(at, OperationResult::AuthorityTransferred { player_id: heir }, now);
             }
         }

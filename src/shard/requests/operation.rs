@@ -5,14 +5,14 @@
 //! its id; whether an answer is wrapped is decided here and nowhere else.
 
 use crate::protocol::{ErrorCode, ProtocolVersion, Refusal, RoomOperation, RoomRequest};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::state::connection::State;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves `RoomOperation`.
-    pub(in crate::shard) fn room_operation(&mut self, at: MemberRef, operation: RoomOperation, now: Now) {
+    pub(in crate::shard) fn room_operation(&mut self, at: ConnectionKey, operation: RoomOperation, now: Now) {
         let version = self.version_of(at);
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;

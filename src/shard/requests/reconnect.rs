@@ -1,15 +1,15 @@
-//! `Reconnect`: what can be checked without the room, then the errand.
+//! `Reconnect`: what can be checked without the room, then the pending request.
 
 use crate::protocol::{ErrorCode, Reconnect, Refusal, ServerMessage};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::refusal::draining;
-use crate::shard::state::transfer::{Errand, ReturnErrand};
+use crate::shard::state::transfer::{PendingRequest, PendingReturn};
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves `Reconnect`: the token leads to the room's home, or else the room's id does.
-    pub(in crate::shard) fn reconnect(&mut self, at: MemberRef, request: &Reconnect, now: Now) {
+    pub(in crate::shard) fn reconnect(&mut self, at: ConnectionKey, request: &Reconnect, now: Now) {
         let rules = &self.world.settings.reconnection;
         let Some(connection) = self.post.connections.get(at) else {
             return;
@@ -32,12 +32,12 @@ impl<L> Shard<L> {
             let (reason, error_code) = (&*why.text, why.code);
             return self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
         }
-        let errand = ReturnErrand {
+        let pending = PendingReturn {
             player: request.player_id,
             room_id: request.room_id,
             token: request.auth_token.clone(),
             asks_rooms_home: false,
         };
-        self.go(at, Errand::Return(errand), now);
+        self.go(at, PendingRequest::Return(pending), now);
     }
 }

@@ -3,7 +3,7 @@
 use rand_chacha::rand_core::RngCore;
 
 use crate::protocol::{ErrorCode, OperationResult, Refusal};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::state::code_search::{DRAWS_PER_SEARCH, DRAWS_PER_TURN, Draw, Drawn, Search};
 use crate::shard::state::connection::{Ask, State};
@@ -24,7 +24,7 @@ impl<L> Shard<L> {
     }
 
     /// Serves `RegenerateRoomCode`. It is charged as a join: thousands of codes are drawn.
-    pub(in crate::shard) fn regenerate_room_code(&mut self, at: MemberRef, now: Now) {
+    pub(in crate::shard) fn regenerate_room_code(&mut self, at: ConnectionKey, now: Now) {
         let Some((room, player)) = self.require_seat(at, now) else {
             return;
         };
@@ -119,7 +119,7 @@ mod tests {
     use crate::shard::state::code_search::DRAWS_PER_TURN;
     use crate::shard::{Flow, ShardId, SlotKey, World};
 
-    fn host(shard: &mut Shard<()>, now: Now) -> MemberRef {
+    fn host(shard: &mut Shard<()>, now: Now) -> ConnectionKey {
         let arrival = crate::session::Arrival {
             address: std::net::Ipv4Addr::LOCALHOST.into(),
             endpoint: crate::protocol::ProtocolVersion::V3,
@@ -146,7 +146,7 @@ mod tests {
     };
 
     /// A shard of which so many hosts ask for another code, and those who wait for it.
-    fn rush(hosts: usize) -> (Shard<()>, Vec<MemberRef>) {
+    fn rush(hosts: usize) -> (Shard<()>, Vec<ConnectionKey>) {
         const REQUEST: &str = r#"{"type":"RoomOperation","data":{"operation_id":"77777777-7777-4777-8777-777777777777",
             "operation":{"type":"RegenerateRoomCode"}}}"#;
         let config = Config::default();
@@ -154,7 +154,7 @@ mod tests {
         let world = World::new(settings, admission_limits(&config), 1, SlotKey::new([7; 16]));
         let mut shard = Shard::new(ShardId(0), world, [9; 32], NOW);
         let hosts: Vec<_> = (0..hosts).map(|_| host(&mut shard, NOW)).collect();
-        let asks = |at: &MemberRef| shard.on_text(*at, REQUEST, NOW) == Flow::Suspend;
+        let asks = |at: &ConnectionKey| shard.on_text(*at, REQUEST, NOW) == Flow::Suspend;
         let waiting = hosts.into_iter().filter(asks).collect();
         (shard, waiting)
     }

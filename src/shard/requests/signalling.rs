@@ -8,15 +8,15 @@ use crate::budget::Charge;
 use crate::protocol::{
     ErrorCode, PlayerId, ProtocolVersion, Refusal, ServerMessage, Signal, Transport, TransportStatus,
 };
-use crate::room::{Member, MemberRef};
+use crate::room::{ConnectionKey, Member};
 use crate::shard::Shard;
 use crate::shard::refusal::no_seat;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves `Signal`: to one member of the sender's room, in the order in which it came.
-    pub(in crate::shard) fn signal(&mut self, at: MemberRef, signal: &Signal<'_>, now: Now) {
+    pub(in crate::shard) fn signal(&mut self, at: ConnectionKey, signal: &Signal<'_>, now: Now) {
         let (from, to) = match self.check_signal(at, signal) {
             Ok(ends) => ends,
             Err(refusal) => return self.refuse_signal(at, refusal, now),
@@ -35,20 +35,20 @@ impl<L> Shard<L> {
     }
 
     /// From whom to whom a signal goes; or the first rule that it breaks, in the protocol's order.
-    fn check_signal(&self, at: MemberRef, signal: &Signal<'_>) -> Result<(PlayerId, MemberRef), Refusal> {
+    fn check_signal(&self, at: ConnectionKey, signal: &Signal<'_>) -> Result<(PlayerId, ConnectionKey), Refusal> {
         let refuse = |text, code| Err(Refusal::new(code, text));
         let (bytes, limit) = (signal.signal.len(), self.world.settings.messages.max_signal_bytes);
         if bytes > limit {
             let text = format!("the signal has {bytes} bytes and the limit is {limit}; send less at once");
             return Err(Refusal::new(ErrorCode::SignalTooLarge, text));
         }
-        let Some((room_ref, from)) = self.seat_of(at) else {
+        let Some((room_key, from)) = self.seat_of(at) else {
             return Err(no_seat());
         };
         if signal.to == from {
             return refuse("you cannot signal yourself", ErrorCode::SignalTargetNotFound);
         }
-        let roster = self.rooms.get(room_ref).map(crate::room::Room::roster);
+        let roster = self.rooms.get(room_key).map(crate::room::Room::roster);
         let Some((target, seat)) = roster.and_then(|roster| roster.member_of(signal.to)) else {
             return if self.world.presence.is_seated(signal.to) {
                 refuse("that player is in another room", ErrorCode::CrossRoomSignal)
@@ -66,10 +66,10 @@ impl<L> Shard<L> {
         if !seat.abilities().can_use(Transport::WebRtc) {
             return refuse("that player cannot use WebRTC", ErrorCode::SignalTargetNotFound);
         }
-        Ok((from, target.link))
+        Ok((from, target.connection))
     }
 
-    fn charge_signal(&mut self, at: MemberRef, now: Now) -> Charge {
+    fn charge_signal(&mut self, at: ConnectionKey, now: Now) -> Charge {
         let budgets = &self.world.settings.budgets;
         self.post.connections.get_mut(at).map_or(Charge::Accepted, |known| {
             known.session.allowance.charge_signal(budgets, now.mono_ms)
@@ -77,7 +77,7 @@ impl<L> Shard<L> {
     }
 
     /// Refuses a signal; in detail as long as the sender's budget for that lasts.
-    fn refuse_signal(&mut self, at: MemberRef, refusal: Refusal, now: Now) {
+    fn refuse_signal(&mut self, at: ConnectionKey, refusal: Refusal, now: Now) {
         let budgets = &self.world.settings.budgets;
         let Some(known) = self.post.connections.get_mut(at) else {
             return;
@@ -90,7 +90,7 @@ impl<L> Shard<L> {
     }
 
     /// Serves `TransportStatus`: told to the room, and of no other effect. By the protocol's rule there is never an answer.
-    pub(in crate::shard) fn transport_status(&mut self, at: MemberRef, status: TransportStatus, now: Now) {
+    pub(in crate::shard) fn transport_status(&mut self, at: ConnectionKey, status: TransportStatus, now: Now) {
         let Some(known) = self.post.connections.get(at) else {
             return;
         };
@@ -99,7 +99,7 @@ impl<L> Shard<L> {
             return;
         }
         let seat = self.seat_of(at);
-        let last = seat.and_then(|(room_ref, _)| self.rooms.get(room_ref)?.roster().seat(at)?.transport_status());
+        let last = seat.and_then(|(room_key, _)| self.rooms.get(room_key)?.roster().seat(at)?.transport_status());
         if last == Some(status) || self.charge_signal(at, now) != Charge::Accepted {
             return;
         }
@@ -109,20 +109,20 @@ impl<L> Shard<L> {
             (Transport::WebRtc | Transport::Direct, true) => counters.p2p_established.add(1),
             (Transport::Relay, false) => {}
         }
-        if let Some((room_ref, player)) = seat {
-            self.announce_transport_status(at, room_ref, player, status, now);
+        if let Some((room_key, player)) = seat {
+            self.announce_transport_status(at, room_key, player, status, now);
         }
     }
 
     fn announce_transport_status(
         &mut self,
-        at: MemberRef,
-        room_ref: RoomRef,
+        at: ConnectionKey,
+        room_key: RoomKey,
         player: PlayerId,
         status: TransportStatus,
         now: Now,
     ) {
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         room.note_transport_status(at, status);
@@ -131,7 +131,7 @@ impl<L> Shard<L> {
             .members()
             .iter()
             .copied()
-            .filter(|member| member.link != at && member.dialect.version >= ProtocolVersion::V3)
+            .filter(|member| member.connection != at && member.dialect.version >= ProtocolVersion::V3)
             .collect();
         if readers.is_empty() {
             return;

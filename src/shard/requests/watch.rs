@@ -4,53 +4,53 @@ use std::sync::Arc;
 
 use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{ErrorCode, JoinAsSpectator, Refusal, RoomId, ServerMessage};
-use crate::room::{MemberRef, Watcher};
+use crate::room::{ConnectionKey, Watcher};
 use crate::shard::Shard;
-use crate::shard::exchange::message::{Application, Asker, Body, Letter};
+use crate::shard::exchange::message::{Body, Requester, ShardMessage, WatchRequest};
 use crate::shard::refusal::{draining, not_watching};
 use crate::shard::requests::checks::check_password;
 use crate::shard::state::connection::{Ask, Connection, State};
 use crate::shard::state::standing::Place;
-use crate::shard::state::transfer::{Errand, WatchErrand};
+use crate::shard::state::transfer::{PendingRequest, PendingWatch};
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves a valid wish to watch: here, or where home says.
-    fn go_watching(&mut self, at: MemberRef, errand: WatchErrand, now: Now) {
+    fn go_watching(&mut self, at: ConnectionKey, pending: PendingWatch, now: Now) {
         let world = Arc::clone(&self.world);
-        let home = errand.home(&world);
+        let home = pending.home(&world);
         if home == self.id || world.settings.rooms.outpost_members.is_none() {
-            return self.go(at, Errand::Watch(errand), now);
+            return self.go(at, PendingRequest::Watch(pending), now);
         }
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        let application = Application {
-            asker: Asker::of(self.id, at, connection),
+        let application = WatchRequest {
+            requester: Requester::of(self.id, at, connection),
             app: connection.session.app().cloned(),
-            errand: errand.clone(),
+            pending: pending.clone(),
         };
-        connection.state = State::Asking(Box::new(Ask::Watch(errand)));
+        connection.state = State::Asking(Box::new(Ask::Watch(pending)));
         let body = Body::Ask(Box::new(application));
-        self.post.couriers.send(Letter { target: home, body });
+        self.post.send_queues.send(ShardMessage { target: home, body });
     }
 
     /// Asks home to let a spectator leave an outpost.
-    fn ask_to_leave(&mut self, at: MemberRef, room: RoomId) {
+    fn ask_to_leave(&mut self, at: ConnectionKey, room: RoomId) {
         let target = self.home_of_room(room);
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        let leaver = Asker::of(self.id, at, connection);
+        let leaver = Requester::of(self.id, at, connection);
         connection.state = State::Asking(Box::new(Ask::Leave));
         let body = Body::Leave { room, leaver };
-        self.post.couriers.send(Letter { target, body });
+        self.post.send_queues.send(ShardMessage { target, body });
     }
 
     /// Serves `JoinAsSpectator`.
-    pub(in crate::shard) fn join_as_spectator(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) {
+    pub(in crate::shard) fn join_as_spectator(&mut self, at: ConnectionKey, request: &JoinAsSpectator, now: Now) {
         match self.check_watch(at, request, now) {
-            Ok(errand) => self.go_watching(at, errand, now),
+            Ok(pending) => self.go_watching(at, pending, now),
             Err(why) => {
                 let (reason, error_code) = (&*why.text, why.code);
                 self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
@@ -59,7 +59,7 @@ impl<L> Shard<L> {
     }
 
     /// Everything about watching that can be checked without the room, in the protocol's order.
-    fn check_watch(&mut self, at: MemberRef, request: &JoinAsSpectator, now: Now) -> Result<WatchErrand, Refusal> {
+    fn check_watch(&mut self, at: ConnectionKey, request: &JoinAsSpectator, now: Now) -> Result<PendingWatch, Refusal> {
         let world = Arc::clone(&self.world);
         let settings = &world.settings;
         let connection = self
@@ -86,7 +86,7 @@ impl<L> Shard<L> {
         settings.check_game(&request.game_name)?;
         let room_code = settings.read_code(&request.room_code)?;
         check_password(request.password.as_ref())?;
-        Ok(WatchErrand {
+        Ok(PendingWatch {
             game_name: request.game_name.as_str().into(),
             room_code,
             spectator_name: request.spectator_name.as_str().into(),
@@ -95,11 +95,11 @@ impl<L> Shard<L> {
     }
 
     /// Serves `LeaveSpectator`.
-    pub(in crate::shard) fn leave_spectator(&mut self, at: MemberRef, now: Now) {
+    pub(in crate::shard) fn leave_spectator(&mut self, at: ConnectionKey, now: Now) {
         match self.post.connections.get(at).and_then(Connection::place) {
-            Some(Place::Watching(room_ref)) => {
+            Some(Place::Watching(room_key)) => {
                 let watcher = Watcher::Here(at);
-                self.end_watching(room_ref, watcher, SpectatorReason::VoluntaryLeave, None, now);
+                self.end_watching(room_key, watcher, SpectatorReason::VoluntaryLeave, None, now);
             }
             Some(Place::Posted(room)) => self.ask_to_leave(at, room),
             Some(Place::Seated(_)) | None => {

@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 
 use crate::protocol::{CodeOrder, PlayerId, RoomCode};
-use crate::room::MemberRef;
-use crate::shard::state::room_ref::RoomRef;
+use crate::room::ConnectionKey;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::rooms::Rooms;
 use crate::shard::world::World;
 use crate::shard::world::slots::{NameHash, NameHashes, SLOT_COUNT, Slot};
@@ -101,9 +101,9 @@ pub(in crate::shard) struct CodeSearches {
 /// A room that looks for another code, and who asked for it.
 #[derive(Debug)]
 pub(in crate::shard) struct Search {
-    pub(in crate::shard) at: MemberRef,
+    pub(in crate::shard) at: ConnectionKey,
     pub(in crate::shard) player: PlayerId,
-    pub(in crate::shard) room: RoomRef,
+    pub(in crate::shard) room: RoomKey,
     pub(in crate::shard) draw: Draw,
 }
 

@@ -3,14 +3,14 @@
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::{OperationId, PlayerId};
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 use crate::session::Session;
 use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
 use crate::shard::state::free_rate::FreeRate;
 use crate::shard::state::standing::{Census, Place, Standing};
 use crate::shard::state::table::{Table, TableKey};
-use crate::shard::state::transfer::{Errand, WatchErrand};
+use crate::shard::state::transfer::{PendingRequest, PendingWatch};
 use crate::shard::state::traveller::{Probe, Traveller, Unfinished};
 use crate::shard::state::uptake::Uptake;
 use crate::shard::world::admission::ConnectionPermit;
@@ -29,7 +29,7 @@ pub struct Connection<L> {
     /// The room that the connection is in. Changed only together with what is counted by it.
     standing: Standing,
     /// Whether a frame could not be taken and the connection is closed before the turn ends.
-    pub(in crate::shard) is_doomed: bool,
+    pub(in crate::shard) is_close_pending: bool,
     /// Whether the connection is in the list of those to flush.
     pub(in crate::shard) is_dirty: bool,
     /// Whether the client was told that the process is about to stop.
@@ -70,7 +70,10 @@ pub(in crate::shard) enum State {
     /// Messages are served.
     Open,
     /// About to move to another shard; messages wait.
-    Departing { target: ShardId, errand: Box<Errand> },
+    Departing {
+        target: ShardId,
+        pending: Box<PendingRequest>,
+    },
     /// A room's home was asked something that takes its time; messages wait.
     Asking(Box<Ask>),
     /// A close frame is queued or sent; messages are ignored.
@@ -92,7 +95,7 @@ pub(in crate::shard) struct Parts<L> {
 #[derive(Debug)]
 pub(in crate::shard) enum Ask {
     /// Where there is a place to watch from.
-    Watch(WatchErrand),
+    Watch(PendingWatch),
     /// To let the connection leave its outpost.
     Leave,
     /// For another code of its room. The home is here, and searches.
@@ -137,7 +140,7 @@ impl<L> Connection<L> {
             uptake,
             state: State::Open,
             standing,
-            is_doomed: false,
+            is_close_pending: false,
             is_dirty: false,
             knows_of_drain: false,
             account,
@@ -164,8 +167,8 @@ impl<L> Connection<L> {
             uptake,
             state,
             standing,
-            is_doomed: _, // whoever is doomed is closed before the event ends
-            is_dirty: _,  // a list of this shard; whoever takes it in offers its socket what waits
+            is_close_pending: _, // whoever is pending_closes is closed before the event ends
+            is_dirty: _,         // a list of this shard; whoever takes it in offers its socket what waits
             knows_of_drain,
             account,
             link,
@@ -264,7 +267,7 @@ impl<L> Moments for Connection<L> {
             operation: _,
             knows_of_drain: _,
             leaves_at_ms: _, // the operator's moment, not the peer's
-            is_doomed: _,
+            is_close_pending: _,
             is_dirty: _,
             uptake,
             free_rate,
@@ -301,9 +304,9 @@ impl<L> Moments for Connection<L> {
 }
 
 /// Every connection of a shard.
-pub(in crate::shard) type Connections<L> = Table<MemberRef, Connection<L>>;
+pub(in crate::shard) type Connections<L> = Table<ConnectionKey, Connection<L>>;
 
-impl TableKey for MemberRef {
+impl TableKey for ConnectionKey {
     fn new(index: u32, generation: u32) -> Self {
         Self { index, generation }
     }

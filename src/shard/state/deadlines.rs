@@ -5,23 +5,23 @@
 
 use std::collections::BTreeSet;
 
-use crate::room::MemberRef;
+use crate::room::ConnectionKey;
 
 /// Moments to look at connections, in milliseconds of the monotonic clock.
 #[derive(Debug, Default)]
 pub(in crate::shard) struct Deadlines {
     /// Not a heap, which doubles as a whole: with the 131,073rd entry that took the shard 1.4 ms (`benches/growth.rs`).
-    moments: BTreeSet<(u64, MemberRef)>,
+    moments: BTreeSet<(u64, ConnectionKey)>,
 }
 
 impl Deadlines {
     /// Asks for a look at `at_ms`. The caller remembers the moment, so that an entry that was overtaken is recognised.
-    pub(in crate::shard) fn schedule(&mut self, at_ms: u64, connection: MemberRef) {
+    pub(in crate::shard) fn schedule(&mut self, at_ms: u64, connection: ConnectionKey) {
         self.moments.insert((at_ms, connection));
     }
 
     /// The next look that is due.
-    pub(in crate::shard) fn pop_due(&mut self, now_ms: u64) -> Option<(u64, MemberRef)> {
+    pub(in crate::shard) fn pop_due(&mut self, now_ms: u64) -> Option<(u64, ConnectionKey)> {
         self.next_ms().filter(|at_ms| *at_ms <= now_ms)?;
         self.moments.pop_first()
     }
@@ -39,7 +39,7 @@ mod tests {
     #[test]
     fn looks_come_due_in_order_and_not_before_their_time() {
         let mut deadlines = Deadlines::default();
-        let [one, other] = [1, 2].map(|index| MemberRef { index, generation: 0 });
+        let [one, other] = [1, 2].map(|index| ConnectionKey { index, generation: 0 });
         deadlines.schedule(30, one);
         deadlines.schedule(20, other);
         deadlines.schedule(10, one);

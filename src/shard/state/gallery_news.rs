@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use crate::protocol::server_message::{GallerySight, SpectatorReason};
 use crate::protocol::{PlayerId, ServerMessage};
-use crate::room::{Member, MemberRef, Room};
-use crate::shard::state::room_ref::RoomRef;
+use crate::room::{ConnectionKey, Member, Room};
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::counters::Counter;
 
 /// Up to so many spectators everybody is told of everything at once: 4 KB.
@@ -26,7 +26,7 @@ pub(in crate::shard) struct News {
     pub(in crate::shard) spectator: PlayerId,
     pub(in crate::shard) change: Change,
     /// Who is not told: the newcomer itself, and whoever took a seat since and has seen the gallery so.
-    pub(in crate::shard) except: Vec<MemberRef>,
+    pub(in crate::shard) except: Vec<ConnectionKey>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,7 @@ pub(in crate::shard) enum Change {
 
 impl News {
     /// Somebody began to watch; `at` if that is here.
-    pub(in crate::shard) fn of_newcomer(spectator: PlayerId, at: Option<MemberRef>) -> Self {
+    pub(in crate::shard) fn of_newcomer(spectator: PlayerId, at: Option<ConnectionKey>) -> Self {
         Self {
             spectator,
             change: Change::Came,
@@ -56,7 +56,7 @@ impl News {
 
     /// Whether a member is to be told.
     pub(in crate::shard) fn concerns(&self, member: &Member) -> bool {
-        !self.except.contains(&member.link)
+        !self.except.contains(&member.connection)
     }
 
     /// The message, as the gallery is now; `None` if there is no truth in it any more. `shows_everybody` is for version 2.
@@ -146,7 +146,7 @@ impl GalleryNews {
 
 /// Rooms of which news waits, each once.
 #[derive(Debug, Default)]
-pub(in crate::shard) struct NewsList(pub(in crate::shard) VecDeque<RoomRef>);
+pub(in crate::shard) struct NewsList(pub(in crate::shard) VecDeque<RoomKey>);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ pub(super) mod deadlines;
 pub(super) mod drain;
 pub(super) mod free_rate;
 pub(super) mod gallery_news;
-pub(super) mod room_ref;
+pub(super) mod room_key;
 pub(super) mod rooms;
 pub(super) mod share;
 pub(super) mod standing;

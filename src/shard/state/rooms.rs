@@ -3,8 +3,8 @@
 use crate::protocol::{AppId, PlayerId, RoomCode};
 use crate::room::Room;
 use crate::shard::state::gallery_news::GalleryNews;
-use crate::shard::state::room_ref::RoomRef;
-use crate::shard::state::share::{Share, Turn};
+use crate::shard::state::room_key::RoomKey;
+use crate::shard::state::share::{Share, TurnShares};
 use crate::shard::state::table::Table;
 use crate::shard::world::admission::RoomPermit;
 use crate::shard::world::slots::{NameHash, SLOT_COUNT, Slot};
@@ -32,10 +32,10 @@ pub(in crate::shard) struct Relayer<'r> {
 /// The rooms of one shard.
 #[derive(Debug)]
 pub(in crate::shard) struct Rooms {
-    homes: Table<RoomRef, Home>,
+    homes: Table<RoomKey, Home>,
     /// The rooms of each slot. No map of names would do: the slots are one already, under a key that no client knows, and
     /// this one never grows as a whole, which at 14,336 rooms took a turn of 2 ms.
-    by_slot: Box<[Vec<(NameHash, RoomRef)>]>,
+    by_slot: Box<[Vec<(NameHash, RoomKey)>]>,
 }
 
 impl Default for Rooms {
@@ -54,7 +54,7 @@ impl Rooms {
     }
 
     /// The room of that name, whose hash is `name`.
-    pub(in crate::shard) fn find(&self, name: NameHash, game_name: &str, code: &RoomCode) -> Option<RoomRef> {
+    pub(in crate::shard) fn find(&self, name: NameHash, game_name: &str, code: &RoomCode) -> Option<RoomKey> {
         let is_named = |room: &Room| room.code() == code && room.game_name() == game_name;
         self.by_slot[place_of(name)]
             .iter()
@@ -69,60 +69,60 @@ impl Rooms {
     }
 
     /// The room in one of the places.
-    pub(in crate::shard) fn in_place(&self, place: usize) -> Option<RoomRef> {
+    pub(in crate::shard) fn in_place(&self, place: usize) -> Option<RoomKey> {
         self.homes.holder_of(place)
     }
 
     /// The room of a slot that keeps a record of an absent player.
-    pub(in crate::shard) fn with_record_of(&self, player: PlayerId, slot: Slot) -> Option<RoomRef> {
+    pub(in crate::shard) fn with_record_of(&self, player: PlayerId, slot: Slot) -> Option<RoomKey> {
         let mut rooms = self.by_slot[usize::from(slot.number())].iter().map(|(_, at)| *at);
         rooms.find(|at| self.get(*at).is_some_and(|room| room.has_record_of(player)))
     }
 
-    pub(in crate::shard) fn get(&self, at: RoomRef) -> Option<&Room> {
+    pub(in crate::shard) fn get(&self, at: RoomKey) -> Option<&Room> {
         self.homes.get(at).map(|home| &home.room)
     }
 
-    pub(in crate::shard) fn get_mut(&mut self, at: RoomRef) -> Option<&mut Room> {
+    pub(in crate::shard) fn get_mut(&mut self, at: RoomKey) -> Option<&mut Room> {
         self.homes.get_mut(at).map(|home| &mut home.room)
     }
 
     /// A room, and what it has taken of the turn: all that relaying needs, in one look.
-    pub(in crate::shard) fn relayer(&mut self, at: RoomRef) -> Option<Relayer<'_>> {
+    pub(in crate::shard) fn relayer(&mut self, at: RoomKey) -> Option<Relayer<'_>> {
         let Home { room, share, .. } = self.homes.get_mut(at)?;
         Some(Relayer { room, share })
     }
 
     /// Notes how much a room has put into outboxes.
-    pub(in crate::shard) fn charge_turn(&mut self, at: RoomRef, turn: &mut Turn, bytes: usize) {
+    pub(in crate::shard) fn charge_turn(&mut self, at: RoomKey, turn: &mut TurnShares, bytes: usize) {
         if let Some(home) = self.homes.get_mut(at) {
             turn.charge(&mut home.share, bytes);
         }
     }
 
     /// Whether a room has used up its share of the turn.
-    pub(in crate::shard) fn has_used_up(&self, at: RoomRef, turn: &Turn) -> bool {
+    pub(in crate::shard) fn has_used_up(&self, at: RoomKey, turn: &TurnShares) -> bool {
         self.homes.get(at).is_some_and(|home| turn.has_used_up(&home.share))
     }
 
     /// What of a room's gallery is still to be told.
-    pub(in crate::shard) fn gallery_news(&self, at: RoomRef) -> Option<&GalleryNews> {
+    pub(in crate::shard) fn gallery_news(&self, at: RoomKey) -> Option<&GalleryNews> {
         self.homes.get(at)?.gallery_news.as_deref()
     }
 
     /// The same, to change it; `None` if there is no such room.
-    pub(in crate::shard) fn gallery_news_mut(&mut self, at: RoomRef) -> Option<&mut GalleryNews> {
+    pub(in crate::shard) fn gallery_news_mut(&mut self, at: RoomKey) -> Option<&mut GalleryNews> {
         self.with_gallery_news(at).map(|(_, news)| news)
     }
 
     /// A room, and what of its gallery is still to be told.
-    pub(in crate::shard) fn with_gallery_news(&mut self, at: RoomRef) -> Option<(&Room, &mut GalleryNews)> {
+    pub(in crate::shard) fn with_gallery_news(&mut self, at: RoomKey) -> Option<(&Room, &mut GalleryNews)> {
         let home = self.homes.get_mut(at)?;
         Some((&home.room, home.gallery_news.get_or_insert_default()))
     }
 
     /// Adds a room whose name, with that hash, is free.
-    pub(in crate::shard) fn insert(&mut self, room: Room, name: NameHash, permit: RoomPermit) -> RoomRef {
+    pub(in crate::shard) fn insert(&mut self, room: Room, name: NameHash, permit: RoomPermit) -> RoomKey {
         debug_assert_eq!(
             self.find(name, room.game_name(), room.code()),
             None,
@@ -140,7 +140,7 @@ impl Rooms {
     }
 
     /// Gives a room another code, which no room of its game has; `name` is the hash of its name then.
-    pub(in crate::shard) fn rename(&mut self, at: RoomRef, code: RoomCode, name: NameHash, now_ms: u64) {
+    pub(in crate::shard) fn rename(&mut self, at: RoomKey, code: RoomCode, name: NameHash, now_ms: u64) {
         let Some(home) = self.homes.get_mut(at) else {
             return;
         };
@@ -150,7 +150,7 @@ impl Rooms {
         self.by_slot[place_of(name)].push((name, at));
     }
 
-    fn forget_name(&mut self, name: NameHash, at: RoomRef) {
+    fn forget_name(&mut self, name: NameHash, at: RoomKey) {
         let named = &mut self.by_slot[place_of(name)];
         if let Some(place) = named.iter().position(|(_, other)| *other == at) {
             named.swap_remove(place);
@@ -158,7 +158,7 @@ impl Rooms {
     }
 
     /// Every room with its place.
-    pub(in crate::shard) fn iter(&self) -> impl Iterator<Item = (RoomRef, &Room)> {
+    pub(in crate::shard) fn iter(&self) -> impl Iterator<Item = (RoomKey, &Room)> {
         self.homes.iter().map(|(at, home)| (at, &home.room))
     }
 
@@ -168,14 +168,14 @@ impl Rooms {
     }
 
     /// Every room with the place that it had and the application that it is counted for.
-    pub(in crate::shard) fn into_rooms(self) -> impl Iterator<Item = (RoomRef, Room, Option<AppId>)> {
+    pub(in crate::shard) fn into_rooms(self) -> impl Iterator<Item = (RoomKey, Room, Option<AppId>)> {
         self.homes
             .into_values()
             .map(|(at, Home { room, permit, .. })| (at, room, permit.app().cloned()))
     }
 
     /// Deletes a room; its name and its place in the process-wide count are free again.
-    pub(in crate::shard) fn delete(&mut self, at: RoomRef) {
+    pub(in crate::shard) fn delete(&mut self, at: RoomKey) {
         if let Some(Home { name, permit, .. }) = self.homes.remove(at) {
             self.forget_name(name, at);
             drop(permit);

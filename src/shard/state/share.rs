@@ -13,7 +13,7 @@ pub(in crate::shard) const FRAME_COST_BYTES: usize = 64;
 
 /// The shard's current turn.
 #[derive(Debug, Default)]
-pub(in crate::shard) struct Turn {
+pub(in crate::shard) struct TurnShares {
     number: u64,
     /// Whether the message that is being served has used its room's share up.
     is_used_up: bool,
@@ -26,7 +26,7 @@ pub(in crate::shard) struct Share {
     bytes: usize,
 }
 
-impl Turn {
+impl TurnShares {
     /// The next turn begins: everybody has a whole share again.
     pub(in crate::shard) const fn begin(&mut self) {
         self.number += 1;
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_share_lasts_for_a_turn_and_is_whole_in_the_next() {
-        let (mut turn, mut busy, mut calm) = (Turn::default(), Share::default(), Share::default());
+        let (mut turn, mut busy, mut calm) = (TurnShares::default(), Share::default(), Share::default());
         turn.begin();
         turn.charge(&mut busy, SHARE_BYTES);
         assert!(!turn.take_used_up() && !turn.has_used_up(&busy));

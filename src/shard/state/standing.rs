@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::protocol::{PlayerId, RoomId};
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::World;
 use crate::shard::world::id::ShardId;
 
@@ -14,9 +14,9 @@ use crate::shard::world::id::ShardId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::shard) enum Place {
     /// It has a seat.
-    Seated(RoomRef),
+    Seated(RoomKey),
     /// It watches.
-    Watching(RoomRef),
+    Watching(RoomKey),
     /// It watches at the outpost that a room has here.
     Posted(RoomId),
 }
@@ -155,14 +155,14 @@ mod tests {
         };
         let mut standing = Standing::present(PLAYER, &census);
         assert_eq!(known(&census), (0, true, false));
-        let seat = Place::Seated(RoomRef::new(3, 0));
+        let seat = Place::Seated(RoomKey::new(3, 0));
         standing.occupy(seat, PLAYER, &mut census);
         assert_eq!((known(&census), standing.place()), ((1, true, true), Some(seat)));
         assert_eq!(standing.release(PLAYER, &mut census), Some(seat));
         assert_eq!((known(&census), standing.place()), ((0, true, false), None));
         assert_eq!(standing.release(PLAYER, &mut census), None, "once");
         for place in [
-            Place::Watching(RoomRef::new(3, 0)),
+            Place::Watching(RoomKey::new(3, 0)),
             Place::Posted(RoomId::in_slot(9, [0; 16])),
         ] {
             standing.occupy(place, PLAYER, &mut census);

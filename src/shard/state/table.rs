@@ -13,7 +13,7 @@ const CHUNK: usize = 256;
 
 /// One place: its holder, and how many holders it has had.
 #[derive(Debug)]
-struct Place<T> {
+struct Cell<T> {
     generation: u32,
     holder: Option<T>,
 }
@@ -34,7 +34,7 @@ pub(crate) trait TableKey: Copy {
 #[derive(Debug)]
 pub(crate) struct Table<K, T> {
     /// All but the last are full.
-    chunks: Vec<Vec<Place<T>>>,
+    chunks: Vec<Vec<Cell<T>>>,
     free: Vec<u32>,
     keys: PhantomData<fn() -> K>,
 }
@@ -74,7 +74,7 @@ impl<K: TableKey, T> Table<K, T> {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
         let chunk = self.chunks.last_mut().expect("there is a chunk with a place to spare");
-        chunk.push(Place {
+        chunk.push(Cell {
             generation: 0,
             holder: Some(value),
         });
@@ -134,16 +134,16 @@ impl<K: TableKey, T> Table<K, T> {
         places.filter_map(|place| place.holder.as_mut())
     }
 
-    fn place(&self, index: u32) -> Option<&Place<T>> {
+    fn place(&self, index: u32) -> Option<&Cell<T>> {
         self.chunks.get(index as usize / CHUNK)?.get(index as usize % CHUNK)
     }
 
-    fn place_of_mut(&mut self, at: K) -> Option<&mut Place<T>> {
+    fn place_of_mut(&mut self, at: K) -> Option<&mut Cell<T>> {
         self.place_mut(at.index())
             .filter(|place| place.generation == at.generation())
     }
 
-    fn place_mut(&mut self, index: u32) -> Option<&mut Place<T>> {
+    fn place_mut(&mut self, index: u32) -> Option<&mut Cell<T>> {
         self.chunks
             .get_mut(index as usize / CHUNK)?
             .get_mut(index as usize % CHUNK)

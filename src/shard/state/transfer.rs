@@ -20,7 +20,7 @@ pub struct Transfer<L> {
     /// The place in the process-wide count; `None` for a connection that is only told that there is none.
     pub(in crate::shard) permit: Option<ConnectionPermit>,
     /// Why it moves: what the new shard does first.
-    pub(in crate::shard) errand: Box<Errand>,
+    pub(in crate::shard) pending: Box<PendingRequest>,
     pub(in crate::shard) knows_of_drain: bool,
     /// Where it goes.
     pub(in crate::shard) target: ShardId,
@@ -36,18 +36,18 @@ impl<L> Transfer<L> {
 
 /// A validated request that only the room's home can answer.
 #[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub enum Errand {
+pub enum PendingRequest {
     /// To take a seat.
-    Join(JoinErrand),
+    Join(PendingJoin),
     /// To watch.
-    Watch(WatchErrand),
+    Watch(PendingWatch),
     /// To take an old seat back.
-    Return(ReturnErrand),
+    Return(PendingReturn),
 }
 
 /// A validated `JoinRoom`.
 #[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct JoinErrand {
+pub struct PendingJoin {
     pub(in crate::shard) game_name: Box<str>,
     pub(in crate::shard) player_name: Box<str>,
     /// `None`: create a room and draw its code.
@@ -60,7 +60,7 @@ pub struct JoinErrand {
 
 /// A validated `JoinAsSpectator`.
 #[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct WatchErrand {
+pub struct PendingWatch {
     pub(in crate::shard) game_name: Box<str>,
     pub(in crate::shard) room_code: RoomCode,
     pub(in crate::shard) spectator_name: Box<str>,
@@ -69,7 +69,7 @@ pub struct WatchErrand {
 
 /// A validated `Reconnect`.
 #[derive(Debug, Clone, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct ReturnErrand {
+pub struct PendingReturn {
     pub(in crate::shard) player: PlayerId,
     pub(in crate::shard) room_id: RoomId,
     pub(in crate::shard) token: Secret,
@@ -77,7 +77,7 @@ pub struct ReturnErrand {
     pub(in crate::shard) asks_rooms_home: bool,
 }
 
-impl ReturnErrand {
+impl PendingReturn {
     /// The slot that the token names, or else the room's id.
     pub(in crate::shard) fn slot(&self) -> Slot {
         let named = ReconnectToken::slot_of(self.token.expose()).filter(|_| !self.asks_rooms_home);
@@ -94,7 +94,7 @@ impl ReturnErrand {
     }
 }
 
-impl WatchErrand {
+impl PendingWatch {
     /// The shard on which the room lives, if there is one.
     pub(in crate::shard) fn home(&self, world: &World) -> ShardId {
         world
@@ -103,8 +103,8 @@ impl WatchErrand {
     }
 }
 
-impl Errand {
-    /// The shard that must run the errand; `None` if any may: a room without a code is made where there is room.
+impl PendingRequest {
+    /// The shard that must run the pending request; `None` if any may: a room without a code is made where there is room.
     pub(in crate::shard) fn home(&self, world: &World) -> Option<ShardId> {
         let slot = match self {
             Self::Join(join) => world.slot_key.slot_of(&join.game_name, join.room_code.as_ref()?),
@@ -129,8 +129,8 @@ impl Errand {
 mod tests {
     use super::*;
 
-    fn errand(token: &str) -> ReturnErrand {
-        ReturnErrand {
+    fn pending(token: &str) -> PendingReturn {
+        PendingReturn {
             player: PlayerId::from_bytes([1; 16]),
             room_id: RoomId::in_slot(9, [0; 16]),
             token: Secret::new(token),
@@ -140,17 +140,21 @@ mod tests {
 
     #[test]
     fn a_token_leads_home_and_the_room_id_does_when_there_is_none() {
-        assert_eq!(errand("12345678-9abc-4def-8123-456789abcdef").slot().number(), 0x123);
-        assert_eq!(errand("guess").slot().number(), 9);
+        assert_eq!(pending("12345678-9abc-4def-8123-456789abcdef").slot().number(), 0x123);
+        assert_eq!(pending("guess").slot().number(), 9);
     }
 
     #[test]
     fn the_rooms_home_is_asked_once_after_the_tokens() {
-        let next = errand("12345678-9abc-4def-8123-456789abcdef").to_rooms_home();
+        let next = pending("12345678-9abc-4def-8123-456789abcdef").to_rooms_home();
         let next = next.expect("another slot");
         assert_eq!(next.slot().number(), 9);
         assert!(next.to_rooms_home().is_none());
-        assert!(errand("guess").to_rooms_home().is_none());
-        assert!(errand("00912345-9abc-4def-8123-456789abcdef").to_rooms_home().is_none());
+        assert!(pending("guess").to_rooms_home().is_none());
+        assert!(
+            pending("00912345-9abc-4def-8123-456789abcdef")
+                .to_rooms_home()
+                .is_none()
+        );
     }
 }

@@ -7,10 +7,10 @@
 //! that news which was replaced is counted.
 
 use crate::protocol::ProtocolVersion;
-use crate::room::{Member, MemberRef, Room};
+use crate::room::{ConnectionKey, Member, Room};
 use crate::shard::Shard;
 use crate::shard::state::gallery_news::{AFAR_INTERVAL_MS, ENTRIES_PER_MS, MAX_EXCEPT, News, Readers, SMALL_GALLERY};
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
 /// Bytes that one tick writes and queues before the other rooms wait for the next.
@@ -18,8 +18,8 @@ const BYTES_PER_TICK: usize = 256 * 1024;
 
 impl<L> Shard<L> {
     /// Tells everybody in a room who came or went: now, or with the newest news when the time for that has come.
-    pub(in crate::shard) fn announce_gallery(&mut self, room_ref: RoomRef, news: News, now: Now) {
-        let Some(room) = self.rooms.get(room_ref) else { return };
+    pub(in crate::shard) fn announce_gallery(&mut self, room_key: RoomKey, news: News, now: Now) {
+        let Some(room) = self.rooms.get(room_key) else { return };
         let Some(message) = news.message(room, false) else {
             return;
         };
@@ -27,43 +27,43 @@ impl<L> Shard<L> {
         let settings = &self.world.settings;
         self.post.tell_each(readers, &message, now.mono_ms, settings);
         let (event, has_outposts) = (room.missed(&message), room.gallery().has_outposts());
-        self.keep_event(room_ref, event);
+        self.keep_event(room_key, event);
         if has_outposts {
-            self.offer_news(room_ref, Readers::Afar, news.clone(), now);
+            self.offer_news(room_key, Readers::Afar, news.clone(), now);
         }
-        self.offer_news(room_ref, Readers::Here, news, now);
+        self.offer_news(room_key, Readers::Here, news, now);
     }
 
     /// Tells readers some news if it is time to, or keeps it for them.
-    fn offer_news(&mut self, room_ref: RoomRef, readers: Readers, news: News, now: Now) {
-        let entries = self.rooms.get(room_ref).map_or(0, |room| room.gallery().len());
+    fn offer_news(&mut self, room_key: RoomKey, readers: Readers, news: News, now: Now) {
+        let entries = self.rooms.get(room_key).map_or(0, |room| room.gallery().len());
         let counters = &self.post.counters;
         let (is_small, replaced) = match readers {
             Readers::Here => (entries <= SMALL_GALLERY, &counters.gallery_news_replaced),
             Readers::Afar => (false, &counters.roster_notices_replaced),
         };
-        let Some(waiting) = self.rooms.gallery_news_mut(room_ref) else {
+        let Some(waiting) = self.rooms.gallery_news_mut(room_key) else {
             return;
         };
         let cadence = waiting.to(readers);
         let is_due = is_small || now.mono_ms >= cadence.next_ms;
         if let Some(news) = cadence.offer(news, is_due, replaced) {
-            self.tell_news(room_ref, readers, &news, now.mono_ms);
+            self.tell_news(room_key, readers, &news, now.mono_ms);
         } else if !std::mem::replace(&mut waiting.is_listed, true) {
-            self.news_list.0.push_back(room_ref);
+            self.news_list.0.push_back(room_key);
         }
     }
 
     /// Notes that somebody has seen the gallery as it is: what waits to be told of it is older.
-    pub(in crate::shard) fn note_gallery_seen(&mut self, room_ref: RoomRef, at: MemberRef) {
-        let Some((room, waiting)) = self.rooms.with_gallery_news(room_ref) else {
+    pub(in crate::shard) fn note_gallery_seen(&mut self, room_key: RoomKey, at: ConnectionKey) {
+        let Some((room, waiting)) = self.rooms.with_gallery_news(room_key) else {
             return;
         };
         if let Some(news) = &mut waiting.here.waiting {
             if news.except.len() >= MAX_EXCEPT {
                 // Whoever is gone is not told anyway. There are fewer seats than this.
                 news.except
-                    .retain(|link| members(room).any(|member| member.link == *link));
+                    .retain(|link| members(room).any(|member| member.connection == *link));
             }
             if !news.except.contains(&at) {
                 news.except.push(at);
@@ -72,20 +72,20 @@ impl<L> Shard<L> {
     }
 
     /// Tells readers some news, and plans when they may be told the next. Returns how many bytes that took.
-    fn tell_news(&mut self, room_ref: RoomRef, readers: Readers, news: &News, now_ms: u64) -> usize {
+    fn tell_news(&mut self, room_key: RoomKey, readers: Readers, news: &News, now_ms: u64) -> usize {
         let (bytes, interval_ms) = match readers {
-            Readers::Here => self.tell_news_here(room_ref, news, now_ms),
-            Readers::Afar => self.tell_news_afar(room_ref, news),
+            Readers::Here => self.tell_news_here(room_key, news, now_ms),
+            Readers::Afar => self.tell_news_afar(room_key, news),
         };
-        if let Some(waiting) = self.rooms.gallery_news_mut(room_ref) {
+        if let Some(waiting) = self.rooms.gallery_news_mut(room_key) {
             waiting.to(readers).next_ms = now_ms + interval_ms;
         }
         bytes
     }
 
     /// Tells readers on version 2 who are here. Returns how many bytes that took, and how long they are spared the next.
-    fn tell_news_here(&mut self, room_ref: RoomRef, news: &News, now_ms: u64) -> (usize, u64) {
-        let Some(room) = self.rooms.get(room_ref) else {
+    fn tell_news_here(&mut self, room_key: RoomKey, news: &News, now_ms: u64) -> (usize, u64) {
+        let Some(room) = self.rooms.get(room_key) else {
             return (0, 0);
         };
         let readers = members(room).filter(|member| reads_galleries(member) && news.concerns(member));
@@ -101,8 +101,8 @@ impl<L> Shard<L> {
     }
 
     /// Tells the room's outposts. Returns how many bytes that took, and how long they are spared the next.
-    fn tell_news_afar(&mut self, room_ref: RoomRef, news: &News) -> (usize, u64) {
-        let Some(room) = self.rooms.get(room_ref) else {
+    fn tell_news_afar(&mut self, room_key: RoomKey, news: &News) -> (usize, u64) {
+        let Some(room) = self.rooms.get(room_key) else {
             return (0, 0);
         };
         let mut read_afar = room.gallery().read_afar();
@@ -124,19 +124,19 @@ impl<L> Shard<L> {
             if bytes >= BYTES_PER_TICK {
                 return;
             }
-            let Some(room_ref) = self.news_list.0.pop_front() else {
+            let Some(room_key) = self.news_list.0.pop_front() else {
                 return;
             };
             for readers in [Readers::Afar, Readers::Here] {
-                let waiting = self.rooms.gallery_news_mut(room_ref);
+                let waiting = self.rooms.gallery_news_mut(room_key);
                 if let Some(news) = waiting.and_then(|waiting| waiting.to(readers).take_due(now.mono_ms)) {
-                    bytes += self.tell_news(room_ref, readers, &news, now.mono_ms);
+                    bytes += self.tell_news(room_key, readers, &news, now.mono_ms);
                 }
             }
-            if let Some(waiting) = self.rooms.gallery_news_mut(room_ref) {
+            if let Some(waiting) = self.rooms.gallery_news_mut(room_key) {
                 waiting.is_listed = waiting.waits_until_ms().is_some();
                 if waiting.is_listed {
-                    self.news_list.0.push_back(room_ref);
+                    self.news_list.0.push_back(room_key);
                 }
             }
         }
@@ -144,7 +144,7 @@ impl<L> Shard<L> {
 
     /// When [`tell_waiting_news`](Self::tell_waiting_news) next has something to tell.
     pub(in crate::shard) fn next_news_ms(&self) -> Option<u64> {
-        let moment = |room_ref: &RoomRef| self.rooms.gallery_news(*room_ref)?.waits_until_ms();
+        let moment = |room_key: &RoomKey| self.rooms.gallery_news(*room_key)?.waits_until_ms();
         self.news_list.0.iter().filter_map(moment).min()
     }
 
@@ -160,10 +160,10 @@ impl<L> Shard<L> {
 
     fn hurry_news(&mut self, readers: Readers, now_ms: u64) {
         for index in 0..self.news_list.0.len() {
-            let room_ref = self.news_list.0[index];
-            let waiting = self.rooms.gallery_news_mut(room_ref);
+            let room_key = self.news_list.0[index];
+            let waiting = self.rooms.gallery_news_mut(room_key);
             if let Some(news) = waiting.and_then(|waiting| waiting.to(readers).waiting.take()) {
-                self.tell_news(room_ref, readers, &news, now_ms);
+                self.tell_news(room_key, readers, &news, now_ms);
             }
         }
     }

@@ -4,16 +4,16 @@
 //! whoever gets a signal under a plan has got the plan. Spectators and version 2 are told nothing.
 
 use crate::protocol::{PlanId, PlayerId, ProtocolVersion, ServerMessage, Topology, Transport};
-use crate::room::{MemberRef, Room};
+use crate::room::{ConnectionKey, Room};
 use crate::shard::Shard;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Plans the session of a game that has just started; everybody was told of the start.
-    pub(in crate::shard) fn begin_peer_session(&mut self, room_ref: RoomRef, now: Now) {
+    pub(in crate::shard) fn begin_peer_session(&mut self, room_key: RoomKey, now: Now) {
         let generation = self.draw_generation();
-        let Some(room) = self.rooms.get_mut(room_ref) else {
+        let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
         let rules = self.world.settings.peer_sessions.of(room.game_name());
@@ -32,35 +32,35 @@ impl<L> Shard<L> {
                 Transport::Relay => counters.relay_transport_selected.add(1),
             }
         }
-        self.send_plans(room_ref, now);
+        self.send_plans(room_key, now);
     }
 
     /// A seat was taken or taken back, and everybody was told: a started game goes on by a new plan.
-    pub(in crate::shard) fn plan_with_newcomer(&mut self, room_ref: RoomRef, now: Now) {
-        if self.replan(room_ref, Room::plan_anew, now) {
+    pub(in crate::shard) fn plan_with_newcomer(&mut self, room_key: RoomKey, now: Now) {
+        if self.replan(room_key, Room::plan_anew, now) {
             self.post.counters.late_plans.add(1);
         }
     }
 
     /// A seat is free, and everybody was told: if its player hosted the session, somebody else must.
-    pub(in crate::shard) fn plan_without(&mut self, player: PlayerId, room_ref: RoomRef, now: Now) {
-        if self.replan(room_ref, |room, generation| room.replace_host(player, generation), now) {
+    pub(in crate::shard) fn plan_without(&mut self, player: PlayerId, room_key: RoomKey, now: Now) {
+        if self.replan(room_key, |room, generation| room.replace_host(player, generation), now) {
             self.post.counters.session_replans.add(1);
         }
     }
 
     /// A member has said how it is reached: if it hosts the session, the others must know.
-    pub(in crate::shard) fn plan_with_endpoint(&mut self, at: MemberRef, room_ref: RoomRef, now: Now) {
-        if self.replan(room_ref, |room, generation| room.follow_endpoint(at, generation), now) {
+    pub(in crate::shard) fn plan_with_endpoint(&mut self, at: ConnectionKey, room_key: RoomKey, now: Now) {
+        if self.replan(room_key, |room, generation| room.follow_endpoint(at, generation), now) {
             self.post.counters.session_replans.add(1);
         }
     }
 
     /// Sends a new plan if a change of a started game demands one; says whether it did.
-    fn replan(&mut self, room_ref: RoomRef, change: impl FnOnce(&mut Room, PlanId) -> bool, now: Now) -> bool {
+    fn replan(&mut self, room_key: RoomKey, change: impl FnOnce(&mut Room, PlanId) -> bool, now: Now) -> bool {
         if self
             .rooms
-            .get(room_ref)
+            .get(room_key)
             .is_none_or(|room| room.peer_session().is_none())
         {
             return false;
@@ -68,17 +68,17 @@ impl<L> Shard<L> {
         let generation = self.draw_generation();
         let is_new = self
             .rooms
-            .get_mut(room_ref)
+            .get_mut(room_key)
             .is_some_and(|room| change(room, generation));
         if is_new {
-            self.send_plans(room_ref, now);
+            self.send_plans(room_key, now);
         }
         is_new
     }
 
     /// Sends each member its copy of the newest plan.
-    fn send_plans(&mut self, room_ref: RoomRef, now: Now) {
-        let Some(room) = self.rooms.get(room_ref) else { return };
+    fn send_plans(&mut self, room_key: RoomKey, now: Now) {
+        let Some(room) = self.rooms.get(room_key) else { return };
         let settings = &self.world.settings;
         let readers = room
             .roster()
@@ -93,8 +93,12 @@ impl<L> Shard<L> {
                 let ice = &settings.peer_sessions.ice;
                 plan.ice_servers = ice.list_for(seat.player(), now, &self.post.counters);
             }
-            self.post
-                .tell(member.link, &ServerMessage::SessionPlan(plan), now.mono_ms, settings);
+            self.post.tell(
+                member.connection,
+                &ServerMessage::SessionPlan(plan),
+                now.mono_ms,
+                settings,
+            );
         }
     }
 }

@@ -3,15 +3,15 @@
 use crate::protocol::{LobbyState, ServerMessage};
 use crate::room::MissedEvent;
 use crate::shard::Shard;
-use crate::shard::state::room_ref::RoomRef;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Where a room's lobby stands. Members are never told of the start this way: `GameStarting` does that.
-    pub(in crate::shard) fn lobby_message(&self, room_ref: RoomRef) -> ServerMessage<'static> {
+    pub(in crate::shard) fn lobby_message(&self, room_key: RoomKey) -> ServerMessage<'static> {
         let (ready_players, all_ready) = self
             .rooms
-            .get(room_ref)
+            .get(room_key)
             .map_or((Vec::new(), false), |room| (room.ready_players(), room.all_ready()));
         ServerMessage::LobbyStateChanged {
             lobby_state: LobbyState::Lobby,
@@ -21,11 +21,11 @@ impl<L> Shard<L> {
     }
 
     /// Tells everybody who leads the room, and whether that is itself.
-    pub(in crate::shard) fn announce_authority(&mut self, room_ref: RoomRef, now: Now) {
-        let Some(room) = self.rooms.get(room_ref) else { return };
+    pub(in crate::shard) fn announce_authority(&mut self, room_key: RoomKey, now: Now) {
+        let Some(room) = self.rooms.get(room_key) else { return };
         let authority_player = room.authority();
         let leader = authority_player.and_then(|player| room.roster().member_of(player));
-        let leader = leader.map(|(member, _)| member.link);
+        let leader = leader.map(|(member, _)| member.connection);
         let news = |you_are_authority| ServerMessage::AuthorityChanged {
             authority_player,
             you_are_authority,
@@ -36,22 +36,22 @@ impl<L> Shard<L> {
             self.post.tell(leader, &news(true), now.mono_ms, settings);
         }
         let event = room.missed(&news(false));
-        self.keep_event(room_ref, event);
+        self.keep_event(room_key, event);
     }
 
     /// Tells everybody in a room of an event of it, now or when they come back.
-    pub(in crate::shard) fn announce(&mut self, room_ref: RoomRef, message: &ServerMessage<'_>, now: Now) {
-        if let Some(room) = self.rooms.get(room_ref) {
+    pub(in crate::shard) fn announce(&mut self, room_key: RoomKey, message: &ServerMessage<'_>, now: Now) {
+        if let Some(room) = self.rooms.get(room_key) {
             let settings = &self.world.settings;
             let event = self.post.announce(room, None, message, now.mono_ms, settings);
-            self.keep_event(room_ref, event);
+            self.keep_event(room_key, event);
         }
     }
 
     /// Keeps an event for those who are absent from a room.
-    pub(in crate::shard) fn keep_event(&mut self, room_ref: RoomRef, event: Option<MissedEvent>) {
+    pub(in crate::shard) fn keep_event(&mut self, room_key: RoomKey, event: Option<MissedEvent>) {
         let limit = self.world.settings.reconnection.event_limit;
-        if let (Some(event), Some(room)) = (event, self.rooms.get_mut(room_ref)) {
+        if let (Some(event), Some(room)) = (event, self.rooms.get_mut(room_key)) {
             room.keep_event(event, limit);
         }
     }

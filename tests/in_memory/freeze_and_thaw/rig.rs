@@ -8,7 +8,7 @@ use signal_fish_relay::clock::ARCHIVE_MS;
 use signal_fish_relay::net::conversation::{self, Wire};
 use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
 use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
-use signal_fish_relay::room::MemberRef;
+use signal_fish_relay::room::ConnectionKey;
 use signal_fish_relay::session::Arrival;
 use signal_fish_relay::shard::admission::{AdmissionLimits, Admitted};
 use signal_fish_relay::shard::{
@@ -81,7 +81,7 @@ impl Wire for Link {
 }
 
 struct Client {
-    place: Option<(usize, MemberRef)>,
+    place: Option<(usize, ConnectionKey)>,
     room: usize,
     heard: Vec<(u64, Vec<u8>)>,
     ended_at_ms: Option<u64>,
@@ -258,7 +258,7 @@ impl Rig {
     }
 
     /// Serves the bytes that a link has kept.
-    fn resume(&mut self, shard: usize, at: MemberRef) {
+    fn resume(&mut self, shard: usize, at: ConnectionKey) {
         let now = self.now();
         let _ = conversation::resume(&mut self.shards[shard], at, INBOUND, now);
     }
@@ -266,10 +266,10 @@ impl Rig {
     /// Lets the shards tell each other all that they have to say.
     fn exchange_letters(&mut self) {
         let now = self.now();
-        while self.shards.iter().any(|shard| shard.has_letters()) {
+        while self.shards.iter().any(|shard| shard.has_shard_messages()) {
             for from in 0..self.shards.len() {
-                while let Some(letter) = self.shards[from].next_letter(now) {
-                    self.shards[letter.target().index()].read_letter(letter, now);
+                while let Some(shard_message) = self.shards[from].next_shard_message(now) {
+                    self.shards[shard_message.target().index()].read_shard_message(shard_message, now);
                 }
             }
             for number in 0..self.shards.len() {
@@ -281,7 +281,7 @@ impl Rig {
         }
     }
 
-    /// What happens at the end of a turn: letters, hops, sends, ends.
+    /// What happens at the end of a turn: shard messages, hops, sends, ends.
     fn turn(&mut self) {
         let now = self.now();
         self.exchange_letters();
@@ -310,12 +310,12 @@ impl Rig {
                     self.end(number, at, now);
                 }
             }
-            is_quiet &= !self.shards.iter().any(|shard| shard.has_letters());
+            is_quiet &= !self.shards.iter().any(|shard| shard.has_shard_messages());
             self.exchange_letters();
         }
     }
 
-    fn next_departing(&mut self) -> Option<(usize, MemberRef)> {
+    fn next_departing(&mut self) -> Option<(usize, ConnectionKey)> {
         (0..self.shards.len()).find_map(|number| {
             let mut departing = self.shards[number].take_departing();
             let next = departing.pop();
@@ -324,7 +324,7 @@ impl Rig {
         })
     }
 
-    fn flush(&mut self, number: usize, at: MemberRef, now: Now) {
+    fn flush(&mut self, number: usize, at: ConnectionKey, now: Now) {
         let shard = &mut self.shards[number];
         let Some((link, bytes)) = shard.unsent(at, now) else {
             return;
@@ -345,7 +345,7 @@ impl Rig {
         }
     }
 
-    fn end(&mut self, number: usize, at: MemberRef, now: Now) {
+    fn end(&mut self, number: usize, at: ConnectionKey, now: Now) {
         if let Some(link) = self.shards[number].remove(at, now) {
             self.clients[link.client].place = None;
             self.clients[link.client].ended_at_ms = Some(self.elapsed_ms);
@@ -385,7 +385,7 @@ impl Rig {
     pub fn change_process(&mut self, shards: u16) {
         let now = self.now();
         for shard in &mut self.shards {
-            shard.hurry_letters();
+            shard.hurry_shard_messages();
         }
         self.exchange_letters();
         let world_bytes = self.world.freeze(now.mono_ms).to_bytes().expect("archived");

@@ -19,23 +19,23 @@ fn a_question_that_finds_the_inbox_full_is_refused_and_may_be_asked_again() {
         let host = game.enter("host");
         let seat = host.create_room("tide-pool", "Host");
         let away = 1 - game.machine().shard_of(host.id).expect("the host is at home");
-        let askers: Vec<_> = (0..2)
+        let requesters: Vec<_> = (0..2)
             .map(|number| {
-                let asker = game.connect_to(&format!("asker{number}"), Some(away));
-                asker.authenticate("reef-racer");
-                asker
+                let requester = game.connect_to(&format!("asker{number}"), Some(away));
+                requester.authenticate("reef-racer");
+                requester
             })
             .collect();
         game.machine().holds_transfers = true;
-        askers[0].sends(watch(&seat.room_code));
+        requesters[0].sends(watch(&seat.room_code));
         game.settle();
-        askers[1].sends(watch(&seat.room_code));
-        askers[1].expects(json!({"type": "SpectatorJoinFailed", "data":
+        requesters[1].sends(watch(&seat.room_code));
+        requesters[1].expects(json!({"type": "SpectatorJoinFailed", "data":
             {"reason": "$text", "error_code": "SERVICE_UNAVAILABLE"}}));
         game.machine().holds_transfers = false;
-        askers[0].expects(json!({"type": "SpectatorJoined", "data": "$any"}));
-        askers[1].sends(watch(&seat.room_code));
-        askers[1].expects(json!({"type": "SpectatorJoined", "data": "$any"}));
+        requesters[0].expects(json!({"type": "SpectatorJoined", "data": "$any"}));
+        requesters[1].sends(watch(&seat.room_code));
+        requesters[1].expects(json!({"type": "SpectatorJoined", "data": "$any"}));
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) const MAX_ABSENT: usize = 256;
 
 /// A player whose connection was lost.
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct Absence {
+pub(super) struct DisconnectedSeat {
     pub(super) seat: Seat,
     pub(super) held_authority: bool,
     /// What the player had spent: a new connection does not begin anew.
@@ -26,11 +26,11 @@ pub(super) struct Absence {
     pub(super) is_disowned: bool,
     /// Whether the player was told its token. Version 2 never is: such a record is looked at and opens to nobody.
     pub(super) was_told_token: bool,
-    /// The number of the first event that it missed; the room's events are numbered from the first absence on.
+    /// The number of the first event that it missed; the room's events are numbered from the first disconnected seat on.
     pub(super) first_missed: u64,
 }
 
-impl Absence {
+impl DisconnectedSeat {
     /// Whether the player can come back.
     const fn is_redeemable(&self) -> bool {
         self.was_told_token && !self.is_disowned
@@ -39,28 +39,28 @@ impl Absence {
 
 /// The absent players of a room, and the newest events since the first of them left.
 #[derive(Debug, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub(super) struct Absences {
-    records: Vec<Absence>,
+pub(super) struct DisconnectedSeats {
+    records: Vec<DisconnectedSeat>,
     pub(super) events: MissedEvents,
 }
 
-impl Absences {
+impl DisconnectedSeats {
     /// Keeps a record.
-    pub(super) fn add(&mut self, absence: Absence) {
+    pub(super) fn add(&mut self, disconnected_seat: DisconnectedSeat) {
         if self.records.len() >= MAX_ABSENT {
             self.records.remove(0);
         }
-        self.records.push(absence);
+        self.records.push(disconnected_seat);
     }
 
     /// The record of a player, even if it opens nothing any more, with its place.
-    pub(super) fn find(&self, player: PlayerId) -> Option<(usize, &Absence)> {
+    pub(super) fn find(&self, player: PlayerId) -> Option<(usize, &DisconnectedSeat)> {
         let mut records = self.records.iter().enumerate();
-        records.find(|(_, absence)| absence.seat.player() == player)
+        records.find(|(_, disconnected_seat)| disconnected_seat.seat.player() == player)
     }
 
     /// Takes the record at a place away.
-    pub(super) fn take(&mut self, index: usize) -> Absence {
+    pub(super) fn take(&mut self, index: usize) -> DisconnectedSeat {
         self.records.remove(index)
     }
 
@@ -68,38 +68,39 @@ impl Absences {
     pub(super) fn seats(&self) -> impl Iterator<Item = &Seat> {
         let records = self.records.iter();
         records
-            .filter(|absence| !absence.is_disowned)
-            .map(|absence| &absence.seat)
+            .filter(|disconnected_seat| !disconnected_seat.is_disowned)
+            .map(|disconnected_seat| &disconnected_seat.seat)
     }
 
     /// Makes the record of a player one that opens nothing; returns the caseless form of its name.
     pub(super) fn disown(&mut self, player: PlayerId) -> Option<Box<str>> {
-        let absence = self
+        let disconnected_seat = self
             .records
             .iter_mut()
-            .find(|absence| absence.seat.player() == player && !absence.is_disowned)?;
-        absence.is_disowned = true;
-        let folded_name = absence.seat.folded_name().into();
+            .find(|disconnected_seat| disconnected_seat.seat.player() == player && !disconnected_seat.is_disowned)?;
+        disconnected_seat.is_disowned = true;
+        let folded_name = disconnected_seat.seat.folded_name().into();
         self.forget_events_nobody_awaits();
         Some(folded_name)
     }
 
     /// Nobody whose readiness was kept is ready any more.
     pub(super) fn unready_all(&mut self) {
-        for absence in &mut self.records {
-            absence.seat.set_unready();
+        for disconnected_seat in &mut self.records {
+            disconnected_seat.seat.set_unready();
         }
     }
 
     /// Forgets the players who stayed away for too long.
     pub(super) fn forget_expired(&mut self, now_ms: u64) {
-        self.records.retain(|absence| now_ms < absence.expires_at_ms);
+        self.records
+            .retain(|disconnected_seat| now_ms < disconnected_seat.expires_at_ms);
         self.forget_events_nobody_awaits();
     }
 
     /// Whether anybody may come back who will be told what it missed.
     pub(super) fn await_events(&self) -> bool {
-        self.records.iter().any(Absence::is_redeemable)
+        self.records.iter().any(DisconnectedSeat::is_redeemable)
     }
 
     /// The number of the next event.
@@ -124,11 +125,11 @@ impl Absences {
     }
 }
 
-impl Moments for Absences {
+impl Moments for DisconnectedSeats {
     fn change_clock(&mut self, change: ClockChange) {
         let Self { records, events: _ } = self;
-        for absence in records {
-            let Absence {
+        for disconnected_seat in records {
+            let DisconnectedSeat {
                 seat,
                 held_authority: _,
                 allowance,
@@ -136,7 +137,7 @@ impl Moments for Absences {
                 is_disowned: _,
                 was_told_token: _,
                 first_missed: _,
-            } = absence;
+            } = disconnected_seat;
             seat.change_clock(change);
             allowance.change_clock(change);
             change.apply(expires_at_ms);

@@ -2,7 +2,7 @@ use std::rc::{Rc, Weak};
 
 use super::*;
 
-const LIMITS: GreetingLimits = GreetingLimits {
+const LIMITS: UpgradeLimits = UpgradeLimits {
     timeout_ms: 10_000,
     sockets: 8,
     farewells: 2,
@@ -16,23 +16,23 @@ fn address(number: u8) -> IpAddr {
 }
 
 struct Desk {
-    greetings: Greetings<Socket>,
+    pending_upgrades: PendingUpgrades<Socket>,
     now_ms: u64,
 }
 
 impl Desk {
     fn new() -> Self {
         Self {
-            greetings: Greetings::new(LIMITS),
+            pending_upgrades: PendingUpgrades::new(LIMITS),
             now_ms: 0,
         }
     }
 
-    fn comes(&mut self, from: u8) -> (GreetingRef, Weak<()>) {
+    fn comes(&mut self, from: u8) -> (UpgradeKey, Weak<()>) {
         let socket = Socket::default();
         let seen = Rc::downgrade(&socket);
         self.now_ms += 1;
-        (self.greetings.insert(socket, address(from), self.now_ms), seen)
+        (self.pending_upgrades.insert(socket, address(from), self.now_ms), seen)
     }
 }
 
@@ -46,7 +46,7 @@ fn a_source_has_half_of_the_places_and_then_makes_way_for_itself() {
     let others = [desk.comes(2), desk.comes(3)];
     let flood: Vec<_> = (0..20).map(|_| desk.comes(1)).collect();
     let open = flood.iter().filter(|(_, socket)| is_open(socket)).count();
-    assert_eq!((open, desk.greetings.displaced()), (4, 16));
+    assert_eq!((open, desk.pending_upgrades.displaced()), (4, 16));
     assert!(
         flood[16..].iter().chain(&others).all(|(_, socket)| is_open(socket)),
         "the oldest went first"
@@ -60,7 +60,7 @@ fn a_newcomer_takes_the_place_of_the_oldest_of_the_heaviest() {
     let other: Vec<_> = (0..4).map(|_| desk.comes(2)).collect();
     let quiet = desk.comes(3);
     // What was answered and stays open counts as well.
-    desk.greetings.note_answered(other[0].0, desk.now_ms);
+    desk.pending_upgrades.note_answered(other[0].0, desk.now_ms);
     let newcomer = desk.comes(4);
     assert!(!is_open(&other[0].1) && is_open(&one[0].1));
     let second = desk.comes(5);
@@ -81,43 +81,47 @@ fn a_newcomer_takes_the_place_of_the_oldest_of_the_heaviest() {
 fn who_left_by_itself_makes_way_for_nobody_twice() {
     let mut desk = Desk::new();
     let flood: Vec<_> = (0..4).map(|_| desk.comes(1)).collect();
-    assert!(desk.greetings.remove(flood[0].0).is_some() && desk.greetings.remove(flood[0].0).is_none());
+    assert!(desk.pending_upgrades.remove(flood[0].0).is_some() && desk.pending_upgrades.remove(flood[0].0).is_none());
     desk.comes(1);
-    assert_eq!(desk.greetings.displaced(), 0);
-    assert!((0..4).all(|_| desk.greetings.give_up_one()) && !desk.greetings.give_up_one());
-    assert!(desk.greetings.deadlines.is_empty());
+    assert_eq!(desk.pending_upgrades.displaced(), 0);
+    assert!((0..4).all(|_| desk.pending_upgrades.give_up_one()) && !desk.pending_upgrades.give_up_one());
+    assert!(desk.pending_upgrades.deadlines.is_empty());
 }
 
 #[test]
 fn silence_is_ended_when_its_time_is_over_and_an_answered_socket_sooner() {
     let mut desk = Desk::new();
     let (silent, answered, late) = (desk.comes(1), desk.comes(2), desk.comes(3));
-    desk.greetings.note_answered(answered.0, 1_000);
-    assert_eq!(desk.greetings.expire(1_000 + ANSWERED_MS - 1), 0);
-    assert_eq!(desk.greetings.expire(1_000 + ANSWERED_MS), 1);
+    desk.pending_upgrades.note_answered(answered.0, 1_000);
+    assert_eq!(desk.pending_upgrades.expire(1_000 + ANSWERED_MS - 1), 0);
+    assert_eq!(desk.pending_upgrades.expire(1_000 + ANSWERED_MS), 1);
     assert!(!is_open(&answered.1) && is_open(&silent.1));
-    desk.greetings.note_answered(late.0, 9_999);
-    assert_eq!(desk.greetings.expire(10_000), 0);
-    assert_eq!(desk.greetings.expire(10_003), 2, "an answer makes nothing last longer");
+    desk.pending_upgrades.note_answered(late.0, 9_999);
+    assert_eq!(desk.pending_upgrades.expire(10_000), 0);
+    assert_eq!(
+        desk.pending_upgrades.expire(10_003),
+        2,
+        "an answer makes nothing last longer"
+    );
     assert!(!is_open(&silent.1) && !is_open(&late.1));
 }
 
 #[test]
 fn many_are_ended_a_few_at_a_time() {
-    let limits = GreetingLimits {
+    let limits = UpgradeLimits {
         sockets: 1_000,
         ..LIMITS
     };
-    let mut greetings = Greetings::new(limits);
+    let mut pending_upgrades = PendingUpgrades::new(limits);
     for number in 0..200u8 {
-        greetings.insert(Socket::default(), address(number), 0);
+        pending_upgrades.insert(Socket::default(), address(number), 0);
     }
     assert_eq!(
-        (greetings.expire(9_999), greetings.expire(10_000)),
+        (pending_upgrades.expire(9_999), pending_upgrades.expire(10_000)),
         (0, EXPIRED_PER_TICK)
     );
-    greetings.end();
-    let rest: Vec<_> = (0..4).map(|_| greetings.expire(0)).collect();
+    pending_upgrades.end();
+    let rest: Vec<_> = (0..4).map(|_| pending_upgrades.expire(0)).collect();
     assert_eq!(
         rest,
         [EXPIRED_PER_TICK, EXPIRED_PER_TICK, 200 - 3 * EXPIRED_PER_TICK, 0]
@@ -126,10 +130,10 @@ fn many_are_ended_a_few_at_a_time() {
 
 #[test]
 fn a_turn_reads_so_many() {
-    let mut greetings = Greetings::<Socket>::new(LIMITS);
+    let mut pending_upgrades = PendingUpgrades::<Socket>::new(LIMITS);
     for _ in 0..2 {
-        greetings.begin_turn();
-        let served = (0..200).filter(|_| greetings.may_serve()).count();
+        pending_upgrades.begin_turn();
+        let served = (0..200).filter(|_| pending_upgrades.may_serve()).count();
         assert_eq!(served, SERVED_PER_TURN);
     }
 }
@@ -138,37 +142,40 @@ fn a_turn_reads_so_many() {
 fn time_in_which_the_process_stood_still_does_not_count() {
     let mut desk = Desk::new();
     let (one, other) = (desk.comes(1), desk.comes(2));
-    desk.greetings.forgive(5_000);
-    desk.greetings.note_answered(other.0, 0);
-    assert_eq!(desk.greetings.expire(ANSWERED_MS), 1);
-    assert_eq!(desk.greetings.expire(15_000), 0);
+    desk.pending_upgrades.forgive(5_000);
+    desk.pending_upgrades.note_answered(other.0, 0);
+    assert_eq!(desk.pending_upgrades.expire(ANSWERED_MS), 1);
+    assert_eq!(desk.pending_upgrades.expire(15_000), 0);
     assert!(is_open(&one.1));
-    assert_eq!(desk.greetings.expire(15_001), 1);
+    assert_eq!(desk.pending_upgrades.expire(15_001), 1);
 }
 
 #[test]
 fn only_so_many_are_upgraded_to_be_told_that_there_is_no_place() {
-    let mut greetings = Greetings::<Socket>::new(LIMITS);
-    let connection = |index| MemberRef { index, generation: 0 };
+    let mut pending_upgrades = PendingUpgrades::<Socket>::new(LIMITS);
+    let connection = |index| ConnectionKey { index, generation: 0 };
     for index in 0..2 {
-        assert!(greetings.may_say_farewell(|_| true));
-        greetings.note_farewell(connection(index));
+        assert!(pending_upgrades.may_say_farewell(|_| true));
+        pending_upgrades.note_farewell(connection(index));
     }
-    assert!(!greetings.may_say_farewell(|_| true));
-    assert!(greetings.may_say_farewell(|at| at == connection(1)), "one has ended");
-    greetings.note_farewell(connection(2));
-    assert!(!greetings.may_say_farewell(|_| true));
+    assert!(!pending_upgrades.may_say_farewell(|_| true));
+    assert!(
+        pending_upgrades.may_say_farewell(|at| at == connection(1)),
+        "one has ended"
+    );
+    pending_upgrades.note_farewell(connection(2));
+    assert!(!pending_upgrades.may_say_farewell(|_| true));
 }
 
 #[test]
 fn who_was_not_heard_yet_is_heard_before_its_time_is_over() {
     let mut desk = Desk::new();
     let ((waits, in_line), (_, silent)) = (desk.comes(1), desk.comes(2));
-    desk.greetings.get_mut(waits).expect("it is there").is_in_line = true;
-    assert_eq!(desk.greetings.expire(20_000), 1);
+    desk.pending_upgrades.get_mut(waits).expect("it is there").is_in_line = true;
+    assert_eq!(desk.pending_upgrades.expire(20_000), 1);
     assert!(is_open(&in_line) && !is_open(&silent));
-    desk.greetings.get_mut(waits).expect("it is there").is_in_line = false;
-    assert_eq!(desk.greetings.expire(20_000 + UNHEARD_MS - 1), 0);
-    assert_eq!(desk.greetings.expire(20_000 + UNHEARD_MS), 1);
+    desk.pending_upgrades.get_mut(waits).expect("it is there").is_in_line = false;
+    assert_eq!(desk.pending_upgrades.expire(20_000 + UNHEARD_MS - 1), 0);
+    assert_eq!(desk.pending_upgrades.expire(20_000 + UNHEARD_MS), 1);
     assert!(!is_open(&in_line));
 }

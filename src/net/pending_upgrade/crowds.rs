@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::key::GreetingRef;
+use super::key::UpgradeKey;
 
 /// Whom a socket counts for: an IPv4 address, or the /64 that one subscriber of IPv6 has to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +24,7 @@ impl Source {
 #[derive(Debug, Default)]
 pub(super) struct Crowds {
     /// By the number of their arrival. No source is kept without any.
-    by_source: BTreeMap<Source, BTreeMap<u64, GreetingRef>>,
+    by_source: BTreeMap<Source, BTreeMap<u64, UpgradeKey>>,
     /// Of sources that have as many, the one whose oldest has waited longest comes last.
     by_weight: BTreeSet<(usize, Reverse<u64>, Source)>,
 }
@@ -36,19 +36,19 @@ impl Crowds {
     }
 
     /// The oldest that a source has.
-    pub(super) fn oldest_of(&self, source: Source) -> Option<GreetingRef> {
+    pub(super) fn oldest_of(&self, source: Source) -> Option<UpgradeKey> {
         let (_, at) = self.by_source.get(&source)?.first_key_value()?;
         Some(*at)
     }
 
     /// The oldest of the source that has most.
-    pub(super) fn oldest_of_heaviest(&self) -> Option<GreetingRef> {
+    pub(super) fn oldest_of_heaviest(&self) -> Option<UpgradeKey> {
         let (_, _, source) = self.by_weight.last()?;
         self.oldest_of(*source)
     }
 
     /// Notes one more.
-    pub(super) fn add(&mut self, source: Source, arrival: u64, at: GreetingRef) {
+    pub(super) fn add(&mut self, source: Source, arrival: u64, at: UpgradeKey) {
         self.change(source, |crowd| {
             crowd.insert(arrival, at);
         });
@@ -61,7 +61,7 @@ impl Crowds {
         });
     }
 
-    fn change(&mut self, source: Source, change: impl FnOnce(&mut BTreeMap<u64, GreetingRef>)) {
+    fn change(&mut self, source: Source, change: impl FnOnce(&mut BTreeMap<u64, UpgradeKey>)) {
         let crowd = self.by_source.entry(source).or_default();
         if let Some(weight) = weight(source, crowd) {
             self.by_weight.remove(&weight);
@@ -78,7 +78,7 @@ impl Crowds {
     }
 }
 
-fn weight(source: Source, crowd: &BTreeMap<u64, GreetingRef>) -> Option<(usize, Reverse<u64>, Source)> {
+fn weight(source: Source, crowd: &BTreeMap<u64, UpgradeKey>) -> Option<(usize, Reverse<u64>, Source)> {
     let (oldest, _) = crowd.first_key_value()?;
     Some((crowd.len(), Reverse(*oldest), source))
 }
@@ -92,8 +92,8 @@ mod tests {
         Source::of(text.parse().expect("an address"))
     }
 
-    fn at(index: u32) -> GreetingRef {
-        GreetingRef::new(index, 0)
+    fn at(index: u32) -> UpgradeKey {
+        UpgradeKey::new(index, 0)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `floor`: the least that a relay can cost on this machine, as a server to compare others with.
+//! `yardstick`: the least that a relay can cost on this machine, as a server to compare others with.
 //!
 //! One thread serves WebSockets that speak enough of protocol v2 for a measurement and for a client's happy path. It owns
 //! its sockets, rooms and counters. It must never become a product: no validation, no budgets, no liveness, no
@@ -20,14 +20,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::cli::{Backend, FloorArguments};
-use crate::floor::hall::Hall;
-use crate::floor::stop::STOP;
+use crate::cli::{Backend, YardstickArguments};
 use crate::report::Verdict;
 use crate::sys;
+use crate::yardstick::hall::Hall;
+use crate::yardstick::stop::STOP;
 
 /// Serves until SIGINT or SIGTERM, then tells what a delivery has cost.
-pub(crate) fn execute(arguments: &FloorArguments) -> Result<Verdict> {
+pub(crate) fn execute(arguments: &YardstickArguments) -> Result<Verdict> {
     sys::raise_file_limit().context("cannot raise the limit of open files")?;
     sys::set_on_stop(&STOP).context("cannot handle SIGINT and SIGTERM")?;
     let wanted = (arguments.address, arguments.port);

@@ -4,12 +4,12 @@ use crate::shard::state::table::TableKey;
 
 /// A room's place on its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RoomRef {
+pub struct RoomKey {
     index: u32,
     generation: u32,
 }
 
-impl TableKey for RoomRef {
+impl TableKey for RoomKey {
     fn new(index: u32, generation: u32) -> Self {
         Self { index, generation }
     }

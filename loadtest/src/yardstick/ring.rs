@@ -9,9 +9,9 @@ use std::time::Duration;
 use io_uring::types::Fd;
 use io_uring::{cqueue, opcode};
 
-use crate::floor::hall::{Hall, Slot};
-use crate::floor::stop::{STOP_POLL, stopping};
 use crate::ring::{Buffers, Ring};
+use crate::yardstick::hall::{Hall, Slot};
+use crate::yardstick::stop::{STOP_POLL, stopping};
 
 const SUBMISSIONS: u32 = 1024;
 const GROUP: u16 = 0;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::floor::hall::{Hall, Room, Slot, TEXT};
+use crate::yardstick::hall::{Hall, Room, Slot, TEXT};
 
 const CODE_ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// Nobody looks at join times in a measurement.

@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 
-use crate::floor::counters::Counters;
 use crate::random::Random;
 use crate::sys;
+use crate::yardstick::counters::Counters;
 
 /// A connection's place in the hall; given away again after its socket is closed.
 pub(super) type Slot = usize;

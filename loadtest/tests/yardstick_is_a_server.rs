@@ -6,7 +6,7 @@ use std::future::Future;
 use std::process::Command;
 use std::time::Duration;
 
-use program::Floor;
+use program::Yardstick;
 use serde_json::{Value, json};
 use signal_fish_client::{
     JoinRoomParams, SignalFishClient, SignalFishConfig, SignalFishEvent as Event, WebSocketTransport,
@@ -15,10 +15,17 @@ use tokio::sync::mpsc::Receiver;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
-fn drive(floor: &Floor, more: &[&str]) -> Value {
-    let counters = format!("http://{}/metrics/prom", floor.address);
+fn drive(yardstick: &Yardstick, more: &[&str]) -> Value {
+    let counters = format!("http://{}/metrics/prom", yardstick.address);
     let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(["run", "--json", "--url", &floor.url(), "--server-counters", &counters])
+        .args([
+            "run",
+            "--json",
+            "--url",
+            &yardstick.url(),
+            "--server-counters",
+            &counters,
+        ])
         .args([
             "--rooms",
             "3",
@@ -47,16 +54,16 @@ fn the_generator_balances_against_both_backends() {
         (&["--backend", "epoll", "--quantum-us", "1000"], &[rate]),
         (&["--backend", "ring", "--quantum-us", "1000"], &[rate]),
     ] {
-        let floor = Floor::start(arguments);
+        let yardstick = Yardstick::start(arguments);
         for more in loads {
-            let report = drive(&floor, more);
+            let report = drive(&yardstick, more);
             assert_eq!(report["ledger"]["balanced"], true, "{arguments:?} {more:?}: {report}");
             assert!(
                 report["traffic"]["server_sends_per_delivery"].as_f64() > Some(0.0),
                 "{arguments:?} {more:?}: {report}"
             );
         }
-        let last_words = floor.stop();
+        let last_words = yardstick.stop();
         assert!(last_words.contains("kernel entries"), "{last_words}");
     }
 }
@@ -67,8 +74,8 @@ struct Published {
 }
 
 impl Published {
-    async fn enter(floor: &Floor) -> Self {
-        let transport = WebSocketTransport::connect(&floor.url()).await.expect("an upgrade");
+    async fn enter(yardstick: &Yardstick) -> Self {
+        let transport = WebSocketTransport::connect(&yardstick.url()).await.expect("an upgrade");
         let (client, events) = SignalFishClient::start(transport, SignalFishConfig::new("loadtest"));
         let mut this = Self { client, events };
         assert!(matches!(this.next().await, Event::Connected));
@@ -91,9 +98,9 @@ fn run(scenario: impl Future<Output = ()>) {
     runtime.expect("a runtime").block_on(scenario);
 }
 
-async fn create_join_talk_and_leave(floor: &Floor) {
-    let mut mira = Published::enter(floor).await;
-    let mut otto = Published::enter(floor).await;
+async fn create_join_talk_and_leave(yardstick: &Yardstick) {
+    let mut mira = Published::enter(yardstick).await;
+    let mut otto = Published::enter(yardstick).await;
     mira.client
         .join_room(JoinRoomParams::new("tide-pool", "Mira"))
         .expect("a free client");
@@ -163,14 +170,14 @@ async fn create_join_talk_and_leave(floor: &Floor) {
 #[test]
 fn the_published_client_plays_on_both_backends() {
     for backend in ["epoll", "ring"] {
-        let floor = Floor::start(&["--backend", backend]);
-        run(create_join_talk_and_leave(&floor));
-        floor.stop();
+        let yardstick = Yardstick::start(&["--backend", backend]);
+        run(create_join_talk_and_leave(&yardstick));
+        yardstick.stop();
     }
 }
 
 #[test]
 fn the_backend_that_serves_is_named() {
-    let floor = Floor::start(&["--backend", "epoll"]);
-    assert_eq!((floor.backend.as_str(), floor.pid() > 0), ("(epoll)", true));
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    assert_eq!((yardstick.backend.as_str(), yardstick.pid() > 0), ("(epoll)", true));
 }

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use crate::floor::greeting::{self, Greeting};
-use crate::floor::hall::{BINARY, Hall, Phase, Slot, TEXT, VALUE_END};
-use crate::floor::inbound::{self, Frame};
+use crate::yardstick::greeting::{self, Greeting};
+use crate::yardstick::hall::{BINARY, Hall, Phase, Slot, TEXT, VALUE_END};
+use crate::yardstick::inbound::{self, Frame};
 
 /// What every client sends around a value of game data; anything else takes the slow way.
 const VALUE_HEAD: &[u8] = br#"{"type":"GameData","data":{"data":"#;

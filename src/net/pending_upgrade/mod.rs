@@ -15,8 +15,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use self::crowds::{Crowds, Source};
-pub use self::key::GreetingRef;
-use crate::room::MemberRef;
+pub use self::key::UpgradeKey;
+use crate::room::ConnectionKey;
 use crate::shard::Table;
 
 /// How long the peer of a socket that was answered has to close it, in milliseconds.
@@ -33,7 +33,7 @@ const EXPIRED_PER_TICK: usize = 64;
 
 /// What the sockets of one shard may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct GreetingLimits {
+pub(super) struct UpgradeLimits {
     /// How long one may take to be upgraded.
     pub(super) timeout_ms: u64,
     /// How many there may be.
@@ -43,7 +43,7 @@ pub(super) struct GreetingLimits {
 }
 
 /// A socket from which a request is expected, or which has been answered and is about to end.
-pub(super) struct Greeting<S> {
+pub(super) struct PendingUpgrade<S> {
     pub(super) socket: S,
     pub(super) address: IpAddr,
     /// The bytes of a request that is not yet complete.
@@ -57,7 +57,7 @@ pub(super) struct Greeting<S> {
     deadline_ms: u64,
 }
 
-impl<S> Greeting<S> {
+impl<S> PendingUpgrade<S> {
     /// Whether all that is still awaited is the end.
     pub(super) const fn is_answered(&self) -> bool {
         self.is_answered
@@ -65,7 +65,7 @@ impl<S> Greeting<S> {
 }
 
 /// A request may hold credentials: only its measure is shown.
-impl<S> fmt::Debug for Greeting<S> {
+impl<S> fmt::Debug for PendingUpgrade<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Greeting")
             .field("address", &self.address)
@@ -75,25 +75,25 @@ impl<S> fmt::Debug for Greeting<S> {
     }
 }
 
-/// The greetings of one shard, and when each has lasted long enough.
+/// The pending upgrades of one shard, and when each has lasted long enough.
 #[derive(Debug)]
-pub(super) struct Greetings<S> {
-    table: Table<GreetingRef, Greeting<S>>,
-    limits: GreetingLimits,
+pub(super) struct PendingUpgrades<S> {
+    table: Table<UpgradeKey, PendingUpgrade<S>>,
+    limits: UpgradeLimits,
     crowds: Crowds,
-    deadlines: BTreeSet<(u64, GreetingRef)>,
+    deadlines: BTreeSet<(u64, UpgradeKey)>,
     /// How many were read in this turn.
     served: usize,
     arrivals: u64,
     displaced: u64,
     /// Connections that were upgraded only to be told that there is no place. Some may have ended.
-    farewells: Vec<MemberRef>,
+    farewells: Vec<ConnectionKey>,
     /// Whether all have to go.
     is_over: bool,
 }
 
-impl<S> Greetings<S> {
-    pub(super) fn new(limits: GreetingLimits) -> Self {
+impl<S> PendingUpgrades<S> {
+    pub(super) fn new(limits: UpgradeLimits) -> Self {
         Self {
             table: Table::default(),
             limits,
@@ -108,7 +108,7 @@ impl<S> Greetings<S> {
     }
 
     /// Takes a socket in. Where its source has its share, or all places are taken, another one makes way.
-    pub(super) fn insert(&mut self, socket: S, address: IpAddr, now_ms: u64) -> GreetingRef {
+    pub(super) fn insert(&mut self, socket: S, address: IpAddr, now_ms: u64) -> UpgradeKey {
         let source = Source::of(address);
         let share = (self.limits.sockets / 2).max(1);
         if self.crowds.count(source) >= share {
@@ -118,7 +118,7 @@ impl<S> Greetings<S> {
         }
         let (arrival, deadline_ms) = (self.arrivals, now_ms.saturating_add(self.limits.timeout_ms));
         self.arrivals += 1;
-        let at = self.table.insert(Greeting {
+        let at = self.table.insert(PendingUpgrade {
             socket,
             address,
             received: Vec::new(),
@@ -139,7 +139,7 @@ impl<S> Greetings<S> {
         self.displace(self.crowds.oldest_of_heaviest())
     }
 
-    fn displace(&mut self, at: Option<GreetingRef>) -> bool {
+    fn displace(&mut self, at: Option<UpgradeKey>) -> bool {
         let displaced = at.and_then(|at| self.remove(at)).is_some();
         self.displaced += u64::from(displaced);
         displaced
@@ -150,25 +150,28 @@ impl<S> Greetings<S> {
         self.displaced
     }
 
-    pub(super) fn get_mut(&mut self, at: GreetingRef) -> Option<&mut Greeting<S>> {
+    pub(super) fn get_mut(&mut self, at: UpgradeKey) -> Option<&mut PendingUpgrade<S>> {
         self.table.get_mut(at)
     }
 
-    pub(super) fn remove(&mut self, at: GreetingRef) -> Option<Greeting<S>> {
-        let greeting = self.table.remove(at)?;
-        self.deadlines.remove(&(greeting.deadline_ms, at));
-        self.crowds.remove(Source::of(greeting.address), greeting.arrival);
-        Some(greeting)
+    pub(super) fn remove(&mut self, at: UpgradeKey) -> Option<PendingUpgrade<S>> {
+        let pending_upgrade = self.table.remove(at)?;
+        self.deadlines.remove(&(pending_upgrade.deadline_ms, at));
+        self.crowds
+            .remove(Source::of(pending_upgrade.address), pending_upgrade.arrival);
+        Some(pending_upgrade)
     }
 
     /// Notes that a socket has its answer: it is kept for a short while, so that the peer can read it.
-    pub(super) fn note_answered(&mut self, at: GreetingRef, now_ms: u64) {
-        let Some(greeting) = self.table.get_mut(at) else { return };
-        self.deadlines.remove(&(greeting.deadline_ms, at));
-        greeting.is_answered = true;
-        greeting.received = Vec::new();
-        greeting.deadline_ms = greeting.deadline_ms.min(now_ms.saturating_add(ANSWERED_MS));
-        self.deadlines.insert((greeting.deadline_ms, at));
+    pub(super) fn note_answered(&mut self, at: UpgradeKey, now_ms: u64) {
+        let Some(pending_upgrade) = self.table.get_mut(at) else {
+            return;
+        };
+        self.deadlines.remove(&(pending_upgrade.deadline_ms, at));
+        pending_upgrade.is_answered = true;
+        pending_upgrade.received = Vec::new();
+        pending_upgrade.deadline_ms = pending_upgrade.deadline_ms.min(now_ms.saturating_add(ANSWERED_MS));
+        self.deadlines.insert((pending_upgrade.deadline_ms, at));
     }
 
     /// How many there are.
@@ -188,7 +191,7 @@ impl<S> Greetings<S> {
     }
 
     /// Whether one more connection may be upgraded only to be told that there is no place for it.
-    pub(super) fn may_say_farewell(&mut self, is_there: impl Fn(MemberRef) -> bool) -> bool {
+    pub(super) fn may_say_farewell(&mut self, is_there: impl Fn(ConnectionKey) -> bool) -> bool {
         if self.farewells.len() >= self.limits.farewells {
             self.farewells.retain(|at| is_there(*at));
         }
@@ -196,7 +199,7 @@ impl<S> Greetings<S> {
     }
 
     /// Notes a connection that was upgraded only to be told so.
-    pub(super) fn note_farewell(&mut self, connection: MemberRef) {
+    pub(super) fn note_farewell(&mut self, connection: ConnectionKey) {
         self.farewells.push(connection);
     }
 
@@ -213,7 +216,7 @@ impl<S> Greetings<S> {
             match self
                 .table
                 .get_mut(at)
-                .filter(|greeting| greeting.is_in_line && !is_over)
+                .filter(|pending_upgrade| pending_upgrade.is_in_line && !is_over)
             {
                 Some(unheard) => {
                     self.deadlines.remove(&(unheard.deadline_ms, at));
@@ -230,8 +233,8 @@ impl<S> Greetings<S> {
     pub(super) fn forgive(&mut self, span_ms: u64) {
         for (deadline_ms, at) in std::mem::take(&mut self.deadlines) {
             let deadline_ms = deadline_ms.saturating_add(span_ms);
-            if let Some(greeting) = self.table.get_mut(at) {
-                greeting.deadline_ms = deadline_ms;
+            if let Some(pending_upgrade) = self.table.get_mut(at) {
+                pending_upgrade.deadline_ms = deadline_ms;
                 self.deadlines.insert((deadline_ms, at));
             }
         }

@@ -5,9 +5,9 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use crate::floor::hall::{Hall, Slot};
-use crate::floor::stop::{STOP_POLL, stopping};
 use crate::poller::Poller;
+use crate::yardstick::hall::{Hall, Slot};
+use crate::yardstick::stop::{STOP_POLL, stopping};
 
 const LISTENER: usize = usize::MAX;
 const SCRATCH_BYTES: usize = 64 << 10;
