@@ -10,11 +10,11 @@ const NO_EVENTS: [(&str, &str); 19] = [
     ("draw_random", "queues nothing"),
     ("extract", "takes out one that moves; the rooms stay as they are"),
     ("forgive", "only changes clocks"),
-    ("hurry_letters", "writes to other shards, not to connections"),
+    ("hurry_shard_messages", "writes to other shards, not to connections"),
     ("link_and_wait", "queues nothing"),
     ("link_mut", "queues nothing"),
     ("may_read", "only changes clocks"),
-    ("next_letter", "writes to other shards, not to connections"),
+    ("next_shard_message", "writes to other shards, not to connections"),
     ("note_unfinished", "only changes clocks"),
     ("on_control_frame", "only changes clocks"),
     (
