@@ -56,13 +56,13 @@ impl<L> Shard<L> {
     pub(super) fn event<T>(&mut self, now: Now, happen: impl FnOnce(&mut Self) -> T) -> T {
         debug_assert!(
             self.post.outgoing.has_no_pending_close(),
-            "doomed outside of every event, or in one around this"
+            "marked outside of every event, or in one around this"
         );
         let outcome = happen(self);
         self.close_pending(now);
         debug_assert!(
             self.post.outgoing.has_no_pending_close(),
-            "an event leaves nobody doomed"
+            "an event leaves no close pending"
         );
         outcome
     }

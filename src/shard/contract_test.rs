@@ -92,7 +92,7 @@ fn calls(all: bool) -> Vec<Call> {
 }
 
 #[test]
-fn whatever_may_doom_somebody_is_an_event() {
+fn whatever_may_mark_somebody_is_an_event() {
     let calls = calls(false);
     let changing: Vec<_> = calls.iter().filter(|call| call.changes()).collect();
     for call in &changing {

@@ -223,7 +223,7 @@ fn in_calm_weather() {
 #[test]
 fn with_slow_readers_and_short_queues() {
     let tally = in_weather(
-        100..140,
+        100..150,
         Weather {
             pipe_bytes: 300,
             droppable_frames: 4,
