@@ -83,6 +83,7 @@ struct Since {
     turns: u64,
     messages: u64,
     deliveries: u64,
+    sends: u64,
     /// Of turns with several messages: frames, by how many messages, and the sends that they took.
     gathered_frames: u64,
     gathered_weight: u64,
@@ -97,6 +98,7 @@ impl Since {
         self.turns += 1;
         self.messages += messages;
         self.deliveries += deliveries;
+        self.sends += sends;
         if messages > 1 {
             self.gathered_frames += deliveries;
             self.gathered_weight += deliveries * messages;
@@ -126,6 +128,7 @@ struct Recent {
     turns: f64,
     messages: f64,
     deliveries: f64,
+    sends: f64,
     /// Of turns with several messages: frames, by how many messages, and the sends that they took.
     gathered_frames: f64,
     gathered_weight: f64,
@@ -140,11 +143,12 @@ impl Recent {
             turns,
             messages,
             deliveries,
+            sends,
             gathered_frames,
             gathered_weight,
             gathered_sends,
         } = self;
-        for value in [span_us, worked_us, turns, messages, deliveries] {
+        for value in [span_us, worked_us, turns, messages, deliveries, sends] {
             *value *= 0.875;
         }
         // Seldom seen where turns are short, and nothing that changes from tick to tick.
@@ -159,6 +163,7 @@ impl Recent {
         self.turns += since.turns as f64;
         self.messages += since.messages as f64;
         self.deliveries += since.deliveries as f64;
+        self.sends += since.sends as f64;
         self.gathered_frames += since.gathered_frames as f64;
         self.gathered_weight += since.gathered_weight as f64;
         self.gathered_sends += since.gathered_sends as f64;
@@ -322,8 +327,10 @@ impl Pace {
         let Some(demand) = self.recent.demand(connections).filter(|_| !longest.is_zero()) else {
             return Duration::ZERO;
         };
+        // As it was seen while there was no window; else as it would be.
+        let seen_to_meet = self.window.is_zero() && self.recent.deliveries >= MEET_ANYWAY_AT * self.recent.sends;
         let unstretched = demand.messages(0.0);
-        if unstretched * demand.fan_out >= MEET_ANYWAY_AT * demand.sends(unstretched) {
+        if seen_to_meet || unstretched * demand.fan_out >= MEET_ANYWAY_AT * demand.sends(unstretched) {
             return Duration::ZERO;
         }
         let pays_at = if self.window == longest { PAYS_AT } else { OPENS_AT };
