@@ -26,6 +26,7 @@ fn bench(criterion: &mut Criterion) {
     group.bench_function("stays", |bencher| {
         let at = rig::connect(&mut here, ProtocolVersion::V2);
         bencher.iter(|| {
+            here.begin_turn();
             assert_eq!(here.on_text(at, &rig::join_request(1, &near), rig::NOW), Flow::Continue);
             assert_eq!(here.on_text(at, r#"{"type":"LeaveRoom"}"#, rig::NOW), Flow::Continue);
             rig::flush(&mut here)
@@ -34,6 +35,8 @@ fn bench(criterion: &mut Criterion) {
     group.bench_function("moves", |bencher| {
         let mut at = rig::connect(&mut here, ProtocolVersion::V2);
         bencher.iter(|| {
+            here.begin_turn();
+            there.begin_turn();
             let (from, to, code) = if here.link(at).is_some() {
                 (&mut here, &mut there, &far)
             } else {
