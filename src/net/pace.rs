@@ -40,7 +40,7 @@ const GUESSED_FRAMES: f64 = 256.0;
 /// A turn that takes longer holds up everybody on the shard for longer than a frame of a fast game may wait.
 const SLOW_TURN: Duration = Duration::from_millis(5);
 
-/// TurnWindows shorter than this are not worth a timer.
+/// Windows shorter than this are not worth a timer.
 const SHORTEST: Duration = Duration::from_micros(50);
 
 /// The longest that turns are stretched.

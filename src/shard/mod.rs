@@ -43,7 +43,7 @@ pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, 
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use state::connection::Connection;
 pub use state::room_key::RoomKey;
-pub(crate) use state::table::{Table, TableKey};
+pub(crate) use state::table::{Table, TableKey, table_key};
 pub use state::transfer::{PendingJoin, PendingRequest, PendingReturn, PendingWatch, Transfer};
 pub use world::access::LiveAccess;
 pub use world::counters::{Counter, CounterSet, Counters};

@@ -81,10 +81,7 @@ impl Outgoing {
         if connection.uptake.is_behind() {
             return self.queue_behind(connection, at, bytes, mark, settings, counters);
         }
-        connection.outbox.push(&mut self.pool, mark, bytes);
-        self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
-        // Readers on version 2 are never told of it, but asking for the version costs more than keeping their books.
-        connection.account.note_queued(mark.origin.as_ref());
+        self.put(connection, bytes, mark);
         self.offer_again(connection, at);
         Queued::Yes
     }
@@ -106,14 +103,20 @@ impl Outgoing {
         {
             return Queued::Spared(reason);
         }
-        connection.outbox.push(&mut self.pool, mark, bytes);
-        self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
-        connection.account.note_queued(mark.origin.as_ref());
+        self.put(connection, bytes, mark);
         // It is not asked again before its socket has room, unless it is to be judged.
         if slow_reader::has_too_much(connection, settings) {
             self.offer_again(connection, at);
         }
         Queued::Yes
+    }
+
+    #[inline]
+    fn put<L>(&mut self, connection: &mut Connection<L>, bytes: &[u8], mark: &FrameMark) {
+        connection.outbox.push(&mut self.pool, mark, bytes);
+        self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
+        // Readers on version 2 are never told of it, but asking for the version costs more than keeping their books.
+        connection.account.note_queued(mark.origin.as_ref());
     }
 
     /// Queues a frame, whatever the caps say.

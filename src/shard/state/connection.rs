@@ -9,7 +9,7 @@ use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
 use crate::shard::state::free_rate::FreeRate;
 use crate::shard::state::standing::{Census, Place, Standing};
-use crate::shard::state::table::{Table, TableKey};
+use crate::shard::state::table::{Table, table_key};
 use crate::shard::state::transfer::{PendingRequest, PendingWatch};
 use crate::shard::state::traveller::{Probe, Traveller, Unfinished};
 use crate::shard::state::uptake::Uptake;
@@ -167,7 +167,7 @@ impl<L> Connection<L> {
             uptake,
             state,
             standing,
-            is_close_pending: _, // whoever is pending_closes is closed before the event ends
+            is_close_pending: _, // who is to be closed is closed before the event ends
             is_dirty: _,         // a list of this shard; whoever takes it in offers its socket what waits
             knows_of_drain,
             account,
@@ -306,16 +306,4 @@ impl<L> Moments for Connection<L> {
 /// Every connection of a shard.
 pub(in crate::shard) type Connections<L> = Table<ConnectionKey, Connection<L>>;
 
-impl TableKey for ConnectionKey {
-    fn new(index: u32, generation: u32) -> Self {
-        Self { index, generation }
-    }
-
-    fn index(self) -> u32 {
-        self.index
-    }
-
-    fn generation(self) -> u32 {
-        self.generation
-    }
-}
+table_key!(ConnectionKey);

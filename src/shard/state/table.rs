@@ -30,6 +30,26 @@ pub(crate) trait TableKey: Copy {
     fn generation(self) -> u32;
 }
 
+/// Makes a type with the fields `index` and `generation` the key of a table.
+macro_rules! table_key {
+    ($key:ident) => {
+        impl $crate::shard::TableKey for $key {
+            fn new(index: u32, generation: u32) -> Self {
+                Self { index, generation }
+            }
+
+            fn index(self) -> u32 {
+                self.index
+            }
+
+            fn generation(self) -> u32 {
+                self.generation
+            }
+        }
+    };
+}
+pub(crate) use table_key;
+
 /// Values by key. A key outlives what it leads to and then finds nothing.
 #[derive(Debug)]
 pub(crate) struct Table<K, T> {

@@ -85,7 +85,7 @@ counters! {
     outposts_cut, "outpost_cuts_total", "Outposts whose spectators were closed because they were too far behind.";
     roster_notices_replaced, "outpost_roster_notices_replaced_total", "News of a gallery that newer news replaced before outposts were told.";
     gallery_news_replaced, "gallery_news_replaced_total", "News of a gallery that newer news replaced before readers on version 2 were told.";
-    letters_refused, "letters_refused_total", "Letters that waited, or questions that were refused, because the other shard's inbox was full.";
+    letters_refused, "letters_refused_total", "Messages between shards that waited, or questions that were refused, because the other shard's inbox was full.";
     session_plans, "transport_session_plans_emitted_total", "Sessions planned at the start of a game.";
     session_replans, "transport_session_replans_emitted_total", "Sessions planned anew because the host left or moved.";
     late_plans, "transport_session_plans_late_join_total", "Sessions planned anew because a seat was taken or taken back.";
