@@ -99,7 +99,7 @@ pub(crate) struct GeneratorArguments {
     /// Longest wait for outstanding messages after the last send
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
     pub(crate) drain_seconds: f64,
-    /// Print only one line of JSON on standard output
+    /// Print the report as one line of JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 }

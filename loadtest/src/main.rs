@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod closed_loop;
 mod command;
+mod console;
 mod contestant;
 mod encoding;
 mod fleet;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         Ok(Verdict::Balanced) => ExitCode::SUCCESS,
         Ok(Verdict::Faulty) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            console::remark(&format!("error: {error:#}"));
             ExitCode::from(2)
         }
     }

@@ -75,3 +75,37 @@ fn a_storm_counts_every_cycle_and_request() {
     assert!(yardstick.pid() > 0);
     yardstick.stop();
 }
+
+#[test]
+fn a_report_is_a_table_or_json_and_never_both() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let storm = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
+            .args(["storm", "--url", &yardstick.url(), "--parties", "1", "--cycles", "1"])
+            .args(more)
+            .output()
+            .expect("the program starts");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let table = storm(&[]);
+    assert!(table.lines().count() > 3 && !table.contains('{'), "{table}");
+    let json = storm(&["--json"]);
+    assert_eq!(json.lines().count(), 1, "{json}");
+    assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON")["cycles"], 1);
+    yardstick.stop();
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_error() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
+        .args(["storm", "--url", &yardstick.url(), "--parties", "1", "--cycles", "1"])
+        .stdout(writer)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    yardstick.stop();
+}

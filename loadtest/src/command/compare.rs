@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cli::CompareArguments;
 use crate::command::run;
+use crate::console;
 use crate::plan::Plan;
 use crate::report::{self, CompareReport, RunReport, Verdict};
 use crate::scenario::Scenario;
@@ -26,12 +27,12 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
     for round in 1..=arguments.rounds {
         for (at, server) in servers.iter().enumerate() {
             let report = measure(arguments, at, &plan).with_context(|| format!("measuring {:?}", server.name))?;
-            eprintln!(
+            console::remark(&format!(
                 "round {round}/{}  {}  {}",
                 arguments.rounds,
                 server.name,
                 report.summary()
-            );
+            ));
             runs[at].push(report);
         }
     }

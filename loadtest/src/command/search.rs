@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::cli::{SearchArguments, Searched};
 use crate::command::run;
+use crate::console;
 use crate::plan::Plan;
 use crate::report::{self, RunReport, SearchReport, Step, Verdict};
 use crate::scenario::{Pace, Scenario};
@@ -43,7 +44,7 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
             Some(plan) => measure(arguments, &plan, factor),
             None => break,
         };
-        eprintln!("step {}  {}", steps.len() + 1, step.line());
+        console::remark(&format!("step {}  {}", steps.len() + 1, step.line()));
         search.learn(step.passed());
         steps.push(step);
     }

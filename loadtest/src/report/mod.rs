@@ -1,4 +1,4 @@
-//! What a test found: one structure per command, printed as a table for people and as one line of JSON for programs.
+//! What a test found: one structure per command, printed as a table for people or as one line of JSON for programs.
 
 mod compare;
 pub(crate) mod html;
@@ -16,6 +16,8 @@ mod traffic;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
+
+use crate::console;
 
 pub(crate) use compare::CompareReport;
 pub(crate) use idle::IdleReport;
@@ -39,14 +41,13 @@ pub(crate) trait Report: Serialize {
     fn table(&self) -> String;
 }
 
-/// Prints the table (unless `json_only`) and the JSON line, and passes the verdict on.
-pub(crate) fn publish(report: &impl Report, json_only: bool) -> Result<Verdict> {
-    if !json_only {
-        println!("{}", report.table());
-    }
-    println!(
-        "{}",
+/// Prints the table for people, or with `as_json` one line of JSON for programs, and passes the verdict on.
+pub(crate) fn publish(report: &impl Report, as_json: bool) -> Result<Verdict> {
+    let text = if as_json {
         serde_json::to_string(report).context("the report cannot be written as JSON")?
-    );
+    } else {
+        report.table()
+    };
+    console::print(text.trim_end()).context("the report cannot be printed")?;
     Ok(report.verdict())
 }

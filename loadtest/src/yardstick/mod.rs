@@ -14,13 +14,13 @@ mod lobby;
 mod ring;
 mod stop;
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::cli::{Backend, YardstickArguments};
+use crate::console;
 use crate::report::Verdict;
 use crate::sys;
 use crate::yardstick::hall::Hall;
@@ -37,17 +37,20 @@ pub(crate) fn execute(arguments: &YardstickArguments) -> Result<Verdict> {
     let equipment = match arguments.backend {
         Backend::Epoll => None,
         Backend::Ring => ring::Equipment::new()
-            .inspect_err(|error| eprintln!("io_uring is not available here ({error}); epoll serves instead"))
+            .inspect_err(|error| {
+                console::remark(&format!(
+                    "io_uring is not available here ({error}); epoll serves instead"
+                ))
+            })
             .ok(),
     };
     let backend = if equipment.is_some() { "ring" } else { "epoll" };
-    println!("listening on {} ({backend})", listener.local_addr()?);
-    std::io::stdout().flush()?;
+    console::print(&format!("listening on {} ({backend})", listener.local_addr()?))?;
     match equipment {
         Some(equipment) => ring::serve(equipment, &listener, &mut hall, quantum),
         None => epoll::serve(&listener, &mut hall, quantum),
     }
     .context("the sockets failed")?;
-    println!("{}", hall.counters.summary());
+    console::print(&hall.counters.summary())?;
     Ok(Verdict::Balanced)
 }
