@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::contestant::Contestant;
 use crate::encoding::Encoding;
+use crate::steps::Step;
 use crate::sys::CpuSet;
 
 /// Drives a Signal Fish server and accounts for every message.
@@ -108,7 +109,7 @@ pub(crate) struct GeneratorArguments {
 #[derive(Debug, Args)]
 pub(crate) struct LoadArguments {
     /// Groups of rooms and their traffic from a JSON file, in place of the options below
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoding", "rooms", "players", "size", "rate", "phase", "closed_loop", "seconds", "warmup_seconds"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["encoding", "rooms", "players", "size", "rate", "phase", "closed_loop", "seconds", "warmup_seconds", "steps"])]
     pub(crate) scenario: Option<PathBuf>,
     /// Form of the game data: JSON text frames or MessagePack binary frames
     #[arg(long, value_enum, default_value_t = Encoding::Json)]
@@ -137,6 +138,10 @@ pub(crate) struct LoadArguments {
     /// Traffic before the measured window; in the ledger, not in the figures
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
     pub(crate) warmup_seconds: f64,
+    /// Something that changes within the window: `at 5s ramp to 2x over 5s`, `at 12s spike to 5x for 1s`, `at 15s pause
+    /// for 2s` (can be given several times)
+    #[arg(long = "step", value_name = "STEP", value_parser = Step::parse)]
+    pub(crate) steps: Vec<Step>,
 }
 
 /// `run`

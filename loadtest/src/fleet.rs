@@ -15,6 +15,7 @@ use crate::scenario::{Scenario, Traffic};
 use crate::sys;
 use crate::timeline::Timeline;
 use crate::worker::intake::latency_histogram;
+use crate::worker::meter::Meter;
 use crate::worker::{self, Account, Order, Outcome, Reply};
 
 /// Between the order and the first send, so that all threads are ready.
@@ -46,6 +47,8 @@ pub(crate) struct Findings {
     /// Time that all threads together were ready to run and got no CPU.
     pub(crate) cpu_wait_ns: u64,
     pub(crate) timeline: Timeline,
+    /// One for each step.
+    pub(crate) meters: Vec<Meter>,
     /// What served the generator's sockets.
     pub(crate) port: &'static str,
 }
@@ -174,6 +177,7 @@ impl Findings {
             busy_ns: Vec::new(),
             cpu_wait_ns: 0,
             timeline: Timeline::new(window_ns),
+            meters: Vec::new(),
             port: "",
         };
         for outcome in outcomes {
@@ -190,6 +194,12 @@ impl Findings {
             all.delivered += outcome.delivered;
             all.reads += outcome.reads;
             all.timeline.add(&outcome.timeline);
+            for (of_all, of_thread) in all.meters.iter_mut().zip(&outcome.meters) {
+                of_all.add(of_thread);
+            }
+            if all.meters.is_empty() {
+                all.meters = outcome.meters;
+            }
             all.port = outcome.port;
             all.cpu_wait_ns += outcome.cpu_wait_ns;
             all.busy_ns.push(outcome.cpu_ns.saturating_sub(outcome.idle_poll_ns));

@@ -25,8 +25,11 @@ mod schedule;
 mod seating;
 mod server_counters;
 mod server_figures;
+mod steps;
 mod sys;
+mod tempo;
 mod timeline;
+mod unit;
 mod worker;
 mod yardstick;
 

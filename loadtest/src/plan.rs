@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::cli::{LoadArguments, Phase};
 use crate::encoding::Encoding;
 use crate::scenario::{Group, Load, Pace, Traffic, seconds};
+use crate::steps::StepOfFile;
 
 /// Groups of rooms and the traffic in them, not yet tied to a server.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ struct File {
     #[serde(default = "one")]
     warmup_seconds: f64,
     groups: Vec<GroupOfFile>,
+    #[serde(default)]
+    steps: Vec<StepOfFile>,
 }
 
 #[derive(Deserialize)]
@@ -82,11 +85,11 @@ impl Plan {
                 }],
                 warmup: seconds("--warmup-seconds", load.warmup_seconds)?,
                 measured: seconds("--seconds", load.seconds)?,
+                steps: load.steps.clone(),
             },
             groups: vec![group],
         };
-        plan.check()?;
-        Ok(plan)
+        plan.arranged()
     }
 
     fn read(path: &Path) -> Result<Self> {
@@ -112,20 +115,27 @@ impl Plan {
             closed == 0 || closed == loads.len(),
             "either all groups have a closed loop or none"
         );
+        let steps = file.steps.into_iter().enumerate();
+        let steps = steps
+            .map(|(at, step)| step.read(&groups).with_context(|| format!("step {}", at + 1)))
+            .collect::<Result<_>>()?;
         let plan = Self {
             groups,
             traffic: Traffic {
                 loads,
                 warmup: seconds("warmup_seconds", file.warmup_seconds)?,
                 measured: seconds("seconds", file.seconds)?,
+                steps,
             },
         };
-        plan.check()?;
-        Ok(plan)
+        plan.arranged()
     }
 
-    fn check(&self) -> Result<()> {
-        self.traffic.check(&self.groups)
+    /// With its steps in order of time, if all of it makes sense.
+    fn arranged(mut self) -> Result<Self> {
+        self.traffic.steps.sort_by_key(|step| step.at);
+        self.traffic.check(&self.groups)?;
+        Ok(self)
     }
 }
 
@@ -181,9 +191,17 @@ mod tests {
                 {"name": "duels", "rooms": 40, "players": 2, "rate": 60},
                 {"rooms": 2, "players": 8, "returning_players": 1, "return_every_seconds": 2, "slow_players": 1,
                  "slow_bytes_per_second": 2000, "spectators": 10, "encoding": "message_pack", "size": 200, "rate": 20,
-                 "phase": "aligned"}]}"#,
+                 "phase": "aligned"}],
+              "steps": [{"at": 3, "pause": {"for": 0.5}}, {"at": 1, "ramp": {"to": 2.0, "over": 1, "group": "duels"}}]}"#,
         )
         .expect("a plan");
+        let steps: Vec<_> = plan
+            .traffic
+            .steps
+            .iter()
+            .map(|step| (step.at.as_secs(), step.group))
+            .collect();
+        assert_eq!(steps, [(1, Some(0)), (3, None)], "in order of time");
         assert_eq!(plan.traffic.measured, Duration::from_secs(5));
         assert_eq!((plan.groups[0].members(), plan.groups[1].members()), (2, 20));
         assert_eq!(plan.groups[1].name, "group 2");
@@ -212,6 +230,14 @@ mod tests {
             (
                 r#"{"groups": [{"rooms": 1, "players": 2, "closed_loop": 4}, {"rooms": 1, "players": 2}]}"#,
                 "all groups",
+            ),
+            (
+                r#"{"groups": [{"name": "a", "rooms": 1, "players": 2}], "steps": [{"at": 1, "pause": {"for": 1, "group": "b"}}]}"#,
+                "no group \"b\", only a",
+            ),
+            (
+                r#"{"groups": [{"rooms": 1, "players": 2}], "steps": [{"at": 1}]}"#,
+                "exactly one of",
             ),
         ] {
             let error = Plan::parse(bad).expect_err(bad);

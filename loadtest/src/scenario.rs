@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::cli::{GeneratorArguments, Io, Phase};
 use crate::encoding::Encoding;
 use crate::payload;
+use crate::steps::{self, Step};
+use crate::tempo::Tempo;
 
 /// Rooms per game name: servers cap the rooms of one game.
 const ROOMS_PER_GAME: u32 = 500;
@@ -263,6 +265,8 @@ pub(crate) struct Traffic {
     pub(crate) warmup: Duration,
     /// The measured window.
     pub(crate) measured: Duration,
+    /// What changes within it, in order of time.
+    pub(crate) steps: Vec<Step>,
 }
 
 impl Traffic {
@@ -271,7 +275,19 @@ impl Traffic {
             load.check(group).with_context(|| format!("group {:?}", group.name))?;
         }
         ensure!(!self.measured.is_zero(), "the measured window must be longer than 0");
-        Ok(())
+        steps::check(&self.steps, groups, &self.loads, self.measured)
+    }
+
+    /// How fast a group plays, from the beginning of the traffic on.
+    pub(crate) fn tempo(&self, group: usize) -> Tempo {
+        steps::tempo(&self.steps, group, self.warmup)
+    }
+
+    /// How much of its rate a group plays over the measured window.
+    pub(crate) fn mean_factor(&self, group: usize) -> f64 {
+        let tempo = self.tempo(group);
+        let played_ns = |at: Duration| tempo.played_ns(at.as_nanos() as u64);
+        (played_ns(self.warmup + self.measured) - played_ns(self.warmup)) / self.measured.as_nanos() as f64
     }
 
     /// Every sender waits for what it sent to land before it sends again.

@@ -66,6 +66,7 @@ fn small(arguments: &IdleArguments) -> Option<Traffic> {
         }],
         warmup: Duration::ZERO,
         measured: Duration::from_secs(u64::from(arguments.small_messages)),
+        steps: Vec::new(),
     })
 }
 
@@ -89,5 +90,6 @@ fn large(arguments: &IdleArguments) -> Result<Option<Traffic>> {
         }],
         warmup: Duration::ZERO,
         measured: spread,
+        steps: Vec::new(),
     }))
 }

@@ -111,9 +111,11 @@ fn measure(arguments: &SearchArguments, plan: &Plan, factor: f64) -> Step {
         .groups
         .iter()
         .zip(&plan.traffic.loads)
-        .map(|(group, load)| match load.pace {
+        .enumerate()
+        .map(|(at, (group, load))| match load.pace {
             Pace::OpenLoop { period_ns, .. } => {
                 f64::from(group.rooms * group.senders() * (group.members() - 1)) * 1e9 / period_ns
+                    * plan.traffic.mean_factor(at)
             }
             Pace::ClosedLoop { .. } => 0.0,
         });

@@ -8,6 +8,7 @@ mod percentiles;
 mod run;
 mod search;
 mod setting;
+mod steps;
 mod storm;
 mod svg;
 mod table;

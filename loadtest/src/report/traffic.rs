@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::fleet::Findings;
 use crate::report::percentiles::Percentiles;
+use crate::report::steps::{self, StepMark};
 use crate::report::table::{Table, mebibytes, or_na, ratio, round};
 use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::PerDelivery;
@@ -63,6 +64,8 @@ pub(crate) struct TrafficReport {
     generator_cpu_wait_ms: f64,
     /// What served the generator's sockets.
     generator_io: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) steps: Vec<StepMark>,
     pub(super) timeline: Vec<Point>,
     pub(super) warnings: Vec<Warning>,
 }
@@ -97,6 +100,7 @@ impl TrafficReport {
             deliveries_per_read: ratio(findings.delivered as f64, findings.reads as f64).map(|value| round(value, 2)),
             generator_cpu_wait_ms: round(findings.cpu_wait_ns as f64 / 1e6, 1),
             generator_io: findings.port,
+            steps: steps::marks(scenario, traffic, findings),
             timeline: findings.timeline.points(),
             warnings: Vec::new(),
         };
@@ -167,6 +171,12 @@ impl TrafficReport {
         out.row("latency", self.latency_us.line());
         for group in &self.latency_by_group_us {
             out.row(&format!("  {}", group.name), group.latency_us.line());
+        }
+        if !self.steps.is_empty() {
+            out.row("steps", self.steps.len().to_string());
+        }
+        for step in &self.steps {
+            step.table(out);
         }
         out.row("send lag", self.send_lag_us.line());
         match &self.server {

@@ -15,6 +15,7 @@ use crate::payload;
 use crate::seating::{Part, Seating};
 use crate::sys;
 use crate::timeline::Timeline;
+use crate::worker::meter::Meter;
 
 /// Different error codes of the server that are counted by name.
 const MAX_ERROR_CODES: usize = 64;
@@ -50,6 +51,8 @@ pub(crate) struct Stretch {
     pub(crate) delivered: u64,
     /// Reads of sockets within the window.
     pub(crate) reads: u64,
+    /// One for each step.
+    pub(crate) meters: Vec<Meter>,
     /// Present in closed-loop traffic.
     pub(crate) flights: Option<Flights>,
     /// Senders whose messages have landed, and how many.
@@ -66,6 +69,7 @@ impl Stretch {
             body_chars,
             delivered: 0,
             reads: 0,
+            meters: Vec::new(),
             flights: None,
             released: Vec::new(),
         }
@@ -162,6 +166,9 @@ impl Intake {
         }
         let latency_ns = self.now_ns.saturating_sub(stamp.scheduled_ns);
         self.stretch.delivered += u64::from(self.in_window);
+        for meter in &mut self.stretch.meters {
+            meter.delivered(room.group, self.now_ns);
+        }
         if self.seating.part(receiver) == Part::Slow {
             // Its latency is of its own making.
             return;
@@ -169,6 +176,9 @@ impl Intake {
         self.stretch.timeline.delivered(self.now_ns, latency_ns);
         if self.stretch.window_ns.contains(&stamp.scheduled_ns) {
             self.stretch.latency_ns[room.group].saturating_record(latency_ns);
+            for meter in &mut self.stretch.meters {
+                meter.timed(room.group, stamp.scheduled_ns, latency_ns);
+            }
         }
         if let (Some(flights), Entry::Fresh { expected }) = (&mut self.stretch.flights, entry) {
             let landed = flights.moved(&self.ledger, sender, expected);

@@ -6,6 +6,7 @@
 mod entrance;
 mod front;
 pub(crate) mod intake;
+pub(crate) mod meter;
 mod outgoing;
 mod setup;
 mod state;

@@ -14,9 +14,11 @@ use crate::schedule::{Due, Schedule};
 use crate::seating::Part;
 use crate::server_figures;
 use crate::sys;
+use crate::tempo::Tempo;
 use crate::timeline::Timeline;
 use crate::worker::entrance::Stage;
 use crate::worker::intake::{self, Stretch};
+use crate::worker::meter::Meter;
 use crate::worker::outgoing::Outgoing;
 use crate::worker::state::Worker;
 
@@ -51,6 +53,8 @@ pub(crate) struct Outcome {
     /// Time that the thread was ready to run and got no CPU.
     pub(crate) cpu_wait_ns: u64,
     pub(crate) timeline: Timeline,
+    /// One for each step.
+    pub(crate) meters: Vec<Meter>,
     /// What served the sockets.
     pub(crate) port: &'static str,
 }
@@ -59,6 +63,9 @@ pub(crate) struct Outcome {
 struct Sending {
     /// One for each group with an open loop.
     schedules: Vec<Schedule>,
+    /// By group, in a closed loop with steps: what it holds back at a factor of 0.
+    tempos: Vec<Tempo>,
+    start_ns: u64,
     end_ns: u64,
     /// By group.
     sizes: Vec<usize>,
@@ -91,6 +98,7 @@ impl Worker {
             .zip(&self.scenario.groups)
             .map(|(load, group)| payload::body_chars(group.encoding, load.size_bytes));
         self.front.intake.stretch = Stretch::new(window_start..end_ns, body_chars.collect());
+        self.front.intake.stretch.meters = Meter::of_all(&traffic.steps, window_start);
         while self.clock.now_ns() < start_ns {
             let wait = Duration::from_nanos(start_ns - self.clock.now_ns().min(start_ns));
             self.turn(Wait::For(wait.min(Duration::from_millis(1))))?;
@@ -149,6 +157,7 @@ impl Worker {
         Ok(Outcome {
             latency_ns: stretch.latency_ns.clone(),
             timeline: stretch.timeline.clone(),
+            meters: std::mem::take(&mut stretch.meters),
             send_lag_ns: sending.lag_ns,
             sent: sending.sent,
             delivered: stretch.delivered,
@@ -184,18 +193,16 @@ impl Worker {
                 }
             }
             if let Pace::OpenLoop { period_ns, phase } = load.pace {
-                schedules.push(Schedule::new(
-                    senders,
-                    phase,
-                    period_ns,
-                    start_ns,
-                    end_ns - start_ns,
-                    &mut random,
-                ));
+                let schedule = Schedule::new(senders, phase, period_ns, start_ns, end_ns - start_ns, &mut random);
+                schedules.push(schedule.at(traffic.tempo(group)));
             }
         }
+        let holds_back = traffic.is_closed_loop() && !traffic.steps.is_empty();
+        let groups = if holds_back { traffic.loads.len() } else { 0 };
         Sending {
             schedules,
+            tempos: (0..groups).map(|group| traffic.tempo(group)).collect(),
+            start_ns,
             end_ns,
             sizes: traffic.loads.iter().map(|load| load.size_bytes).collect(),
             frames,
@@ -221,12 +228,16 @@ impl Worker {
         if !self.front.intake.stretch.released.is_empty() {
             let mut released = std::mem::take(&mut self.front.intake.stretch.released);
             let open = now_ns < sending.end_ns;
-            for (player, count) in released.drain(..).filter(|_| open) {
-                for _ in 0..count {
+            released.retain(|&(player, count)| {
+                if open && sending.pauses(self.seating.room_of(player).group, now_ns) {
+                    return true;
+                }
+                for _ in 0..if open { count } else { 0 } {
                     let scheduled_ns = now_ns;
                     any |= self.enqueue(sending, Due { player, scheduled_ns }, now_ns);
                 }
-            }
+                false
+            });
             self.front.intake.stretch.released = released;
         }
         any
@@ -237,7 +248,12 @@ impl Worker {
         if self.seating.part(due.player) == Part::Returning && self.front.entrance.stage(due.player) != Stage::Joined {
             return false;
         }
+        let owed_before = self.front.intake.ledger.progress().expected;
         let sequence = self.front.intake.ledger.send(due.player);
+        let owed = self.front.intake.ledger.progress().expected - owed_before;
+        for meter in &mut self.front.intake.stretch.meters {
+            meter.sent(self.seating.room_of(due.player).group, due.scheduled_ns, owed);
+        }
         let player = due.player as usize;
         match &mut sending.frames[player] {
             Some(frame) => self.sockets.queue(player, frame.stamped(sequence, due.scheduled_ns)),
@@ -267,6 +283,11 @@ impl Worker {
 }
 
 impl Sending {
+    fn pauses(&self, group: usize, now_ns: u64) -> bool {
+        let tempo = self.tempos.get(group);
+        tempo.is_some_and(|tempo| tempo.factor(now_ns.saturating_sub(self.start_ns)) == 0.0)
+    }
+
     fn next_ns(&self) -> Option<u64> {
         self.schedules.iter().filter_map(Schedule::next_ns).min()
     }

@@ -1,0 +1,110 @@
+//! Steps over time: rates that change within a run, to the message.
+
+mod program;
+
+use std::process::{Command, Output};
+
+use program::Yardstick;
+use serde_json::Value;
+
+fn run(yardstick: &Yardstick, more: &[&str]) -> (Output, Value) {
+    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
+        .args([
+            "run",
+            "--json",
+            "--url",
+            &yardstick.url(),
+            "--rooms",
+            "2",
+            "--players",
+            "2",
+        ])
+        .args(["--server-pid", &yardstick.pid().to_string(), "--warmup-seconds", "0"])
+        .args(more)
+        .output()
+        .expect("the generator starts");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output, report)
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+#[test]
+fn a_ramp_doubles_the_sends_to_the_message() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let (output, report) = run(
+        &yardstick,
+        &[
+            "--seconds",
+            "2",
+            "--rate",
+            "100",
+            "--step",
+            "at 0.5s ramp to 2x over 1s",
+            "--step",
+            "at 1.6s spike to 4x for 0.1s",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    // 0.5 s at once the rate, 1 s at one and a half, 0.4 s at twice, 0.1 s at four times: 3.2 s' worth of each player.
+    assert_eq!(report["ledger"]["sent"], 4 * 320, "{report}");
+    let steps = &report["traffic"]["steps"];
+    assert_eq!(steps[0]["words"], "ramp to 2x over 1 s");
+    assert_eq!(
+        (number(&steps[0]["seconds"]), number(&steps[0]["until_seconds"])),
+        (0.5, 1.5)
+    );
+    assert_eq!(number(&steps[0]["owed_per_second"]), 600.0, "{report}");
+    assert_eq!(number(&steps[1]["owed_per_second"]), 1600.0, "{report}");
+    assert!(number(&steps[1]["p99_us"]) > 0.0, "{report}");
+    assert_eq!(yardstick.backend, "(epoll)");
+    yardstick.stop();
+}
+
+#[test]
+fn nobody_sends_in_a_pause_in_either_loop() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    for load in [["--rate", "100"], ["--closed-loop", "2"]] {
+        let (output, report) = run(
+            &yardstick,
+            &[&load[..], &["--seconds", "1.5", "--step", "at 0.5s pause for 500ms"]].concat(),
+        );
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let pause = &report["traffic"]["steps"][0];
+        assert_eq!(number(&pause["owed_per_second"]), 0.0, "{report}");
+        assert_eq!(pause["p99_us"], Value::Null, "{report}");
+        let points = report["traffic"]["timeline"].as_array().expect("points");
+        let delivered = |from: f64, to: f64| {
+            let within = points
+                .iter()
+                .filter(|point| (from..to).contains(&number(&point["seconds"])));
+            within.map(|point| number(&point["delivered_per_second"])).sum::<f64>()
+        };
+        assert!(delivered(0.0, 0.5) > 0.0, "before: {report}");
+        assert_eq!(delivered(0.7, 1.0), 0.0, "meanwhile: {report}");
+        assert!(delivered(1.0, 1.5) > 0.0, "afterwards: {report}");
+    }
+    yardstick.stop();
+}
+
+#[test]
+fn steps_that_make_no_sense_are_refused_with_words() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    for (more, why) in [
+        (&["--step", "at 1s jump"][..], "a step is written as"),
+        (&["--step", "at 9s pause for 2s"], "ends at 11 s"),
+        (
+            &["--closed-loop", "2", "--step", "at 1s ramp to 2x over 1s"],
+            "a closed loop has no rate",
+        ),
+        (&["--step", "at 1s drop within 200ms"], "version 3"),
+    ] {
+        let (output, _) = run(&yardstick, more);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(why), "{error}");
+    }
+    yardstick.stop();
+}
