@@ -62,9 +62,9 @@ pub(crate) struct TargetArguments {
     /// Process to measure; default: the one that listens on the port, when it is on this machine and readable
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Option<u32>,
-    /// Prometheus text page with `signal_fish_socket_sends_total`, `signal_fish_kernel_entries_total` and
-    /// `signal_fish_deliveries_total`
-    #[arg(long, value_name = "HTTP_URL")]
+    /// The server's Prometheus page with `signal_fish_socket_sends_total`, `signal_fish_kernel_entries_total` and
+    /// `signal_fish_deliveries_total`, or `none`; default: /metrics/prom of a server on this machine, where it is open
+    #[arg(long, value_name = "HTTP_URL|none")]
     pub(crate) server_counters: Option<String>,
 }
 

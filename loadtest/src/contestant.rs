@@ -42,7 +42,7 @@ enum Source {
 pub(crate) struct Opponent {
     pub(crate) url: String,
     pub(crate) pid: Option<u32>,
-    /// Where its counters may be.
+    /// Where its counters are said to be.
     pub(crate) counters: Option<String>,
     process: Option<Process>,
 }
@@ -140,7 +140,7 @@ fn start(name: &str, variables: &[(String, String)], command: &[String], cpus: O
     Ok(Opponent {
         url: format!("ws://127.0.0.1:{port}/v2/ws"),
         pid: Some(process.child.id()),
-        counters: Some(format!("http://127.0.0.1:{port}/metrics/prom")),
+        counters: None,
         process: Some(process),
     })
 }

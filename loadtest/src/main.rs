@@ -11,6 +11,7 @@ mod command;
 mod console;
 mod contestant;
 mod encoding;
+mod first_contact;
 mod fleet;
 mod ledger;
 mod payload;

@@ -137,6 +137,8 @@ impl Group {
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) server: Server,
+    /// The release that the server says it is, once it has been met.
+    pub(crate) server_version: Option<String>,
     pub(crate) app_id: String,
     pub(crate) groups: Vec<Group>,
     pub(crate) threads: u32,
@@ -183,6 +185,7 @@ impl Scenario {
         ensure!(source_addresses <= 60_000, "--source-addresses must be at most 60000");
         Ok(Self {
             server,
+            server_version: None,
             app_id: common.app_id.clone(),
             groups,
             threads: common.threads,

@@ -1,15 +1,24 @@
 //! The server's own counters of sends, kernel entries and deliveries, from its Prometheus text page.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::server_figures;
+
 const SENDS: &str = "signal_fish_socket_sends_total";
 const ENTRIES: &str = "signal_fish_kernel_entries_total";
 const DELIVERIES: &str = "signal_fish_deliveries_total";
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// For a page that was asked for.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// For one that may be there; a server that is too busy to answer is measured without it.
+const SHORT_PATIENCE: Duration = Duration::from_millis(500);
+/// Where servers have it.
+const USUAL_PATH: &str = "/metrics/prom";
+/// What is given in place of an address to do without.
+const NONE: &str = "none";
 const MAX_PAGE_BYTES: u64 = 4 << 20;
 
 /// A reading of the counters; those that the server does not have are missing.
@@ -27,18 +36,50 @@ pub(crate) struct PerDelivery {
     pub(crate) kernel_entries: Option<f64>,
 }
 
-impl Counters {
-    /// Fetches the page.
-    pub(crate) fn fetch(url: &str) -> Result<Self> {
-        let rest = url
-            .strip_prefix("http://")
-            .with_context(|| format!("{url}: expected http://…"))?;
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let path = if path.is_empty() { "/" } else { path };
-        let page = get(host, path).with_context(|| format!("the counters at {url} cannot be read"))?;
-        Ok(Self::read(&page))
+/// A page of counters that could be read when the test began.
+#[derive(Debug)]
+pub(crate) struct Page {
+    url: String,
+    patience: Duration,
+}
+
+impl Page {
+    /// The page that was asked for, which must be there; or, of a server on this machine, the usual one if it is.
+    pub(crate) fn find(asked: Option<&str>, server: SocketAddr) -> Result<Option<Self>> {
+        let page = match asked {
+            Some(NONE) => return Ok(None),
+            Some(url) => Self {
+                url: url.to_owned(),
+                patience: PATIENCE,
+            },
+            None if server_figures::is_local(server.ip()) => Self {
+                url: format!("http://{server}{USUAL_PATH}"),
+                patience: SHORT_PATIENCE,
+            },
+            None => return Ok(None),
+        };
+        match page.read() {
+            Ok(_) => Ok(Some(page)),
+            Err(error) if asked.is_some() => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
+    /// Reads the counters as they are now.
+    pub(crate) fn read(&self) -> Result<Counters> {
+        let rest = self
+            .url
+            .strip_prefix("http://")
+            .with_context(|| format!("--server-counters {}: expected http://… or none", self.url))?;
+        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let path = if path.is_empty() { "/" } else { path };
+        let page =
+            get(host, path, self.patience).with_context(|| format!("the counters at {} cannot be read", self.url))?;
+        Ok(Counters::read(&page))
+    }
+}
+
+impl Counters {
     fn read(page: &str) -> Self {
         Self {
             sends: sum(page, SENDS),
@@ -59,11 +100,11 @@ impl Counters {
     }
 }
 
-fn get(host: &str, path: &str) -> Result<String> {
+fn get(host: &str, path: &str, patience: Duration) -> Result<String> {
     let address = host.to_socket_addrs()?.next().context("the host has no address")?;
-    let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     // HTTP/1.0: the body ends with the stream, so there is no chunked coding to undo.
     write!(
         stream,

@@ -196,7 +196,7 @@ fn status_number(status: &str, key: &str) -> Option<u64> {
 }
 
 /// An address is ours when a socket can be bound to it.
-fn is_local(address: IpAddr) -> bool {
+pub(crate) fn is_local(address: IpAddr) -> bool {
     UdpSocket::bind((address, 0)).is_ok()
 }
 

@@ -107,24 +107,3 @@ fn a_connection_closed_by_the_server_is_reported_with_its_code() {
     let end = report["ledger"]["ends"][0].as_str().expect("a description");
     assert!(end.ends_with("closed by the server with 4002 slow_consumer"), "{end}");
 }
-
-#[test]
-fn a_server_that_does_not_answer_is_an_error_of_its_own() {
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args([
-            "run",
-            "--url",
-            "ws://127.0.0.1:1/v2/ws",
-            "--rooms",
-            "1",
-            "--players",
-            "2",
-        ])
-        .output()
-        .expect("the generator starts");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("refused"),
-        "{output:?}"
-    );
-}

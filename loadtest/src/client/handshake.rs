@@ -4,12 +4,15 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::client::envelope::PlayerId;
+use crate::client::refusal;
 use crate::encoding::Encoding;
 use crate::scenario::Scenario;
 
 // A constant key needs no SHA-1 to check the answer: this pair is the example of RFC 6455. Nothing rests on its secrecy.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+/// How a server that expects TLS answers a request in the clear: the head of an alert.
+const TLS_ALERT: &[u8] = b"\x15\x03";
 /// Longest head of an HTTP answer that is waited for.
 pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
 
@@ -25,6 +28,12 @@ pub(crate) fn upgrade_request(scenario: &Scenario) -> Vec<u8> {
 
 /// Length of the answer's head once it is complete, `None` before. An error when the server did not upgrade.
 pub(crate) fn upgrade_answer(bytes: &[u8]) -> Result<Option<usize>> {
+    if !b"HTTP/1.".starts_with(&bytes[..bytes.len().min(7)]) {
+        if bytes.starts_with(TLS_ALERT) {
+            bail!("the server answers in TLS: give its address as wss://");
+        }
+        bail!("what answers is no web server: is the port right?");
+    }
     let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
         if bytes.len() > MAX_HEAD_BYTES {
             bail!("the server's answer to the upgrade has more than {MAX_HEAD_BYTES} bytes of headers");
@@ -35,7 +44,10 @@ pub(crate) fn upgrade_answer(bytes: &[u8]) -> Result<Option<usize>> {
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap_or_default();
     if status.split(' ').nth(1) != Some("101") {
-        bail!("the server refused the WebSocket upgrade: {status}; is the path of --url right?");
+        bail!(
+            "the server refused the WebSocket upgrade with {status}: {}",
+            refusal::upgrade_remedy(status)
+        );
     }
     let accepted = lines
         .filter_map(|line| line.split_once(':'))
@@ -139,7 +151,10 @@ mod tests {
         let good = format!("HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n\x01");
         assert_eq!(upgrade_answer(good.as_bytes()).expect("accepted"), Some(good.len() - 1));
         assert_eq!(upgrade_answer(&good.as_bytes()[..40]).expect("waiting"), None);
-        assert!(upgrade_answer(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
+        let said = |answer: &[u8]| upgrade_answer(answer).expect_err("refused").to_string();
+        assert!(said(b"HTTP/1.1 404 Not Found\r\n\r\n").contains("404 Not Found: there is no WebSocket at this path"));
+        assert!(said(b"\x15\x03\x01\x00\x02\x02\x0a").contains("wss://"));
+        assert!(said(b"SSH-2.0-x\r\n").contains("no web server"));
         assert!(upgrade_answer(b"HTTP/1.1 101 x\r\nSec-WebSocket-Accept: AAAA\r\n\r\n").is_err());
     }
 

@@ -5,5 +5,6 @@ pub(crate) mod desk;
 pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;
+pub(crate) mod refusal;
 mod ring_port;
 pub(crate) mod sockets;

@@ -5,10 +5,11 @@ use anyhow::{Context, Result, ensure};
 use crate::cli::CompareArguments;
 use crate::command::run;
 use crate::console;
+use crate::first_contact;
 use crate::plan::Plan;
 use crate::report::{self, CompareReport, RunReport, Verdict};
 use crate::scenario::Scenario;
-use crate::server_counters::Counters;
+use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
 
 /// Measures every server once per round and prints how they compare.
@@ -43,14 +44,11 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
 fn measure(arguments: &CompareArguments, at: usize, plan: &Plan) -> Result<RunReport> {
     let opponent = arguments.servers[at].bring_up(arguments.server_cpus.as_ref())?;
     let prompt = plan.traffic.is_closed_loop();
-    let scenario = Scenario::new(&opponent.url, &arguments.generator, plan.groups.clone(), prompt)?;
+    let mut scenario = Scenario::new(&opponent.url, &arguments.generator, plan.groups.clone(), prompt)?;
+    scenario.server_version = first_contact::meet(&scenario)?;
     let process = ServerProcess::find(opponent.pid, scenario.server.address)?;
-    // Servers without such a page are measured without it.
-    let page = opponent
-        .counters
-        .as_deref()
-        .filter(|page| Counters::fetch(page).is_ok());
-    let (report, _) = run::measure(&scenario, &plan.traffic, process, page)?;
+    let page = Page::find(opponent.counters.as_deref(), scenario.server.address)?;
+    let (report, _) = run::measure(&scenario, &plan.traffic, process, page.as_ref())?;
     opponent.dismiss()?;
     Ok(report)
 }

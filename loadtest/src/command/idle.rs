@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::cli::{IdleArguments, Phase};
+use crate::first_contact;
 use crate::fleet::Fleet;
 use crate::report::{self, IdleReport, LedgerReport, Verdict};
 use crate::scenario::{self, Group, Load, Pace, Scenario, Traffic};
@@ -20,12 +21,13 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
         arguments.players
     );
     let rooms = arguments.connections / arguments.players;
-    let scenario = Scenario::new(
+    let mut scenario = Scenario::new(
         &arguments.target.url,
         &arguments.generator,
         vec![Group::plain(arguments.encoding, rooms, arguments.players)],
         false,
     )?;
+    scenario.server_version = first_contact::meet(&scenario)?;
     let settle = scenario::seconds("--settle-seconds", arguments.settle_seconds)?;
     let steps = [small(arguments), large(arguments)?];
     for traffic in steps.iter().flatten() {

@@ -4,25 +4,23 @@ use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 
 use crate::cli::RunArguments;
+use crate::first_contact;
 use crate::fleet::{Edge, Fleet};
 use crate::plan::Plan;
 use crate::report::{self, LedgerReport, RunReport, Setting, TrafficReport, Verdict, html};
 use crate::scenario::{Scenario, Traffic};
-use crate::server_counters::Counters;
+use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
 
 /// Runs the test and prints its report.
 pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
     let plan = Plan::of(&arguments.load)?;
     let prompt = plan.traffic.is_closed_loop();
-    let scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups, prompt)?;
+    let mut scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups, prompt)?;
+    scenario.server_version = first_contact::meet(&scenario)?;
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
-    let page = arguments.target.server_counters.as_deref();
-    if let Some(page) = page {
-        // A page that was asked for must be there; later on it may fail with its server.
-        Counters::fetch(page)?;
-    }
-    let (report, latency_ns) = measure(&scenario, &plan.traffic, process, page)?;
+    let page = Page::find(arguments.target.server_counters.as_deref(), scenario.server.address)?;
+    let (report, latency_ns) = measure(&scenario, &plan.traffic, process, page.as_ref())?;
     if let Some(path) = &arguments.html {
         std::fs::write(path, html::page(&report, &latency_ns))
             .with_context(|| format!("--html {}: cannot be written", path.display()))?;
@@ -35,12 +33,12 @@ pub(crate) fn measure(
     scenario: &Scenario,
     traffic: &Traffic,
     process: Option<ServerProcess>,
-    counters_page: Option<&str>,
+    counters_page: Option<&Page>,
 ) -> Result<(RunReport, Histogram<u64>)> {
     let mut fleet = Fleet::assemble(scenario)?;
     let mut samples = Vec::new();
     let mut counters = Vec::new();
-    let mut fetch = || counters.push(counters_page.and_then(|page| Counters::fetch(page).ok()));
+    let mut fetch = || counters.push(counters_page.and_then(|page| page.read().ok()));
     let findings = fleet.carry(traffic, |edge| {
         // The page is fetched outside the sampled stretch: rendering it is not relay work.
         if edge == Edge::Start {

@@ -8,10 +8,11 @@ use anyhow::{Result, ensure};
 use crate::cli::{SearchArguments, Searched};
 use crate::command::run;
 use crate::console;
+use crate::first_contact;
 use crate::plan::Plan;
 use crate::report::{self, RunReport, SearchReport, Step, Verdict};
 use crate::scenario::{Pace, Scenario};
-use crate::server_counters::Counters;
+use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
 
 /// Between steps while no step has failed.
@@ -32,6 +33,9 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
     );
     let plan = Plan::of(&arguments.load)?;
     ensure!(arguments.start > 0.0, "--start must be above 0");
+    // What is wrong with the server from the start is no step that failed.
+    let met = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)?;
+    let version = first_contact::meet(&met)?;
     let mut search = Search {
         good: None,
         bad: None,
@@ -41,7 +45,7 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
     while steps.len() < MAX_STEPS && !search.is_over(arguments.precision) {
         let factor = search.factor;
         let step = match scaled(&plan, arguments.vary, factor) {
-            Some(plan) => measure(arguments, &plan, factor),
+            Some(plan) => measure(arguments, &plan, version.as_deref(), factor),
             None => break,
         };
         console::remark(&format!("step {}  {}", steps.len() + 1, step.line()));
@@ -105,8 +109,8 @@ fn scaled(plan: &Plan, vary: Searched, factor: f64) -> Option<Plan> {
     sensible.then_some(plan)
 }
 
-fn measure(arguments: &SearchArguments, plan: &Plan, factor: f64) -> Step {
-    let outcome = run_step(arguments, plan);
+fn measure(arguments: &SearchArguments, plan: &Plan, version: Option<&str>, factor: f64) -> Step {
+    let outcome = run_step(arguments, plan, version);
     let owed_per_second = plan
         .groups
         .iter()
@@ -129,14 +133,12 @@ fn measure(arguments: &SearchArguments, plan: &Plan, factor: f64) -> Step {
     )
 }
 
-fn run_step(arguments: &SearchArguments, plan: &Plan) -> Result<RunReport> {
-    let scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)?;
+fn run_step(arguments: &SearchArguments, plan: &Plan, version: Option<&str>) -> Result<RunReport> {
+    let mut scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)?;
+    scenario.server_version = version.map(str::to_owned);
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
-    let page = arguments.target.server_counters.as_deref();
-    if let Some(page) = page {
-        Counters::fetch(page)?;
-    }
-    Ok(run::measure(&scenario, &plan.traffic, process, page)?.0)
+    let page = Page::find(arguments.target.server_counters.as_deref(), scenario.server.address)?;
+    Ok(run::measure(&scenario, &plan.traffic, process, page.as_ref())?.0)
 }
 
 #[cfg(test)]

@@ -13,9 +13,11 @@ use crate::client::connection::{Opening, Sink};
 use crate::client::desk::{Desk, Wait};
 use crate::client::frame::Opcode;
 use crate::client::handshake::{self, Answer};
+use crate::client::refusal;
 use crate::client::sockets::Sockets;
 use crate::clock::Clock;
 use crate::encoding::Encoding;
+use crate::first_contact;
 use crate::random::Random;
 use crate::report::{self, StormFindings, StormReport, Verdict};
 use crate::scenario::{Group, Scenario};
@@ -51,6 +53,7 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
     ensure!(generator.threads == 1, "a storm is driven by one thread");
     let groups = vec![Group::plain(Encoding::Json, arguments.parties, PARTY as u32)];
     let scenario = Scenario::new(&arguments.target.url, generator, groups, true)?;
+    first_contact::meet(&scenario)?;
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     sys::raise_file_limit().context("cannot raise the limit of open files")?;
     sys::tighten_timer_slack();
@@ -301,14 +304,7 @@ impl<'a> Storm<'a> {
                     self.cycles_done += 1;
                 }
             }
-            (_, Answer::Refused(why)) => {
-                let advice = if why.starts_with("RATE_LIMIT_EXCEEDED") {
-                    "; raise the server's rate_limit.max_join_attempts and rate_limit.max_room_creations, or ask for fewer --cycles"
-                } else {
-                    ""
-                };
-                bail!("the server refused: {why}{advice}");
-            }
+            (_, Answer::Refused(why)) => bail!(refusal::explained(&why)),
             (_, Answer::Other) => {}
             (stage, answer) => bail!("unexpected answer while {stage:?}: {answer:?}"),
         }

@@ -11,6 +11,7 @@ use crate::scenario::{Pace, Scenario, Traffic};
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Setting {
     server: String,
+    server_version: Option<String>,
     groups: Vec<GroupSetting>,
     connections: u32,
     threads: u32,
@@ -52,6 +53,7 @@ impl Setting {
         });
         Self {
             server: format!("ws://{}{}", scenario.server.host, scenario.server.path),
+            server_version: scenario.server_version.clone(),
             groups: groups.collect(),
             connections: scenario.connections(),
             threads: scenario.threads,
@@ -91,7 +93,13 @@ impl Setting {
     /// A table that begins with what was driven.
     pub(super) fn table(&self) -> Table {
         let mut table = Table::new();
-        table.row("server", &self.server);
+        table.row(
+            "server",
+            match &self.server_version {
+                Some(version) => format!("{}, version {version}", self.server),
+                None => self.server.clone(),
+            },
+        );
         for group in &self.groups {
             let label = if self.groups.len() == 1 { "players" } else { &group.name };
             table.row(label, group.line());

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::client::envelope::PlayerId;
 use crate::client::handshake::{self, Answer};
+use crate::client::refusal;
 use crate::scenario::Scenario;
 use crate::seating::{Part, Seating};
 
@@ -116,10 +117,7 @@ impl Entrance {
         let answer = handshake::read_answer(message, encoding.token())?;
         let room = self.seating.room_index(member as u32);
         match (self.stages[member], answer) {
-            (_, Answer::Refused(why)) if why.starts_with("TOO_MANY_CONNECTIONS") => {
-                bail!("the server refused: {why}; raise its connection caps or give a larger --source-addresses")
-            }
-            (_, Answer::Refused(why)) => bail!("the server refused: {why}"),
+            (_, Answer::Refused(why)) => bail!(refusal::explained(&why)),
             (Stage::Authenticating, Answer::Authenticated) => self.advance(member, Stage::AwaitingInfo),
             (Stage::AwaitingInfo, Answer::ProtocolInfo { offers_format: false }) => {
                 bail!("the server does not offer the format {}", encoding.token())
