@@ -2,38 +2,14 @@
 
 mod program;
 mod relay;
+mod scratch;
 
-use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use program::Yardstick;
 use relay::Fault;
+use scratch::Scratch;
 use serde_json::{Value, json};
-
-/// A file of this test, removed when dropped.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        Self(std::env::temp_dir().join(format!("signal-fish-loadtest-test-{}-{name}", std::process::id())))
-    }
-
-    fn with(name: &str, content: &Value) -> Self {
-        let this = Self::new(name);
-        std::fs::write(&this.0, content.to_string()).expect("a writable temporary directory");
-        this
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().expect("a plain path")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 fn run(url: &str, scenario: &Scratch, more: &[&str]) -> (Output, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
