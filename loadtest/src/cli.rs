@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::contestant::Contestant;
 use crate::encoding::Encoding;
+use crate::expect::Expectation;
 use crate::steps::Step;
 use crate::sys::CpuSet;
 
@@ -33,8 +34,8 @@ Examples:
   What 9,000 idle players cost in server memory:
     signal-fish-loadtest idle --connections 9000
 
-Exit status: 0 all delivered exactly once and in order; 1 the ledger does not balance or the server closed a
-connection; 2 the test could not be run.";
+Exit status: 0 all delivered exactly once and in order; 1 the ledger does not balance, the server closed a connection
+or a threshold was not met; 2 the test could not be run.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -105,6 +106,15 @@ pub(crate) struct GeneratorArguments {
     pub(crate) json: bool,
 }
 
+/// What a test has to keep besides the account.
+#[derive(Debug, Args)]
+pub(crate) struct ExpectArguments {
+    /// Thresholds, each of which makes the exit status 1 when it is not met: `p99<20ms`, `arena.p99<5ms`, `lost=0`,
+    /// `delivered>10000/s`, `cpu<2us`, `memory<100MiB` (comma-separated, or given several times)
+    #[arg(long, value_name = "THRESHOLD", value_delimiter = ',', value_parser = Expectation::parse)]
+    pub(crate) expect: Vec<Expectation>,
+}
+
 /// The players and their traffic.
 #[derive(Debug, Args)]
 pub(crate) struct LoadArguments {
@@ -153,6 +163,8 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     #[command(flatten)]
+    pub(crate) expect: ExpectArguments,
+    #[command(flatten)]
     pub(crate) generator: GeneratorArguments,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
@@ -163,6 +175,8 @@ pub(crate) struct RunArguments {
 pub(crate) struct SearchArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArguments,
     /// A step passes while 99 of 100 deliveries are faster than this
     #[arg(long, default_value_t = 10.0, value_name = "MILLISECONDS")]
     pub(crate) p99_ms: f64,
@@ -195,6 +209,8 @@ pub(crate) enum Searched {
 pub(crate) struct StormArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArguments,
     /// Parties of four connections, all at once
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) parties: u32,

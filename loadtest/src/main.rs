@@ -1,7 +1,8 @@
 //! Load generator with an exact delivery ledger for any Signal Fish server.
 //!
 //! The process exits with 0 when every message arrived exactly once, in order, at everybody it was meant for; with 1 when
-//! the ledger does not balance or the server closed a connection; with 2 when the test could not be run at all.
+//! the ledger does not balance, the server closed a connection or a threshold was not met; with 2 when the test could not
+//! be run at all.
 
 mod cli;
 mod client;
@@ -11,6 +12,7 @@ mod command;
 mod console;
 mod contestant;
 mod encoding;
+mod expect;
 mod first_contact;
 mod fleet;
 mod ledger;

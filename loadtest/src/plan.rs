@@ -131,6 +131,10 @@ impl Plan {
         plan.arranged()
     }
 
+    pub(crate) fn group_names(&self) -> Vec<&str> {
+        self.groups.iter().map(|group| group.name.as_str()).collect()
+    }
+
     /// With its steps in order of time, if all of it makes sense.
     fn arranged(mut self) -> Result<Self> {
         self.traffic.steps.sort_by_key(|step| step.at);

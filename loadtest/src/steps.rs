@@ -335,7 +335,7 @@ mod tests {
         for (bad, why) in [
             ("ramp to 2x", "a step is written as"),
             ("at 5 pause for 2s", "ns, us, ms or s"),
-            ("at 1s spike to much for 1s", "begin with a number"),
+            ("at 1s spike to much for 1s", "is not a factor"),
         ] {
             let error = Step::parse(bad).expect_err(bad);
             assert!(error.to_string().contains(why), "{error}");

@@ -47,8 +47,11 @@ fn a_search_ends_at_a_passed_step_below_a_failed_one() {
         "0.5",
         "--p99-ms",
         "500",
+        "--expect",
+        "lost=0,p99<500.1ms",
     ]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(report["expectations"][1]["met"], true, "of the best step: {report}");
     let steps = report["steps"].as_array().expect("steps");
     let factors = |passed: bool| {
         let chosen = steps.iter().filter(move |step| step["passed"] == passed);
@@ -66,8 +69,20 @@ fn a_search_ends_at_a_passed_step_below_a_failed_one() {
 #[test]
 fn a_storm_counts_every_cycle_and_request() {
     let yardstick = Yardstick::start(&["--backend", "ring"]);
-    let (output, report) = run(&["storm", "--url", &yardstick.url(), "--parties", "3", "--cycles", "8"]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let (output, report) = run(&[
+        "storm",
+        "--url",
+        &yardstick.url(),
+        "--parties",
+        "3",
+        "--cycles",
+        "8",
+        "--expect",
+        "join.p99<60s,cycles>0/s,create.max<1ns",
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let met: Vec<_> = (0..3).map(|at| report["expectations"][at]["met"] == true).collect();
+    assert_eq!(met, [true, true, false], "{report}");
     assert_eq!(report["cycles"], 24);
     assert!(report["join_us"]["max"].as_f64() > Some(0.0), "{report}");
     assert!(report["server_cpu_us_per_cycle"].as_f64() > Some(0.0), "{report}");

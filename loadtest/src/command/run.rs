@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 
 use crate::cli::RunArguments;
+use crate::expect;
 use crate::first_contact;
 use crate::fleet::{Edge, Fleet};
 use crate::plan::Plan;
@@ -15,12 +16,14 @@ use crate::server_figures::ServerProcess;
 /// Runs the test and prints its report.
 pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
     let plan = Plan::of(&arguments.load)?;
+    expect::check(&arguments.expect.expect, &plan.group_names())?;
     let prompt = plan.traffic.is_closed_loop();
     let mut scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups, prompt)?;
     scenario.server_version = first_contact::meet(&scenario)?;
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     let page = Page::find(arguments.target.server_counters.as_deref(), scenario.server.address)?;
     let (report, latency_ns) = measure(&scenario, &plan.traffic, process, page.as_ref())?;
+    let report = report.judged_by(&arguments.expect.expect)?;
     if let Some(path) = &arguments.html {
         std::fs::write(path, html::page(&report, &latency_ns))
             .with_context(|| format!("--html {}: cannot be written", path.display()))?;

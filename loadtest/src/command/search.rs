@@ -8,6 +8,7 @@ use anyhow::{Result, ensure};
 use crate::cli::{SearchArguments, Searched};
 use crate::command::run;
 use crate::console;
+use crate::expect;
 use crate::first_contact;
 use crate::plan::Plan;
 use crate::report::{self, RunReport, SearchReport, Step, Verdict};
@@ -32,6 +33,7 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
         "--p99-ms must be above 0, --precision between 0 and 1"
     );
     let plan = Plan::of(&arguments.load)?;
+    expect::check(&arguments.expect.expect, &plan.group_names())?;
     ensure!(arguments.start > 0.0, "--start must be above 0");
     // What is wrong with the server from the start is no step that failed.
     let met = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)?;
@@ -53,7 +55,7 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
         steps.push(step);
     }
     report::publish(
-        &SearchReport::new(arguments.p99_ms, arguments.vary, steps),
+        &SearchReport::new(arguments.p99_ms, arguments.vary, steps).judged_by(&arguments.expect.expect)?,
         arguments.generator.json,
     )
 }

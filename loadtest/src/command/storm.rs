@@ -17,6 +17,7 @@ use crate::client::refusal;
 use crate::client::sockets::Sockets;
 use crate::clock::Clock;
 use crate::encoding::Encoding;
+use crate::expect;
 use crate::first_contact;
 use crate::random::Random;
 use crate::report::{self, StormFindings, StormReport, Verdict};
@@ -49,6 +50,7 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
         arguments.rate.is_none_or(|rate| rate.is_finite() && rate > 0.0),
         "--rate must be above 0"
     );
+    expect::check(&arguments.expect.expect, &["create", "join", "leave"])?;
     let generator = &arguments.generator;
     ensure!(generator.threads == 1, "a storm is driven by one thread");
     let groups = vec![Group::plain(Encoding::Json, arguments.parties, PARTY as u32)];
@@ -85,7 +87,8 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
         generator_cpu_ns,
         spin: generator.spin,
     };
-    report::publish(&StormReport::new(&arguments.target.url, findings), generator.json)
+    let report = StormReport::new(&arguments.target.url, findings).judged_by(&arguments.expect.expect)?;
+    report::publish(&report, generator.json)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -18,6 +18,7 @@ pub(crate) struct LedgerReport {
     balanced: bool,
     #[serde(flatten)]
     totals: Totals,
+    faults_found: u64,
     /// Some faults in words.
     faults: Vec<String>,
     connections_lost: usize,
@@ -38,6 +39,7 @@ impl LedgerReport {
         };
         Self {
             balanced: account.totals.balanced(),
+            faults_found: account.totals.faults(),
             totals: account.totals,
             faults: account.examples,
             connections_lost: account.ends.len(),

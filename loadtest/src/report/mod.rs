@@ -3,6 +3,7 @@
 mod compare;
 pub(crate) mod html;
 mod idle;
+pub(crate) mod judgement;
 mod ledger;
 mod percentiles;
 mod run;

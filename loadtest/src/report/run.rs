@@ -1,7 +1,10 @@
 //! The report of `run`.
 
+use anyhow::Result;
 use serde::Serialize;
 
+use crate::expect::Expectation;
+use crate::report::judgement::Judgement;
 use crate::report::table::or_na;
 use crate::report::traffic::Warning;
 use crate::report::{LedgerReport, Report, Setting, TrafficReport, Verdict};
@@ -13,6 +16,8 @@ pub(crate) struct RunReport {
     setting: Setting,
     pub(super) ledger: LedgerReport,
     pub(super) traffic: TrafficReport,
+    #[serde(skip_serializing_if = "Judgement::is_empty")]
+    expectations: Judgement,
 }
 
 impl RunReport {
@@ -22,7 +27,14 @@ impl RunReport {
             setting,
             ledger,
             traffic,
+            expectations: Judgement::default(),
         }
+    }
+
+    /// Holds the figures against thresholds.
+    pub(crate) fn judged_by(mut self, expectations: &[Expectation]) -> Result<Self> {
+        self.expectations = Judgement::of(&self, expectations)?;
+        Ok(self)
     }
 
     /// The most telling figures in one line.
@@ -53,13 +65,14 @@ impl RunReport {
 
 impl Report for RunReport {
     fn verdict(&self) -> Verdict {
-        self.ledger.verdict()
+        self.expectations.on_top_of(self.ledger.verdict())
     }
 
     fn table(&self) -> String {
         let mut table = self.setting.table();
         self.traffic.table(&mut table);
         self.ledger.table(&mut table);
+        self.expectations.table(&mut table);
         table.0
     }
 }

@@ -4,7 +4,9 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::cli::Searched;
-use crate::report::table::{or_na, round};
+use crate::expect::Expectation;
+use crate::report::judgement::Judgement;
+use crate::report::table::{Table, or_na, round};
 use crate::report::{Report, RunReport, Verdict};
 
 /// Warnings of a failed step that say that something else than the server may have failed.
@@ -100,6 +102,9 @@ pub(crate) struct SearchReport {
     best_factor: Option<f64>,
     best_rooms: Option<u32>,
     steps: Vec<Step>,
+    /// Judged by the best step that passed.
+    #[serde(skip_serializing_if = "Judgement::is_empty")]
+    expectations: Judgement,
 }
 
 impl SearchReport {
@@ -119,17 +124,33 @@ impl SearchReport {
             best_factor: best.map(|step| step.factor),
             best_rooms: best.map(|step| step.rooms),
             steps,
+            expectations: Judgement::default(),
         }
+    }
+
+    /// Holds the figures of the best step that passed against thresholds.
+    pub(crate) fn judged_by(mut self, expectations: &[Expectation]) -> Result<Self> {
+        self.expectations = match self.best_run() {
+            Some(run) => Judgement::of(run, expectations)?,
+            None => Judgement::without_report(expectations),
+        };
+        Ok(self)
+    }
+
+    fn best_run(&self) -> Option<&RunReport> {
+        let passed = self.steps.iter().filter(|step| step.passed);
+        let best = passed.max_by(|a, b| a.factor.total_cmp(&b.factor))?;
+        best.run.as_ref()
     }
 }
 
 impl Report for SearchReport {
     /// Steps beyond the limit may lose what they like, but something has to pass.
     fn verdict(&self) -> Verdict {
-        match self.best_factor {
+        self.expectations.on_top_of(match self.best_factor {
             Some(_) => Verdict::Balanced,
             None => Verdict::Faulty,
-        }
+        })
     }
 
     fn table(&self) -> String {
@@ -145,11 +166,7 @@ impl Report for SearchReport {
             )),
             _ => text.push_str("no step passed\n"),
         }
-        let best = self.steps.iter().filter(|step| step.passed);
-        if let Some(run) = best
-            .max_by(|a, b| a.factor.total_cmp(&b.factor))
-            .and_then(|step| step.run.as_ref())
-        {
+        if let Some(run) = self.best_run() {
             for warning in run.warnings() {
                 text.push_str(&format!("WARNING  {}\n", warning.text));
             }
@@ -170,6 +187,8 @@ impl Report for SearchReport {
                 ));
             }
         }
-        text
+        let mut expectations = Table::new();
+        self.expectations.table(&mut expectations);
+        text + &expectations.0
     }
 }

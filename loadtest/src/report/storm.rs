@@ -1,10 +1,13 @@
 //! The report of `storm`: what a cycle costs, and how long requests take.
 
+use anyhow::Result;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use crate::expect::Expectation;
+use crate::report::judgement::Judgement;
 use crate::report::percentiles::Percentiles;
-use crate::report::table::{or_na, ratio, round};
+use crate::report::table::{Table, or_na, ratio, round};
 use crate::report::{Report, Verdict};
 use crate::server_figures::Usage;
 
@@ -43,6 +46,8 @@ pub(crate) struct StormReport {
     generator_cpu_us_per_cycle: Option<f64>,
     usage: Option<Usage>,
     warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Judgement::is_empty")]
+    expectations: Judgement,
 }
 
 impl StormReport {
@@ -82,49 +87,55 @@ impl StormReport {
             generator_cpu_us_per_cycle: per_cycle(findings.generator_cpu_ns),
             usage: findings.usage,
             warnings,
+            expectations: Judgement::default(),
         }
+    }
+
+    /// Holds the figures against thresholds.
+    pub(crate) fn judged_by(mut self, expectations: &[Expectation]) -> Result<Self> {
+        self.expectations = Judgement::of(&self, expectations)?;
+        Ok(self)
     }
 }
 
 impl Report for StormReport {
     /// Whatever goes wrong in a storm ends it with an error.
     fn verdict(&self) -> Verdict {
-        Verdict::Balanced
+        self.expectations.on_top_of(Verdict::Balanced)
     }
 
     fn table(&self) -> String {
-        let mut lines = vec![
-            ("server", self.server.clone()),
-            (
-                "storm",
-                format!(
-                    "{} connections in parties of 4, {} cycles in {} s, {} a second",
-                    self.connections, self.cycles, self.seconds, self.cycles_per_second
-                ),
+        let mut table = Table::new();
+        table.row("server", &self.server);
+        table.row(
+            "storm",
+            format!(
+                "{} connections in parties of 4, {} cycles in {} s, {} a second",
+                self.connections, self.cycles, self.seconds, self.cycles_per_second
             ),
-            ("create", self.create_us.line()),
-            ("join", self.join_us.line()),
-            ("leave", self.leave_us.line()),
-            (
-                "over 5 ms",
-                format!("{} creates, {} joins", self.creates_over_5_ms, self.joins_over_5_ms),
+        );
+        table.row("create", self.create_us.line());
+        table.row("join", self.join_us.line());
+        table.row("leave", self.leave_us.line());
+        table.row(
+            "over 5 ms",
+            format!("{} creates, {} joins", self.creates_over_5_ms, self.joins_over_5_ms),
+        );
+        table.row(
+            "server CPU",
+            format!(
+                "{} µs per cycle of 1 create, 3 joins, 4 leaves",
+                or_na(self.server_cpu_us_per_cycle)
             ),
-            (
-                "server CPU",
-                format!(
-                    "{} µs per cycle of 1 create, 3 joins, 4 leaves",
-                    or_na(self.server_cpu_us_per_cycle)
-                ),
-            ),
-            (
-                "generator",
-                format!("{} µs per cycle", or_na(self.generator_cpu_us_per_cycle)),
-            ),
-        ];
-        lines.extend(self.warnings.iter().map(|warning| ("WARNING", warning.clone())));
-        lines
-            .iter()
-            .map(|(label, value)| format!("{label:<18}{value}\n"))
-            .collect()
+        );
+        table.row(
+            "generator",
+            format!("{} µs per cycle", or_na(self.generator_cpu_us_per_cycle)),
+        );
+        for warning in &self.warnings {
+            table.row("WARNING", warning);
+        }
+        self.expectations.table(&mut table);
+        table.0
     }
 }
