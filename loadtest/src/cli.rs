@@ -104,6 +104,9 @@ pub(crate) struct GeneratorArguments {
     /// Print the report as one line of JSON instead of a table
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also write the report, with plots, to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 /// What a test has to keep besides the account.
@@ -157,9 +160,6 @@ pub(crate) struct LoadArguments {
 /// `run`
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Also write the report, with plots, to this file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) html: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     #[command(flatten)]

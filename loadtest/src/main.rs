@@ -15,6 +15,7 @@ mod encoding;
 mod expect;
 mod first_contact;
 mod fleet;
+mod host;
 mod ledger;
 mod payload;
 mod plan;
@@ -44,6 +45,7 @@ use crate::cli::{Cli, Command};
 use crate::report::Verdict;
 
 fn main() -> ExitCode {
+    host::note_start();
     let outcome = match Cli::parse().command {
         Command::Run(arguments) => command::run::execute(&arguments),
         Command::Idle(arguments) => command::idle::execute(&arguments),

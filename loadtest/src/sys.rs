@@ -206,7 +206,8 @@ impl CpuSet {
         Ok(result)
     }
 
-    fn current() -> io::Result<Self> {
+    /// Those of the calling thread.
+    pub(crate) fn current() -> io::Result<Self> {
         // SAFETY: as in `parse`.
         let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
         // SAFETY: the set is writable and its size is given.
@@ -214,6 +215,25 @@ impl CpuSet {
             0 => Ok(Self(set)),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+
+    /// A list like `0,2-3`.
+    pub(crate) fn list(&self) -> String {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for cpu in 0..libc::CPU_SETSIZE as usize {
+            // SAFETY: the set is valid and `cpu` is one of its bits.
+            if unsafe { libc::CPU_ISSET(cpu, &self.0) } {
+                match runs.last_mut() {
+                    Some((_, last)) if *last + 1 == cpu => *last = cpu,
+                    _ => runs.push((cpu, cpu)),
+                }
+            }
+        }
+        let words = runs.iter().map(|&(first, last)| match last - first {
+            0 => first.to_string(),
+            _ => format!("{first}-{last}"),
+        });
+        words.collect::<Vec<_>>().join(",")
     }
 
     fn bind(&self) -> io::Result<()> {
@@ -235,10 +255,9 @@ mod tests {
 
     #[test]
     fn lists_of_cpus_are_read() {
-        let CpuSet(set) = CpuSet::parse("0,2-3").expect("a list");
-        // SAFETY: `set` is valid and the numbers are among its bits.
-        let bound: Vec<usize> = (0..8).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect();
-        assert_eq!(bound, [0, 2, 3]);
+        for list in ["0", "0,2-3", "1-2,5"] {
+            assert_eq!(CpuSet::parse(list).expect("a list").list(), list);
+        }
         for bad in ["", "x", "1-", "99999"] {
             assert!(CpuSet::parse(bad).is_err(), "{bad:?}");
         }

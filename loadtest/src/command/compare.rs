@@ -38,7 +38,7 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
         }
     }
     let names = servers.iter().map(|server| server.name.clone());
-    report::publish(&CompareReport::new(names.zip(runs).collect()), arguments.generator.json)
+    report::publish(&CompareReport::new(names.zip(runs).collect()), &arguments.generator)
 }
 
 fn measure(arguments: &CompareArguments, at: usize, plan: &Plan) -> Result<RunReport> {
@@ -48,7 +48,7 @@ fn measure(arguments: &CompareArguments, at: usize, plan: &Plan) -> Result<RunRe
     scenario.server_version = first_contact::meet(&scenario)?;
     let process = ServerProcess::find(opponent.pid, scenario.server.address)?;
     let page = Page::find(opponent.counters.as_deref(), scenario.server.address)?;
-    let (report, _) = run::measure(&scenario, &plan.traffic, process, page.as_ref())?;
+    let report = run::measure(&scenario, &plan.traffic, process, page.as_ref())?;
     opponent.dismiss()?;
     Ok(report)
 }

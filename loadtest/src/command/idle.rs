@@ -53,7 +53,7 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
         [before, joined, busy, rested],
         LedgerReport::new(account),
     );
-    report::publish(&figures, arguments.generator.json)
+    report::publish(&figures, &arguments.generator)
 }
 
 /// One message a second from each player.

@@ -1,14 +1,13 @@
 //! `run`: relay traffic in many rooms.
 
-use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
+use anyhow::Result;
 
 use crate::cli::RunArguments;
 use crate::expect;
 use crate::first_contact;
 use crate::fleet::{Edge, Fleet};
 use crate::plan::Plan;
-use crate::report::{self, LedgerReport, RunReport, Setting, TrafficReport, Verdict, html};
+use crate::report::{self, LedgerReport, RunReport, Setting, TrafficReport, Verdict};
 use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
@@ -22,13 +21,9 @@ pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
     scenario.server_version = first_contact::meet(&scenario)?;
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     let page = Page::find(arguments.target.server_counters.as_deref(), scenario.server.address)?;
-    let (report, latency_ns) = measure(&scenario, &plan.traffic, process, page.as_ref())?;
+    let report = measure(&scenario, &plan.traffic, process, page.as_ref())?;
     let report = report.judged_by(&arguments.expect.expect)?;
-    if let Some(path) = &arguments.html {
-        std::fs::write(path, html::page(&report, &latency_ns))
-            .with_context(|| format!("--html {}: cannot be written", path.display()))?;
-    }
-    report::publish(&report, arguments.generator.json)
+    report::publish(&report, &arguments.generator)
 }
 
 /// Brings the players in, carries the traffic once and closes the account.
@@ -37,7 +32,7 @@ pub(crate) fn measure(
     traffic: &Traffic,
     process: Option<ServerProcess>,
     counters_page: Option<&Page>,
-) -> Result<(RunReport, Histogram<u64>)> {
+) -> Result<RunReport> {
     let mut fleet = Fleet::assemble(scenario)?;
     let mut samples = Vec::new();
     let mut counters = Vec::new();
@@ -65,10 +60,9 @@ pub(crate) fn measure(
         _ => Default::default(),
     };
     let traffic_report = TrafficReport::new(scenario, traffic, &findings, usage, kernel);
-    let report = RunReport::new(
+    Ok(RunReport::new(
         Setting::of_traffic(scenario, traffic),
         traffic_report,
         LedgerReport::new(account),
-    );
-    Ok((report, findings.latency_ns))
+    ))
 }

@@ -56,7 +56,7 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
     }
     report::publish(
         &SearchReport::new(arguments.p99_ms, arguments.vary, steps).judged_by(&arguments.expect.expect)?,
-        arguments.generator.json,
+        &arguments.generator,
     )
 }
 
@@ -140,7 +140,7 @@ fn run_step(arguments: &SearchArguments, plan: &Plan, version: Option<&str>) -> 
     scenario.server_version = version.map(str::to_owned);
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     let page = Page::find(arguments.target.server_counters.as_deref(), scenario.server.address)?;
-    Ok(run::measure(&scenario, &plan.traffic, process, page.as_ref())?.0)
+    run::measure(&scenario, &plan.traffic, process, page.as_ref())
 }
 
 #[cfg(test)]

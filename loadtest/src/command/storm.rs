@@ -88,7 +88,7 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
         spin: generator.spin,
     };
     let report = StormReport::new(&arguments.target.url, findings).judged_by(&arguments.expect.expect)?;
-    report::publish(&report, generator.json)
+    report::publish(&report, generator)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

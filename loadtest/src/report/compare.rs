@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::report::page::Page;
 use crate::report::table::{mebibytes, round};
 use crate::report::{Report, RunReport, Verdict};
 
@@ -88,10 +89,10 @@ const FIGURES: [(&str, &str, Figure, bool); 11] = [
 
 /// A figure over all rounds.
 #[derive(Debug, Serialize)]
-struct Spread {
-    median: f64,
-    min: f64,
-    max: f64,
+pub(super) struct Spread {
+    pub(super) median: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
 }
 
 impl Spread {
@@ -112,7 +113,7 @@ impl Spread {
         })
     }
 
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let digits = |value: f64| match value.abs() {
             large if large >= 1000.0 => format!("{value:.0}"),
             medium if medium >= 100.0 => format!("{value:.1}"),
@@ -123,27 +124,27 @@ impl Spread {
 }
 
 #[derive(Debug, Serialize)]
-struct FigureOfServer {
-    figure: &'static str,
+pub(super) struct FigureOfServer {
+    pub(super) figure: &'static str,
     #[serde(flatten)]
-    spread: Option<Spread>,
+    pub(super) spread: Option<Spread>,
 }
 
 #[derive(Debug, Serialize)]
-struct Compared {
-    name: String,
-    figures: Vec<FigureOfServer>,
+pub(super) struct Compared {
+    pub(super) name: String,
+    pub(super) figures: Vec<FigureOfServer>,
     runs: Vec<RunReport>,
 }
 
 /// `of` over `to`, round by round.
 #[derive(Debug, Serialize)]
-struct Ratio {
+pub(super) struct Ratio {
     of: String,
     to: String,
     figure: &'static str,
     #[serde(flatten)]
-    spread: Spread,
+    pub(super) spread: Spread,
 }
 
 /// The report of `compare`.
@@ -151,8 +152,8 @@ struct Ratio {
 pub(crate) struct CompareReport {
     command: &'static str,
     balanced: bool,
-    servers: Vec<Compared>,
-    ratios: Vec<Ratio>,
+    pub(super) servers: Vec<Compared>,
+    pub(super) ratios: Vec<Ratio>,
 }
 
 impl CompareReport {
@@ -202,6 +203,71 @@ impl CompareReport {
     }
 }
 
+impl FigureOfServer {
+    /// What the figure is of, for people.
+    pub(super) fn words(&self) -> &'static str {
+        words_of(self.figure)
+    }
+}
+
+impl Compared {
+    /// What each round brought for a figure.
+    pub(super) fn rounds(&self, figure: &str) -> Vec<f64> {
+        let read = FIGURES
+            .iter()
+            .find(|(name, ..)| *name == figure)
+            .map(|(_, _, read, _)| read);
+        read.map_or_else(Vec::new, |read| self.runs.iter().filter_map(read).collect())
+    }
+
+    /// Runs that did not balance.
+    pub(super) fn faulty(&self) -> usize {
+        let runs = self.runs.iter();
+        runs.filter(|run| run.verdict() == Verdict::Faulty).count()
+    }
+}
+
+impl Ratio {
+    pub(super) fn words(&self) -> String {
+        let figure = words_of(self.figure);
+        let figure = figure.split(',').next().unwrap_or(figure);
+        format!("{} / {}, {figure}", self.of, self.to)
+    }
+}
+
+/// A figure in words.
+fn words_of(figure: &'static str) -> &'static str {
+    let mut figures = FIGURES.iter();
+    figures
+        .find(|(name, ..)| *name == figure)
+        .map_or(figure, |(_, words, ..)| words)
+}
+
+impl CompareReport {
+    pub(super) fn rounds(&self) -> usize {
+        self.servers.first().map_or(0, |server| server.runs.len())
+    }
+
+    /// Reasons to distrust the figures: one of each kind and server, with how often it was met.
+    pub(super) fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        for server in &self.servers {
+            let mut seen: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+            for warning in server.runs.iter().flat_map(RunReport::warnings) {
+                seen.entry(warning.kind).or_insert((0, &warning.text)).0 += 1;
+            }
+            for (times, example) in seen.into_values() {
+                doubts.push(format!(
+                    "{} in {times} of {} runs: {example}",
+                    server.name,
+                    self.rounds()
+                ));
+            }
+        }
+        doubts
+    }
+}
+
 impl Report for CompareReport {
     fn verdict(&self) -> Verdict {
         if self.balanced {
@@ -212,7 +278,7 @@ impl Report for CompareReport {
     }
 
     fn table(&self) -> String {
-        let rounds = self.servers.first().map_or(0, |server| server.runs.len());
+        let rounds = self.rounds();
         let mut rows = vec![
             std::iter::once(format!("median of {rounds} rounds (min – max)"))
                 .chain(self.servers.iter().map(|server| server.name.clone()))
@@ -227,16 +293,9 @@ impl Report for CompareReport {
             rows.push(row);
         }
         let mut ledger = vec!["ledger".to_owned()];
-        ledger.extend(self.servers.iter().map(|server| {
-            let faulty = server
-                .runs
-                .iter()
-                .filter(|run| run.verdict() == Verdict::Faulty)
-                .count();
-            match faulty {
-                0 => "balanced".to_owned(),
-                _ => format!("DOES NOT BALANCE in {faulty} of {rounds}"),
-            }
+        ledger.extend(self.servers.iter().map(|server| match server.faulty() {
+            0 => "balanced".to_owned(),
+            faulty => format!("DOES NOT BALANCE in {faulty} of {rounds}"),
         }));
         rows.push(ledger);
         let mut text = columns(&rows);
@@ -246,30 +305,18 @@ impl Report for CompareReport {
             "median (min – max)".to_owned(),
         ]];
         for ratio in &self.ratios {
-            let words = FIGURES
-                .iter()
-                .find(|(figure, ..)| *figure == ratio.figure)
-                .map_or(ratio.figure, |(_, words, ..)| words.split(',').next().unwrap_or(words));
-            rows.push(vec![
-                format!("{} / {}, {words}", ratio.of, ratio.to),
-                ratio.spread.line(),
-            ]);
+            rows.push(vec![ratio.words(), ratio.spread.line()]);
         }
         text.push('\n');
         text.push_str(&columns(&rows));
-        for server in &self.servers {
-            let mut seen: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
-            for warning in server.runs.iter().flat_map(RunReport::warnings) {
-                seen.entry(warning.kind).or_insert((0, &warning.text)).0 += 1;
-            }
-            for (times, example) in seen.into_values() {
-                text.push_str(&format!(
-                    "WARNING  {} in {times} of {rounds} runs: {example}\n",
-                    server.name
-                ));
-            }
+        for doubt in self.doubts() {
+            text.push_str(&format!("WARNING  {doubt}\n"));
         }
         text
+    }
+
+    fn page(&self) -> Page {
+        self.draw()
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::IdleArguments;
+use crate::report::page::Page;
 use crate::report::table::{mebibytes, round};
 use crate::report::{LedgerReport, Report, Setting, Verdict};
 use crate::scenario::Scenario;
@@ -21,7 +22,7 @@ pub(crate) struct IdleReport {
     resident_bytes_after_traffic: u64,
     resident_bytes_rested: u64,
     /// Growth from before to rested, over the connections.
-    resident_bytes_per_connection: f64,
+    pub(super) resident_bytes_per_connection: f64,
     ledger: LedgerReport,
 }
 
@@ -51,6 +52,21 @@ impl IdleReport {
     }
 }
 
+impl IdleReport {
+    pub(super) fn headline(&self) -> String {
+        self.setting.headline()
+    }
+
+    pub(super) fn resident(&self) -> [u64; 4] {
+        [
+            self.resident_bytes_before,
+            self.resident_bytes_joined,
+            self.resident_bytes_after_traffic,
+            self.resident_bytes_rested,
+        ]
+    }
+}
+
 impl Report for IdleReport {
     fn verdict(&self) -> Verdict {
         self.ledger.verdict()
@@ -76,5 +92,9 @@ impl Report for IdleReport {
         );
         self.ledger.table(&mut table);
         table.0
+    }
+
+    fn page(&self) -> Page {
+        self.draw()
     }
 }

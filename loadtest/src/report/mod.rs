@@ -1,17 +1,16 @@
 //! What a test found: one structure per command, printed as a table for people or as one line of JSON for programs.
 
 mod compare;
-pub(crate) mod html;
 mod idle;
 pub(crate) mod judgement;
 mod ledger;
+mod page;
 mod percentiles;
 mod run;
 mod search;
 mod setting;
 mod steps;
 mod storm;
-mod svg;
 mod table;
 mod text;
 mod traffic;
@@ -19,11 +18,14 @@ mod traffic;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::cli::GeneratorArguments;
 use crate::console;
+use crate::host::Host;
 
 pub(crate) use compare::CompareReport;
 pub(crate) use idle::IdleReport;
 pub(crate) use ledger::LedgerReport;
+pub(crate) use page::Page;
 pub(crate) use run::RunReport;
 pub(crate) use search::{SearchReport, Step};
 pub(crate) use setting::Setting;
@@ -41,15 +43,33 @@ pub(crate) enum Verdict {
 pub(crate) trait Report: Serialize {
     fn verdict(&self) -> Verdict;
     fn table(&self) -> String;
+    /// What is told of this test besides what all pages have.
+    fn page(&self) -> Page;
 }
 
-/// Prints the table for people, or with `as_json` one line of JSON for programs, and passes the verdict on.
-pub(crate) fn publish(report: &impl Report, as_json: bool) -> Result<Verdict> {
-    let text = if as_json {
-        serde_json::to_string(report).context("the report cannot be written as JSON")?
-    } else {
-        report.table()
-    };
+/// A report as programs read it.
+#[derive(Serialize)]
+struct Published<'a, R> {
+    #[serde(flatten)]
+    report: &'a R,
+    host: &'a Host,
+}
+
+/// Prints the table for people, or with `--json` one line of JSON for programs, writes the page of `--html`, and passes
+/// the verdict on.
+pub(crate) fn publish(report: &impl Report, generator: &GeneratorArguments) -> Result<Verdict> {
+    let host = Host::look();
+    let json =
+        serde_json::to_string(&Published { report, host: &host }).context("the report cannot be written as JSON")?;
+    let table = format!("{}{}", report.table(), host.table());
+    if let Some(path) = &generator.html {
+        let mut page = report.page();
+        page.listing("All figures", table.trim_end());
+        page.facts("Where and how this was measured", &host.facts());
+        std::fs::write(path, page.finish(&json))
+            .with_context(|| format!("--html {}: cannot be written", path.display()))?;
+    }
+    let text = if generator.json { json } else { table };
     console::print(text.trim_end()).context("the report cannot be printed")?;
     Ok(report.verdict())
 }

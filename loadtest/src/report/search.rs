@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::cli::Searched;
 use crate::expect::Expectation;
 use crate::report::judgement::Judgement;
+use crate::report::page::Page;
 use crate::report::table::{Table, or_na, round};
 use crate::report::{Report, RunReport, Verdict};
 
@@ -19,11 +20,11 @@ pub(crate) struct Step {
     factor: f64,
     rooms: u32,
     /// Deliveries owed per second by schedule.
-    owed_per_second: f64,
+    pub(super) owed_per_second: f64,
     passed: bool,
     /// Why it did not.
-    because: Option<String>,
-    run: Option<RunReport>,
+    pub(super) because: Option<String>,
+    pub(super) run: Option<RunReport>,
 }
 
 impl Step {
@@ -95,13 +96,13 @@ impl Step {
 #[derive(Debug, Serialize)]
 pub(crate) struct SearchReport {
     command: &'static str,
-    p99_bound_ms: f64,
-    varied: &'static str,
+    pub(super) p99_bound_ms: f64,
+    pub(super) varied: &'static str,
     /// The largest rate that passed.
-    best_delivered_per_second: Option<f64>,
-    best_factor: Option<f64>,
-    best_rooms: Option<u32>,
-    steps: Vec<Step>,
+    pub(super) best_delivered_per_second: Option<f64>,
+    pub(super) best_factor: Option<f64>,
+    pub(super) best_rooms: Option<u32>,
+    pub(super) steps: Vec<Step>,
     /// Judged by the best step that passed.
     #[serde(skip_serializing_if = "Judgement::is_empty")]
     expectations: Judgement,
@@ -142,6 +143,19 @@ impl SearchReport {
         let best = passed.max_by(|a, b| a.factor.total_cmp(&b.factor))?;
         best.run.as_ref()
     }
+
+    /// Reasons to distrust the best step, and reasons that something else than the server made the next one fail.
+    pub(super) fn doubts(&self) -> Vec<String> {
+        let failed = self.steps.iter().filter(|step| !step.passed);
+        let limit = failed.min_by(|a, b| a.factor.total_cmp(&b.factor));
+        let warnings = |run: Option<&RunReport>| run.map_or_else(Vec::new, |run| run.warnings().to_vec());
+        let of_best = warnings(self.best_run()).into_iter().map(|warning| warning.text);
+        let of_limit = warnings(limit.and_then(|step| step.run.as_ref())).into_iter();
+        let elsewhere = of_limit.filter(|warning| ELSEWHERE.contains(&warning.kind));
+        of_best
+            .chain(elsewhere.map(|warning| format!("the server may not be what set the limit: {}", warning.text)))
+            .collect()
+    }
 }
 
 impl Report for SearchReport {
@@ -166,29 +180,15 @@ impl Report for SearchReport {
             )),
             _ => text.push_str("no step passed\n"),
         }
-        if let Some(run) = self.best_run() {
-            for warning in run.warnings() {
-                text.push_str(&format!("WARNING  {}\n", warning.text));
-            }
-        }
-        let limit = self.steps.iter().filter(|step| !step.passed);
-        if let Some(run) = limit
-            .min_by(|a, b| a.factor.total_cmp(&b.factor))
-            .and_then(|step| step.run.as_ref())
-        {
-            for warning in run
-                .warnings()
-                .iter()
-                .filter(|warning| ELSEWHERE.contains(&warning.kind))
-            {
-                text.push_str(&format!(
-                    "WARNING  the server may not be what set the limit: {}\n",
-                    warning.text
-                ));
-            }
+        for doubt in self.doubts() {
+            text.push_str(&format!("WARNING  {doubt}\n"));
         }
         let mut expectations = Table::new();
         self.expectations.table(&mut expectations);
         text + &expectations.0
+    }
+
+    fn page(&self) -> Page {
+        self.draw()
     }
 }

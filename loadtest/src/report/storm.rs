@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::expect::Expectation;
 use crate::report::judgement::Judgement;
+use crate::report::page::Page;
+use crate::report::page::curves::Curve;
 use crate::report::percentiles::Percentiles;
 use crate::report::table::{Table, or_na, ratio, round};
 use crate::report::{Report, Verdict};
@@ -31,23 +33,25 @@ pub(crate) struct StormFindings {
 #[derive(Debug, Serialize)]
 pub(crate) struct StormReport {
     command: &'static str,
-    server: String,
-    connections: u32,
-    cycles: u64,
-    seconds: f64,
-    cycles_per_second: f64,
-    create_us: Percentiles,
-    join_us: Percentiles,
-    leave_us: Percentiles,
+    pub(super) server: String,
+    pub(super) connections: u32,
+    pub(super) cycles: u64,
+    pub(super) seconds: f64,
+    pub(super) cycles_per_second: f64,
+    pub(super) create_us: Percentiles,
+    pub(super) join_us: Percentiles,
+    pub(super) leave_us: Percentiles,
     creates_over_5_ms: u64,
-    joins_over_5_ms: u64,
-    server_cpu_us_per_cycle: Option<f64>,
+    pub(super) joins_over_5_ms: u64,
+    pub(super) server_cpu_us_per_cycle: Option<f64>,
     /// With `--spin` it includes polling in vain.
     generator_cpu_us_per_cycle: Option<f64>,
     usage: Option<Usage>,
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Judgement::is_empty")]
     expectations: Judgement,
+    #[serde(skip)]
+    pub(super) curves: Vec<Curve>,
 }
 
 impl StormReport {
@@ -88,6 +92,11 @@ impl StormReport {
             usage: findings.usage,
             warnings,
             expectations: Judgement::default(),
+            curves: vec![
+                Curve::of_ns("create", &findings.create_ns),
+                Curve::of_ns("join", &findings.join_ns),
+                Curve::of_ns("leave", &findings.leave_ns),
+            ],
         }
     }
 
@@ -137,5 +146,9 @@ impl Report for StormReport {
         }
         self.expectations.table(&mut table);
         table.0
+    }
+
+    fn page(&self) -> Page {
+        self.draw()
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::fleet::Findings;
+use crate::report::page::curves::Curve;
 use crate::report::percentiles::Percentiles;
 use crate::report::steps::{self, StepMark};
 use crate::report::table::{Table, mebibytes, or_na, ratio, round};
@@ -67,6 +68,9 @@ pub(crate) struct TrafficReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) steps: Vec<StepMark>,
     pub(super) timeline: Vec<Point>,
+    /// Of all groups together, and of each where there are several.
+    #[serde(skip)]
+    pub(super) curves: Vec<Curve>,
     pub(super) warnings: Vec<Warning>,
 }
 
@@ -102,6 +106,7 @@ impl TrafficReport {
             generator_io: findings.port,
             steps: steps::marks(scenario, traffic, findings),
             timeline: findings.timeline.points(),
+            curves: curves(scenario, findings),
             warnings: Vec::new(),
         };
         report.warnings = report.doubts(scenario, traffic, busy_ns);
@@ -250,4 +255,13 @@ fn latency_by_group(scenario: &Scenario, findings: &Findings) -> Vec<GroupLatenc
             latency_us: Percentiles::of_ns(latency_ns),
         })
         .collect()
+}
+
+fn curves(scenario: &Scenario, findings: &Findings) -> Vec<Curve> {
+    let mut curves = vec![Curve::of_ns("all", &findings.latency_ns)];
+    if scenario.groups.len() > 1 {
+        let groups = scenario.groups.iter().zip(&findings.latency_by_group_ns);
+        curves.extend(groups.map(|(group, latency_ns)| Curve::of_ns(&group.name, latency_ns)));
+    }
+    curves
 }

@@ -1,0 +1,84 @@
+//! The page of `search`: load against latency, and every step.
+
+use crate::report::page::plot::{Look, Plot, Series};
+use crate::report::page::scale::Axis;
+use crate::report::page::{Mood, Page};
+use crate::report::search::{SearchReport, Step};
+use crate::report::text::{thousands, time};
+
+impl SearchReport {
+    pub(in crate::report) fn draw(&self) -> Page {
+        let mut page = Page::new(
+            "Load test: the largest load",
+            format!("p99 within {} · {} varied", time(self.p99_bound_ms * 1e3), self.varied),
+        );
+        let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+        let found = if self.best_factor.is_some() {
+            Mood::Good
+        } else {
+            Mood::Bad
+        };
+        page.cards(&[
+            (
+                or_none(self.best_delivered_per_second.map(thousands)),
+                "most deliveries per second that passed",
+                found,
+            ),
+            (
+                or_none(self.best_factor.map(|factor| format!("× {factor}"))),
+                "times the load that was given",
+                Mood::Plain,
+            ),
+            (
+                or_none(self.best_rooms.map(|rooms| thousands(f64::from(rooms)))),
+                "rooms",
+                Mood::Plain,
+            ),
+            (self.steps.len().to_string(), "steps", Mood::Plain),
+        ]);
+        page.doubts(self.doubts().iter().map(String::as_str));
+        page.plot(&self.plot());
+        page.faults(
+            "Steps that failed",
+            self.steps.iter().filter_map(|step| {
+                let because = step.because.as_deref()?;
+                Some(format!("{} owed/s: {because}", thousands(step.owed_per_second)))
+            }),
+        );
+        page
+    }
+
+    fn plot(&self) -> Plot {
+        let mut steps: Vec<&Step> = self.steps.iter().filter(|step| step.run.is_some()).collect();
+        steps.sort_by(|a, b| a.owed_per_second.total_cmp(&b.owed_per_second));
+        let values = |pick: &dyn Fn(&Step) -> Option<f64>| steps.iter().map(|step| pick(step)).collect::<Vec<_>>();
+        let p99 = |step: &Step| step.run.as_ref().map(|run| run.traffic.latency_us.p99);
+        let p50 = |step: &Step| step.run.as_ref().map(|run| run.traffic.latency_us.p50);
+        Plot {
+            title: "Latency by load".to_owned(),
+            note: Some("Across: deliveries owed per second by schedule.".to_owned()),
+            x: Axis::Count,
+            y: Axis::LogTime,
+            places: steps.iter().map(|step| step.owed_per_second).collect(),
+            reach: 0.0,
+            series: vec![
+                Series::line("bound of p99", "s3", values(&|_| Some(self.p99_bound_ms * 1e3))).with(Look::Dashed),
+                Series::line("median", "s1", values(&p50)),
+                Series::line("p99", "s2", values(&p99)),
+                Series::line(
+                    "p99, passed",
+                    "of-good",
+                    values(&|step| p99(step).filter(|_| step.passed())),
+                )
+                .with(Look::Dots),
+                Series::line(
+                    "p99, failed",
+                    "of-bad",
+                    values(&|step| p99(step).filter(|_| !step.passed())),
+                )
+                .with(Look::Dots),
+            ],
+            bands: Vec::new(),
+        }
+    }
+}
