@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -129,7 +130,9 @@ fn start(name: &str, variables: &[(String, String)], command: &[String], cpus: O
         .envs(variables.iter().map(|(key, value)| (key, filled(value))))
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
-        .stderr(output);
+        .stderr(output)
+        // Of its own, so that Ctrl-C in the terminal interrupts the test and not the server under it.
+        .process_group(0);
     let child = match cpus {
         Some(cpus) => cpus.while_bound(|| program.spawn())?,
         None => program.spawn(),

@@ -106,7 +106,12 @@ fn version(stream: &mut (impl Read + Write), app_id: &str, mut bytes: Vec<u8>) -
 
 fn more(stream: &mut impl Read, bytes: &mut Vec<u8>) -> std::io::Result<usize> {
     let mut part = [0; 4096];
-    let read = stream.read(&mut part)?;
+    let read = loop {
+        match stream.read(&mut part) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => break result?,
+        }
+    };
     bytes.extend_from_slice(&part[..read]);
     Ok(read)
 }

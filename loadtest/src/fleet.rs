@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use hdrhistogram::Histogram;
 
 use crate::clock::Clock;
+use crate::interruption::{self, Curfew};
 use crate::progress::{Progress, Reading};
 use crate::scenario::{Scenario, Traffic};
 use crate::sys;
@@ -22,13 +23,17 @@ use crate::worker::{self, Account, Order, Outcome, Reply};
 const LEAD_NS: u64 = 200_000_000;
 /// Descriptors beyond those of the connections.
 const SPARE_DESCRIPTORS: u64 = 64;
-const DISPLAY_NS: u64 = 1_000_000_000;
+/// Between two lines of the display.
+const DISPLAY: Duration = Duration::from_secs(1);
+/// Between two looks at what has come meanwhile: replies, interruptions, the time.
+const GLANCE_NS: u64 = 50_000_000;
 
 /// The generator threads of a test, with all players joined.
 pub(crate) struct Fleet {
     clock: Clock,
     orders: Vec<Sender<Order>>,
     replies: Receiver<Reply>,
+    curfew: Arc<Curfew>,
     display: Display,
 }
 
@@ -46,6 +51,8 @@ pub(crate) struct Findings {
     pub(crate) busy_ns: Vec<u64>,
     /// Time that all threads together were ready to run and got no CPU.
     pub(crate) cpu_wait_ns: u64,
+    /// Length of the measured window: what was asked for, or what it came to.
+    pub(crate) measured: Duration,
     pub(crate) timeline: Timeline,
     /// One for each step.
     pub(crate) meters: Vec<Meter>,
@@ -89,27 +96,40 @@ impl Fleet {
             clock,
             orders,
             replies,
+            curfew: Arc::default(),
             display: Display::new(progress),
         };
-        fleet.gather(|reply| matches!(reply, Reply::Ready).then_some(()))?;
+        // Whoever interrupts now need not wait for the rest to come in.
+        fleet.gather(interruption::check, |reply| matches!(reply, Reply::Ready).then_some(()))?;
         Ok(fleet)
     }
 
     /// Lets all threads carry the same traffic; `at_edge` is called on this thread at both ends of the measured window.
     pub(crate) fn carry(&mut self, traffic: &Traffic, mut at_edge: impl FnMut(Edge) -> Result<()>) -> Result<Findings> {
         let start_ns = self.clock.now_ns() + LEAD_NS;
-        self.order(|| Order::Carry(traffic.clone(), start_ns))?;
+        self.order(|| Order::Carry(traffic.clone(), start_ns, Arc::clone(&self.curfew)))?;
         let window_start = start_ns + traffic.warmup.as_nanos() as u64;
         self.display.until(self.clock, window_start);
         at_edge(Edge::Start)?;
         let window_end = window_start + traffic.measured.as_nanos() as u64;
         self.display.until(self.clock, window_end);
         at_edge(Edge::End)?;
-        let outcomes = self.gather(|reply| match reply {
-            Reply::Carried(outcome) => Some(*outcome),
-            _ => None,
-        })?;
-        Ok(Findings::of(outcomes, window_start..window_end))
+        let now_ns = self.clock.now_ns();
+        if interruption::asked() {
+            self.curfew.set(now_ns);
+        }
+        // Not nothing, because rates are over it.
+        let measured_ns = now_ns.min(window_end).saturating_sub(window_start).max(1_000_000);
+        let outcomes = self.gather(
+            || Ok(()),
+            |reply| match reply {
+                Reply::Carried(outcome) => Some(*outcome),
+                _ => None,
+            },
+        )?;
+        let mut findings = Findings::of(outcomes, window_start..window_end);
+        findings.measured = Duration::from_nanos(measured_ns);
+        Ok(findings)
     }
 
     /// Leaves the players alone for a while; they answer pings.
@@ -121,10 +141,13 @@ impl Fleet {
     /// Closes all accounts and connections.
     pub(crate) fn dismiss(mut self) -> Result<Account> {
         self.order(|| Order::Finish)?;
-        let accounts = self.gather(|reply| match reply {
-            Reply::Finished(account) => Some(*account),
-            _ => None,
-        })?;
+        let accounts = self.gather(
+            || Ok(()),
+            |reply| match reply {
+                Reply::Finished(account) => Some(*account),
+                _ => None,
+            },
+        )?;
         let mut all = Account::default();
         for account in accounts {
             all.totals.add(&account.totals);
@@ -150,14 +173,21 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits for one reply of the expected kind from every thread.
-    fn gather<T>(&mut self, expected: impl Fn(Reply) -> Option<T>) -> Result<Vec<T>> {
+    /// Waits for one reply of the expected kind from every thread, and as long as `meanwhile` has no objection.
+    fn gather<T>(
+        &mut self,
+        meanwhile: impl Fn() -> Result<()>,
+        expected: impl Fn(Reply) -> Option<T>,
+    ) -> Result<Vec<T>> {
         let mut gathered = Vec::with_capacity(self.orders.len());
         while gathered.len() < self.orders.len() {
-            match self.replies.recv_timeout(Duration::from_nanos(DISPLAY_NS)) {
+            match self.replies.recv_timeout(Duration::from_nanos(GLANCE_NS)) {
                 Ok(Reply::Failed(error)) => return Err(error),
                 Ok(reply) => gathered.push(expected(reply).context("a generator thread answered out of turn")?),
-                Err(RecvTimeoutError::Timeout) => self.display.show(),
+                Err(RecvTimeoutError::Timeout) => {
+                    meanwhile()?;
+                    self.display.show();
+                }
                 Err(RecvTimeoutError::Disconnected) => bail!("the generator threads have ended early"),
             }
         }
@@ -176,6 +206,7 @@ impl Findings {
             reads: 0,
             busy_ns: Vec::new(),
             cpu_wait_ns: 0,
+            measured: Duration::from_nanos(window_ns.end - window_ns.start),
             timeline: Timeline::new(window_ns),
             meters: Vec::new(),
             port: "",
@@ -226,20 +257,20 @@ impl Display {
         }
     }
 
-    /// Blocks until `until_ns`, showing progress.
+    /// Blocks until `until_ns`, or until the test is interrupted, showing progress.
     fn until(&mut self, clock: Clock, until_ns: u64) {
         loop {
             let now_ns = clock.now_ns();
-            if now_ns >= until_ns {
+            if now_ns >= until_ns || interruption::asked() {
                 return;
             }
-            clock.sleep_until(until_ns.min(now_ns + DISPLAY_NS));
+            clock.sleep_until(until_ns.min(now_ns + GLANCE_NS));
             self.show();
         }
     }
 
     fn show(&mut self) {
-        if !self.enabled {
+        if !self.enabled || self.shown_at.elapsed() < DISPLAY {
             return;
         }
         let mut now = Reading::default();

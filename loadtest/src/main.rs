@@ -2,7 +2,7 @@
 //!
 //! The process exits with 0 when every message arrived exactly once, in order, at everybody it was meant for; with 1 when
 //! the ledger does not balance, the server closed a connection or a threshold was not met; with 2 when the test could not
-//! be run at all.
+//! be run at all; with 130 when it was interrupted and what was done until then is in order.
 
 mod cli;
 mod client;
@@ -16,6 +16,7 @@ mod expect;
 mod first_contact;
 mod fleet;
 mod host;
+mod interruption;
 mod ledger;
 mod payload;
 mod plan;
@@ -39,27 +40,41 @@ mod yardstick;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
+use crate::interruption::Interrupted;
 use crate::report::Verdict;
+
+/// As shells have it: 128 and the number of SIGINT.
+const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     host::note_start();
-    let outcome = match Cli::parse().command {
-        Command::Run(arguments) => command::run::execute(&arguments),
-        Command::Idle(arguments) => command::idle::execute(&arguments),
-        Command::Compare(arguments) => command::compare::execute(&arguments),
-        Command::Search(arguments) => command::search::execute(&arguments),
-        Command::Storm(arguments) => command::storm::execute(&arguments),
-        Command::Yardstick(arguments) => yardstick::execute(&arguments),
-    };
+    let command = Cli::parse().command;
+    let outcome = execute(&command);
+    // The yardstick runs until it is interrupted.
+    let cut_short = interruption::asked() && !matches!(command, Command::Yardstick(_));
     match outcome {
+        Ok(Verdict::Balanced) if cut_short => ExitCode::from(INTERRUPTED),
         Ok(Verdict::Balanced) => ExitCode::SUCCESS,
         Ok(Verdict::Faulty) => ExitCode::from(1),
         Err(error) => {
             console::remark(&format!("error: {error:#}"));
-            ExitCode::from(2)
+            ExitCode::from(if error.is::<Interrupted>() { INTERRUPTED } else { 2 })
         }
+    }
+}
+
+fn execute(command: &Command) -> Result<Verdict> {
+    interruption::watch()?;
+    match command {
+        Command::Run(arguments) => command::run::execute(arguments),
+        Command::Idle(arguments) => command::idle::execute(arguments),
+        Command::Compare(arguments) => command::compare::execute(arguments),
+        Command::Search(arguments) => command::search::execute(arguments),
+        Command::Storm(arguments) => command::storm::execute(arguments),
+        Command::Yardstick(arguments) => yardstick::execute(arguments),
     }
 }

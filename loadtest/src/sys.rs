@@ -40,7 +40,8 @@ pub(crate) fn raise_file_limit() -> io::Result<u64> {
 /// Where [`set_on_stop`] is to leave its mark.
 static STOP_FLAG: AtomicPtr<AtomicBool> = AtomicPtr::new(std::ptr::null_mut());
 
-/// Makes SIGINT and SIGTERM set `flag` instead of ending the process; a wait in progress is interrupted.
+/// Makes the first SIGINT and SIGTERM set `flag` instead of ending the process; a wait in progress is interrupted. The
+/// next one of its kind ends it.
 pub(crate) fn set_on_stop(flag: &'static AtomicBool) -> io::Result<()> {
     extern "C" fn mark(_: libc::c_int) {
         // SAFETY: null or a flag that lives for ever; storing to an atomic is allowed in a signal handler.
@@ -52,6 +53,7 @@ pub(crate) fn set_on_stop(flag: &'static AtomicBool) -> io::Result<()> {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         // SAFETY: all-zero is a valid sigaction: no flags, an empty mask.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_flags = libc::SA_RESETHAND;
         action.sa_sigaction = mark as extern "C" fn(libc::c_int) as libc::sighandler_t;
         // SAFETY: `action` is valid and its handler does only what handlers may; the old action is not asked for.
         if unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } != 0 {

@@ -6,6 +6,7 @@ use crate::cli::CompareArguments;
 use crate::command::run;
 use crate::console;
 use crate::first_contact;
+use crate::interruption::{self, Interrupted};
 use crate::plan::Plan;
 use crate::report::{self, CompareReport, RunReport, Verdict};
 use crate::scenario::Scenario;
@@ -25,9 +26,13 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
     }
     let plan = Plan::of(&arguments.load)?;
     let mut runs: Vec<Vec<RunReport>> = servers.iter().map(|_| Vec::new()).collect();
-    for round in 1..=arguments.rounds {
+    'rounds: for round in 1..=arguments.rounds {
         for (at, server) in servers.iter().enumerate() {
-            let report = measure(arguments, at, &plan).with_context(|| format!("measuring {:?}", server.name))?;
+            let outcome = measure(arguments, at, &plan).with_context(|| format!("measuring {:?}", server.name));
+            if interruption::asked() {
+                break 'rounds; // this run is not whole
+            }
+            let report = outcome?;
             console::remark(&format!(
                 "round {round}/{}  {}  {}",
                 arguments.rounds,
@@ -37,6 +42,12 @@ pub(crate) fn execute(arguments: &CompareArguments) -> Result<Verdict> {
             runs[at].push(report);
         }
     }
+    // Each as often as the others.
+    let rounds = runs.iter().map(Vec::len).min().unwrap_or(0);
+    if rounds == 0 {
+        return Err(Interrupted.into());
+    }
+    runs.iter_mut().for_each(|runs| runs.truncate(rounds));
     let names = servers.iter().map(|server| server.name.clone());
     report::publish(&CompareReport::new(names.zip(runs).collect()), &arguments.generator)
 }

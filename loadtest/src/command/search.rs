@@ -10,6 +10,7 @@ use crate::command::run;
 use crate::console;
 use crate::expect;
 use crate::first_contact;
+use crate::interruption;
 use crate::plan::Plan;
 use crate::report::{self, RunReport, SearchReport, Step, Verdict};
 use crate::scenario::{Pace, Scenario};
@@ -50,9 +51,15 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
             Some(plan) => measure(arguments, &plan, version.as_deref(), factor),
             None => break,
         };
+        if interruption::asked() {
+            break; // this step is not whole
+        }
         console::remark(&format!("step {}  {}", steps.len() + 1, step.line()));
         search.learn(step.passed());
         steps.push(step);
+    }
+    if steps.is_empty() {
+        interruption::check()?;
     }
     report::publish(
         &SearchReport::new(arguments.p99_ms, arguments.vary, steps).judged_by(&arguments.expect.expect)?,

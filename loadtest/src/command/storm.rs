@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::encoding::Encoding;
 use crate::expect;
 use crate::first_contact;
+use crate::interruption;
 use crate::random::Random;
 use crate::report::{self, StormFindings, StormReport, Verdict};
 use crate::scenario::{Group, Scenario};
@@ -189,6 +190,7 @@ impl<'a> Storm<'a> {
                 sockets.queue(number, &handshake::upgrade_request(self.scenario));
             }
             self.turn(sockets, Wait::For(SLEEP))?;
+            interruption::check()?;
             watch.expect_progress(self)?;
         }
         Ok(())
@@ -203,7 +205,7 @@ impl<'a> Storm<'a> {
         }
         let total = self.cycles * spread;
         let mut watch = Watch::new(self.clock);
-        while self.cycles_done < total {
+        while self.cycles_done < total && !interruption::asked() {
             self.now_ns = self.clock.now_ns();
             let mut next_ns = u64::MAX;
             for party in 0..self.parties.len() {

@@ -19,8 +19,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::cli::GeneratorArguments;
-use crate::console;
 use crate::host::Host;
+use crate::{console, interruption};
 
 pub(crate) use compare::CompareReport;
 pub(crate) use idle::IdleReport;
@@ -47,21 +47,33 @@ pub(crate) trait Report: Serialize {
     fn page(&self) -> Page;
 }
 
+/// What a report says at its end when there should have been more of it.
+const INTERRUPTED: &str = "INTERRUPTED       the test was cut short; this is what was done until then";
+
 /// A report as programs read it.
 #[derive(Serialize)]
 struct Published<'a, R> {
     #[serde(flatten)]
     report: &'a R,
     host: &'a Host,
+    interrupted: bool,
 }
 
 /// Prints the table for people, or with `--json` one line of JSON for programs, writes the page of `--html`, and passes
 /// the verdict on.
 pub(crate) fn publish(report: &impl Report, generator: &GeneratorArguments) -> Result<Verdict> {
     let host = Host::look();
-    let json =
-        serde_json::to_string(&Published { report, host: &host }).context("the report cannot be written as JSON")?;
-    let table = format!("{}{}", report.table(), host.table());
+    let interrupted = interruption::asked();
+    let published = Published {
+        report,
+        host: &host,
+        interrupted,
+    };
+    let json = serde_json::to_string(&published).context("the report cannot be written as JSON")?;
+    let mut table = format!("{}{}", report.table(), host.table());
+    if interrupted {
+        table.push_str(INTERRUPTED);
+    }
     if let Some(path) = &generator.html {
         let mut page = report.page();
         page.listing("All figures", table.trim_end());

@@ -82,7 +82,7 @@ impl TrafficReport {
         server: Option<Usage>,
         kernel: PerDelivery,
     ) -> Self {
-        let seconds = traffic.measured.as_secs_f64();
+        let seconds = findings.measured.as_secs_f64();
         let per_delivery =
             |cpu_ns: u64| ratio(cpu_ns as f64 / 1e3, findings.delivered as f64).map(|value| round(value, 3));
         let busy_ns: u64 = findings.busy_ns.iter().sum();

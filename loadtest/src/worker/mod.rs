@@ -24,6 +24,7 @@ use anyhow::Result;
 use crate::client::desk::Wait;
 use crate::client::sockets::Sockets;
 use crate::clock::Clock;
+use crate::interruption::Curfew;
 use crate::ledger::Totals;
 use crate::progress::Progress;
 use crate::random::Random;
@@ -41,8 +42,8 @@ const ORDER_POLL: Duration = Duration::from_millis(10);
 
 /// What a thread is told to do.
 pub(crate) enum Order {
-    /// Carry this traffic from the given moment (ns on the test's clock) on.
-    Carry(Traffic, u64),
+    /// Carry this traffic from the given moment (ns on the test's clock) on, until its end or an earlier curfew.
+    Carry(Traffic, u64, Arc<Curfew>),
     /// Close the account and the connections.
     Finish,
 }
@@ -117,8 +118,8 @@ fn work(
     let _ = replies.send(Reply::Ready);
     loop {
         match orders.try_recv() {
-            Ok(Order::Carry(traffic, start_ns)) => {
-                let outcome = worker.carry(&traffic, start_ns)?;
+            Ok(Order::Carry(traffic, start_ns, curfew)) => {
+                let outcome = worker.carry(&traffic, start_ns, &curfew)?;
                 let _ = replies.send(Reply::Carried(Box::new(outcome)));
             }
             Ok(Order::Finish) => return Ok(Some(worker.finish())),

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::client::desk::Wait;
 use crate::closed_loop::Flights;
+use crate::interruption::Curfew;
 use crate::payload;
 use crate::random::Random;
 use crate::scenario::{Pace, Traffic};
@@ -88,9 +89,9 @@ struct CpuMeter {
 
 impl Worker {
     /// Carries `traffic` from `start_ns` on, and waits for what is outstanding at the end.
-    pub(super) fn carry(&mut self, traffic: &Traffic, start_ns: u64) -> Result<Outcome> {
+    pub(super) fn carry(&mut self, traffic: &Traffic, start_ns: u64, curfew: &Curfew) -> Result<Outcome> {
         let window_start = start_ns + traffic.warmup.as_nanos() as u64;
-        let end_ns = window_start + traffic.measured.as_nanos() as u64;
+        let mut end_ns = window_start + traffic.measured.as_nanos() as u64;
         let mut sending = self.prepare(traffic, start_ns, end_ns);
         let body_chars = traffic
             .loads
@@ -121,6 +122,11 @@ impl Worker {
             if now_ns >= next_news_ns {
                 next_news_ns = now_ns + NEWS_NS;
                 self.progress.publish(&mut self.front.intake);
+                if let Some(earlier_ns) = curfew.before(end_ns) {
+                    end_ns = earlier_ns;
+                    sending.end_at(end_ns);
+                    self.front.intake.stretch.window_ns.end = end_ns;
+                }
             }
             if now_ns >= end_ns {
                 self.end_unsteadiness();
@@ -283,6 +289,12 @@ impl Worker {
 }
 
 impl Sending {
+    /// Nothing is sent any more.
+    fn end_at(&mut self, end_ns: u64) {
+        self.schedules.clear();
+        self.end_ns = end_ns;
+    }
+
     fn pauses(&self, group: usize, now_ns: u64) -> bool {
         let tempo = self.tempos.get(group);
         tempo.is_some_and(|tempo| tempo.factor(now_ns.saturating_sub(self.start_ns)) == 0.0)

@@ -5,9 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use crate::interruption;
 use crate::poller::Poller;
+use crate::yardstick::STOP_POLL;
 use crate::yardstick::hall::{Hall, Slot};
-use crate::yardstick::stop::{STOP_POLL, stopping};
 
 const LISTENER: usize = usize::MAX;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -19,7 +20,7 @@ pub(super) fn serve(listener: &TcpListener, hall: &mut Hall, quantum: Duration) 
     poller.add(listener.as_fd(), LISTENER)?;
     let mut streams: Vec<Option<TcpStream>> = Vec::new();
     let mut scratch = vec![0; SCRATCH_BYTES];
-    while !stopping() {
+    while !interruption::asked() {
         hall.counters.kernel_entries += 1;
         let count = poller.wait(STOP_POLL)?;
         for index in 0..count {

@@ -12,7 +12,6 @@ mod hall;
 mod inbound;
 mod lobby;
 mod ring;
-mod stop;
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -24,12 +23,13 @@ use crate::console;
 use crate::report::Verdict;
 use crate::sys;
 use crate::yardstick::hall::Hall;
-use crate::yardstick::stop::STOP;
+
+/// How soon a stop is noticed that came just before a wait.
+const STOP_POLL: Duration = Duration::from_millis(500);
 
 /// Serves until SIGINT or SIGTERM, then tells what a delivery has cost.
 pub(crate) fn execute(arguments: &YardstickArguments) -> Result<Verdict> {
     sys::raise_file_limit().context("cannot raise the limit of open files")?;
-    sys::set_on_stop(&STOP).context("cannot handle SIGINT and SIGTERM")?;
     let wanted = (arguments.address, arguments.port);
     let listener = TcpListener::bind(wanted).with_context(|| format!("cannot listen on {wanted:?}"))?;
     let quantum = Duration::from_micros(arguments.quantum_us);

@@ -9,9 +9,10 @@ use std::time::Duration;
 use io_uring::types::Fd;
 use io_uring::{cqueue, opcode};
 
+use crate::interruption;
 use crate::ring::{Buffers, Ring};
+use crate::yardstick::STOP_POLL;
 use crate::yardstick::hall::{Hall, Slot};
-use crate::yardstick::stop::{STOP_POLL, stopping};
 
 const SUBMISSIONS: u32 = 1024;
 const GROUP: u16 = 0;
@@ -86,7 +87,7 @@ pub(super) fn serve(
         ghosts: Vec::new(),
     };
     let mut worked = false;
-    while !stopping() {
+    while !interruption::asked() {
         server.ask()?;
         let dirty = server.send()?;
         let gather = (worked && !quantum.is_zero()).then_some(quantum);

@@ -1,0 +1,152 @@
+//! A test that is interrupted ends at once with a whole report of what was done, and says that it was cut short.
+
+mod program;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use program::Yardstick;
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_signal-fish-loadtest");
+
+fn start(arguments: &[&str]) -> Child {
+    Command::new(PROGRAM)
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
+}
+
+fn interrupt(child: &Child) {
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(interrupted.expect("kill").success());
+}
+
+fn counters(yardstick: &Yardstick) -> String {
+    let mut stream = TcpStream::connect(&yardstick.address).expect("it listens");
+    stream
+        .write_all(b"GET /metrics/prom HTTP/1.0\r\n\r\n")
+        .expect("a request");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).expect("an answer");
+    page
+}
+
+/// Waits until the yardstick has relayed something, which is when the load runs.
+fn await_traffic(yardstick: &Yardstick) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let page = counters(yardstick);
+        if page
+            .lines()
+            .any(|line| line.starts_with("signal_fish_deliveries_total ") && !line.ends_with(" 0"))
+        {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no traffic: {page}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn an_interrupted_run_reports_what_was_done() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    assert_eq!(yardstick.backend, "(epoll)");
+    let url = yardstick.url();
+    let child = start(&[
+        "run",
+        "--json",
+        "--url",
+        &url,
+        "--rooms",
+        "2",
+        "--players",
+        "3",
+        "--seconds",
+        "600",
+        "--warmup-seconds",
+        "0",
+    ]);
+    await_traffic(&yardstick);
+    let began = Instant::now();
+    interrupt(&child);
+    let output = child.wait_with_output().expect("its end");
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["interrupted"], true);
+    assert_eq!(report["ledger"]["balanced"], true, "{report}");
+    assert!(report["ledger"]["received"].as_u64() > Some(0), "{report}");
+    assert!(report["traffic"]["seconds"].as_f64() < Some(100.0), "{report}");
+    yardstick.stop();
+}
+
+#[test]
+fn an_interruption_before_anybody_is_in_ends_without_a_report() {
+    // A server that answers nobody holds the test before its first player is in.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("ws://{}/v2/ws", mute.local_addr().expect("its address"));
+    let mut child = start(&["run", "--url", &url, "--rooms", "1", "--players", "2"]);
+    let (mut met, _) = mute.accept().expect("the first contact");
+    assert!(met.read(&mut [0; 1024]).expect("its request") > 0);
+    let accept = "HTTP/1.1 101 x\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    met.write_all(accept.as_bytes()).expect("an answer");
+    drop(met);
+    let _player = mute.accept().expect("the first player");
+    interrupt(&child);
+    let mut said = String::new();
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    errors.read_line(&mut said).expect("a line");
+    assert_eq!(child.wait().expect("its end").code(), Some(130), "{said}");
+    assert!(
+        said.contains("interrupted before there was anything to report"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_interrupted_comparison_gives_the_rounds_that_are_whole_and_stops_its_servers() {
+    let server = |name: &str| format!("{name}={PROGRAM} yardstick --port {{port}}");
+    let mut child = start(&[
+        "compare",
+        "--json",
+        "--rounds",
+        "1000",
+        "--rooms",
+        "1",
+        "--players",
+        "2",
+        "--rate",
+        "50",
+        "--seconds",
+        "0.2",
+        "--warmup-seconds",
+        "0",
+        "--server",
+        &server("a"),
+        "--server",
+        &server("b"),
+    ]);
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut line = String::new();
+    for _ in 0..2 {
+        line.clear();
+        errors.read_line(&mut line).expect("a line of a run");
+        assert!(line.starts_with("round 1/1000"), "{line}");
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let rounds = report["servers"][0]["runs"].as_array().map(Vec::len);
+    assert!(rounds >= Some(1), "{report}");
+    for server in report["servers"].as_array().expect("servers") {
+        assert_eq!(server["runs"].as_array().map(Vec::len), rounds, "{report}");
+        let pid = &server["runs"][0]["traffic"]["server"]["pid"];
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it still runs");
+    }
+}
