@@ -42,8 +42,8 @@ const FIGURES: [Figure; 22] = [
     percentile("p99.9", &["/p99_9"]),
     percentile("max", &["/max"]),
     percentile("mean", &["/mean"]),
-    figure("back", Kind::Time, &["/ledger/back_us/p99"]),
-    figure("back_max", Kind::Time, &["/ledger/back_us/max"]),
+    figure("back", Kind::Time, &["/traffic/back_us/p99"]),
+    figure("back_max", Kind::Time, &["/traffic/back_us/max"]),
     figure(
         "cpu",
         Kind::Time,

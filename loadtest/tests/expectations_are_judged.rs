@@ -1,10 +1,12 @@
 //! `--expect`: thresholds that are met, that are not, and that cannot be, and the exit status that tells.
 
 mod relay;
+mod scratch;
 
 use std::process::{Command, Output};
 
 use relay::Fault;
+use scratch::Scratch;
 use serde_json::{Value, json};
 
 fn generator(command: &str, fault: Fault, more: &[&str]) -> Output {
@@ -50,7 +52,7 @@ fn a_run_that_keeps_its_thresholds_passes() {
             "--expect",
             "p99<20s,all.p50>=1us,lost=0,ended=0",
             "--expect",
-            "delivered > 100/s",
+            "sent > 100/s",
         ],
     );
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -61,11 +63,11 @@ fn a_run_that_keeps_its_thresholds_passes() {
             ("all.p50 >= 1us", true),
             ("lost = 0", true),
             ("ended = 0", true),
-            ("delivered > 100/s", true)
+            ("sent > 100/s", true)
         ]
     );
     assert_eq!(
-        report["expectations"][4]["value"], report["traffic"]["delivered_per_second"],
+        report["expectations"][4]["value"], report["traffic"]["sent_per_second"],
         "{report}"
     );
     let (_, plain) = run(Fault::None, &[]);
@@ -127,6 +129,39 @@ fn the_table_says_what_was_expected_and_found() {
         "{table}"
     );
     assert!(row("expected").ends_with("lost = 0: 0"), "{table}");
+}
+
+#[test]
+fn groups_are_held_to_thresholds_of_their_own() {
+    let scenario = Scratch::with(
+        "groups.json",
+        &json!({"seconds": 0.3, "warmup_seconds": 0, "groups": [
+            {"name": "duels", "rooms": 1, "players": 2}, {"name": "arena", "rooms": 1, "players": 3}]}),
+    );
+    let load = [
+        "--json",
+        "--scenario",
+        scenario.path(),
+        "--expect",
+        "arena.p99<20s,duels.p99.9<1ns",
+    ];
+    let output = generator("run", Fault::None, &load);
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    assert_eq!(met(&report), [("arena.p99 < 20s", true), ("duels.p99.9 < 1ns", false)]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn the_page_says_what_was_not_met_and_leaves_the_ledger_its_own_verdict() {
+    let page = Scratch::new("expected.html");
+    let (output, _) = run(Fault::None, &["--expect", "max<1ns,lost=0", "--html", page.path()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let html = std::fs::read_to_string(page.path()).expect("the page");
+    assert!(
+        html.contains("<li>max &lt; 1ns: ") && !html.contains("<li>lost"),
+        "{html}"
+    );
+    assert!(html.contains("<b>balanced</b>"), "{html}");
 }
 
 #[test]

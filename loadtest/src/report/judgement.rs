@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::expect::Expectation;
 use crate::report::Verdict;
+use crate::report::page::Page;
 use crate::report::table::{Table, round};
 
 /// All thresholds of a test; none is no threshold broken.
@@ -55,6 +56,15 @@ impl Judgement {
             true => verdict,
             false => Verdict::Faulty,
         }
+    }
+
+    /// On a page: those that were not met.
+    pub(super) fn draw(&self, page: &mut Page) {
+        let broken = self.0.iter().filter(|judged| !judged.met);
+        let lines: Vec<String> = broken
+            .map(|judged| format!("{}: {}", judged.text, judged.found))
+            .collect();
+        page.faults("Expected, and not so", lines);
     }
 
     pub(super) fn table(&self, out: &mut Table) {
@@ -131,9 +141,9 @@ mod tests {
     fn figures_are_found_in_the_report_and_told_in_the_unit_of_the_bound() {
         let report = json!({
             "setting": {"groups": [{"name": "arena"}, {"name": "duels"}]},
-            "ledger": {"lost": 3, "reported": {"dropped_full": 2, "volatile_dropped": 5}, "back_us": {"p99": 1500.0}},
+            "ledger": {"lost": 3, "reported": {"dropped_full": 2, "volatile_dropped": 5}},
             "traffic": {
-                "latency_us": {"p50": 900.0, "p99_9": 34_000.0},
+                "back_us": {"p99": 1500.0}, "latency_us": {"p50": 900.0, "p99_9": 34_000.0},
                 "latency_by_group_us": [{"name": "arena", "p50": 700.0}, {"name": "duels", "p50": 1100.0}],
                 "delivered_per_second": 12_000.5, "server_cpu_us_per_delivery": null,
                 "server": {"resident_bytes_after": 2_097_152}}});

@@ -18,7 +18,7 @@ pub(crate) struct RunReport {
     pub(super) ledger: LedgerReport,
     pub(super) traffic: TrafficReport,
     #[serde(skip_serializing_if = "Judgement::is_empty")]
-    expectations: Judgement,
+    pub(super) expectations: Judgement,
 }
 
 impl RunReport {
@@ -46,7 +46,7 @@ impl RunReport {
             self.traffic.delivered_per_second,
             self.traffic.latency_us.p50,
             self.traffic.latency_us.p99,
-            match self.verdict() {
+            match self.ledger.verdict() {
                 Verdict::Balanced => "balanced",
                 Verdict::Faulty => "NOT BALANCED",
             }

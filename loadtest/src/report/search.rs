@@ -105,7 +105,7 @@ pub(crate) struct SearchReport {
     pub(super) steps: Vec<Step>,
     /// Judged by the best step that passed.
     #[serde(skip_serializing_if = "Judgement::is_empty")]
-    expectations: Judgement,
+    pub(super) expectations: Judgement,
 }
 
 impl SearchReport {

@@ -49,7 +49,7 @@ pub(crate) struct StormReport {
     usage: Option<Usage>,
     pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Judgement::is_empty")]
-    expectations: Judgement,
+    pub(super) expectations: Judgement,
     #[serde(skip)]
     pub(super) curves: Vec<Curve>,
 }

@@ -5,13 +5,14 @@ use crate::report::page::plot::{Plot, Series};
 use crate::report::page::scale::Axis;
 use crate::report::page::{Mood, Page};
 use crate::report::text::{thousands, time};
-use crate::report::{Report, RunReport, TrafficReport, Verdict};
+use crate::report::{RunReport, TrafficReport, Verdict};
 use crate::timeline::Point;
 
 impl RunReport {
     pub(in crate::report) fn draw(&self) -> Page {
         let mut page = Page::new("Load test", self.headline());
         page.cards(&self.cards());
+        self.expectations.draw(&mut page);
         page.doubts(self.warnings().iter().map(|warning| warning.text.as_str()));
         for plot in self.traffic.plots() {
             page.plot(&plot);
@@ -21,7 +22,7 @@ impl RunReport {
 
     fn cards(&self) -> Vec<(String, &'static str, Mood)> {
         let traffic = &self.traffic;
-        let (word, mood) = match self.verdict() {
+        let (word, mood) = match self.ledger.verdict() {
             Verdict::Balanced => ("balanced", Mood::Good),
             Verdict::Faulty => ("faulty", Mood::Bad),
         };

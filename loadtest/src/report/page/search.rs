@@ -36,6 +36,7 @@ impl SearchReport {
             ),
             (self.steps.len().to_string(), "steps", Mood::Plain),
         ]);
+        self.expectations.draw(&mut page);
         page.doubts(self.doubts().iter().map(String::as_str));
         page.plot(&self.plot());
         page.faults(

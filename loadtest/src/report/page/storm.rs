@@ -30,6 +30,7 @@ impl StormReport {
             (time(self.leave_us.p99), "leave, 99 of 100", Mood::Plain),
             (thousands(self.joins_over_5_ms as f64), "joins over 5 ms", Mood::Plain),
         ]);
+        self.expectations.draw(&mut page);
         page.doubts(self.warnings.iter().map(String::as_str));
         page.plot(&Curve::plot("Time from request to answer, by percentile", &self.curves));
         page
