@@ -11,6 +11,7 @@ use crate::encoding::Encoding;
 use crate::expect::Expectation;
 use crate::steps::Step;
 use crate::sys::CpuSet;
+use crate::version::Version;
 
 /// Drives a Signal Fish server and accounts for every message.
 #[derive(Debug, Parser)]
@@ -133,6 +134,9 @@ pub(crate) struct LoadArguments {
     /// Players in each room (2 to 100)
     #[arg(long, default_value_t = 4, value_name = "N")]
     pub(crate) players: u32,
+    /// Version of the protocol that the players speak: 2 or 3
+    #[arg(long, default_value = "2", value_name = "N", conflicts_with = "scenario")]
+    pub(crate) protocol_version: Version,
     /// Bytes of game data in each message
     #[arg(long, default_value_t = 64, value_name = "BYTES")]
     pub(crate) size: usize,

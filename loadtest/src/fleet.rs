@@ -58,6 +58,8 @@ pub(crate) struct Findings {
     pub(crate) meters: Vec<Meter>,
     /// What served the generator's sockets.
     pub(crate) port: &'static str,
+    /// From the loss of a socket to the seat taken again, of the whole stretch.
+    pub(crate) back_ns: Histogram<u64>,
 }
 
 /// An edge of the measured window.
@@ -154,6 +156,7 @@ impl Fleet {
             all.examples.extend(account.examples);
             all.ends.extend(account.ends);
             all.returns += account.returns;
+            all.version_3 |= account.version_3;
             for (how, count) in account.slow_ends {
                 *all.slow_ends.entry(how).or_default() += count;
             }
@@ -210,6 +213,7 @@ impl Findings {
             timeline: Timeline::new(window_ns),
             meters: Vec::new(),
             port: "",
+            back_ns: latency_histogram(),
         };
         for outcome in outcomes {
             all.latency_by_group_ns.resize_with(
@@ -232,6 +236,7 @@ impl Findings {
                 all.meters = outcome.meters;
             }
             all.port = outcome.port;
+            all.back_ns += outcome.back_ns;
             all.cpu_wait_ns += outcome.cpu_wait_ns;
             all.busy_ns.push(outcome.cpu_ns.saturating_sub(outcome.idle_poll_ns));
         }

@@ -11,6 +11,7 @@ mod closed_loop;
 mod command;
 mod console;
 mod contestant;
+mod delivery;
 mod encoding;
 mod expect;
 mod first_contact;
@@ -35,6 +36,7 @@ mod sys;
 mod tempo;
 mod timeline;
 mod unit;
+mod version;
 mod worker;
 mod yardstick;
 

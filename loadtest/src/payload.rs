@@ -16,6 +16,7 @@
 
 use std::sync::LazyLock;
 
+use crate::delivery::Delivery;
 use crate::encoding::Encoding;
 use crate::random::Random;
 
@@ -74,12 +75,12 @@ pub(crate) struct Blank {
 }
 
 /// Game data of exactly `size_bytes`; JSON values wear the client's `GameData` message around them, which does not count.
-pub(crate) fn blank(encoding: Encoding, size_bytes: usize, sender: u32) -> Blank {
+pub(crate) fn blank(encoding: Encoding, size_bytes: usize, sender: u32, delivery: Delivery) -> Blank {
     let body_chars = body_chars(encoding, size_bytes);
     let (before, after) = wrapping(encoding, body_chars);
-    let (message_head, message_end): (&[u8], &[u8]) = match encoding {
-        Encoding::Json => (br#"{"type":"GameData","data":{"data":"#, b"}}"),
-        Encoding::MessagePack => (b"", b""),
+    let (message_head, message_end): (&[u8], String) = match encoding {
+        Encoding::Json => (br#"{"type":"GameData","data":{"data":"#, delivery.words() + "}}"),
+        Encoding::MessagePack => (b"", String::new()),
     };
     let mut bytes = [message_head, &before].concat();
     let body_at = bytes.len();
@@ -88,7 +89,7 @@ pub(crate) fn blank(encoding: Encoding, size_bytes: usize, sender: u32) -> Blank
     bytes.extend_from_slice(&[b'A'; CHECK_CHARS]);
     write_value(&mut bytes[body_at..body_at + SENDER_CHARS], u64::from(sender));
     bytes.extend_from_slice(after);
-    bytes.extend_from_slice(message_end);
+    bytes.extend_from_slice(message_end.as_bytes());
     Blank {
         bytes,
         body_at,
@@ -216,7 +217,7 @@ mod tests {
     use super::*;
 
     fn stamped(size_bytes: usize, given: Stamp) -> Vec<u8> {
-        let mut blank = blank(Encoding::Json, size_bytes, given.sender);
+        let mut blank = blank(Encoding::Json, size_bytes, given.sender, Delivery::Reliable);
         let body = &mut blank.bytes[blank.body_at..blank.body_at + blank.body_chars];
         stamp(body, [0; 4], given);
         body.to_vec()
@@ -225,14 +226,14 @@ mod tests {
     #[test]
     fn sizes_are_exact_in_both_encodings() {
         for size_bytes in [min_size_bytes(Encoding::Json), 64, 100, 300, 61_440, 70_000] {
-            let json = blank(Encoding::Json, size_bytes, 3);
+            let json = blank(Encoding::Json, size_bytes, 3, Delivery::Reliable);
             assert_eq!(
                 json.bytes.len(),
                 size_bytes + br#"{"type":"GameData","data":{"data":}}"#.len()
             );
         }
         for size_bytes in [min_size_bytes(Encoding::MessagePack), 64, 100, 300, 61_440, 70_000] {
-            let packed = blank(Encoding::MessagePack, size_bytes, 3);
+            let packed = blank(Encoding::MessagePack, size_bytes, 3, Delivery::Reliable);
             assert_eq!(packed.bytes.len(), size_bytes);
             assert_eq!(
                 message_pack_body(&packed.bytes).map(<[u8]>::len),

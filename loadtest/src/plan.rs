@@ -7,9 +7,11 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use crate::cli::{LoadArguments, Phase};
+use crate::delivery::Mixture;
 use crate::encoding::Encoding;
 use crate::scenario::{Group, Load, Pace, Traffic, seconds};
 use crate::steps::StepOfFile;
+use crate::version::Version;
 
 /// Groups of rooms and the traffic in them, not yet tied to a server.
 #[derive(Debug, Clone)]
@@ -45,6 +47,13 @@ struct GroupOfFile {
     slow_bytes_per_second: Option<u32>,
     #[serde(default)]
     spectators: u32,
+    #[serde(default)]
+    version: Version,
+    #[serde(default)]
+    latest_share: f64,
+    #[serde(default)]
+    volatile_share: f64,
+    latest_keys: Option<u32>,
     #[serde(default = "json")]
     encoding: Encoding,
     #[serde(default = "sixty_four")]
@@ -76,7 +85,10 @@ impl Plan {
         if let Some(file) = &load.scenario {
             return Self::read(file).with_context(|| format!("--scenario {}", file.display()));
         }
-        let group = Group::plain(load.encoding, load.rooms, load.players);
+        let group = Group {
+            version: load.protocol_version,
+            ..Group::plain(load.encoding, load.rooms, load.players)
+        };
         let plan = Self {
             traffic: Traffic {
                 loads: vec![Load {
@@ -171,6 +183,9 @@ impl GroupOfFile {
             slow: self.slow_players,
             slow_bytes_per_second: self.slow_bytes_per_second.unwrap_or(0),
             spectators: self.spectators,
+            version: self.version,
+            mixture: Mixture::of(self.latest_share, self.volatile_share, self.latest_keys.unwrap_or(4))?,
+            room_operations_per_second: 0.0,
         };
         let load = Load {
             size_bytes: self.size,

@@ -43,7 +43,7 @@ impl Progress {
         self.sent.store(totals.sent, Ordering::Relaxed);
         self.received.store(totals.received, Ordering::Relaxed);
         self.faults.store(totals.faults(), Ordering::Relaxed);
-        let outstanding = totals.expected.saturating_sub(totals.received);
+        let outstanding = totals.expected.saturating_sub(totals.settled());
         self.outstanding.store(outstanding, Ordering::Relaxed);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let recent = recent.get_or_insert_with(recent_histogram);

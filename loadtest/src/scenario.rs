@@ -6,15 +6,19 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cli::{GeneratorArguments, Io, Phase};
+use crate::delivery::Mixture;
 use crate::encoding::Encoding;
 use crate::payload;
 use crate::steps::{self, Step};
 use crate::tempo::Tempo;
+use crate::version::Version;
 
 /// Rooms per game name: servers cap the rooms of one game.
 const ROOMS_PER_GAME: u32 = 500;
 /// Connections per source address when the number of addresses is ours to choose.
 const CONNECTIONS_PER_ADDRESS: u32 = 60;
+/// Room operations of one room.
+const MAX_OPERATIONS_PER_SECOND: f64 = 1000.0;
 const MAX_SECONDS: f64 = 24.0 * 3600.0;
 
 /// Where the server is.
@@ -75,6 +79,11 @@ pub(crate) struct Group {
     pub(crate) slow: u32,
     pub(crate) slow_bytes_per_second: u32,
     pub(crate) spectators: u32,
+    pub(crate) version: Version,
+    /// Classes of the messages; version 3 only.
+    pub(crate) mixture: Mixture,
+    /// In each room; version 3 only.
+    pub(crate) room_operations_per_second: f64,
 }
 
 impl Group {
@@ -90,6 +99,9 @@ impl Group {
             slow: 0,
             slow_bytes_per_second: 0,
             spectators: 0,
+            version: Version::V2,
+            mixture: Mixture::default(),
+            room_operations_per_second: 0.0,
         }
     }
 
@@ -108,7 +120,26 @@ impl Group {
         self.seats() + self.spectators
     }
 
+    /// Whether its players perform room operations.
+    pub(crate) fn operates(&self) -> bool {
+        self.room_operations_per_second > 0.0
+    }
+
     fn check(&self) -> Result<()> {
+        if self.version == Version::V2 {
+            ensure!(
+                !self.mixture.has_classes() && !self.operates(),
+                "delivery classes and room operations need \"version\": 3"
+            );
+        }
+        ensure!(
+            !self.mixture.has_classes() || self.encoding == Encoding::Json,
+            "delivery classes need JSON game data: binary frames are always reliable"
+        );
+        ensure!(
+            (0.0..=MAX_OPERATIONS_PER_SECOND).contains(&self.room_operations_per_second),
+            "room_operations_per_second must be 0 to {MAX_OPERATIONS_PER_SECOND}"
+        );
         ensure!(self.rooms >= 1, "at least one room is needed");
         ensure!(
             self.senders() >= 1 && self.members() >= 2,

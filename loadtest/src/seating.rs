@@ -2,13 +2,17 @@
 //!
 //! In every room those who send come first, then slow players, then spectators.
 
+use crate::delivery::Mixture;
 use crate::scenario::{Group, Scenario};
+use crate::version::Version;
 
 /// A room of one thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Room {
     /// Index of its group.
     pub(crate) group: usize,
+    pub(crate) version: Version,
+    pub(crate) mixture: Mixture,
     /// Its number over the whole test.
     pub(crate) number: u32,
     /// Its first member.
@@ -41,6 +45,8 @@ pub(crate) struct Seating {
     /// Number of the first member over the whole test.
     pub(crate) first_member: u32,
     pub(crate) pairs: u32,
+    /// Of the classes that messages have.
+    seed: u64,
 }
 
 impl Seating {
@@ -55,6 +61,7 @@ impl Seating {
             parts: Vec::new(),
             first_member: 0,
             pairs: 0,
+            seed: scenario.seed,
         };
         let mut number = 0;
         for (at, group) in scenario.groups.iter().enumerate() {
@@ -74,6 +81,8 @@ impl Seating {
         let room = self.rooms.len() as u32;
         self.rooms.push(Room {
             group: at,
+            version: group.version,
+            mixture: group.mixture.seeded(self.seed),
             number,
             first: self.members(),
             senders: group.senders(),
@@ -109,6 +118,15 @@ impl Seating {
 
     pub(crate) fn part(&self, member: u32) -> Part {
         self.parts[member as usize]
+    }
+
+    pub(crate) fn version_of(&self, member: u32) -> Version {
+        self.room_of(member).version
+    }
+
+    /// Somebody speaks version 3.
+    pub(crate) fn has_version_3(&self) -> bool {
+        self.rooms.iter().any(|room| room.version == Version::V3)
     }
 
     /// Members with this part.
@@ -160,6 +178,7 @@ pub(crate) mod tests {
             parts: Vec::new(),
             first_member,
             pairs: 0,
+            seed: 1,
         };
         for _ in 0..group.rooms {
             let number = first_member / group.members() + seating.rooms.len() as u32;

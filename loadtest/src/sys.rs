@@ -95,6 +95,21 @@ pub(crate) fn wall_clock_ns() -> u64 {
     timespec_ns(time)
 }
 
+/// Resets a TCP connection: the peer gets a reset, and what either side still had under way is gone. Unlike closing the
+/// socket without lingering this works while the kernel holds it for a receive.
+pub(crate) fn reset(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let nowhere = libc::sockaddr {
+        sa_family: libc::AF_UNSPEC as libc::sa_family_t,
+        sa_data: [0; 14],
+    };
+    let length = size_of::<libc::sockaddr>() as libc::socklen_t;
+    // SAFETY: `nowhere` is a valid sockaddr of the given length that the call only reads.
+    if unsafe { libc::connect(socket.as_raw_fd(), &raw const nowhere, length) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 /// Makes the kernel note when bytes arrive at this socket, for [`receive_stamped`].
 pub(crate) fn enable_arrival_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     let on: libc::c_int = 1;

@@ -53,6 +53,15 @@ impl std::fmt::Display for End {
     }
 }
 
+/// How a connection is cut without a word to the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// A TCP reset.
+    Reset,
+    /// The end of the stream; what the kernel has taken still goes out.
+    EndOfStream,
+}
+
 /// How a connection is opened.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Opening {
@@ -150,6 +159,16 @@ impl Connection {
     /// Queues a Close frame.
     pub(crate) fn queue_goodbye(&mut self) {
         frame::append_masked(&mut self.outbox, Opcode::Close, &1000u16.to_be_bytes(), self.mask);
+    }
+
+    /// Cuts the connection; what waits to be sent is dropped. Works while the kernel holds the socket for a receive.
+    pub(crate) fn cut(&mut self, how: Cut) {
+        // One that has broken already has nothing left to cut.
+        let _ = match how {
+            Cut::Reset => sys::reset(self.stream.as_fd()),
+            Cut::EndOfStream => self.stream.shutdown(std::net::Shutdown::Both),
+        };
+        self.fail("cut by plan".to_owned());
     }
 
     /// Bytes that wait to be sent.

@@ -4,9 +4,11 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::client::envelope::PlayerId;
+use crate::client::membership::{Membership, Return};
 use crate::client::refusal;
 use crate::encoding::Encoding;
 use crate::scenario::Scenario;
+use crate::version::Version;
 
 // A constant key needs no SHA-1 to check the answer: this pair is the example of RFC 6455. Nothing rests on its secrecy.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -58,14 +60,20 @@ pub(crate) fn upgrade_answer(bytes: &[u8]) -> Result<Option<usize>> {
     Ok(Some(end + 4))
 }
 
+/// The word for answers that name their question.
+pub(crate) const OPERATION_IDS: &str = "room_operation_ids";
+
 /// The `Authenticate` message.
-pub(crate) fn authenticate(scenario: &Scenario, encoding: Encoding) -> String {
-    json!({"type": "Authenticate", "data": {
+pub(crate) fn authenticate(scenario: &Scenario, encoding: Encoding, version: Version, capabilities: &[&str]) -> String {
+    let mut data = json!({
         "app_id": scenario.app_id,
         "game_data_format": encoding.token(),
-        "protocol_version": 2,
-    }})
-    .to_string()
+        "protocol_version": version.number(),
+    });
+    if !capabilities.is_empty() {
+        data["requested_capabilities"] = capabilities.into();
+    }
+    json!({"type": "Authenticate", "data": data}).to_string()
 }
 
 /// The `JoinRoom` message: without a code it creates the room.
@@ -91,24 +99,45 @@ pub(crate) fn join_as_spectator(game_name: &str, spectator_name: &str, room_code
     .to_string()
 }
 
+/// The `Reconnect` message: a player asks for its seat.
+pub(crate) fn reconnect(player: &PlayerId, room_id: &str, token: &str) -> String {
+    json!({"type": "Reconnect", "data": {
+        "player_id": player.to_string(),
+        "room_id": room_id,
+        "auth_token": token,
+    }})
+    .to_string()
+}
+
 /// The answers that move the opening exchange on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Authenticated,
-    /// The format is among those that the server offers.
-    ProtocolInfo {
-        offers_format: bool,
-    },
-    /// As a player or as a spectator.
+    ProtocolInfo(Offer),
+    /// As a player or as a spectator; a player on version 3 learns of its seat.
     RoomJoined {
         room_code: String,
         member: PlayerId,
+        membership: Option<Box<Membership>>,
     },
+    Reconnected(Box<Return>),
+    /// Code and reason.
+    ReconnectionFailed(String, String),
     RoomLeft,
     /// `AuthenticationError`, `RoomJoinFailed`, `SpectatorJoinFailed` or `Error`, in words.
     Refused(String),
     /// Roster and lobby notices.
     Other,
+}
+
+/// What a server can do for a player.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    /// The format is among those that it offers.
+    pub(crate) format: bool,
+    pub(crate) version: u64,
+    /// Room operations are answered by name.
+    pub(crate) operation_ids: bool,
 }
 
 /// Reads a control message during the opening exchange.
@@ -118,20 +147,32 @@ pub(crate) fn read_answer(message: &[u8], wanted_format: &str) -> Result<Answer>
     let text = |key: &str| data[key].as_str().unwrap_or_default().to_owned();
     Ok(match tree["type"].as_str().unwrap_or_default() {
         "Authenticated" => Answer::Authenticated,
-        "ProtocolInfo" => Answer::ProtocolInfo {
-            offers_format: data["game_data_formats"]
-                .as_array()
-                .is_some_and(|formats| formats.iter().any(|format| format == wanted_format)),
-        },
-        kind @ ("RoomJoined" | "SpectatorJoined") => Answer::RoomJoined {
-            room_code: text("room_code"),
-            member: PlayerId::parse(&text(if kind == "RoomJoined" {
-                "player_id"
-            } else {
-                "spectator_id"
-            }))
-            .with_context(|| format!("{kind} without a usable id"))?,
-        },
+        "ProtocolInfo" => {
+            let lists = |key: &str, wanted: &str| {
+                let words = data[key].as_array();
+                words.is_some_and(|words| words.iter().any(|word| word == wanted))
+            };
+            Answer::ProtocolInfo(Offer {
+                format: lists("game_data_formats", wanted_format),
+                version: data["protocol_version"].as_u64().unwrap_or(2),
+                operation_ids: lists("capabilities", OPERATION_IDS),
+            })
+        }
+        kind @ ("RoomJoined" | "SpectatorJoined") => {
+            let (id, plays) = match kind {
+                "RoomJoined" => ("player_id", true),
+                _ => ("spectator_id", false),
+            };
+            let stamped = plays && data["current_players"][0]["epoch"].is_u64();
+            let membership = stamped.then(|| Membership::read(data)).transpose()?;
+            Answer::RoomJoined {
+                room_code: text("room_code"),
+                member: PlayerId::parse(&text(id)).with_context(|| format!("{kind} without a usable id"))?,
+                membership: membership.map(Box::new),
+            }
+        }
+        "Reconnected" => Answer::Reconnected(Box::new(Return::read(data)?)),
+        "ReconnectionFailed" => Answer::ReconnectionFailed(text("error_code"), text("reason")),
         "RoomLeft" => Answer::RoomLeft,
         "AuthenticationError" => Answer::Refused(format!("{} ({})", text("error_code"), text("error"))),
         "RoomJoinFailed" | "SpectatorJoinFailed" => {
@@ -163,11 +204,22 @@ mod tests {
         let read = |text: &str| read_answer(text.as_bytes(), "message_pack").expect("readable");
         assert_eq!(
             read(r#"{"type":"ProtocolInfo","data":{"game_data_formats":["json","message_pack"]}}"#),
-            Answer::ProtocolInfo { offers_format: true }
+            Answer::ProtocolInfo(Offer {
+                format: true,
+                version: 2,
+                operation_ids: false
+            })
         );
         assert_eq!(
-            read(r#"{"type":"ProtocolInfo","data":{"game_data_formats":["json"]}}"#),
-            Answer::ProtocolInfo { offers_format: false }
+            read(
+                r#"{"type":"ProtocolInfo","data":{"game_data_formats":["json"],"protocol_version":3,
+                    "capabilities":["room_operation_ids"]}}"#
+            ),
+            Answer::ProtocolInfo(Offer {
+                format: false,
+                version: 3,
+                operation_ids: true
+            })
         );
         assert_eq!(
             read(r#"{"type":"RoomJoinFailed","data":{"reason":"no seat left","error_code":"ROOM_FULL"}}"#),

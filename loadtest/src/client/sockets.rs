@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cli;
-use crate::client::connection::{Connection, Opening};
+use crate::client::connection::{Connection, Cut, Opening};
 use crate::client::desk::{Desk, Wait, note_end};
 use crate::client::ring_port::RingPort;
 use crate::poller::Poller;
@@ -88,6 +88,11 @@ impl Sockets {
         let _ = self.connections[number].stream().shutdown(std::net::Shutdown::Both);
         self.connections[number] = connection;
         self.attach(number)
+    }
+
+    /// Cuts a connection without a word to the server.
+    pub(crate) fn cut(&mut self, number: usize, how: Cut) {
+        self.connections[number].cut(how);
     }
 
     fn attach(&mut self, number: usize) -> Result<()> {

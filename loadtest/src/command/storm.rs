@@ -25,6 +25,7 @@ use crate::report::{self, StormFindings, StormReport, Verdict};
 use crate::scenario::{Group, Scenario};
 use crate::server_figures::ServerProcess;
 use crate::sys;
+use crate::version::Version;
 use crate::worker::intake::latency_histogram;
 
 const PARTY: usize = 4;
@@ -274,7 +275,7 @@ impl<'a> Storm<'a> {
         self.steps += 1;
         match (self.members[member].stage, answer) {
             (Stage::Authenticating, Answer::Authenticated) => self.members[member].stage = Stage::AwaitingInfo,
-            (Stage::AwaitingInfo, Answer::ProtocolInfo { .. }) => {
+            (Stage::AwaitingInfo, Answer::ProtocolInfo(_)) => {
                 self.members[member].stage = Stage::Idle;
                 self.ready += 1;
             }
@@ -336,7 +337,7 @@ impl Sink for Storm<'_> {
     }
 
     fn upgraded(&mut self) {
-        let text = handshake::authenticate(self.scenario, Encoding::Json);
+        let text = handshake::authenticate(self.scenario, Encoding::Json, Version::V2, &[]);
         self.request(self.current, Stage::Authenticating, text);
         self.steps += 1;
     }

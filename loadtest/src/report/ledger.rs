@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::ledger::Totals;
+use crate::ledger::{Told, Totals};
 use crate::report::Verdict;
 use crate::report::table::Table;
 use crate::worker::Account;
@@ -19,6 +19,9 @@ pub(crate) struct LedgerReport {
     #[serde(flatten)]
     totals: Totals,
     faults_found: u64,
+    /// What version 3 told, where it took part.
+    #[serde(flatten)]
+    told: Option<Told>,
     /// Some faults in words.
     faults: Vec<String>,
     connections_lost: usize,
@@ -40,6 +43,7 @@ impl LedgerReport {
         Self {
             balanced: account.totals.balanced(),
             faults_found: account.totals.faults(),
+            told: account.version_3.then(|| account.totals.told.clone()),
             totals: account.totals,
             faults: account.examples,
             connections_lost: account.ends.len(),
@@ -75,6 +79,9 @@ impl LedgerReport {
                 totals.lost, totals.duplicated, totals.reordered, totals.misrouted, totals.corrupted
             ),
         );
+        if let Some(told) = &self.told {
+            told_rows(told, out);
+        }
         if totals.excused > 0 {
             out.row(
                 "",
@@ -102,5 +109,34 @@ impl LedgerReport {
         for (code, count) in &self.server_errors {
             out.row("  error", format!("{code} × {count}"));
         }
+    }
+}
+
+fn told_rows(told: &Told, out: &mut Table) {
+    out.row(
+        "",
+        format!(
+            "{} superseded; reported: {} dropped when full, {} volatile dropped, {} of an unsupported format",
+            told.superseded,
+            told.reported.dropped_full,
+            told.reported.volatile_dropped,
+            told.reported.unsupported_format
+        ),
+    );
+    out.row(
+        "",
+        format!(
+            "{} misstamped, {} misreported, {} tokens reused, {} operations misanswered",
+            told.misstamped, told.misreported, told.token_reuse, told.operations
+        ),
+    );
+    if told.unaccepted > 0 {
+        out.row(
+            "",
+            format!(
+                "{} not accepted before their sender's connection was cut",
+                told.unaccepted
+            ),
+        );
     }
 }

@@ -6,6 +6,7 @@ use crate::cli::Phase;
 use crate::encoding::Encoding;
 use crate::report::table::{Table, round};
 use crate::scenario::{Pace, Scenario, Traffic};
+use crate::version::Version;
 
 /// What was driven.
 #[derive(Debug, Clone, Serialize)]
@@ -23,6 +24,7 @@ pub(crate) struct Setting {
 #[derive(Debug, Clone, Serialize)]
 struct GroupSetting {
     name: String,
+    version: Version,
     encoding: Encoding,
     rooms: u32,
     players: u32,
@@ -43,6 +45,7 @@ impl Setting {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let groups = scenario.groups.iter().map(|group| GroupSetting {
             name: group.name.clone(),
+            version: group.version,
             encoding: group.encoding,
             rooms: group.rooms,
             players: group.players,
@@ -121,6 +124,9 @@ impl GroupSetting {
             }
         }
         line.push_str(&format!(", {}", self.encoding.token()));
+        if self.version == Version::V3 {
+            line.push_str(", version 3");
+        }
         if let Some(load) = &self.load {
             line.push_str(&format!(", {} bytes, {}", load.size_bytes, load.pace));
         }

@@ -53,6 +53,9 @@ pub(crate) struct TrafficReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     latency_by_group_us: Vec<GroupLatency>,
     send_lag_us: Percentiles,
+    /// From the loss of a player's socket to its seat taken again, where that happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) back_us: Option<Percentiles>,
     pub(super) server: Option<Usage>,
     pub(super) server_cpu_us_per_delivery: Option<f64>,
     pub(super) server_sends_per_delivery: Option<f64>,
@@ -95,6 +98,7 @@ impl TrafficReport {
             latency_us: Percentiles::of_ns(&findings.latency_ns),
             latency_by_group_us: latency_by_group(scenario, findings),
             send_lag_us: Percentiles::of_ns(&findings.send_lag_ns),
+            back_us: (!findings.back_ns.is_empty()).then(|| Percentiles::of_ns(&findings.back_ns)),
             server_cpu_us_per_delivery: server.as_ref().and_then(|usage| per_delivery(usage.cpu_ns)),
             server,
             server_sends_per_delivery: kernel.sends.map(|value| round(value, 4)),
@@ -184,6 +188,9 @@ impl TrafficReport {
             step.table(out);
         }
         out.row("send lag", self.send_lag_us.line());
+        if let Some(back_us) = &self.back_us {
+            out.row("back", back_us.line());
+        }
         match &self.server {
             Some(usage) => {
                 out.row(

@@ -5,13 +5,16 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::client::envelope::PlayerId;
 use crate::client::handshake::{self, Answer};
+use crate::client::membership::{Membership, Return, Stamp, Ticket};
 use crate::client::refusal;
 use crate::scenario::Scenario;
 use crate::seating::{Part, Seating};
+use crate::version::Version;
+use crate::worker::returns::Showing;
 
 /// How far a member has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +26,32 @@ pub(super) enum Stage {
     AwaitingInfo,
     AwaitingCode,
     Joining,
+    /// It has shown a token.
+    Returning,
     Joined,
     /// It has sent its Close frame and reads what is still to come.
     Leaving,
+}
+
+/// Somebody who has just come in.
+pub(super) enum Arrival {
+    /// With an id of its own for the first time; a player on version 3 with its stamp.
+    New {
+        member: u32,
+        id: PlayerId,
+        stamp: Option<Stamp>,
+    },
+    /// With the seat it had before.
+    Back { member: u32, back: Box<Return> },
+}
+
+/// The tokens of a member.
+#[derive(Debug, Clone, Default)]
+struct Tokens {
+    present: Option<Ticket>,
+    used: Option<Ticket>,
+    /// What it is about to show.
+    showing: Option<Showing>,
 }
 
 /// The way in of all members of a thread.
@@ -34,6 +60,7 @@ pub(super) struct Entrance {
     seating: Seating,
     stages: Vec<Stage>,
     ids: Vec<Option<PlayerId>>,
+    tokens: Vec<Tokens>,
     room_codes: Vec<Option<String>>,
     /// How often each member has come in, for a name of its own each time.
     visits: Vec<u32>,
@@ -44,8 +71,9 @@ pub(super) struct Entrance {
     pub(super) steps: u64,
     /// Messages to send.
     pub(super) outgoing: Vec<(usize, String)>,
-    /// Members that have just joined.
-    pub(super) arrived: Vec<(u32, PlayerId)>,
+    pub(super) arrived: Vec<Arrival>,
+    /// Members whose tokens were refused: code and reason.
+    pub(super) refusals: Vec<(u32, String, String)>,
     /// What went wrong, and for whom.
     pub(super) failures: Vec<(u32, anyhow::Error)>,
 }
@@ -59,12 +87,14 @@ impl Entrance {
             seating,
             stages: vec![Stage::Outside; members],
             ids: vec![None; members],
+            tokens: vec![Tokens::default(); members],
             visits: vec![0; members],
             joined: 0,
             parked: 0,
             steps: 0,
             outgoing: Vec::new(),
             arrived: Vec::new(),
+            refusals: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -95,7 +125,13 @@ impl Entrance {
 
     /// The server speaks WebSocket with this member.
     pub(super) fn upgraded(&mut self, member: usize) {
-        let text = handshake::authenticate(&self.scenario, self.group(member).encoding);
+        let group = self.group(member);
+        let capabilities: &[&str] = if group.operates() {
+            &[handshake::OPERATION_IDS]
+        } else {
+            &[]
+        };
+        let text = handshake::authenticate(&self.scenario, group.encoding, group.version, capabilities);
         self.outgoing.push((member, text));
         self.advance(member, Stage::Authenticating);
     }
@@ -119,10 +155,25 @@ impl Entrance {
         match (self.stages[member], answer) {
             (_, Answer::Refused(why)) => bail!(refusal::explained(&why)),
             (Stage::Authenticating, Answer::Authenticated) => self.advance(member, Stage::AwaitingInfo),
-            (Stage::AwaitingInfo, Answer::ProtocolInfo { offers_format: false }) => {
-                bail!("the server does not offer the format {}", encoding.token())
-            }
-            (Stage::AwaitingInfo, Answer::ProtocolInfo { offers_format: true }) => {
+            (Stage::AwaitingInfo, Answer::ProtocolInfo(offer)) => {
+                let group = self.group(member);
+                if !offer.format {
+                    bail!("the server does not offer the format {}", encoding.token())
+                }
+                if offer.version != u64::from(group.version.number()) {
+                    bail!(
+                        "the server speaks version {} and not {}; ask for that with --protocol-version, or \"version\" in \
+                         the scenario",
+                        offer.version,
+                        group.version.number()
+                    )
+                }
+                if group.operates() && !offer.operation_ids {
+                    bail!("the server does not grant {}", handshake::OPERATION_IDS)
+                }
+                if let Some(showing) = self.tokens[member].showing {
+                    return self.show_token(member, showing);
+                }
                 let creates = member as u32 == self.seating.rooms[room].first;
                 if creates || self.room_codes[room].is_some() {
                     self.join(member);
@@ -130,9 +181,21 @@ impl Entrance {
                     self.advance(member, Stage::AwaitingCode);
                 }
             }
-            (Stage::Joining, Answer::RoomJoined { room_code, member: id }) => {
+            (
+                Stage::Joining,
+                Answer::RoomJoined {
+                    room_code,
+                    member: id,
+                    membership,
+                },
+            ) => {
                 self.ids[member] = Some(id);
-                self.arrived.push((member as u32, id));
+                let stamp = self.take_seat(member, membership)?;
+                self.arrived.push(Arrival::New {
+                    member: member as u32,
+                    id,
+                    stamp,
+                });
                 self.advance(member, Stage::Joined);
                 if self.room_codes[room].is_none() {
                     self.room_codes[room] = Some(room_code);
@@ -143,9 +206,65 @@ impl Entrance {
                     }
                 }
             }
+            (Stage::Returning, Answer::Reconnected(back)) => {
+                let tokens = &mut self.tokens[member];
+                tokens.used = std::mem::replace(&mut tokens.present, back.membership.ticket.clone());
+                if !back.room_code.is_empty() {
+                    self.room_codes[room] = Some(back.room_code.clone());
+                }
+                self.arrived.push(Arrival::Back {
+                    member: member as u32,
+                    back,
+                });
+                self.advance(member, Stage::Joined);
+            }
+            (Stage::Returning, Answer::ReconnectionFailed(code, reason)) => {
+                self.refusals.push((member as u32, code, reason));
+                self.advance(member, Stage::Outside);
+            }
             (_, Answer::Other) => {}
             (stage, answer) => bail!("unexpected answer while {stage:?}: {answer:?}"),
         }
+        Ok(())
+    }
+
+    /// Notes what a player on version 3 needs to come back; gives its stamp.
+    fn take_seat(&mut self, member: usize, membership: Option<Box<Membership>>) -> Result<Option<Stamp>> {
+        let group = self.group(member);
+        if group.version == Version::V2 || self.seating.part(member as u32) == Part::Spectator {
+            return Ok(None);
+        }
+        let membership = membership.context("RoomJoined on version 3 without stamps")?;
+        if group.returning > 0 && membership.ticket.is_none() {
+            bail!(
+                "the server gives no reconnection_token, so players cannot return: allow it there, or leave out returning_players"
+            )
+        }
+        self.tokens[member].present = membership.ticket;
+        Ok(Some(membership.own))
+    }
+
+    /// Whether a member has what it needs to come back.
+    pub(super) fn can_return(&self, member: u32) -> bool {
+        self.tokens[member as usize].present.is_some()
+    }
+
+    /// From now on a member comes back in place of joining.
+    pub(super) fn come_back_with(&mut self, member: u32, showing: Showing) {
+        self.tokens[member as usize].showing = Some(showing);
+    }
+
+    fn show_token(&mut self, member: usize, showing: Showing) -> Result<()> {
+        let tokens = &self.tokens[member];
+        let ticket = match showing {
+            Showing::Token => &tokens.present,
+            Showing::UsedToken => &tokens.used,
+        };
+        let ticket = ticket.as_ref().context("it has no token to come back with")?;
+        let id = self.ids[member].as_ref().context("it has no id to come back with")?;
+        let text = handshake::reconnect(id, &ticket.room_id, &ticket.token);
+        self.outgoing.push((member, text));
+        self.advance(member, Stage::Returning);
         Ok(())
     }
 

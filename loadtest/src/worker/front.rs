@@ -3,7 +3,7 @@
 use crate::client::connection::Sink;
 use crate::client::desk::Desk;
 use crate::client::frame::Opcode;
-use crate::worker::entrance::Entrance;
+use crate::worker::entrance::{Arrival, Entrance};
 use crate::worker::intake::Intake;
 
 /// The account and the entrance of a thread.
@@ -53,8 +53,11 @@ impl Sink for Front {
         self.entrance.message(self.current, message);
         if self.live {
             // At once: what follows in the same read is game data already.
-            for (member, id) in self.entrance.arrived.drain(..) {
-                self.intake.came_back(member, id);
+            for arrival in self.entrance.arrived.drain(..) {
+                match arrival {
+                    Arrival::New { member, id, .. } => self.intake.came_back(member, id),
+                    Arrival::Back { member, back } => self.intake.took_seat_again(member, &back),
+                }
             }
         }
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use serde_json::Value;
 
 use crate::client::connection::Sink;
 use crate::client::envelope::{self, Inbound, PlayerId};
 use crate::client::frame::Opcode;
+use crate::client::membership::Return;
+use crate::client::stamp::WireStamp;
 use crate::clock::Clock;
 use crate::closed_loop::Flights;
 use crate::ledger::{Entry, Ledger, Stray};
@@ -15,22 +16,8 @@ use crate::payload;
 use crate::seating::{Part, Seating};
 use crate::sys;
 use crate::timeline::Timeline;
+use crate::version::Version;
 use crate::worker::meter::Meter;
-
-/// Different error codes of the server that are counted by name.
-const MAX_ERROR_CODES: usize = 64;
-
-/// What a server may tell players who only relay game data.
-const NOTICES: [&str; 8] = [
-    "PlayerJoined",
-    "PlayerLeft",
-    "LobbyStateChanged",
-    "AuthorityChanged",
-    "GameStarting",
-    "PlayerReconnected",
-    "NewSpectatorJoined",
-    "SpectatorDisconnected",
-];
 
 /// An empty latency histogram: 1 ns to an hour, three digits.
 pub(crate) fn latency_histogram() -> Histogram<u64> {
@@ -81,12 +68,12 @@ pub(crate) struct Intake {
     clock: Clock,
     pub(crate) ledger: Ledger,
     pub(crate) stretch: Stretch,
-    seating: Seating,
+    pub(super) seating: Seating,
     /// Ids by member of this thread.
     roster: Vec<PlayerId>,
     /// Ids that members had before they came back.
     former: Vec<(u32, PlayerId)>,
-    receiver: u32,
+    pub(super) receiver: u32,
     /// The same instant on the test's clock and on the wall clock, renewed before every round of reading.
     instant_ns: (u64, u64),
     now_ns: u64,
@@ -94,6 +81,8 @@ pub(crate) struct Intake {
     /// When anything last arrived.
     pub(crate) last_arrival_ns: u64,
     pub(crate) server_errors: BTreeMap<String, u64>,
+    /// Who has its seat again, and since when.
+    pub(super) back: Vec<(u32, u64)>,
 }
 
 impl Intake {
@@ -112,6 +101,7 @@ impl Intake {
             in_window: false,
             last_arrival_ns: 0,
             server_errors: BTreeMap::new(),
+            back: Vec::new(),
         }
     }
 
@@ -127,6 +117,30 @@ impl Intake {
         self.ledger.arrive(member);
     }
 
+    /// A member has taken its seat again by its token.
+    pub(super) fn took_seat_again(&mut self, member: u32, back: &Return) {
+        for fault in &back.faults {
+            self.ledger.misstamped(None, member, fault);
+        }
+        for departure in &back.departures {
+            if let Some(sender) = self.speaker(member, &departure.player) {
+                self.ledger.told_final(sender, member, *departure);
+            }
+        }
+        let (roster, players) = (&self.roster, &back.membership.players);
+        self.ledger.come_back(member, back.membership.own, |sender| {
+            let seated = players.iter().find(|(id, _)| *id == roster[sender as usize]);
+            seated.map(|&(_, stamp)| stamp)
+        });
+        self.back.push((member, self.now_ns));
+    }
+
+    /// The sender with this id in the room of a member.
+    pub(super) fn speaker(&self, member: u32, id: &PlayerId) -> Option<u32> {
+        let mut speakers = self.seating.room_of(member).speakers();
+        speakers.find(|&sender| self.roster.get(sender as usize) == Some(id))
+    }
+
     /// Relates the kernel's stamps to the test's clock; wanted before every round of reading, since the wall clock may be
     /// set at any time.
     pub(crate) fn relate_clocks(&mut self) {
@@ -139,7 +153,7 @@ impl Intake {
         self
     }
 
-    fn game_data(&mut self, from: &[u8], body: &[u8]) {
+    fn game_data(&mut self, from: &[u8], body: &[u8], wire: Option<WireStamp>) {
         let receiver = self.receiver;
         let room = self.seating.room_of(receiver);
         let Some(stamp) = payload::open(body, self.stretch.body_chars[room.group]) else {
@@ -159,6 +173,9 @@ impl Intake {
         if !self.roster[sender as usize].is(from) && !self.former.iter().any(was_known) {
             let detail = format!("game data of player {} under another from_player", stamp.sender);
             return self.ledger.stray(receiver, Stray::Corrupted, &detail);
+        }
+        if room.version == Version::V3 {
+            self.ledger.check_stamp(sender, receiver, stamp.sequence, wire);
         }
         let entry = self.ledger.deliver(sender, receiver, stamp.sequence);
         if entry == Entry::Fault {
@@ -187,19 +204,6 @@ impl Intake {
             }
         }
     }
-
-    /// Roster and lobby notices are part of the game; errors are counted by code; anything else has no business here.
-    fn control(&mut self, kind: &str, message: &Value) {
-        if kind == "Error" {
-            let code = message["data"]["error_code"].as_str().unwrap_or("no code");
-            if self.server_errors.len() < MAX_ERROR_CODES || self.server_errors.contains_key(code) {
-                *self.server_errors.entry(code.to_owned()).or_default() += 1;
-            }
-        } else if !NOTICES.contains(&kind) {
-            let detail = format!("an unexpected message of type {kind:?}");
-            self.ledger.stray(self.receiver, Stray::Corrupted, &detail);
-        }
-    }
 }
 
 impl Sink for Intake {
@@ -217,9 +221,10 @@ impl Sink for Intake {
     fn upgraded(&mut self) {}
 
     fn message(&mut self, opcode: Opcode, message: &[u8]) {
-        match envelope::read(opcode, message) {
-            Inbound::Game { from, body } => self.game_data(&from, &body),
-            Inbound::Control { kind, message } => self.control(&kind, &message),
+        let version = self.seating.version_of(self.receiver);
+        match envelope::read(version, opcode, message) {
+            Inbound::Game { from, body, stamp } => self.game_data(&from, &body, stamp),
+            Inbound::Control { kind, message } => self.control(version, &kind, &message),
             Inbound::Unreadable => {
                 self.ledger
                     .stray(self.receiver, Stray::Corrupted, "a message that is not the protocol's");
@@ -231,6 +236,7 @@ impl Sink for Intake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery::Delivery;
     use crate::encoding::Encoding;
     use crate::ledger::Totals;
     use crate::payload::Stamp;
@@ -256,7 +262,7 @@ mod tests {
     }
 
     fn message(sender: u32, from: u32) -> Vec<u8> {
-        let mut blank = payload::blank(Encoding::Json, SIZE, sender);
+        let mut blank = payload::blank(Encoding::Json, SIZE, sender, Delivery::Reliable);
         let body = blank.body_at..blank.body_at + blank.body_chars;
         payload::stamp(
             &mut blank.bytes[body.clone()],

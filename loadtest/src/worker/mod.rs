@@ -7,7 +7,10 @@ mod entrance;
 mod front;
 pub(crate) mod intake;
 pub(crate) mod meter;
+mod notices;
 mod outgoing;
+mod returning;
+mod returns;
 mod setup;
 mod state;
 mod tending;
@@ -71,6 +74,8 @@ pub(crate) struct Account {
     pub(crate) slow_ends: BTreeMap<String, u64>,
     /// How often players came back.
     pub(crate) returns: u64,
+    /// Somebody spoke version 3.
+    pub(crate) version_3: bool,
     /// `Error` messages of the server, by code.
     pub(crate) server_errors: BTreeMap<String, u64>,
 }
@@ -144,7 +149,8 @@ impl Worker {
             examples,
             ends: self.unsteady.mishaps,
             slow_ends: self.unsteady.slow_ends,
-            returns: self.unsteady.returns,
+            returns: self.unsteady.times_back,
+            version_3: self.seating.has_version_3(),
             server_errors,
         }
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::client::frame::{self, Opcode};
+use crate::delivery::Delivery;
 use crate::encoding::Encoding;
 use crate::payload::{self, Stamp};
 
@@ -16,8 +17,8 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// The frame of `sender` with `size_bytes` of game data.
-    pub(crate) fn build(encoding: Encoding, size_bytes: usize, sender: u32, mask: [u8; 4]) -> Self {
-        let blank = payload::blank(encoding, size_bytes, sender);
+    pub(crate) fn build(encoding: Encoding, size_bytes: usize, sender: u32, delivery: Delivery, mask: [u8; 4]) -> Self {
+        let blank = payload::blank(encoding, size_bytes, sender, delivery);
         let opcode = match encoding {
             Encoding::Json => Opcode::Text,
             Encoding::MessagePack => Opcode::Binary,
@@ -53,10 +54,10 @@ mod tests {
     fn a_patched_frame_equals_a_fresh_one() {
         let mask = [0xA1, 0xB2, 0xC3, 0xD4];
         for encoding in [Encoding::Json, Encoding::MessagePack] {
-            let mut reused = Outgoing::build(encoding, 300, 42, mask);
+            let mut reused = Outgoing::build(encoding, 300, 42, Delivery::Reliable, mask);
             reused.stamped(1, 1_000);
             reused.stamped(99, 123_456_789);
-            let mut fresh = Outgoing::build(encoding, 300, 42, mask);
+            let mut fresh = Outgoing::build(encoding, 300, 42, Delivery::Reliable, mask);
             assert_eq!(reused.stamped(7, 8_000_000), fresh.stamped(7, 8_000_000));
 
             // Unmasked by hand (a 4-byte header and a 4-byte key), the message holds the stamp.

@@ -8,7 +8,7 @@ use crate::client::connection::Opening;
 use crate::client::desk::Wait;
 use crate::client::handshake;
 use crate::seating::Part;
-use crate::worker::entrance::Stage;
+use crate::worker::entrance::{Arrival, Stage};
 use crate::worker::state::Worker;
 
 /// Longest time without any step forward.
@@ -49,7 +49,16 @@ impl Worker {
                 );
             }
         }
-        self.front.entrance.arrived.clear();
+        for arrival in self.front.entrance.arrived.drain(..) {
+            if let Arrival::New {
+                member,
+                stamp: Some(stamp),
+                ..
+            } = arrival
+            {
+                self.front.intake.ledger.enter(member, stamp);
+            }
+        }
         self.front.live = true;
         let roster = self.front.entrance.roster();
         self.front.intake.set_roster(roster);

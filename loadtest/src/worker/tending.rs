@@ -44,22 +44,25 @@ impl Worker {
     pub(super) fn tend(&mut self, now_ns: u64, end_ns: u64) -> Result<()> {
         for at in 0..self.unsteady.departures.len() {
             while let Some(due) = self.unsteady.departures[at].pop(now_ns) {
-                if self.front.entrance.stage(due.player) == Stage::Joined {
-                    self.sockets.queue_goodbye(due.player as usize);
-                    self.front.entrance.advance(due.player as usize, Stage::Leaving);
-                }
+                self.depart(due.player, now_ns);
             }
         }
         for number in self.sockets.take_ended() {
-            self.ended(number as u32, now_ns < end_ns)?;
+            self.ended(number as u32, now_ns, end_ns)?;
         }
-        while let Some(error) = self.front.entrance.take_failure() {
-            self.unsteady.mishaps.push((u32::MAX, format!("{error:#}")));
+        for (member, error) in std::mem::take(&mut self.front.entrance.failures) {
+            if self.unsteady.returns.is_away(member) {
+                self.set_back(member, now_ns, &format!("{error:#}"));
+            } else {
+                let name = self.front.entrance.name(member);
+                self.unsteady.mishaps.push((u32::MAX, format!("{name}: {error:#}")));
+            }
         }
+        self.tend_returns(now_ns);
         Ok(())
     }
 
-    fn ended(&mut self, member: u32, come_back: bool) -> Result<()> {
+    fn ended(&mut self, member: u32, now_ns: u64, end_ns: u64) -> Result<()> {
         let (stage, part) = (self.front.entrance.stage(member), self.seating.part(member));
         let Some(end) = self.sockets.get(member as usize).end().cloned() else {
             return Ok(());
@@ -69,10 +72,16 @@ impl Worker {
             (Stage::Leaving, _) => {
                 self.front.intake.ledger.depart(member);
                 self.front.entrance.advance(member as usize, Stage::Outside);
-                if come_back {
-                    self.unsteady.returns += 1;
+                if self.unsteady.returns.is_away(member) {
+                    self.unsteady.returns.try_now(member);
+                } else if now_ns < end_ns {
+                    self.unsteady.times_back += 1;
                     self.bring_back(member)?;
                 }
+            }
+            (stage, _) if stage != Stage::Joined && self.unsteady.returns.is_away(member) => {
+                self.front.entrance.advance(member as usize, Stage::Outside);
+                self.set_back(member, now_ns, &end.to_string());
             }
             (Stage::Joined, Part::Slow) => {
                 self.front.intake.ledger.depart(member);
@@ -94,7 +103,7 @@ impl Worker {
         Ok(())
     }
 
-    fn mishap(&mut self, member: u32, what: String) {
+    pub(super) fn mishap(&mut self, member: u32, what: String) {
         self.unsteady.mishaps.push((self.seating.first_member + member, what));
     }
 
@@ -102,6 +111,7 @@ impl Worker {
     pub(super) fn somebody_moves(&self) -> bool {
         let mut returning = self.unsteady.returning.iter();
         returning.any(|&member| !matches!(self.front.entrance.stage(member), Stage::Joined | Stage::Outside))
+            || self.unsteady.returns.expects_somebody()
     }
 
     /// At the end: connections that have ended since, and players that have not come back.
@@ -117,9 +127,12 @@ impl Worker {
         for at in 0..self.unsteady.returning.len() {
             let member = self.unsteady.returning[at];
             let stage = self.front.entrance.stage(member);
-            if !matches!(stage, Stage::Joined | Stage::Outside) {
+            if !matches!(stage, Stage::Joined | Stage::Outside) && !self.unsteady.returns.is_away(member) {
                 self.mishap(member, format!("is still {stage:?}"));
             }
+        }
+        for member in self.unsteady.returns.expected() {
+            self.mishap(member, "was not back at the end".to_owned());
         }
     }
 }

@@ -7,17 +7,16 @@ use hdrhistogram::Histogram;
 
 use crate::client::desk::Wait;
 use crate::closed_loop::Flights;
+use crate::delivery::Delivery;
 use crate::interruption::Curfew;
 use crate::payload;
 use crate::random::Random;
 use crate::scenario::{Pace, Traffic};
 use crate::schedule::{Due, Schedule};
-use crate::seating::Part;
 use crate::server_figures;
 use crate::sys;
 use crate::tempo::Tempo;
 use crate::timeline::Timeline;
-use crate::worker::entrance::Stage;
 use crate::worker::intake::{self, Stretch};
 use crate::worker::meter::Meter;
 use crate::worker::outgoing::Outgoing;
@@ -58,6 +57,8 @@ pub(crate) struct Outcome {
     pub(crate) meters: Vec<Meter>,
     /// What served the sockets.
     pub(crate) port: &'static str,
+    /// From the loss of a socket to the seat taken again, of the whole stretch.
+    pub(crate) back_ns: Histogram<u64>,
 }
 
 /// The sending side of one stretch.
@@ -72,6 +73,8 @@ struct Sending {
     sizes: Vec<usize>,
     /// By member; large ones are built when they are sent.
     frames: Vec<Option<Outgoing>>,
+    /// By member and class, as they are first wanted.
+    classed: Vec<Vec<Option<Outgoing>>>,
     /// Messages sent within the window.
     sent: u64,
     lag_ns: Histogram<u64>,
@@ -172,6 +175,7 @@ impl Worker {
             idle_poll_ns: meter.idle_poll_ns,
             cpu_wait_ns,
             port: self.sockets.port_name(),
+            back_ns: self.unsteady.returns.take_times(),
         })
     }
 
@@ -195,7 +199,7 @@ impl Worker {
             let senders = self.seating.senders_of(group);
             if load.size_bytes <= KEPT_FRAME_BYTES {
                 for &sender in &senders {
-                    frames[sender as usize] = Some(self.frame(sender, load.size_bytes));
+                    frames[sender as usize] = Some(self.frame(sender, load.size_bytes, Delivery::Reliable));
                 }
             }
             if let Pace::OpenLoop { period_ns, phase } = load.pace {
@@ -211,16 +215,17 @@ impl Worker {
             start_ns,
             end_ns,
             sizes: traffic.loads.iter().map(|load| load.size_bytes).collect(),
+            classed: frames.iter().map(|_| Vec::new()).collect(),
             frames,
             sent: 0,
             lag_ns: intake::latency_histogram(),
         }
     }
 
-    fn frame(&self, player: u32, size_bytes: usize) -> Outgoing {
+    fn frame(&self, player: u32, size_bytes: usize, delivery: Delivery) -> Outgoing {
         let mask = self.sockets.get(player as usize).mask;
         let encoding = self.scenario.groups[self.seating.room_of(player).group].encoding;
-        Outgoing::build(encoding, size_bytes, self.seating.first_member + player, mask)
+        Outgoing::build(encoding, size_bytes, self.seating.first_member + player, delivery, mask)
     }
 
     /// Queues everything that may go now; tells whether there was anything.
@@ -251,21 +256,25 @@ impl Worker {
 
     fn enqueue(&mut self, sending: &mut Sending, due: Due, now_ns: u64) -> bool {
         // Who is away sends nothing; what falls into that time is not made up for.
-        if self.seating.part(due.player) == Part::Returning && self.front.entrance.stage(due.player) != Stage::Joined {
+        if self.is_away(due.player) {
             return false;
         }
         let owed_before = self.front.intake.ledger.progress().expected;
         let sequence = self.front.intake.ledger.send(due.player);
+        let room = self.seating.room_of(due.player);
         let owed = self.front.intake.ledger.progress().expected - owed_before;
         for meter in &mut self.front.intake.stretch.meters {
-            meter.sent(self.seating.room_of(due.player).group, due.scheduled_ns, owed);
+            meter.sent(room.group, due.scheduled_ns, owed);
         }
+        let delivery = room.mixture.delivery(self.seating.first_member + due.player, sequence);
+        let size_bytes = sending.sizes[room.group];
         let player = due.player as usize;
-        match &mut sending.frames[player] {
+        match sending.kept(player, delivery) {
             Some(frame) => self.sockets.queue(player, frame.stamped(sequence, due.scheduled_ns)),
-            None => {
-                let mut frame = self.frame(due.player, sending.sizes[self.seating.room_of(due.player).group]);
+            empty => {
+                let mut frame = self.frame(due.player, size_bytes, delivery);
                 self.sockets.queue(player, frame.stamped(sequence, due.scheduled_ns));
+                *empty = Some(frame).filter(|_| size_bytes <= KEPT_FRAME_BYTES);
             }
         }
         if self.front.intake.stretch.window_ns.contains(&due.scheduled_ns) {
@@ -298,6 +307,18 @@ impl Sending {
     fn pauses(&self, group: usize, now_ns: u64) -> bool {
         let tempo = self.tempos.get(group);
         tempo.is_some_and(|tempo| tempo.factor(now_ns.saturating_sub(self.start_ns)) == 0.0)
+    }
+
+    /// Where the frame of a player's messages of this class is kept.
+    fn kept(&mut self, player: usize, delivery: Delivery) -> &mut Option<Outgoing> {
+        if delivery == Delivery::Reliable {
+            return &mut self.frames[player];
+        }
+        let ours = &mut self.classed[player];
+        if ours.len() <= delivery.place() {
+            ours.resize_with(delivery.place() + 1, || None);
+        }
+        &mut ours[delivery.place()]
     }
 
     fn next_ns(&self) -> Option<u64> {

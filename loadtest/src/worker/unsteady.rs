@@ -9,6 +9,7 @@ use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::seating::{Part, Seating};
 use crate::worker::front::Front;
+use crate::worker::returns::Returns;
 
 /// Slow players read this often.
 const SLOW_TICK_NS: u64 = 10_000_000;
@@ -27,7 +28,9 @@ pub(super) struct Unsteady {
     scratch: Vec<u8>,
     pub(super) departures: Vec<Schedule>,
     pub(super) slow_ends: BTreeMap<String, u64>,
-    pub(super) returns: u64,
+    /// Members on version 3 that are away.
+    pub(super) returns: Returns,
+    pub(super) times_back: u64,
     /// Connections that did not last, and players that did not come back.
     pub(super) mishaps: Vec<(u32, String)>,
 }
@@ -47,7 +50,8 @@ impl Unsteady {
             scratch: vec![0; FAST_READ_BYTES],
             departures: Vec::new(),
             slow_ends: BTreeMap::new(),
-            returns: 0,
+            returns: Returns::new(seating.members() as usize),
+            times_back: 0,
             mishaps: Vec::new(),
         }
     }

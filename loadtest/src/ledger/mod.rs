@@ -6,62 +6,32 @@
 //!
 //! A member may leave and come back by plan. What was on its way to it when its connection ended is owed no more: it is
 //! excused. After it has come back it is owed everything that is sent from then on; of what was sent shortly before, the
-//! server decides where the stream begins, but from its first message on nothing may be missing.
+//! server decides where the stream begins, but from its first message on nothing may be missing. On version 3 it says
+//! where that is, and what of a sender whose connection broke it had accepted.
+//!
+//! Version 3 also tells what it leaves out. Such a gap counts as settled when it was told before its place was passed, for
+//! a reason that fits the message, and once.
+
+mod epochs;
+mod gaps;
+mod reports;
+mod returns;
+#[cfg(test)]
+mod tests;
+mod totals;
 
 use std::collections::{BTreeSet, HashMap};
 
-use serde::Serialize;
-
+use crate::client::delivery_report::Counters;
+use crate::client::stamp::WireStamp;
+use crate::ledger::epochs::Epochs;
+use crate::ledger::gaps::Gaps;
+pub(crate) use crate::ledger::gaps::Why;
+pub(crate) use crate::ledger::totals::{Told, Totals};
 use crate::seating::Seating;
 
 /// Faults that are described in words; the rest is only counted.
 const MAX_EXAMPLES: usize = 20;
-
-/// Counts over all pairs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Totals {
-    /// Messages sent.
-    pub(crate) sent: u64,
-    /// Deliveries owed: each message once to every other member of the room who is there.
-    pub(crate) expected: u64,
-    /// Deliveries made, repetitions not counted.
-    pub(crate) received: u64,
-    /// Deliveries owed and not made.
-    pub(crate) lost: u64,
-    /// Deliveries on their way to members whose connection then ended by plan; not among those owed.
-    pub(crate) excused: u64,
-    /// Deliveries made again.
-    pub(crate) duplicated: u64,
-    /// Deliveries that came after a later one of the same sender.
-    pub(crate) reordered: u64,
-    /// Deliveries to a player of another room, or back to the sender.
-    pub(crate) misrouted: u64,
-    /// Deliveries whose content, envelope or sender is not what was sent.
-    pub(crate) corrupted: u64,
-}
-
-impl Totals {
-    /// Everything arrived exactly once, in order, intact, and nowhere else.
-    pub(crate) fn balanced(&self) -> bool {
-        self.faults() == 0 && self.received == self.expected
-    }
-
-    pub(crate) fn faults(&self) -> u64 {
-        self.lost + self.duplicated + self.reordered + self.misrouted + self.corrupted
-    }
-
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.expected += other.expected;
-        self.received += other.received;
-        self.lost += other.lost;
-        self.excused += other.excused;
-        self.duplicated += other.duplicated;
-        self.reordered += other.reordered;
-        self.misrouted += other.misrouted;
-        self.corrupted += other.corrupted;
-    }
-}
 
 /// What a delivery turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +53,13 @@ pub(crate) enum Stray {
     Corrupted,
 }
 
+/// A stream that went on without a delivery: its next sequence at some receiver was `expected` before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) sender: u32,
+    pub(crate) expected: u32,
+}
+
 /// The account of some rooms.
 pub(crate) struct Ledger {
     seating: Seating,
@@ -98,6 +75,11 @@ pub(crate) struct Ledger {
     opening: HashMap<u32, u32>,
     /// (pair, sequence) that were skipped and may still come.
     skipped: BTreeSet<(u32, u32)>,
+    /// Places that the server told it leaves out.
+    gaps: Gaps,
+    epochs: Epochs,
+    /// What each member was last told, by member.
+    counters: Vec<Counters>,
     totals: Totals,
     examples: Vec<String>,
 }
@@ -113,6 +95,9 @@ impl Ledger {
             audience: seating.rooms.iter().map(|room| room.members).collect(),
             opening: HashMap::new(),
             skipped: BTreeSet::new(),
+            gaps: Gaps::default(),
+            epochs: Epochs::new(members),
+            counters: vec![Counters::default(); members],
             totals: Totals::default(),
             examples: Vec::new(),
             seating,
@@ -138,7 +123,8 @@ impl Ledger {
         for sender in room.speakers().filter(|&sender| sender != member) {
             let pair = room.pair(sender, member);
             self.opening.remove(&pair);
-            let outstanding = u64::from(self.sent[sender as usize] - self.next[pair as usize]);
+            let outstanding = self.outstanding(sender, pair);
+            self.gaps.forget(pair, self.next[pair as usize]);
             self.totals.excused += outstanding;
             self.totals.expected -= outstanding;
         }
@@ -187,8 +173,16 @@ impl Ledger {
             return Entry::Fault;
         }
         if sequence >= expected {
-            self.skipped.extend((expected..sequence).map(|missing| (pair, missing)));
-            self.next[pair as usize] = sequence + 1;
+            if self.gaps.none_ahead() {
+                self.skipped.extend((expected..sequence).map(|missing| (pair, missing)));
+                self.next[pair as usize] = sequence + 1;
+            } else if let Some(why) = self.gaps.why(pair, sequence) {
+                return self.contradicted(sender, receiver, sequence, why);
+            } else {
+                let missing = self.gaps.pass(pair, expected, sequence).into_iter().flatten();
+                self.skipped.extend(missing.map(|missing| (pair, missing)));
+                self.next[pair as usize] = self.gaps.beyond(pair, sequence + 1);
+            }
             self.totals.received += 1;
             return Entry::Fresh { expected };
         }
@@ -202,9 +196,68 @@ impl Ledger {
             );
             return Entry::Late;
         }
+        if let Some(why) = self.gaps.why(pair, sequence) {
+            return self.contradicted(sender, receiver, sequence, why);
+        }
         self.totals.duplicated += 1;
         self.describe(|| format!("message {sequence} again"), Some(sender), receiver);
         Entry::Fault
+    }
+
+    /// Holds the stamp of a delivery on version 3 against what this message must carry.
+    pub(crate) fn check_stamp(&mut self, sender: u32, receiver: u32, sequence: u32, stamp: Option<WireStamp>) {
+        let Some(stamp) = stamp else {
+            return self.misstamped(Some(sender), receiver, &format!("message {sequence} without a stamp"));
+        };
+        let number = self.seating.first_member + sender;
+        let delivery = self.seating.room_of(sender).mixture.delivery(number, sequence);
+        let due = self.epochs.stamp(sender, sequence);
+        if due == Some((stamp.epoch, stamp.seq)) && stamp.tells(delivery) {
+            return;
+        }
+        // What was never sent is the delivery's fault and not its stamp's.
+        if let Some((epoch, seq)) = due.filter(|_| sequence < self.sent[sender as usize]) {
+            let what = format!("message {sequence} with {stamp}, in place of epoch {epoch} seq {seq} {delivery:?}");
+            self.misstamped(Some(sender), receiver, &what);
+        }
+    }
+
+    /// A stamp of the server, or what it says of one, is not what it must be.
+    pub(crate) fn misstamped(&mut self, sender: Option<u32>, receiver: u32, what: &str) {
+        self.totals.told.misstamped += 1;
+        self.describe(|| what.to_owned(), sender, receiver);
+    }
+
+    /// A delivery of what the server had told it would not make.
+    fn contradicted(&mut self, sender: u32, receiver: u32, sequence: u32, why: Why) -> Entry {
+        match why {
+            Why::Unaccepted => {
+                let what = format!("message {sequence}, which comes after the last that was said to be accepted");
+                self.misstamped(Some(sender), receiver, &what);
+            }
+            _ => {
+                let what = format!("message {sequence}, which was reported as left out ({why:?})");
+                self.misreported(Some(sender), receiver, &what);
+            }
+        }
+        Entry::Fault
+    }
+
+    /// The stream goes on where it stands, if gaps begin there.
+    fn move_beyond_gaps(&mut self, sender: u32, receiver: u32, moved: &mut Vec<Moved>) {
+        let pair = self.pair(sender, receiver);
+        let expected = self.next[pair as usize];
+        let beyond = self.gaps.beyond(pair, expected);
+        if beyond > expected {
+            self.next[pair as usize] = beyond;
+            moved.push(Moved { sender, expected });
+        }
+    }
+
+    /// Messages of a pair that were sent and neither came nor were told to be left out.
+    fn outstanding(&self, sender: u32, pair: u32) -> u64 {
+        let next = self.next[pair as usize];
+        u64::from(self.sent[sender as usize] - next - self.gaps.ahead_of(pair, next))
     }
 
     /// Enters a delivery that no pair can be charged with.
@@ -223,7 +276,7 @@ impl Ledger {
 
     /// Nothing is outstanding.
     pub(crate) fn settled(&self) -> bool {
-        self.totals.received == self.totals.expected
+        self.totals.settled() == self.totals.expected
     }
 
     /// The lowest next sequence over all receivers of `sender`, and how many receivers stand there.
@@ -252,7 +305,7 @@ impl Ledger {
                 let pair = room.pair(sender, receiver);
                 let skipped = self.skipped.range((pair, 0)..=(pair, u32::MAX)).count() as u64;
                 let outstanding = if self.present[receiver as usize] {
-                    u64::from(self.sent[sender as usize] - self.next[pair as usize])
+                    self.outstanding(sender, pair)
                 } else {
                     0
                 };
@@ -281,170 +334,5 @@ impl Ledger {
         let room = self.seating.room_of(receiver).number;
         self.examples
             .push(format!("room {room}, {from}player {to}: {}", what()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seating::tests::plain;
-
-    const A: u32 = 0;
-    const B: u32 = 1;
-    const C: u32 = 2;
-
-    /// A room of three in which A has sent `messages`, all delivered to C.
-    fn room_with(messages: u32) -> Ledger {
-        let mut ledger = Ledger::new(plain(1, 3, 0));
-        for sequence in 0..messages {
-            assert_eq!(ledger.send(A), sequence);
-            ledger.deliver(A, C, sequence);
-        }
-        ledger
-    }
-
-    fn totals_after(mut ledger: Ledger, delivered: &[u32]) -> Totals {
-        for &sequence in delivered {
-            ledger.deliver(A, B, sequence);
-        }
-        ledger.close().0
-    }
-
-    #[test]
-    fn an_orderly_exchange_balances() {
-        let totals = totals_after(room_with(3), &[0, 1, 2]);
-        assert_eq!(
-            totals,
-            Totals {
-                sent: 3,
-                expected: 6,
-                received: 6,
-                ..Totals::default()
-            }
-        );
-        assert!(totals.balanced());
-    }
-
-    #[test]
-    fn losses_are_found_in_the_middle_and_at_the_end() {
-        for (delivered, lost) in [(&[0, 2][..], 1), (&[0, 1], 1), (&[1], 2), (&[], 3)] {
-            let totals = totals_after(room_with(3), delivered);
-            assert_eq!((totals.lost, totals.faults()), (lost, lost), "delivered {delivered:?}");
-            assert!(!totals.balanced());
-        }
-    }
-
-    #[test]
-    fn a_repeated_message_is_a_duplicate_however_late() {
-        let totals = totals_after(room_with(3), &[0, 0, 1, 2, 1]);
-        assert_eq!((totals.duplicated, totals.faults(), totals.received), (2, 2, 6));
-        assert!(!totals.balanced());
-    }
-
-    #[test]
-    fn a_late_message_is_reordered_once_and_then_a_duplicate() {
-        let totals = totals_after(room_with(3), &[2, 0, 1]);
-        assert_eq!((totals.reordered, totals.faults()), (2, 2));
-        let totals = totals_after(room_with(3), &[1, 0, 0, 2]);
-        assert_eq!((totals.reordered, totals.duplicated, totals.lost), (1, 1, 0));
-    }
-
-    #[test]
-    fn a_duplicate_does_not_make_up_for_a_loss() {
-        let totals = totals_after(room_with(2), &[0, 0]);
-        assert_eq!((totals.lost, totals.duplicated), (1, 1));
-    }
-
-    #[test]
-    fn a_sequence_never_sent_is_corrupt_and_does_not_move_the_account() {
-        let totals = totals_after(room_with(2), &[0, 9, 1]);
-        assert_eq!((totals.corrupted, totals.faults()), (1, 1));
-    }
-
-    #[test]
-    fn strays_are_counted_by_kind() {
-        let mut ledger = room_with(0);
-        ledger.stray(B, Stray::Misrouted, "a message of room 7");
-        ledger.stray(B, Stray::Corrupted, "an unreadable message");
-        let (totals, examples) = ledger.close();
-        assert_eq!((totals.misrouted, totals.corrupted), (1, 1));
-        assert_eq!(examples[0], "room 0, player 1: a message of room 7");
-        assert!(!totals.balanced());
-    }
-
-    #[test]
-    fn pairs_and_rooms_are_kept_apart() {
-        let mut ledger = Ledger::new(plain(2, 2, 10));
-        assert_eq!((ledger.send(0), ledger.send(1), ledger.send(3)), (0, 0, 0));
-        assert_eq!(ledger.deliver(0, 1, 0), Entry::Fresh { expected: 0 });
-        assert_eq!(ledger.deliver(1, 0, 0), Entry::Fresh { expected: 0 });
-        assert!(!ledger.settled());
-        let (totals, examples) = ledger.close();
-        assert_eq!(totals.lost, 1);
-        assert_eq!(examples, ["room 6, player 13 → player 12: 1 messages lost"]);
-    }
-
-    #[test]
-    fn the_slowest_receiver_is_known() {
-        let mut ledger = room_with(2);
-        assert_eq!(ledger.slowest(A), (0, 1));
-        ledger.deliver(A, B, 0);
-        assert_eq!(ledger.slowest(A), (1, 1));
-        ledger.deliver(A, B, 1);
-        assert_eq!(ledger.slowest(A), (2, 2));
-    }
-
-    #[test]
-    fn what_is_on_its_way_to_a_member_that_leaves_is_excused_and_no_gap_is() {
-        let mut ledger = room_with(4);
-        ledger.deliver(A, B, 0);
-        ledger.deliver(A, B, 2);
-        ledger.depart(B);
-        ledger.send(A);
-        ledger.deliver(A, C, 4);
-        assert!(!ledger.settled(), "message 1 was overtaken, so it is missing");
-        let (totals, _) = ledger.close();
-        assert_eq!((totals.excused, totals.lost, totals.expected), (1, 1, 8));
-    }
-
-    #[test]
-    fn a_member_that_comes_back_is_owed_what_follows_its_first_message() {
-        for (delivered, lost, duplicated) in [
-            (&[5, 6][..], 0, 0),
-            (&[3, 4, 5, 6], 0, 0),
-            (&[3, 5, 6], 1, 0),
-            (&[6], 1, 0),
-            (&[], 2, 0),
-            (&[4, 5, 6, 3], 0, 1),
-        ] {
-            let mut ledger = room_with(2);
-            ledger.deliver(A, B, 0);
-            ledger.depart(B);
-            // Sent while B is away, then while it is known to be back.
-            for sequence in 2..7 {
-                if sequence == 5 {
-                    ledger.arrive(B);
-                }
-                ledger.send(A);
-                ledger.deliver(A, C, sequence);
-            }
-            for &sequence in delivered {
-                ledger.deliver(A, B, sequence);
-            }
-            let (totals, _) = ledger.close();
-            assert_eq!((totals.lost, totals.duplicated), (lost, duplicated), "{delivered:?}");
-            assert_eq!(totals.expected, totals.received + totals.lost, "{delivered:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_owed_to_a_member_that_is_away() {
-        let mut ledger = room_with(0);
-        ledger.depart(B);
-        ledger.depart(B);
-        ledger.send(A);
-        ledger.deliver(A, C, 0);
-        assert!(ledger.settled());
-        assert_eq!(ledger.close().0.expected, 1);
     }
 }

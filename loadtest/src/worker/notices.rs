@@ -1,0 +1,107 @@
+//! What members in a room are told besides game data: what is part of the game on their version, what goes to the account,
+//! and what has no business there.
+
+use serde_json::Value;
+
+use crate::client::delivery_report::DeliveryReport;
+use crate::client::membership::Departure;
+use crate::ledger::{Moved, Stray};
+use crate::version::Version;
+use crate::worker::intake::Intake;
+
+/// Different error codes of the server that are counted by name.
+const MAX_ERROR_CODES: usize = 64;
+
+/// What a server may tell players who only relay game data.
+const NOTICES: [&str; 8] = [
+    "PlayerJoined",
+    "PlayerLeft",
+    "LobbyStateChanged",
+    "AuthorityChanged",
+    "GameStarting",
+    "PlayerReconnected",
+    "NewSpectatorJoined",
+    "SpectatorDisconnected",
+];
+
+/// What it may tell those on version 3 besides.
+const NOTICES_OF_V3: [&str; 4] = ["RelayStats", "SessionPlan", "PeerTransportStatus", "GoingAway"];
+
+impl Intake {
+    /// Roster and lobby notices are part of the game; errors are counted by code; anything else has no business here.
+    pub(super) fn control(&mut self, version: Version, kind: &str, message: &Value) {
+        let data = &message["data"];
+        match (version, kind) {
+            (_, "Error") => self.error(data["error_code"].as_str().unwrap_or("no code")),
+            (Version::V3, "DeliveryReport") => self.delivery_report(message),
+            (Version::V3, "PlayerLeft") => self.player_left(data),
+            (Version::V3, "PlayerReconnected") => self.player_reconnected(data),
+            (_, kind) if NOTICES.contains(&kind) => {}
+            (Version::V3, kind) if NOTICES_OF_V3.contains(&kind) => {}
+            _ => {
+                let detail = format!("an unexpected message of type {kind:?}");
+                self.ledger.stray(self.receiver, Stray::Corrupted, &detail);
+            }
+        }
+    }
+
+    fn error(&mut self, code: &str) {
+        if self.server_errors.len() < MAX_ERROR_CODES || self.server_errors.contains_key(code) {
+            *self.server_errors.entry(code.to_owned()).or_default() += 1;
+        }
+    }
+
+    fn delivery_report(&mut self, message: &Value) {
+        let receiver = self.receiver;
+        let report = match DeliveryReport::read(message) {
+            Ok(report) => report,
+            Err(fault) => return self.ledger.misreported(None, receiver, &fault),
+        };
+        let mut senders = Vec::with_capacity(report.gaps.len());
+        senders.extend(report.gaps.iter().map(|gap| self.speaker(receiver, &gap.from)));
+        let mut moved = Vec::new();
+        self.ledger.report(receiver, &report, &senders, &mut moved);
+        self.note_moved(&moved);
+    }
+
+    fn player_left(&mut self, data: &Value) {
+        let Some(departure) = Departure::read(data) else {
+            return self
+                .ledger
+                .misstamped(None, self.receiver, "PlayerLeft without epoch and final_seq");
+        };
+        // Slow players say nothing, so nothing ends with them.
+        if let Some(sender) = self.speaker(self.receiver, &departure.player) {
+            let mut moved = Vec::new();
+            self.ledger.departed(sender, self.receiver, departure, &mut moved);
+            self.note_moved(&moved);
+        }
+    }
+
+    fn player_reconnected(&mut self, data: &Value) {
+        let id = data["player_id"]
+            .as_str()
+            .and_then(crate::client::envelope::PlayerId::parse);
+        let epoch = data["epoch"].as_u64().and_then(|epoch| u32::try_from(epoch).ok());
+        let (Some(id), Some(epoch)) = (id, epoch) else {
+            return self
+                .ledger
+                .misstamped(None, self.receiver, "PlayerReconnected without player_id and epoch");
+        };
+        if let Some(sender) = self.speaker(self.receiver, &id) {
+            self.ledger.told_return(sender, self.receiver, epoch);
+        }
+    }
+
+    /// Streams that went on without a delivery may have let messages land.
+    fn note_moved(&mut self, moved: &[Moved]) {
+        if let Some(flights) = &mut self.stretch.flights {
+            for &Moved { sender, expected } in moved {
+                let landed = flights.moved(&self.ledger, sender, expected);
+                if landed > 0 {
+                    self.stretch.released.push((sender, landed));
+                }
+            }
+        }
+    }
+}
