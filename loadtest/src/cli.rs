@@ -76,9 +76,10 @@ pub(crate) struct GeneratorArguments {
     /// Application id sent in `Authenticate`
     #[arg(long, default_value = "loadtest")]
     pub(crate) app_id: String,
-    /// Generator threads; rooms are divided among them
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) threads: u32,
+    /// Generator threads, among which the rooms are divided; `auto` takes one, or what the schedule needs, and repeats a
+    /// test with more when they had no time left
+    #[arg(long, default_value = "auto", value_name = "N|auto", value_parser = Threads::parse)]
+    pub(crate) threads: Threads,
     /// How sockets are served; without the option io_uring, and epoll where there is none
     #[arg(long, value_enum, default_value_t = Io::Auto)]
     pub(crate) io: Io,
@@ -302,6 +303,24 @@ pub(crate) enum Backend {
     Epoll,
     /// io_uring: multishot receives, sends submitted with the wait (Linux 6.1 or newer)
     Ring,
+}
+
+/// How many generator threads there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// As many as turn out to be needed.
+    Auto,
+    Exactly(u32),
+}
+
+impl Threads {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "auto" => Ok(Self::Auto),
+            Ok(threads) if threads > 0 => Ok(Self::Exactly(threads)),
+            _ => Err("expected a number from 1 on, or auto".to_owned()),
+        }
+    }
 }
 
 /// How the generator serves its sockets.

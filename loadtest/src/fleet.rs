@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use hdrhistogram::Histogram;
 
 use crate::clock::Clock;
+use crate::crew::OutOfReach;
 use crate::interruption::{self, Curfew};
 use crate::progress::{Progress, Reading};
 use crate::scenario::{Scenario, Traffic};
@@ -76,7 +77,9 @@ impl Fleet {
         let allowed = sys::raise_file_limit().context("cannot raise the limit of open files")?;
         ensure!(
             allowed >= needed,
-            "{needed} open files are needed and {allowed} allowed; raise the hard limit (ulimit -Hn, LimitNOFILE)"
+            OutOfReach(format!(
+                "{needed} open files are needed and {allowed} allowed; raise the hard limit (ulimit -Hn, LimitNOFILE)"
+            ))
         );
         let clock = Clock::start();
         let scenario = Arc::new(scenario.clone());

@@ -2,7 +2,7 @@
 //!
 //! The process exits with 0 when every message arrived exactly once, in order, at everybody it was meant for; with 1 when
 //! the ledger does not balance, the server closed a connection or a threshold was not met; with 2 when the test could not
-//! be run at all; with 130 when it was interrupted and what was done until then is in order.
+//! be run at all; with 3 when a search did not reach the server's limit; with 130 when it was interrupted and what was done until then is in order.
 
 mod cli;
 mod client;
@@ -11,6 +11,7 @@ mod closed_loop;
 mod command;
 mod console;
 mod contestant;
+mod crew;
 mod delivery;
 mod encoding;
 mod expect;
@@ -59,9 +60,10 @@ fn main() -> ExitCode {
     // The yardstick runs until it is interrupted.
     let cut_short = interruption::asked() && !matches!(command, Command::Yardstick(_));
     match outcome {
-        Ok(Verdict::Balanced) if cut_short => ExitCode::from(INTERRUPTED),
+        Ok(Verdict::Balanced | Verdict::AtLeast) if cut_short => ExitCode::from(INTERRUPTED),
         Ok(Verdict::Balanced) => ExitCode::SUCCESS,
         Ok(Verdict::Faulty) => ExitCode::from(1),
+        Ok(Verdict::AtLeast) => ExitCode::from(3),
         Err(error) => {
             console::remark(&format!("error: {error:#}"));
             ExitCode::from(if error.is::<Interrupted>() { INTERRUPTED } else { 2 })

@@ -80,6 +80,19 @@ fn sixty_four() -> usize {
 }
 
 impl Plan {
+    /// Deliveries that an open loop asks for, over the measured window.
+    pub(crate) fn owed_per_second(&self) -> f64 {
+        let groups = self.groups.iter().zip(&self.traffic.loads).enumerate();
+        let owed = groups.map(|(at, (group, load))| match load.pace {
+            Pace::OpenLoop { period_ns, .. } => {
+                f64::from(group.rooms * group.senders() * (group.members() - 1)) * 1e9 / period_ns
+                    * self.traffic.mean_factor(at)
+            }
+            Pace::ClosedLoop { .. } => 0.0,
+        });
+        owed.sum()
+    }
+
     /// What the command line asks for.
     pub(crate) fn of(load: &LoadArguments) -> Result<Self> {
         if let Some(file) = &load.scenario {

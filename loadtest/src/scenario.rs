@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::cli::{GeneratorArguments, Io, Phase};
+use crate::cli::{GeneratorArguments, Io, Phase, Threads};
 use crate::delivery::Mixture;
 use crate::encoding::Encoding;
 use crate::payload;
@@ -173,6 +173,8 @@ pub(crate) struct Scenario {
     pub(crate) app_id: String,
     pub(crate) groups: Vec<Group>,
     pub(crate) threads: u32,
+    /// Why there are so many.
+    pub(crate) threads_because: String,
     pub(crate) io: Io,
     pub(crate) spin: bool,
     /// How long what arrives is left in the sockets, to be read together.
@@ -199,10 +201,11 @@ impl Scenario {
                 .with_context(|| format!("at most {} players can be told apart", payload::MAX_PLAYERS))?;
         }
         let rooms: u32 = groups.iter().map(|group| group.rooms).sum();
-        ensure!(
-            (1..=rooms).contains(&common.threads),
-            "--threads must be 1 to the number of rooms ({rooms})"
-        );
+        let (threads, because) = match common.threads {
+            Threads::Auto => (1, "one to begin with"),
+            Threads::Exactly(threads) => (threads, "asked for"),
+        };
+        ensure!(threads <= rooms, "--threads must be 1 to the number of rooms ({rooms})");
         ensure!(common.gather_us <= 10_000, "--gather-us must be at most 10000");
         ensure!(common.setup_concurrency >= 1, "--setup-concurrency must be at least 1");
         let loopback = matches!(server.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
@@ -219,7 +222,8 @@ impl Scenario {
             server_version: None,
             app_id: common.app_id.clone(),
             groups,
-            threads: common.threads,
+            threads,
+            threads_because: because.to_owned(),
             io: common.io,
             spin: common.spin,
             gather: Duration::from_micros(if prompt { 0 } else { common.gather_us }),

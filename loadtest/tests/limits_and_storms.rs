@@ -17,13 +17,10 @@ fn run(arguments: &[&str]) -> (Output, Value) {
     (output, report)
 }
 
-#[test]
-fn a_search_ends_at_a_passed_step_below_a_failed_one() {
-    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+/// Searches with messages of 300 kB between two players.
+fn search(yardstick: &Yardstick, more: &[&str]) -> (Output, Value) {
     let url = yardstick.url();
-    // 300 kB messages can be relayed a few times a second, and not in time at some rate above. A step of a second is a whole
-    // number of messages at a half and a quarter of the first rate, too: of a part of one less is delivered than is due.
-    let (output, report) = run(&[
+    let fixed = [
         "search",
         "--url",
         &url,
@@ -33,28 +30,62 @@ fn a_search_ends_at_a_passed_step_below_a_failed_one() {
         "2",
         "--size",
         "300000",
-        "--rate",
-        "4",
-        "--start",
-        "1",
-        "--seconds",
-        "1",
         "--warmup-seconds",
         "0",
-        "--drain-seconds",
-        "0.5",
         "--precision",
         "0.5",
         "--p99-ms",
         "500",
-        "--expect",
-        "lost=0,p99<500.1ms",
-    ]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(report["expectations"][1]["met"], true, "of the best step: {report}");
-    let steps = report["steps"].as_array().expect("steps");
+    ];
+    run(&[&fixed[..], more].concat())
+}
+
+fn steps(report: &Value) -> &[Value] {
+    report["steps"].as_array().expect("steps")
+}
+
+/// Whose limit was found is told by the exit status, too.
+fn assert_told(output: &Output, report: &Value) {
+    let smallest_failed = steps(report)
+        .iter()
+        .filter(|step| step["passed"] == false)
+        .min_by(|a, b| {
+            a["factor"]
+                .as_f64()
+                .partial_cmp(&b["factor"].as_f64())
+                .expect("numbers")
+        })
+        .expect("something failed");
+    assert_eq!(report["limited_by"], smallest_failed["limited_by"], "{report}");
+    let status = match report["limited_by"].as_str() {
+        _ if report["best_factor"].is_null() => 1,
+        Some("server") => 0,
+        _ => 3,
+    };
+    assert_eq!(output.status.code(), Some(status), "{output:?}");
+}
+
+#[test]
+fn a_search_ends_at_a_passed_step_below_a_failed_one() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    // They can be relayed a few times a second, and not in time at some rate above. A step of a second is a whole number of
+    // messages at a half and a quarter of the first rate, too: of a part of one less is delivered than is due.
+    let (output, report) = search(
+        &yardstick,
+        &[
+            "--rate",
+            "4",
+            "--start",
+            "1",
+            "--seconds",
+            "1",
+            "--drain-seconds",
+            "0.5",
+        ],
+    );
+    assert_told(&output, &report);
     let factors = |passed: bool| {
-        let chosen = steps.iter().filter(move |step| step["passed"] == passed);
+        let chosen = steps(&report).iter().filter(move |step| step["passed"] == passed);
         chosen
             .map(|step| step["factor"].as_f64().expect("a number"))
             .collect::<Vec<_>>()
@@ -63,6 +94,73 @@ fn a_search_ends_at_a_passed_step_below_a_failed_one() {
     assert!(factors(true).contains(&best), "{report}");
     assert!(factors(false).iter().all(|&failed| failed > best), "{report}");
     assert!(!factors(false).is_empty(), "{report}");
+    yardstick.stop();
+}
+
+#[test]
+fn a_generator_that_cannot_keep_its_schedule_is_not_taken_for_the_servers_limit() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    // More than two gigabytes a second to make, send, receive and check: no thread can do that.
+    let (output, report) = search(
+        &yardstick,
+        &[
+            "--rate",
+            "4000",
+            "--seconds",
+            "0.1",
+            "--drain-seconds",
+            "0.1",
+            "--threads",
+            "1",
+        ],
+    );
+    assert_told(&output, &report);
+    let first = &steps(&report)[0];
+    assert_eq!(
+        (&first["passed"], &first["limited_by"]),
+        (&false.into(), &"generator".into()),
+        "{report}"
+    );
+    yardstick.stop();
+}
+
+#[test]
+fn a_generator_without_time_left_has_more_threads_unless_they_were_asked_for() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let url = yardstick.url();
+    let load = [
+        "run",
+        "--url",
+        &url,
+        "--rooms",
+        "4",
+        "--closed-loop",
+        "16",
+        "--seconds",
+        "0.5",
+        "--warmup-seconds",
+        "0",
+    ];
+    for asked in ["auto", "1"] {
+        let (output, report) = run(&[&load[..], &["--threads", asked]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let (threads, because) = (&report["setting"]["threads"], &report["setting"]["threads_because"]);
+        let share = report["traffic"]["generator_busiest_share"].as_f64().expect("a share");
+        let most = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        let said = String::from_utf8_lossy(&output.stderr).contains("the run is repeated by");
+        match (asked, threads.as_u64().expect("a number")) {
+            ("1", threads) => assert_eq!(
+                (threads, because.as_str(), said),
+                (1, Some("asked for"), false),
+                "{report}"
+            ),
+            (_, 1) => assert!(share <= 0.9 || most == 1, "{report}"),
+            _ => assert!(
+                said && because.as_str().is_some_and(|text| text.starts_with("with ")),
+                "{output:?}"
+            ),
+        }
+    }
     yardstick.stop();
 }
 

@@ -3,11 +3,14 @@
 use anyhow::Result;
 
 use crate::cli::RunArguments;
+use crate::console;
+use crate::crew::Crew;
 use crate::expect;
 use crate::first_contact;
 use crate::fleet::{Edge, Fleet};
+use crate::interruption;
 use crate::plan::Plan;
-use crate::report::{self, LedgerReport, RunReport, Setting, TrafficReport, Verdict};
+use crate::report::{self, LedgerReport, Report as _, RunReport, Setting, TrafficReport, Verdict};
 use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
@@ -17,11 +20,22 @@ pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
     let plan = Plan::of(&arguments.load)?;
     expect::check(&arguments.expect.expect, &plan.group_names())?;
     let prompt = plan.traffic.is_closed_loop();
-    let mut scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups, prompt)?;
+    let mut scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), prompt)?;
     scenario.server_version = first_contact::meet(&scenario)?;
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     let page = Page::find(arguments.target.server_counters.as_deref(), scenario.server.address)?;
-    let report = measure(&scenario, &plan.traffic, process, page.as_ref())?;
+    let mut crew = Crew::first(&arguments.generator, &plan);
+    let report = loop {
+        crew.man(&mut scenario);
+        let report = measure(&scenario, &plan.traffic, process, page.as_ref())?;
+        // What went wrong is told and not tried again.
+        let enough = report.verdict() == Verdict::Faulty || interruption::asked();
+        match crew.reinforced(report.generator_busiest_share()).filter(|_| !enough) {
+            Some(larger) => crew = larger,
+            None => break report,
+        }
+        console::remark(&format!("the run is repeated by {crew}"));
+    };
     let report = report.judged_by(&arguments.expect.expect)?;
     report::publish(&report, &arguments.generator)
 }

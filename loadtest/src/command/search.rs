@@ -1,13 +1,15 @@
 //! `search`: the most that a server delivers while its latency stays under a bound.
 //!
 //! The load grows by factors until a step fails, then the gap is halved until it is narrow enough. Every step is a run of
-//! its own with new connections, and its ledger has to balance.
+//! its own with new connections, and its ledger has to balance. A step that fails while the generator had no time left says
+//! nothing of the server: it is repeated with more threads, and where there can be no more, the search says so.
 
 use anyhow::{Result, ensure};
 
 use crate::cli::{SearchArguments, Searched};
 use crate::command::run;
 use crate::console;
+use crate::crew::{Crew, OutOfReach};
 use crate::expect;
 use crate::first_contact;
 use crate::interruption;
@@ -45,16 +47,23 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
         factor: arguments.start,
     };
     let mut steps: Vec<Step> = Vec::new();
+    let mut grown = None;
     while steps.len() < MAX_STEPS && !search.is_over(arguments.precision) {
         let factor = search.factor;
-        let step = match scaled(&plan, arguments.vary, factor) {
-            Some(plan) => measure(arguments, &plan, version.as_deref(), factor),
-            None => break,
+        let Some(plan) = scaled(&plan, arguments.vary, factor) else {
+            break;
         };
+        let crew = Crew::first(&arguments.generator, &plan).not_below(grown.as_ref());
+        let step = measure(arguments, &plan, &crew, version.as_deref(), factor);
         if interruption::asked() {
             break; // this step is not whole
         }
         console::remark(&format!("step {}  {}", steps.len() + 1, step.line()));
+        if let Some(larger) = step.reinforcement(&crew) {
+            console::remark(&format!("the step is repeated by {larger}"));
+            grown = Some(larger);
+            continue;
+        }
         search.learn(step.passed());
         steps.push(step);
     }
@@ -114,37 +123,28 @@ fn scaled(plan: &Plan, vary: Searched, factor: f64) -> Option<Plan> {
             }
         }
     }
-    let sensible = plan.traffic.check(&plan.groups).is_ok() && plan.groups.iter().all(|group| group.rooms > 0);
+    let owed = plan.owed_per_second() * plan.traffic.measured.as_secs_f64();
+    let sensible =
+        plan.traffic.check(&plan.groups).is_ok() && plan.groups.iter().all(|group| group.rooms > 0) && owed >= 1.0;
     sensible.then_some(plan)
 }
 
-fn measure(arguments: &SearchArguments, plan: &Plan, version: Option<&str>, factor: f64) -> Step {
-    let outcome = run_step(arguments, plan, version);
-    let owed_per_second = plan
-        .groups
-        .iter()
-        .zip(&plan.traffic.loads)
-        .enumerate()
-        .map(|(at, (group, load))| match load.pace {
-            Pace::OpenLoop { period_ns, .. } => {
-                f64::from(group.rooms * group.senders() * (group.members() - 1)) * 1e9 / period_ns
-                    * plan.traffic.mean_factor(at)
-            }
-            Pace::ClosedLoop { .. } => 0.0,
-        });
+fn measure(arguments: &SearchArguments, plan: &Plan, crew: &Crew, version: Option<&str>, factor: f64) -> Step {
     Step::new(
         factor,
         plan.groups.iter().map(|group| group.rooms).sum(),
-        owed_per_second.sum(),
+        plan.owed_per_second(),
         KEPT_UP,
         arguments.p99_ms * 1e3,
-        outcome,
+        run_step(arguments, plan, crew, version),
     )
 }
 
-fn run_step(arguments: &SearchArguments, plan: &Plan, version: Option<&str>) -> Result<RunReport> {
-    let mut scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)?;
+fn run_step(arguments: &SearchArguments, plan: &Plan, crew: &Crew, version: Option<&str>) -> Result<RunReport> {
+    let mut scenario = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)
+        .map_err(|error| OutOfReach(format!("{error:#}")))?;
     scenario.server_version = version.map(str::to_owned);
+    crew.man(&mut scenario);
     let process = ServerProcess::find(arguments.target.server_pid, scenario.server.address)?;
     let page = Page::find(arguments.target.server_counters.as_deref(), scenario.server.address)?;
     run::measure(&scenario, &plan.traffic, process, page.as_ref())

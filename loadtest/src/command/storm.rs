@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use hdrhistogram::Histogram;
 
-use crate::cli::StormArguments;
+use crate::cli::{StormArguments, Threads};
 use crate::client::connection::{Opening, Sink};
 use crate::client::desk::{Desk, Wait};
 use crate::client::frame::Opcode;
@@ -54,7 +54,10 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
     );
     expect::check(&arguments.expect.expect, &["create", "join", "leave"])?;
     let generator = &arguments.generator;
-    ensure!(generator.threads == 1, "a storm is driven by one thread");
+    ensure!(
+        matches!(generator.threads, Threads::Auto | Threads::Exactly(1)),
+        "a storm is driven by one thread"
+    );
     let groups = vec![Group::plain(Encoding::Json, arguments.parties, PARTY as u32)];
     let scenario = Scenario::new(&arguments.target.url, generator, groups, true)?;
     first_contact::meet(&scenario)?;

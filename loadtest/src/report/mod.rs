@@ -37,6 +37,8 @@ pub(crate) use traffic::TrafficReport;
 pub(crate) enum Verdict {
     Balanced,
     Faulty,
+    /// It did as far as it could be tried: its limit was not found.
+    AtLeast,
 }
 
 /// A report that can be shown.

@@ -38,6 +38,11 @@ impl RunReport {
         Ok(self)
     }
 
+    /// Share of its core that the busiest generator thread used.
+    pub(crate) fn generator_busiest_share(&self) -> f64 {
+        self.traffic.generator_busiest_share
+    }
+
     /// The most telling figures in one line.
     pub(crate) fn summary(&self) -> String {
         format!(
@@ -47,7 +52,7 @@ impl RunReport {
             self.traffic.latency_us.p50,
             self.traffic.latency_us.p99,
             match self.ledger.verdict() {
-                Verdict::Balanced => "balanced",
+                Verdict::Balanced | Verdict::AtLeast => "balanced",
                 Verdict::Faulty => "NOT BALANCED",
             }
         )

@@ -4,14 +4,31 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::cli::Searched;
+use crate::crew::{Crew, OutOfReach};
 use crate::expect::Expectation;
 use crate::report::judgement::Judgement;
 use crate::report::page::Page;
 use crate::report::table::{Table, or_na, round};
 use crate::report::{Report, RunReport, Verdict};
 
-/// Warnings of a failed step that say that something else than the server may have failed.
-const ELSEWHERE: [&str; 4] = ["busy generator", "late sends", "server waited", "generator waited"];
+/// Warnings of a failed step that say that the generator may have failed.
+const OF_GENERATOR: [&str; 3] = ["busy generator", "late sends", "generator waited"];
+/// And that something else on the machine may have.
+const OF_MACHINE: [&str; 1] = ["server waited"];
+
+/// Whose limit a step ran into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Limit {
+    Server,
+    Generator,
+}
+
+impl Limit {
+    fn generators(is_generators: bool) -> Self {
+        if is_generators { Self::Generator } else { Self::Server }
+    }
+}
 
 /// One load that was tried.
 #[derive(Debug, Serialize)]
@@ -24,6 +41,8 @@ pub(crate) struct Step {
     passed: bool,
     /// Why it did not.
     pub(super) because: Option<String>,
+    /// Whose limit that was.
+    limited_by: Option<Limit>,
     pub(super) run: Option<RunReport>,
 }
 
@@ -37,8 +56,11 @@ impl Step {
         p99_us: f64,
         outcome: Result<RunReport>,
     ) -> Self {
-        let (because, run) = match outcome {
-            Err(error) => (Some(format!("{error:#}")), None),
+        let (because, limited_by, run) = match outcome {
+            Err(error) => {
+                let limit = Limit::generators(error.is::<OutOfReach>());
+                (Some(format!("{error:#}")), Some(limit), None)
+            }
             Ok(run) => {
                 let because = if run.verdict() == Verdict::Faulty {
                     Some("the ledger does not balance or a connection was lost".to_owned())
@@ -49,7 +71,12 @@ impl Step {
                 } else {
                     None
                 };
-                (because, Some(run))
+                let generator = run
+                    .warnings()
+                    .iter()
+                    .any(|warning| OF_GENERATOR.contains(&warning.kind));
+                let limit = because.as_ref().map(|_| Limit::generators(generator));
+                (because, limit, Some(run))
             }
         };
         Self {
@@ -58,6 +85,7 @@ impl Step {
             owed_per_second: round(owed_per_second, 1),
             passed: because.is_none(),
             because,
+            limited_by,
             run,
         }
     }
@@ -66,10 +94,19 @@ impl Step {
         self.passed
     }
 
+    /// The threads to repeat the step with, when it failed because these had no time left.
+    pub(crate) fn reinforcement(&self, crew: &Crew) -> Option<Crew> {
+        let run = self.run.as_ref().filter(|_| !self.passed)?;
+        crew.reinforced(run.generator_busiest_share())
+    }
+
     /// The step in one line.
     pub(crate) fn line(&self) -> String {
         let outcome = match &self.because {
             None => "passed".to_owned(),
+            Some(because) if self.limited_by == Some(Limit::Generator) => {
+                format!("FAILED, maybe by the generator: {because}")
+            }
             Some(because) => format!("FAILED: {because}"),
         };
         let figures = self.run.as_ref().map_or_else(String::new, |run| {
@@ -80,7 +117,7 @@ impl Step {
                 run.traffic.latency_us.p99,
                 or_na(run.traffic.server_cpu_us_per_delivery),
                 match run.verdict() {
-                    Verdict::Balanced => "balanced",
+                    Verdict::Balanced | Verdict::AtLeast => "balanced",
                     Verdict::Faulty => "NOT BALANCED",
                 }
             )
@@ -102,6 +139,8 @@ pub(crate) struct SearchReport {
     pub(super) best_delivered_per_second: Option<f64>,
     pub(super) best_factor: Option<f64>,
     pub(super) best_rooms: Option<u32>,
+    /// Whose limit the search ended at: that of the smallest load that failed; nothing when none did.
+    pub(super) limited_by: Option<Limit>,
     pub(super) steps: Vec<Step>,
     /// Judged by the best step that passed.
     #[serde(skip_serializing_if = "Judgement::is_empty")]
@@ -124,6 +163,7 @@ impl SearchReport {
                 .map(|run| run.traffic.delivered_per_second),
             best_factor: best.map(|step| step.factor),
             best_rooms: best.map(|step| step.rooms),
+            limited_by: smallest_failed(&steps).and_then(|step| step.limited_by),
             steps,
             expectations: Judgement::default(),
         }
@@ -138,6 +178,25 @@ impl SearchReport {
         Ok(self)
     }
 
+    /// What the search has found, in one line.
+    pub(super) fn outcome(&self) -> String {
+        let bound = self.p99_bound_ms;
+        match (self.best_delivered_per_second, self.best_rooms, self.limited_by) {
+            (Some(rate), Some(rooms), Some(Limit::Server)) => {
+                format!("most with p99 ≤ {bound} ms: {rate:.0} delivered/s ({rooms} rooms)")
+            }
+            (Some(rate), Some(rooms), Some(Limit::Generator)) => format!(
+                "limit of the GENERATOR reached: at least {rate:.0} delivered/s ({rooms} rooms) with p99 ≤ {bound} ms; the \
+                 server may carry more. Give the generator CPUs of its own (taskset), --spin, or more --threads"
+            ),
+            (Some(rate), Some(rooms), None) => {
+                format!("no limit was reached: at least {rate:.0} delivered/s ({rooms} rooms) with p99 ≤ {bound} ms")
+            }
+            (_, _, Some(Limit::Generator)) => "no step passed, maybe because of the generator".to_owned(),
+            _ => "no step passed".to_owned(),
+        }
+    }
+
     fn best_run(&self) -> Option<&RunReport> {
         let passed = self.steps.iter().filter(|step| step.passed);
         let best = passed.max_by(|a, b| a.factor.total_cmp(&b.factor))?;
@@ -146,24 +205,30 @@ impl SearchReport {
 
     /// Reasons to distrust the best step, and reasons that something else than the server made the next one fail.
     pub(super) fn doubts(&self) -> Vec<String> {
-        let failed = self.steps.iter().filter(|step| !step.passed);
-        let limit = failed.min_by(|a, b| a.factor.total_cmp(&b.factor));
+        let limit = smallest_failed(&self.steps);
         let warnings = |run: Option<&RunReport>| run.map_or_else(Vec::new, |run| run.warnings().to_vec());
         let of_best = warnings(self.best_run()).into_iter().map(|warning| warning.text);
         let of_limit = warnings(limit.and_then(|step| step.run.as_ref())).into_iter();
-        let elsewhere = of_limit.filter(|warning| ELSEWHERE.contains(&warning.kind));
+        let elsewhere =
+            of_limit.filter(|warning| OF_GENERATOR.contains(&warning.kind) || OF_MACHINE.contains(&warning.kind));
         of_best
             .chain(elsewhere.map(|warning| format!("the server may not be what set the limit: {}", warning.text)))
             .collect()
     }
 }
 
+fn smallest_failed(steps: &[Step]) -> Option<&Step> {
+    let failed = steps.iter().filter(|step| !step.passed);
+    failed.min_by(|a, b| a.factor.total_cmp(&b.factor))
+}
+
 impl Report for SearchReport {
-    /// Steps beyond the limit may lose what they like, but something has to pass.
+    /// Steps beyond the limit may lose what they like, but something has to pass, and the limit has to be the server's.
     fn verdict(&self) -> Verdict {
-        self.expectations.on_top_of(match self.best_factor {
-            Some(_) => Verdict::Balanced,
-            None => Verdict::Faulty,
+        self.expectations.on_top_of(match (self.best_factor, self.limited_by) {
+            (None, _) => Verdict::Faulty,
+            (Some(_), Some(Limit::Server)) => Verdict::Balanced,
+            (Some(_), _) => Verdict::AtLeast,
         })
     }
 
@@ -173,13 +238,8 @@ impl Report for SearchReport {
             text.push_str(&step.line());
             text.push('\n');
         }
-        match (self.best_delivered_per_second, self.best_rooms) {
-            (Some(rate), Some(rooms)) => text.push_str(&format!(
-                "most with p99 ≤ {} ms: {rate:.0} delivered/s ({rooms} rooms)\n",
-                self.p99_bound_ms
-            )),
-            _ => text.push_str("no step passed\n"),
-        }
+        text.push_str(&self.outcome());
+        text.push('\n');
         for doubt in self.doubts() {
             text.push_str(&format!("WARNING  {doubt}\n"));
         }
@@ -190,5 +250,45 @@ impl Report for SearchReport {
 
     fn page(&self) -> Page {
         self.draw()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    fn step(factor: f64, outcome: Option<Limit>) -> Step {
+        let error = match outcome {
+            Some(Limit::Generator) => anyhow::Error::from(OutOfReach("too many files".to_owned())).context("a step"),
+            _ => anyhow!("closed"),
+        };
+        let mut step = Step::new(factor, 1, 1.0, 1.0, 1.0, Err(error));
+        if outcome.is_none() {
+            (step.passed, step.because, step.limited_by) = (true, None, None);
+        }
+        step
+    }
+
+    fn ended(steps: Vec<Step>) -> (Option<Limit>, Verdict) {
+        let report = SearchReport::new(10.0, Searched::Rate, steps);
+        (report.limited_by, report.verdict())
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_smallest_load_that_failed() {
+        use Limit::{Generator, Server};
+        let passed = || step(1.0, None);
+        let (of_server, of_generator) = (
+            |factor| step(factor, Some(Server)),
+            |factor| step(factor, Some(Generator)),
+        );
+        let steps = vec![passed(), of_generator(4.0), of_server(2.0)];
+        assert_eq!(ended(steps), (Some(Server), Verdict::Balanced));
+        let steps = vec![passed(), of_server(4.0), of_generator(2.0)];
+        assert_eq!(ended(steps), (Some(Generator), Verdict::AtLeast));
+        assert_eq!(ended(vec![passed()]), (None, Verdict::AtLeast));
+        assert_eq!(ended(vec![of_generator(1.0)]), (Some(Generator), Verdict::Faulty));
     }
 }

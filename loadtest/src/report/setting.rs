@@ -16,6 +16,7 @@ pub(crate) struct Setting {
     groups: Vec<GroupSetting>,
     connections: u32,
     threads: u32,
+    threads_because: String,
     spin: bool,
     seed: u64,
 }
@@ -60,6 +61,7 @@ impl Setting {
             groups: groups.collect(),
             connections: scenario.connections(),
             threads: scenario.threads,
+            threads_because: scenario.threads_because.clone(),
             spin: scenario.spin,
             seed: scenario.seed,
         }
@@ -107,6 +109,7 @@ impl Setting {
             let label = if self.groups.len() == 1 { "players" } else { &group.name };
             table.row(label, group.line());
         }
+        table.row("threads", format!("{} ({})", self.threads, self.threads_because));
         table
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::crew::BUSY_SHARE;
 use crate::fleet::Findings;
 use crate::report::page::curves::Curve;
 use crate::report::percentiles::Percentiles;
@@ -12,8 +13,6 @@ use crate::server_counters::PerDelivery;
 use crate::server_figures::Usage;
 use crate::timeline::Point;
 
-/// A generator thread above this share of its core may be what was measured.
-const BUSY_SHARE: f64 = 0.9;
 /// Sends this late (99 of 100) mean the generator could not keep its schedule.
 const LATE_SEND_US: f64 = 1_000.0;
 /// A thread that waits for a CPU for more than this share of the window runs on a machine busy with other things.
@@ -62,7 +61,7 @@ pub(crate) struct TrafficReport {
     pub(super) server_kernel_entries_per_delivery: Option<f64>,
     pub(super) generator_cpu_us_per_delivery: Option<f64>,
     /// Share of its core that the busiest generator thread used.
-    generator_busiest_share: f64,
+    pub(super) generator_busiest_share: f64,
     deliveries_per_read: Option<f64>,
     /// Time that generator threads were ready to run and got no CPU.
     generator_cpu_wait_ms: f64,

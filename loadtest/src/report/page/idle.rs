@@ -9,7 +9,7 @@ impl IdleReport {
     pub(in crate::report) fn draw(&self) -> Page {
         let mut page = Page::new("Load test: idle players", self.headline());
         let (word, mood) = match self.verdict() {
-            Verdict::Balanced => ("balanced", Mood::Good),
+            Verdict::Balanced | Verdict::AtLeast => ("balanced", Mood::Good),
             Verdict::Faulty => ("faulty", Mood::Bad),
         };
         let [before, joined, busy, rested] = self.resident().map(|bytes| memory(bytes as f64));

@@ -23,7 +23,7 @@ impl RunReport {
     fn cards(&self) -> Vec<(String, &'static str, Mood)> {
         let traffic = &self.traffic;
         let (word, mood) = match self.ledger.verdict() {
-            Verdict::Balanced => ("balanced", Mood::Good),
+            Verdict::Balanced | Verdict::AtLeast => ("balanced", Mood::Good),
             Verdict::Faulty => ("faulty", Mood::Bad),
         };
         let cost = traffic.server_cpu_us_per_delivery;

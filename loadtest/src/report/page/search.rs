@@ -3,7 +3,7 @@
 use crate::report::page::plot::{Look, Plot, Series};
 use crate::report::page::scale::Axis;
 use crate::report::page::{Mood, Page};
-use crate::report::search::{SearchReport, Step};
+use crate::report::search::{Limit, SearchReport, Step};
 use crate::report::text::{thousands, time};
 
 impl SearchReport {
@@ -21,7 +21,11 @@ impl SearchReport {
         page.cards(&[
             (
                 or_none(self.best_delivered_per_second.map(thousands)),
-                "most deliveries per second that passed",
+                match self.limited_by {
+                    Some(Limit::Server) => "most deliveries per second that passed",
+                    Some(Limit::Generator) => "deliveries per second at least: the generator reached its limit",
+                    None => "deliveries per second at least: no limit was reached",
+                },
                 found,
             ),
             (
