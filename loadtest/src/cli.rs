@@ -1,5 +1,7 @@
 //! The command line. Parsing only: what the values mean together is checked in [`crate::scenario`].
 
+mod wire;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -12,6 +14,8 @@ use crate::expect::Expectation;
 use crate::steps::Step;
 use crate::sys::CpuSet;
 use crate::version::Version;
+
+pub(crate) use wire::{ProxyVersion, TlsArguments, TlsVersion, WireArguments};
 
 /// Drives a Signal Fish server and accounts for every message.
 #[derive(Debug, Parser)]
@@ -58,7 +62,7 @@ pub(crate) enum Command {
 /// Where the server is, and where its figures come from.
 #[derive(Debug, Args)]
 pub(crate) struct TargetArguments {
-    /// WebSocket address of the server (plain `ws://`)
+    /// WebSocket address of the server, `ws://` or `wss://`
     #[arg(long, default_value = "ws://127.0.0.1:3536/v2/ws")]
     pub(crate) url: String,
     /// Process to measure; default: the one that listens on the port, when it is on this machine and readable
@@ -71,8 +75,10 @@ pub(crate) struct TargetArguments {
 }
 
 /// How this generator works.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct GeneratorArguments {
+    #[command(flatten)]
+    pub(crate) wire: WireArguments,
     /// Application id sent in `Authenticate`
     #[arg(long, default_value = "loadtest")]
     pub(crate) app_id: String,
@@ -93,10 +99,6 @@ pub(crate) struct GeneratorArguments {
     /// Seed of everything random (phases, masks)
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) seed: u64,
-    /// Spread connections over this many loopback source addresses, because servers cap connections per address;
-    /// default: enough for 60 on each when the server is on 127.0.0.0/8, otherwise the system's choice
-    #[arg(long, value_name = "N")]
-    pub(crate) source_addresses: Option<u32>,
     /// Handshakes in progress at a time
     #[arg(long, default_value_t = 64, value_name = "N")]
     pub(crate) setup_concurrency: u32,

@@ -62,7 +62,7 @@ impl Contestant {
             .context("expected NAME=ws://… or NAME=PROGRAM …")?;
         let words = split_words(rest)?;
         let first = words.first().context("nothing behind the name")?;
-        let source = if first.starts_with("ws://") {
+        let source = if first.starts_with("ws://") || first.starts_with("wss://") {
             let mut source = (None, None);
             for word in &words[1..] {
                 match word.split_once('=') {

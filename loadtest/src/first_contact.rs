@@ -4,7 +4,6 @@
 //! that say what to do. Everything behind the upgrade is left to the test: a refusal there is told by the members.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -12,7 +11,9 @@ use serde_json::{Value, json};
 
 use crate::client::frame::{self, Opcode, Parsed};
 use crate::client::handshake;
-use crate::scenario::{Scenario, Server};
+use crate::client::line::Line;
+use crate::scenario::Scenario;
+use crate::server::Server;
 
 /// How long a server may take to accept a connection, and again to answer on it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -20,16 +21,22 @@ const MASK: [u8; 4] = [1, 2, 3, 4];
 
 /// Looks for the server; tells its version where it says so itself.
 pub(crate) fn meet(scenario: &Scenario) -> Result<Option<String>> {
-    let mut stream = connect(&scenario.server)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = reach(&scenario.server)?;
     let rest =
-        upgrade(&mut stream, scenario).with_context(|| format!("first contact with {}", scenario.server.host))?;
-    Ok(version(&mut stream, &scenario.app_id, rest))
+        upgrade(&mut line, &scenario.server).with_context(|| format!("first contact with {}", scenario.server.host))?;
+    Ok(version(&mut line, &scenario.app_id, rest))
 }
 
-fn connect(server: &Server) -> Result<TcpStream> {
-    TcpStream::connect_timeout(&server.address, PATIENCE).map_err(|error| {
+/// Connects, so far that WebSocket can be asked for.
+pub(crate) fn reach(server: &Server) -> Result<Line> {
+    let mut line = connect(server)?;
+    line.secure(server)
+        .with_context(|| format!("first contact with {}", server.host))?;
+    Ok(line)
+}
+
+fn connect(server: &Server) -> Result<Line> {
+    Line::connect(server, PATIENCE).map_err(|error| {
         let address = server.address.to_string();
         let place = if server.host == address {
             address
@@ -41,8 +48,8 @@ fn connect(server: &Server) -> Result<TcpStream> {
 }
 
 /// Asks for a WebSocket; returns what came behind the answer.
-fn upgrade(stream: &mut (impl Read + Write), scenario: &Scenario) -> Result<Vec<u8>> {
-    stream.write_all(&handshake::upgrade_request(scenario))?;
+fn upgrade(stream: &mut (impl Read + Write), server: &Server) -> Result<Vec<u8>> {
+    stream.write_all(&handshake::upgrade_request(server))?;
     let mut bytes = Vec::new();
     loop {
         match more(stream, &mut bytes) {
@@ -54,6 +61,8 @@ fn upgrade(stream: &mut (impl Read + Write), scenario: &Scenario) -> Result<Vec<
                 "the server takes connections but has not answered for {} s: is the port right, does it hang?",
                 PATIENCE.as_secs()
             ),
+            // It has words of its own.
+            Err(error) if error.kind() == ErrorKind::Other => return Err(error.into()),
             Err(error) => return Err(error).context("the server broke the connection: is the port right?"),
         }
         if let Some(head) = handshake::upgrade_answer(&bytes)? {

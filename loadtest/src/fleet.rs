@@ -159,6 +159,7 @@ impl Fleet {
             all.examples.extend(account.examples);
             all.ends.extend(account.ends);
             all.returns += account.returns;
+            all.openings.add(&account.openings);
             all.version_3 |= account.version_3;
             for (how, count) in account.slow_ends {
                 *all.slow_ends.entry(how).or_default() += count;

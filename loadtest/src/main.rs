@@ -30,6 +30,7 @@ mod ring;
 mod scenario;
 mod schedule;
 mod seating;
+mod server;
 mod server_counters;
 mod server_figures;
 mod steps;

@@ -1,68 +1,23 @@
 //! What is tested: the server, the rooms, and the traffic in them. Everything here has been checked to make sense.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::cli::{GeneratorArguments, Io, Phase, Threads};
 use crate::delivery::Mixture;
 use crate::encoding::Encoding;
 use crate::payload;
+use crate::server::Server;
 use crate::steps::{self, Step};
 use crate::tempo::Tempo;
 use crate::version::Version;
 
 /// Rooms per game name: servers cap the rooms of one game.
 const ROOMS_PER_GAME: u32 = 500;
-/// Connections per source address when the number of addresses is ours to choose.
-const CONNECTIONS_PER_ADDRESS: u32 = 60;
 /// Room operations of one room.
 const MAX_OPERATIONS_PER_SECOND: f64 = 1000.0;
 const MAX_SECONDS: f64 = 24.0 * 3600.0;
-
-/// Where the server is.
-#[derive(Debug, Clone)]
-pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    /// Value of the `Host` header.
-    pub(crate) host: String,
-    pub(crate) path: String,
-}
-
-impl Server {
-    /// Reads `ws://host:port/path` and resolves the host.
-    pub(crate) fn parse(url: &str) -> Result<Self> {
-        let rest = match url.split_once("://") {
-            Some(("ws", rest)) => rest,
-            Some(("wss", _)) => bail!("TLS is not spoken by this tool; give the plain ws:// address behind the proxy"),
-            _ => bail!("--url {url}: expected ws://host:port/path"),
-        };
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let has_port = host
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        let with_port = if has_port {
-            host.to_owned()
-        } else {
-            format!("{host}:80")
-        };
-        let address = with_port
-            .to_socket_addrs()
-            .with_context(|| format!("--url {url}: cannot find the host"))?
-            .next()
-            .with_context(|| format!("--url {url}: the host has no address"))?;
-        Ok(Self {
-            address,
-            host: host.to_owned(),
-            path: if path.is_empty() {
-                "/".to_owned()
-            } else {
-                path.to_owned()
-            },
-        })
-    }
-}
 
 /// Rooms that are alike.
 #[derive(Debug, Clone)]
@@ -180,8 +135,6 @@ pub(crate) struct Scenario {
     /// How long what arrives is left in the sockets, to be read together.
     pub(crate) gather: Duration,
     pub(crate) seed: u64,
-    /// Addresses to connect from, in turn; 0 leaves it to the system.
-    pub(crate) source_addresses: u32,
     pub(crate) setup_concurrency: u32,
     pub(crate) drain: Duration,
 }
@@ -189,7 +142,6 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// Checks the arguments against each other. With `prompt`, what arrives is read at once, for it decides what is sent.
     pub(crate) fn new(url: &str, common: &GeneratorArguments, groups: Vec<Group>, prompt: bool) -> Result<Self> {
-        let server = Server::parse(url)?;
         let mut connections = 0u32;
         for group in &groups {
             group.check().with_context(|| format!("group {:?}", group.name))?;
@@ -208,17 +160,8 @@ impl Scenario {
         ensure!(threads <= rooms, "--threads must be 1 to the number of rooms ({rooms})");
         ensure!(common.gather_us <= 10_000, "--gather-us must be at most 10000");
         ensure!(common.setup_concurrency >= 1, "--setup-concurrency must be at least 1");
-        let loopback = matches!(server.address.ip(), IpAddr::V4(ip) if ip.is_loopback());
-        let source_addresses = match common.source_addresses {
-            Some(0) => 0,
-            Some(_) if !loopback => bail!("--source-addresses works only towards a server on 127.0.0.0/8"),
-            Some(count) => count,
-            None if loopback => connections.div_ceil(CONNECTIONS_PER_ADDRESS),
-            None => 0,
-        };
-        ensure!(source_addresses <= 60_000, "--source-addresses must be at most 60000");
         Ok(Self {
-            server,
+            server: Server::new(url, &common.wire, connections)?,
             server_version: None,
             app_id: common.app_id.clone(),
             groups,
@@ -228,7 +171,6 @@ impl Scenario {
             spin: common.spin,
             gather: Duration::from_micros(if prompt { 0 } else { common.gather_us }),
             seed: common.seed,
-            source_addresses,
             setup_concurrency: common.setup_concurrency,
             drain: seconds("--drain-seconds", common.drain_seconds)?,
         })
@@ -245,14 +187,6 @@ impl Scenario {
 
     pub(crate) fn connections(&self) -> u32 {
         self.groups.iter().map(|group| group.rooms * group.members()).sum()
-    }
-
-    /// The address that a member connects from.
-    pub(crate) fn source_of(&self, member: u32) -> Option<IpAddr> {
-        (self.source_addresses > 0).then(|| {
-            let number = member % self.source_addresses + 1;
-            IpAddr::V4(Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 1, 0)) + number))
-        })
     }
 
     /// The game that a room is created under.
@@ -373,23 +307,4 @@ pub(crate) fn seconds(option: &str, value: f64) -> Result<Duration> {
         "{option} must be 0 to {MAX_SECONDS} seconds"
     );
     Ok(Duration::from_secs_f64(value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn urls_are_taken_apart() {
-        let server = Server::parse("ws://127.0.0.1:3536/v2/ws").expect("a good address");
-        assert_eq!((server.address.port(), server.path.as_str()), (3536, "/v2/ws"));
-        let server = Server::parse("ws://[::1]:99").expect("a good address");
-        assert_eq!(
-            (server.address.to_string().as_str(), server.path.as_str()),
-            ("[::1]:99", "/")
-        );
-        for bad in ["wss://127.0.0.1/", "http://127.0.0.1/", "127.0.0.1:3536"] {
-            assert!(Server::parse(bad).is_err(), "{bad}");
-        }
-    }
 }

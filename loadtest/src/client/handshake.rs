@@ -8,6 +8,7 @@ use crate::client::membership::{Membership, Return};
 use crate::client::refusal;
 use crate::encoding::Encoding;
 use crate::scenario::Scenario;
+use crate::server::Server;
 use crate::version::Version;
 
 // A constant key needs no SHA-1 to check the answer: this pair is the example of RFC 6455. Nothing rests on its secrecy.
@@ -19,11 +20,13 @@ const TLS_ALERT: &[u8] = b"\x15\x03";
 pub(crate) const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// The upgrade request.
-pub(crate) fn upgrade_request(scenario: &Scenario) -> Vec<u8> {
+pub(crate) fn upgrade_request(server: &Server) -> Vec<u8> {
+    let origin = server.origin.as_ref();
+    let origin = origin.map_or_else(String::new, |origin| format!("Origin: {origin}\r\n"));
     format!(
         "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: {KEY}\r\n\r\n",
-        scenario.server.path, scenario.server.host
+         {origin}Sec-WebSocket-Key: {KEY}\r\n\r\n",
+        server.path, server.host
     )
     .into_bytes()
 }

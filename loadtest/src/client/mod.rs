@@ -1,4 +1,5 @@
-//! One player's side of the protocol: WebSocket framing, the opening exchange, the socket, and recognising game data.
+//! One player's side of the protocol: the socket with what a proxy and TLS put around it, WebSocket framing, the opening
+//! exchange, and recognising game data.
 
 pub(crate) mod connection;
 pub(crate) mod delivery_report;
@@ -6,8 +7,13 @@ pub(crate) mod desk;
 pub(crate) mod envelope;
 pub(crate) mod frame;
 pub(crate) mod handshake;
+pub(crate) mod line;
 pub(crate) mod membership;
+pub(crate) mod milestones;
+mod outbox;
+pub(crate) mod proxy_header;
 pub(crate) mod refusal;
 mod ring_port;
 pub(crate) mod sockets;
 pub(crate) mod stamp;
+pub(crate) mod tls;

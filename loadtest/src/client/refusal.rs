@@ -39,8 +39,10 @@ fn remedy(code: &str) -> Option<&'static str> {
 pub(crate) fn upgrade_remedy(status: &str) -> &'static str {
     match status.split(' ').nth(1).unwrap_or_default() {
         "404" | "200" | "405" | "426" => "there is no WebSocket at this path; servers have /v2/ws and /v3/ws",
-        "400" => "it may want TLS (wss://), or nothing of this path",
-        "401" | "403" => "it may not like the origin (its security.cors_origins), or want credentials",
+        "400" => "it may want TLS (wss://), no --proxy-protocol, or nothing of this path",
+        "401" | "403" => {
+            "it may not like the origin (its security.cors_origins; --origin sends one), or want credentials"
+        }
         "429" | "503" => "it has too many connections, or is about to stop",
         status if status.starts_with('3') => "it sends elsewhere; give the address that it names",
         _ => "is the address right?",

@@ -102,15 +102,15 @@ impl RingPort {
         self.ask(connections)?;
         let mut sends = 0;
         for &number in &*dirty {
-            let connection = &connections[number];
-            let unsent = connection.unsent();
-            if unsent.is_empty() || self.standings[number].blocked {
+            let connection = &mut connections[number];
+            if !connection.has_unsent() || self.standings[number].blocked {
                 continue;
             }
             // Until the completion is seen, so that a connection that is named twice is sent once.
             self.standings[number].blocked = true;
             sends += 1;
-            let send = opcode::Send::new(fd(connection), unsent.as_ptr(), unsent.len() as u32)
+            let (fd, unsent) = (fd(connection), connection.unsent());
+            let send = opcode::Send::new(fd, unsent.as_ptr(), unsent.len() as u32)
                 .flags(libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 .build();
             // SAFETY: nobody touches an outbox before the call that submits its send has returned, and MSG_DONTWAIT makes
@@ -186,6 +186,7 @@ impl RingPort {
                 WRITABLE => {
                     if current {
                         standing.blocked = false;
+                        connection.writable();
                         dirty.push(number);
                         // The first time: it is connected.
                         if standing.received {
@@ -218,7 +219,7 @@ impl RingPort {
                             }
                             _ => connection.take(outcome(result), bytes, None, desk),
                         }
-                        if !connection.unsent().is_empty() {
+                        if connection.has_unsent() {
                             dirty.push(number);
                         }
                     }

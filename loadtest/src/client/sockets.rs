@@ -3,7 +3,6 @@
 //! Both flush every connection that has something to send once per turn, then wait, then hand over what has come.
 //! Connections that read slowly are left out; their owner reads them by hand.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,8 +10,10 @@ use anyhow::{Context, Result};
 use crate::cli;
 use crate::client::connection::{Connection, Cut, Opening};
 use crate::client::desk::{Desk, Wait, note_end};
+use crate::client::milestones::Openings;
 use crate::client::ring_port::RingPort;
 use crate::poller::Poller;
+use crate::server::Server;
 
 /// The buffer that epoll's connections read into.
 const SCRATCH_BYTES: usize = 256 * 1024;
@@ -28,6 +29,8 @@ pub(crate) struct Sockets {
     connections: Vec<Connection>,
     /// Which are read by hand.
     by_hand: Vec<bool>,
+    /// What connections took to open that others have replaced.
+    replaced: Openings,
     dirty: Vec<usize>,
     ended: Vec<usize>,
 }
@@ -50,6 +53,7 @@ impl Sockets {
             port,
             connections: Vec::new(),
             by_hand: Vec::new(),
+            replaced: Openings::default(),
             dirty: Vec::new(),
             ended: Vec::new(),
         })
@@ -72,7 +76,7 @@ impl Sockets {
     }
 
     /// Opens the next connection.
-    pub(crate) fn open(&mut self, server: SocketAddr, opening: Opening) -> Result<usize> {
+    pub(crate) fn open(&mut self, server: &Server, opening: Opening) -> Result<usize> {
         let number = self.connections.len();
         let connection = Connection::open(server, opening)?;
         self.connections.push(connection);
@@ -82,17 +86,31 @@ impl Sockets {
     }
 
     /// Gives up a connection and opens another under its number.
-    pub(crate) fn reopen(&mut self, number: usize, server: SocketAddr, opening: Opening) -> Result<()> {
+    pub(crate) fn reopen(&mut self, number: usize, server: &Server, opening: Opening) -> Result<()> {
         let connection = Connection::open(server, opening)?;
         // A receive that is under way keeps the old socket open, so it has to be shut down and not only dropped.
         let _ = self.connections[number].stream().shutdown(std::net::Shutdown::Both);
-        self.connections[number] = connection;
+        let before = std::mem::replace(&mut self.connections[number], connection);
+        self.replaced.note(before.milestones());
         self.attach(number)
     }
 
     /// Cuts a connection without a word to the server.
     pub(crate) fn cut(&mut self, number: usize, how: Cut) {
         self.connections[number].cut(how);
+    }
+
+    /// What all connections took to open; where some were replaced, their rate says nothing.
+    pub(crate) fn openings(&self) -> Openings {
+        let mut all = Openings::default();
+        for connection in &self.connections {
+            all.note(connection.milestones());
+        }
+        all.add(&self.replaced);
+        if self.replaced.count() > 0 {
+            all.forget_rate();
+        }
+        all
     }
 
     fn attach(&mut self, number: usize) -> Result<()> {
@@ -139,6 +157,7 @@ impl Sockets {
             by_hand,
             dirty,
             ended,
+            ..
         } = self;
         match port {
             Port::Epoll { poller, scratch } => {
@@ -167,7 +186,10 @@ impl Sockets {
                         desk.turn_to(ready.token);
                         connection.receive(scratch, desk);
                     }
-                    if ready.writable || !connection.unsent().is_empty() {
+                    if ready.writable {
+                        connection.writable();
+                    }
+                    if ready.writable || connection.has_unsent() {
                         connection.flush();
                     }
                     note_end(connection, ready.token, ended);
@@ -186,7 +208,7 @@ impl Sockets {
         desk.open();
         desk.turn_to(number);
         let more = connection.end().is_none() && connection.receive_once(scratch, desk);
-        if !connection.unsent().is_empty() {
+        if connection.has_unsent() {
             self.dirty.push(number);
         }
         note_end(&self.connections[number], number, &mut self.ended);
@@ -202,7 +224,7 @@ impl Sockets {
     pub(crate) fn say_goodbye(&mut self) {
         for connection in &mut self.connections {
             connection.queue_goodbye();
-            connection.flush();
+            connection.end_sending();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cli::CompareArguments;
+use crate::cli::{CompareArguments, TlsArguments};
 use crate::command::run;
 use crate::console;
 use crate::crew::Crew;
@@ -82,7 +82,12 @@ fn measure_all(arguments: &CompareArguments, plan: &Plan, crew: &Crew) -> Result
 fn measure(arguments: &CompareArguments, at: usize, plan: &Plan, crew: &Crew) -> Result<RunReport> {
     let opponent = arguments.servers[at].bring_up(arguments.server_cpus.as_ref())?;
     let prompt = plan.traffic.is_closed_loop();
-    let mut scenario = Scenario::new(&opponent.url, &arguments.generator, plan.groups.clone(), prompt)?;
+    let mut generator = arguments.generator.clone();
+    if !opponent.url.starts_with("wss://") {
+        // Options of TLS are for those that speak it.
+        generator.wire.tls = TlsArguments::default();
+    }
+    let mut scenario = Scenario::new(&opponent.url, &generator, plan.groups.clone(), prompt)?;
     scenario.server_version = first_contact::meet(&scenario)?;
     crew.man(&mut scenario);
     let process = ServerProcess::find(opponent.pid, scenario.server.address)?;

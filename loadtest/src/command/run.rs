@@ -10,7 +10,7 @@ use crate::first_contact;
 use crate::fleet::{Edge, Fleet};
 use crate::interruption;
 use crate::plan::Plan;
-use crate::report::{self, LedgerReport, Report as _, RunReport, Setting, TrafficReport, Verdict};
+use crate::report::{self, ConnectionsReport, LedgerReport, Report as _, RunReport, Setting, TrafficReport, Verdict};
 use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
@@ -64,6 +64,7 @@ pub(crate) fn measure(
         Ok(())
     })?;
     let account = fleet.dismiss()?;
+    let connections = ConnectionsReport::new(&scenario.server, &account.openings);
 
     let usage = match (process, samples.as_slice()) {
         (Some(process), [Some(before), Some(after)]) => Some(process.usage(before, after)),
@@ -78,5 +79,6 @@ pub(crate) fn measure(
         Setting::of_traffic(scenario, traffic),
         traffic_report,
         LedgerReport::new(account),
+        connections,
     ))
 }

@@ -185,13 +185,13 @@ impl<'a> Storm<'a> {
         while self.ready < self.members.len() {
             while sockets.len() < self.members.len() && sockets.len() - self.ready < limit {
                 let opening = Opening {
-                    source: self.scenario.source_of(sockets.len() as u32),
+                    member: sockets.len() as u32,
                     mask: (random.next_u64() as u32 | 0x0101_0101).to_be_bytes(),
                     stamped: false,
                     slow: false,
                 };
-                let number = sockets.open(self.scenario.server.address, opening)?;
-                sockets.queue(number, &handshake::upgrade_request(self.scenario));
+                let number = sockets.open(&self.scenario.server, opening)?;
+                sockets.queue(number, &handshake::upgrade_request(&self.scenario.server));
             }
             self.turn(sockets, Wait::For(SLEEP))?;
             interruption::check()?;

@@ -1,6 +1,7 @@
 //! What a test found: one structure per command, printed as a table for people or as one line of JSON for programs.
 
 mod compare;
+mod connections;
 mod idle;
 pub(crate) mod judgement;
 mod ledger;
@@ -23,6 +24,7 @@ use crate::host::Host;
 use crate::{console, interruption};
 
 pub(crate) use compare::CompareReport;
+pub(crate) use connections::ConnectionsReport;
 pub(crate) use idle::IdleReport;
 pub(crate) use ledger::LedgerReport;
 pub(crate) use page::Page;

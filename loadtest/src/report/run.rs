@@ -8,7 +8,7 @@ use crate::report::judgement::Judgement;
 use crate::report::page::Page;
 use crate::report::table::or_na;
 use crate::report::traffic::Warning;
-use crate::report::{LedgerReport, Report, Setting, TrafficReport, Verdict};
+use crate::report::{ConnectionsReport, LedgerReport, Report, Setting, TrafficReport, Verdict};
 
 /// The report of `run`.
 #[derive(Debug, Serialize)]
@@ -17,17 +17,24 @@ pub(crate) struct RunReport {
     setting: Setting,
     pub(super) ledger: LedgerReport,
     pub(super) traffic: TrafficReport,
+    connections: ConnectionsReport,
     #[serde(skip_serializing_if = "Judgement::is_empty")]
     pub(super) expectations: Judgement,
 }
 
 impl RunReport {
-    pub(crate) fn new(setting: Setting, traffic: TrafficReport, ledger: LedgerReport) -> Self {
+    pub(crate) fn new(
+        setting: Setting,
+        traffic: TrafficReport,
+        ledger: LedgerReport,
+        connections: ConnectionsReport,
+    ) -> Self {
         Self {
             command: "run",
             setting,
             ledger,
             traffic,
+            connections,
             expectations: Judgement::default(),
         }
     }
@@ -77,6 +84,7 @@ impl Report for RunReport {
     fn table(&self) -> String {
         let mut table = self.setting.table();
         self.traffic.table(&mut table);
+        self.connections.table(&mut table);
         self.ledger.table(&mut table);
         self.expectations.table(&mut table);
         table.0

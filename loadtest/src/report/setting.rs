@@ -56,7 +56,7 @@ impl Setting {
             load: None,
         });
         Self {
-            server: format!("ws://{}{}", scenario.server.host, scenario.server.path),
+            server: scenario.server.url(),
             server_version: scenario.server_version.clone(),
             groups: groups.collect(),
             connections: scenario.connections(),

@@ -25,6 +25,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::client::desk::Wait;
+use crate::client::milestones::Openings;
 use crate::client::sockets::Sockets;
 use crate::clock::Clock;
 use crate::interruption::Curfew;
@@ -78,6 +79,8 @@ pub(crate) struct Account {
     pub(crate) version_3: bool,
     /// `Error` messages of the server, by code.
     pub(crate) server_errors: BTreeMap<String, u64>,
+    /// What its connections took to open.
+    pub(crate) openings: Openings,
 }
 
 /// Runs a generator thread until it is told to finish, or `orders` is closed.
@@ -152,6 +155,7 @@ impl Worker {
             returns: self.unsteady.times_back,
             version_3: self.seating.has_version_3(),
             server_errors,
+            openings: self.sockets.openings(),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Worker {
         let mut under_way = self.sockets.len() - self.front.entrance.joined - self.front.entrance.parked;
         while self.sockets.len() < total && under_way < limit {
             let opening = self.opening(self.sockets.len() as u32);
-            let member = self.sockets.open(self.scenario.server.address, opening)?;
+            let member = self.sockets.open(&self.scenario.server, opening)?;
             self.greet(member);
             under_way += 1;
         }
@@ -80,7 +80,7 @@ impl Worker {
     /// How a member's connection is opened.
     fn opening(&mut self, member: u32) -> Opening {
         Opening {
-            source: self.scenario.source_of(self.seating.first_member + member),
+            member: self.seating.first_member + member,
             mask: (self.random.next_u64() as u32 | 0x0101_0101).to_be_bytes(),
             stamped: self.scenario.gathers(),
             slow: self.seating.part(member) == Part::Slow,
@@ -88,7 +88,7 @@ impl Worker {
     }
 
     fn greet(&mut self, member: usize) {
-        let request = handshake::upgrade_request(&self.scenario);
+        let request = handshake::upgrade_request(&self.scenario.server);
         self.sockets.queue(member, &request);
         self.front.entrance.advance(member, Stage::Upgrading);
     }
@@ -102,7 +102,7 @@ impl Worker {
             ..self.opening(member)
         };
         self.sockets
-            .reopen(member as usize, self.scenario.server.address, opening)
+            .reopen(member as usize, &self.scenario.server, opening)
             .context("a player cannot come back")?;
         self.greet(member as usize);
         Ok(())
