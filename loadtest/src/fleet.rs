@@ -18,6 +18,7 @@ use crate::sys;
 use crate::timeline::Timeline;
 use crate::worker::intake::latency_histogram;
 use crate::worker::meter::Meter;
+use crate::worker::operations::OperationFigures;
 use crate::worker::{self, Account, Order, Outcome, Reply};
 
 /// Between the order and the first send, so that all threads are ready.
@@ -61,6 +62,7 @@ pub(crate) struct Findings {
     pub(crate) port: &'static str,
     /// From the loss of a socket to the seat taken again, of the whole stretch.
     pub(crate) back_ns: Histogram<u64>,
+    pub(crate) operations: OperationFigures,
 }
 
 /// An edge of the measured window.
@@ -218,6 +220,7 @@ impl Findings {
             meters: Vec::new(),
             port: "",
             back_ns: latency_histogram(),
+            operations: OperationFigures::none(),
         };
         for outcome in outcomes {
             all.latency_by_group_ns.resize_with(
@@ -241,6 +244,7 @@ impl Findings {
             }
             all.port = outcome.port;
             all.back_ns += outcome.back_ns;
+            all.operations.add(&outcome.operations);
             all.cpu_wait_ns += outcome.cpu_wait_ns;
             all.busy_ns.push(outcome.cpu_ns.saturating_sub(outcome.idle_poll_ns));
         }

@@ -54,6 +54,8 @@ struct GroupOfFile {
     #[serde(default)]
     volatile_share: f64,
     latest_keys: Option<u32>,
+    #[serde(default)]
+    room_operations_per_second: f64,
     #[serde(default = "json")]
     encoding: Encoding,
     #[serde(default = "sixty_four")]
@@ -198,7 +200,7 @@ impl GroupOfFile {
             spectators: self.spectators,
             version: self.version,
             mixture: Mixture::of(self.latest_share, self.volatile_share, self.latest_keys.unwrap_or(4))?,
-            room_operations_per_second: 0.0,
+            room_operations_per_second: self.room_operations_per_second,
         };
         let load = Load {
             size_bytes: self.size,

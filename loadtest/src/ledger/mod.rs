@@ -228,6 +228,12 @@ impl Ledger {
         self.describe(|| what.to_owned(), sender, receiver);
     }
 
+    /// A room operation of `member` was not answered as it must be.
+    pub(crate) fn misanswered(&mut self, member: u32, what: &str) {
+        self.totals.told.operations += 1;
+        self.describe(|| what.to_owned(), None, member);
+    }
+
     /// A delivery of what the server had told it would not make.
     fn contradicted(&mut self, sender: u32, receiver: u32, sequence: u32, why: Why) -> Entry {
         match why {

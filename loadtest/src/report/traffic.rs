@@ -12,6 +12,7 @@ use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::PerDelivery;
 use crate::server_figures::Usage;
 use crate::timeline::Point;
+use crate::worker::operations::OperationFigures;
 
 /// Sends this late (99 of 100) mean the generator could not keep its schedule.
 const LATE_SEND_US: f64 = 1_000.0;
@@ -40,6 +41,24 @@ struct GroupLatency {
     latency_us: Percentiles,
 }
 
+/// Room operations of the whole stretch.
+#[derive(Debug, Serialize)]
+struct OperationReport {
+    asked: u64,
+    refused: u64,
+    answer_us: Percentiles,
+}
+
+impl OperationReport {
+    fn of(figures: &OperationFigures) -> Option<Self> {
+        (figures.asked > 0).then(|| Self {
+            asked: figures.asked,
+            refused: figures.refused,
+            answer_us: Percentiles::of_ns(&figures.answer_ns),
+        })
+    }
+}
+
 /// Figures of the measured window of one stretch of traffic.
 #[derive(Debug, Serialize)]
 pub(crate) struct TrafficReport {
@@ -55,6 +74,8 @@ pub(crate) struct TrafficReport {
     /// From the loss of a player's socket to its seat taken again, where that happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) back_us: Option<Percentiles>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operations: Option<OperationReport>,
     pub(super) server: Option<Usage>,
     pub(super) server_cpu_us_per_delivery: Option<f64>,
     pub(super) server_sends_per_delivery: Option<f64>,
@@ -97,6 +118,7 @@ impl TrafficReport {
             latency_us: Percentiles::of_ns(&findings.latency_ns),
             latency_by_group_us: latency_by_group(scenario, findings),
             send_lag_us: Percentiles::of_ns(&findings.send_lag_ns),
+            operations: OperationReport::of(&findings.operations),
             back_us: (!findings.back_ns.is_empty()).then(|| Percentiles::of_ns(&findings.back_ns)),
             server_cpu_us_per_delivery: server.as_ref().and_then(|usage| per_delivery(usage.cpu_ns)),
             server,
@@ -189,6 +211,13 @@ impl TrafficReport {
         out.row("send lag", self.send_lag_us.line());
         if let Some(back_us) = &self.back_us {
             out.row("back", back_us.line());
+        }
+        if let Some(operations) = &self.operations {
+            out.row("operations", operations.answer_us.line());
+            out.row(
+                "",
+                format!("{} asked, {} refused", operations.asked, operations.refused),
+            );
         }
         match &self.server {
             Some(usage) => {

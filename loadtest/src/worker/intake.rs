@@ -18,6 +18,7 @@ use crate::sys;
 use crate::timeline::Timeline;
 use crate::version::Version;
 use crate::worker::meter::Meter;
+use crate::worker::operations::Operations;
 
 /// An empty latency histogram: 1 ns to an hour, three digits.
 pub(crate) fn latency_histogram() -> Histogram<u64> {
@@ -70,19 +71,20 @@ pub(crate) struct Intake {
     pub(crate) stretch: Stretch,
     pub(super) seating: Seating,
     /// Ids by member of this thread.
-    roster: Vec<PlayerId>,
+    pub(super) roster: Vec<PlayerId>,
     /// Ids that members had before they came back.
     former: Vec<(u32, PlayerId)>,
     pub(super) receiver: u32,
     /// The same instant on the test's clock and on the wall clock, renewed before every round of reading.
     instant_ns: (u64, u64),
-    now_ns: u64,
+    pub(super) now_ns: u64,
     in_window: bool,
     /// When anything last arrived.
     pub(crate) last_arrival_ns: u64,
     pub(crate) server_errors: BTreeMap<String, u64>,
     /// Who has its seat again, and since when.
     pub(super) back: Vec<(u32, u64)>,
+    pub(super) operations: Operations,
 }
 
 impl Intake {
@@ -92,7 +94,6 @@ impl Intake {
             clock,
             ledger: Ledger::new(seating.clone()),
             stretch: Stretch::new(0..0, vec![0; groups]),
-            seating,
             roster: Vec::new(),
             former: Vec::new(),
             receiver: 0,
@@ -102,6 +103,8 @@ impl Intake {
             last_arrival_ns: 0,
             server_errors: BTreeMap::new(),
             back: Vec::new(),
+            operations: Operations::new(seating.first_member, seating.rooms.iter().map(|room| room.first)),
+            seating,
         }
     }
 
@@ -133,6 +136,11 @@ impl Intake {
             seated.map(|&(_, stamp)| stamp)
         });
         self.back.push((member, self.now_ns));
+    }
+
+    /// What is still to be answered will not be.
+    pub(super) fn close_operations(&mut self) {
+        self.operations.close(&mut self.ledger);
     }
 
     /// The sender with this id in the room of a member.

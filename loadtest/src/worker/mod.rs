@@ -8,6 +8,8 @@ mod front;
 pub(crate) mod intake;
 pub(crate) mod meter;
 mod notices;
+mod operating;
+pub(crate) mod operations;
 mod outgoing;
 mod returning;
 mod returns;
@@ -142,6 +144,7 @@ fn work(
 impl Worker {
     fn finish(mut self) -> Account {
         self.note_who_is_missing();
+        self.front.intake.close_operations();
         self.sockets.say_goodbye();
         let Intake {
             ledger, server_errors, ..

@@ -36,6 +36,8 @@ impl Intake {
             (Version::V3, "DeliveryReport") => self.delivery_report(message),
             (Version::V3, "PlayerLeft") => self.player_left(data),
             (Version::V3, "PlayerReconnected") => self.player_reconnected(data),
+            (Version::V3, "RoomOperationResult") => self.operation_result(data),
+            (Version::V3, "AuthorityChanged") => self.authority_changed(data),
             (_, kind) if NOTICES.contains(&kind) => {}
             (Version::V3, kind) if NOTICES_OF_V3.contains(&kind) => {}
             _ => {
@@ -90,6 +92,25 @@ impl Intake {
         };
         if let Some(sender) = self.speaker(self.receiver, &id) {
             self.ledger.told_return(sender, self.receiver, epoch);
+        }
+    }
+
+    fn operation_result(&mut self, data: &Value) {
+        let place = (self.receiver, self.seating.room_index(self.receiver));
+        let Self {
+            operations,
+            ledger,
+            roster,
+            now_ns,
+            ..
+        } = self;
+        operations.answered(place, data, *now_ns, |member| roster[member as usize], ledger);
+    }
+
+    fn authority_changed(&mut self, data: &Value) {
+        if data["you_are_authority"] == true {
+            let room = self.seating.room_index(self.receiver);
+            self.operations.has_authority(room, self.receiver);
         }
     }
 

@@ -35,6 +35,7 @@ impl Worker {
             Manner::EndOfStream => Cut::EndOfStream,
         };
         self.sockets.cut(number, cut);
+        self.front.intake.operations.forget(member);
         self.front.intake.ledger.depart(member);
         self.front.entrance.advance(number, Stage::Outside);
         self.unsteady.returns.try_now(member);

@@ -32,12 +32,14 @@ impl Worker {
                 )
             })
             .collect();
+        self.unsteady.operations = self.operating(start_ns, end_ns, &mut random);
     }
 
     /// From now on slow players read all they get, so that the drain comes to an end.
     pub(super) fn end_unsteadiness(&mut self) {
         self.unsteady.hold_back = false;
         self.unsteady.departures.clear();
+        self.unsteady.operations.clear();
     }
 
     /// Lets players go whose time has come, brings back those that are gone, and notes whose connection has ended.
@@ -59,6 +61,7 @@ impl Worker {
             }
         }
         self.tend_returns(now_ns);
+        self.operate(now_ns);
         Ok(())
     }
 
@@ -67,6 +70,7 @@ impl Worker {
         let Some(end) = self.sockets.get(member as usize).end().cloned() else {
             return Ok(());
         };
+        self.front.intake.operations.forget(member);
         match (stage, part) {
             (Stage::Outside, _) => {}
             (Stage::Leaving, _) => {

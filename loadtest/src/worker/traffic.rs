@@ -19,6 +19,7 @@ use crate::tempo::Tempo;
 use crate::timeline::Timeline;
 use crate::worker::intake::{self, Stretch};
 use crate::worker::meter::Meter;
+use crate::worker::operations::OperationFigures;
 use crate::worker::outgoing::Outgoing;
 use crate::worker::state::Worker;
 
@@ -59,6 +60,7 @@ pub(crate) struct Outcome {
     pub(crate) port: &'static str,
     /// From the loss of a socket to the seat taken again, of the whole stretch.
     pub(crate) back_ns: Histogram<u64>,
+    pub(crate) operations: OperationFigures,
 }
 
 /// The sending side of one stretch.
@@ -176,6 +178,7 @@ impl Worker {
             cpu_wait_ns,
             port: self.sockets.port_name(),
             back_ns: self.unsteady.returns.take_times(),
+            operations: self.front.intake.operations.take_figures(),
         })
     }
 
@@ -292,6 +295,7 @@ impl Worker {
         let drain_ns = self.scenario.drain.as_nanos() as u64;
         let settled = self.front.intake.ledger.settled()
             && !self.somebody_moves()
+            && self.front.intake.operations.all_answered()
             && now_ns - last_news_ns.min(now_ns) >= QUIET_NS;
         settled || now_ns >= last_news_ns + drain_ns || now_ns >= sending.end_ns + drain_ns * DRAIN_FACTOR
     }

@@ -27,6 +27,8 @@ pub(super) struct Unsteady {
     next_tick_ns: u64,
     scratch: Vec<u8>,
     pub(super) departures: Vec<Schedule>,
+    /// When rooms are operated on; their numbers take the place of players.
+    pub(super) operations: Vec<Schedule>,
     pub(super) slow_ends: BTreeMap<String, u64>,
     /// Members on version 3 that are away.
     pub(super) returns: Returns,
@@ -49,6 +51,7 @@ impl Unsteady {
             next_tick_ns: 0,
             scratch: vec![0; FAST_READ_BYTES],
             departures: Vec::new(),
+            operations: Vec::new(),
             slow_ends: BTreeMap::new(),
             returns: Returns::new(seating.members() as usize),
             times_back: 0,
