@@ -65,10 +65,11 @@ pub(crate) struct Findings {
     pub(crate) operations: OperationFigures,
 }
 
-/// An edge of the measured window.
+/// A moment of the measured window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Edge {
+pub(crate) enum Moment {
     Start,
+    Within,
     End,
 }
 
@@ -111,17 +112,20 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// Lets all threads carry the same traffic; `at_edge` is called on this thread at both ends of the measured window.
-    pub(crate) fn carry(&mut self, traffic: &Traffic, mut at_edge: impl FnMut(Edge) -> Result<()>) -> Result<Findings> {
+    /// Lets all threads carry the same traffic; `look` is called on this thread at both ends of the measured window and
+    /// many times within it, with the time since its start.
+    pub(crate) fn carry(&mut self, traffic: &Traffic, mut look: impl FnMut(Moment, u64)) -> Result<Findings> {
         let start_ns = self.clock.now_ns() + LEAD_NS;
         self.order(|| Order::Carry(traffic.clone(), start_ns, Arc::clone(&self.curfew)))?;
         let window_start = start_ns + traffic.warmup.as_nanos() as u64;
-        self.display.until(self.clock, window_start);
-        at_edge(Edge::Start)?;
+        self.display.until(self.clock, window_start, |_| {});
+        look(Moment::Start, 0);
         let window_end = window_start + traffic.measured.as_nanos() as u64;
-        self.display.until(self.clock, window_end);
-        at_edge(Edge::End)?;
+        self.display.until(self.clock, window_end, |now_ns| {
+            look(Moment::Within, now_ns.saturating_sub(window_start));
+        });
         let now_ns = self.clock.now_ns();
+        look(Moment::End, now_ns.saturating_sub(window_start));
         if interruption::asked() {
             self.curfew.set(now_ns);
         }
@@ -142,7 +146,7 @@ impl Fleet {
     /// Leaves the players alone for a while; they answer pings.
     pub(crate) fn rest(&mut self, length: Duration) {
         let until_ns = self.clock.now_ns() + length.as_nanos() as u64;
-        self.display.until(self.clock, until_ns);
+        self.display.until(self.clock, until_ns, |_| {});
     }
 
     /// Closes all accounts and connections.
@@ -157,8 +161,14 @@ impl Fleet {
         )?;
         let mut all = Account::default();
         for account in accounts {
-            all.totals.add(&account.totals);
-            all.examples.extend(account.examples);
+            all.closed.totals.add(&account.closed.totals);
+            all.closed.examples.extend(account.closed.examples);
+            all.closed.more_faults += account.closed.more_faults;
+            let slots = account.lost_by_slot.len().max(all.lost_by_slot.len());
+            all.lost_by_slot.resize(slots, 0);
+            for (of_all, of_thread) in all.lost_by_slot.iter_mut().zip(account.lost_by_slot) {
+                *of_all += of_thread;
+            }
             all.ends.extend(account.ends);
             all.returns += account.returns;
             all.openings.add(&account.openings);
@@ -216,7 +226,7 @@ impl Findings {
             busy_ns: Vec::new(),
             cpu_wait_ns: 0,
             measured: Duration::from_nanos(window_ns.end - window_ns.start),
-            timeline: Timeline::new(window_ns),
+            timeline: Timeline::new(window_ns, 0),
             meters: Vec::new(),
             port: "",
             back_ns: latency_histogram(),
@@ -271,13 +281,14 @@ impl Display {
     }
 
     /// Blocks until `until_ns`, or until the test is interrupted, showing progress.
-    fn until(&mut self, clock: Clock, until_ns: u64) {
+    fn until(&mut self, clock: Clock, until_ns: u64, mut meanwhile: impl FnMut(u64)) {
         loop {
             let now_ns = clock.now_ns();
             if now_ns >= until_ns || interruption::asked() {
                 return;
             }
             clock.sleep_until(until_ns.min(now_ns + GLANCE_NS));
+            meanwhile(clock.now_ns());
             self.show();
         }
     }

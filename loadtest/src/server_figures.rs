@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use crate::sys;
+use crate::watch::Gauge;
 
 /// A process that is measured.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +101,18 @@ impl ServerProcess {
         Ok(Sample {
             threads,
             resident_bytes: resident_kib * 1024,
+        })
+    }
+
+    /// CPU time and memory at present; `None` when the process has ended. Cheaper than a sample, and without its threads.
+    pub(crate) fn gauge(self) -> Option<Gauge> {
+        let pages = fs::read_to_string(format!("/proc/{}/statm", self.pid)).ok()?;
+        let resident_pages: u64 = pages.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        // A process that has ended but is not yet collected by its parent has no memory.
+        (resident_pages > 0).then_some(())?;
+        Some(Gauge {
+            cpu_ns: sys::cpu_ns_of(self.pid).ok()?,
+            resident_bytes: resident_pages * sys::page_bytes(),
         })
     }
 

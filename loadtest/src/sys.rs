@@ -13,6 +13,38 @@ pub(crate) fn thread_cpu_ns() -> u64 {
     timespec_ns(time)
 }
 
+/// CPU time of this process, all threads that it has and had.
+pub(crate) fn process_cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec that the call fills; the clock id is a constant that Linux always knows.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    timespec_ns(time)
+}
+
+/// CPU time of another process, all threads that it has and had.
+pub(crate) fn cpu_ns_of(pid: u32) -> io::Result<u64> {
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    let mut clock: libc::clockid_t = 0;
+    // SAFETY: `clock` is a valid clock id that the call fills.
+    match unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) } {
+        0 => {}
+        error => return Err(io::Error::from_raw_os_error(error)),
+    }
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid timespec that the call fills; a clock whose process has gone is an error.
+    match unsafe { libc::clock_gettime(clock, &raw mut time) } {
+        0 => Ok(timespec_ns(time)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Bytes of a page of memory.
+pub(crate) fn page_bytes() -> u64 {
+    // SAFETY: sysconf takes and returns plain integers.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(bytes).unwrap_or(4096)
+}
+
 /// Lets timers of the calling thread fire within a microsecond instead of the usual 50.
 pub(crate) fn tighten_timer_slack() {
     // SAFETY: the option takes one integer and touches no memory of ours; a failure leaves the default.

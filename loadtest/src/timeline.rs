@@ -1,30 +1,58 @@
-//! Rates and latency over time: the measured window in slots of equal length.
+//! Rates and latency over time: the whole measured window in slots of equal length, whether anything comes or not.
+
+use std::ops::Range;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-const SLOTS: u64 = 60;
-const MIN_SLOT_NS: u64 = 100_000_000;
+use crate::outage::{Gap, TICK_NS, Ticks};
+
+const SLOTS: u64 = 120;
+/// Ten ticks.
+const MIN_SLOT_NS: u64 = 10 * TICK_NS;
 
 /// A small histogram: 1 µs to a minute, two digits.
 fn coarse_histogram() -> Histogram<u32> {
     Histogram::new_with_bounds(1, 60_000_000, 2).expect("the bounds are constants that the histogram allows")
 }
 
-/// What arrived in one slot.
-#[derive(Clone)]
-struct Slot {
-    delivered: u64,
-    latency_us: Histogram<u32>,
-}
-
-/// Deliveries by the time of their arrival.
-#[derive(Clone)]
-pub(crate) struct Timeline {
+/// The window in slots, whole ticks each.
+#[derive(Debug, Clone, Copy)]
+struct Slots {
     start_ns: u64,
     end_ns: u64,
     slot_ns: u64,
-    slots: Vec<Slot>,
+}
+
+/// What happened in one slot.
+#[derive(Clone, Default)]
+struct Slot {
+    /// Deliveries owed for messages due in it.
+    owed: u64,
+    /// Deliveries received in it.
+    delivered: u64,
+    /// Of those, by group; empty while nothing has come.
+    latency_us: Vec<Histogram<u32>>,
+}
+
+/// Where something fell last. Times mostly come in order, so most are found where the last one was.
+#[derive(Clone, Default)]
+struct Cursor {
+    tick_ns: Range<u64>,
+    slot: usize,
+}
+
+/// Deliveries by the time of their arrival, and what was owed by the time it was due.
+#[derive(Clone)]
+pub(crate) struct Timeline {
+    slots: Slots,
+    cells: Vec<Slot>,
+    groups: usize,
+    arrivals: Ticks,
+    arrival: Cursor,
+    dues: Ticks,
+    due: Cursor,
     /// What has come since this was last taken, for the display.
     recent_us: Histogram<u32>,
 }
@@ -35,42 +63,112 @@ pub(crate) struct Point {
     /// From the start of the window to the middle of the slot.
     pub(crate) seconds: f64,
     pub(crate) delivered_per_second: f64,
+    /// By the time at which the messages were due.
+    pub(crate) owed_per_second: f64,
+    /// Deliveries of messages due in this slot that never came.
+    pub(crate) lost: u64,
     /// Missing where nothing arrived.
     pub(crate) p50_us: Option<f64>,
     pub(crate) p99_us: Option<f64>,
     pub(crate) max_us: Option<f64>,
+    /// Of each group, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) p99_by_group_us: Vec<Option<f64>>,
 }
 
-impl Timeline {
-    /// Sixty slots, or fewer of at least 100 ms.
-    pub(crate) fn new(window_ns: std::ops::Range<u64>) -> Self {
+impl Slots {
+    /// 120 of them, or fewer of at least 100 ms.
+    fn new(window_ns: &Range<u64>) -> Self {
         let length_ns = window_ns.end - window_ns.start;
-        let slot_ns = (length_ns / SLOTS).max(MIN_SLOT_NS);
+        let slot_ns = (length_ns.div_ceil(SLOTS)).next_multiple_of(TICK_NS).max(MIN_SLOT_NS);
         Self {
             start_ns: window_ns.start,
             end_ns: window_ns.end,
             slot_ns,
-            slots: Vec::new(),
+        }
+    }
+
+    fn count(self) -> usize {
+        (self.end_ns - self.start_ns).div_ceil(self.slot_ns) as usize
+    }
+
+    /// Start and length of a slot from the start of the window. The last slot may be shorter.
+    fn span_ns(self, at: usize) -> (u64, u64) {
+        let start_ns = at as u64 * self.slot_ns;
+        (start_ns, self.slot_ns.min(self.end_ns - self.start_ns - start_ns))
+    }
+
+    fn contains(self, ns: u64) -> bool {
+        (self.start_ns..self.end_ns).contains(&ns)
+    }
+}
+
+impl Cursor {
+    /// Goes to a time within the window.
+    fn go_to(&mut self, ns: u64, slots: Slots, ticks: &mut Ticks) {
+        if self.tick_ns.contains(&ns) {
+            return;
+        }
+        let since_ns = ns - slots.start_ns;
+        let tick = since_ns / TICK_NS;
+        ticks.mark(tick as usize);
+        let tick_start_ns = slots.start_ns + tick * TICK_NS;
+        self.tick_ns = tick_start_ns..tick_start_ns + TICK_NS;
+        self.slot = (since_ns / slots.slot_ns) as usize;
+    }
+}
+
+impl Timeline {
+    pub(crate) fn new(window_ns: Range<u64>, groups: usize) -> Self {
+        let slots = Slots::new(&window_ns);
+        let ticks = Ticks::new((window_ns.end - window_ns.start).div_ceil(TICK_NS) as usize);
+        Self {
+            slots,
+            cells: vec![Slot::default(); slots.count()],
+            groups,
+            arrivals: ticks.clone(),
+            arrival: Cursor::default(),
+            dues: ticks,
+            due: Cursor::default(),
             recent_us: coarse_histogram(),
         }
     }
 
+    /// How many slots there are.
+    pub(crate) fn slots(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// Deliveries are owed for a message that was due at some time; tells its slot, if it has one.
+    pub(crate) fn owed(&mut self, due_ns: u64, deliveries: u64) -> Option<usize> {
+        if !self.slots.contains(due_ns) {
+            return None;
+        }
+        self.due.go_to(due_ns, self.slots, &mut self.dues);
+        self.cells[self.due.slot].owed += deliveries;
+        Some(self.due.slot)
+    }
+
     /// Enters a delivery.
-    pub(crate) fn delivered(&mut self, now_ns: u64, latency_ns: u64) {
+    pub(crate) fn delivered(&mut self, now_ns: u64) {
+        if self.slots.contains(now_ns) {
+            self.arrival.go_to(now_ns, self.slots, &mut self.arrivals);
+            self.cells[self.arrival.slot].delivered += 1;
+        }
+    }
+
+    /// The delivery that was just entered took so long, and not by its receiver's doing.
+    pub(crate) fn timed(&mut self, group: usize, now_ns: u64, latency_ns: u64) {
         let latency_us = latency_ns / 1_000;
         self.recent_us.saturating_record(latency_us);
-        if now_ns < self.start_ns || now_ns >= self.end_ns {
+        if !self.slots.contains(now_ns) {
             return;
         }
-        let at = ((now_ns - self.start_ns) / self.slot_ns) as usize;
-        while self.slots.len() <= at {
-            self.slots.push(Slot {
-                delivered: 0,
-                latency_us: coarse_histogram(),
-            });
+        let cell = &mut self.cells[self.arrival.slot];
+        if cell.latency_us.is_empty() {
+            cell.latency_us = vec![coarse_histogram(); self.groups];
         }
-        self.slots[at].delivered += 1;
-        self.slots[at].latency_us.saturating_record(latency_us);
+        cell.latency_us[group].saturating_record(latency_us);
     }
 
     /// Moves what has come lately into `into`.
@@ -79,38 +177,55 @@ impl Timeline {
         self.recent_us.reset();
     }
 
-    /// Adds the deliveries of another thread over the same window.
+    /// Adds what another thread saw over the same window.
     pub(crate) fn add(&mut self, other: &Self) {
-        for (at, slot) in other.slots.iter().enumerate() {
-            match self.slots.get_mut(at) {
-                Some(ours) => {
-                    ours.delivered += slot.delivered;
-                    ours.latency_us += &slot.latency_us;
-                }
-                None => self.slots.push(slot.clone()),
+        self.groups = self.groups.max(other.groups);
+        self.arrivals.add(&other.arrivals);
+        self.dues.add(&other.dues);
+        for (ours, theirs) in self.cells.iter_mut().zip(&other.cells) {
+            ours.owed += theirs.owed;
+            ours.delivered += theirs.delivered;
+            if ours.latency_us.len() < theirs.latency_us.len() {
+                ours.latency_us.resize_with(theirs.latency_us.len(), coarse_histogram);
+            }
+            for (ours, theirs) in ours.latency_us.iter_mut().zip(&theirs.latency_us) {
+                *ours += theirs;
             }
         }
     }
 
-    /// The points of a plot, in order.
-    pub(crate) fn points(&self) -> Vec<Point> {
+    /// When nothing came although something was owed, in the first `length` of the window. In a closed loop something
+    /// always is.
+    pub(crate) fn gaps(&self, length: Duration, always_owed: bool) -> Vec<Gap> {
+        let until = (length.as_nanos() as u64).div_ceil(TICK_NS) as usize;
+        self.arrivals
+            .gaps(until, |tick| always_owed || self.dues.is_marked(tick))
+    }
+
+    /// The points of a plot, in order, given what was lost by slot.
+    pub(crate) fn points(&self, lost: &[u64]) -> Vec<Point> {
         let seconds = |ns: u64| ns as f64 / 1e9;
-        let slots = self.slots.iter().enumerate();
-        slots
-            .map(|(at, slot)| {
-                let start_ns = at as u64 * self.slot_ns;
-                // The last slot may be shorter.
-                let length_ns = self.slot_ns.min(self.end_ns - self.start_ns - start_ns);
-                let latency = |us: u64| (slot.delivered > 0).then_some(us as f64);
-                Point {
-                    seconds: seconds(start_ns + length_ns / 2),
-                    delivered_per_second: slot.delivered as f64 / seconds(length_ns),
-                    p50_us: latency(slot.latency_us.value_at_quantile(0.5)),
-                    p99_us: latency(slot.latency_us.value_at_quantile(0.99)),
-                    max_us: latency(slot.latency_us.max()),
-                }
-            })
-            .collect()
+        let points = self.cells.iter().enumerate().map(|(at, cell)| {
+            let (start_ns, length_ns) = self.slots.span_ns(at);
+            let mut all_us = coarse_histogram();
+            cell.latency_us.iter().for_each(|of_group| all_us += of_group);
+            let told = |us: u64, of: &Histogram<u32>| (!of.is_empty()).then_some(us as f64);
+            let p99_us = |of: &Histogram<u32>| told(of.value_at_quantile(0.99), of);
+            let groups = if self.groups > 1 { self.groups } else { 0 };
+            Point {
+                seconds: seconds(start_ns + length_ns / 2),
+                delivered_per_second: cell.delivered as f64 / seconds(length_ns),
+                owed_per_second: cell.owed as f64 / seconds(length_ns),
+                lost: lost.get(at).copied().unwrap_or(0),
+                p50_us: told(all_us.value_at_quantile(0.5), &all_us),
+                p99_us: p99_us(&all_us),
+                max_us: told(all_us.max(), &all_us),
+                p99_by_group_us: (0..groups)
+                    .map(|group| cell.latency_us.get(group).and_then(p99_us))
+                    .collect(),
+            }
+        });
+        points.collect()
     }
 }
 
@@ -123,9 +238,15 @@ pub(crate) fn recent_histogram() -> Histogram<u32> {
 mod tests {
     use super::*;
 
+    fn deliver(timeline: &mut Timeline, group: usize, now_ns: u64, latency_ns: u64) {
+        timeline.delivered(now_ns);
+        timeline.timed(group, now_ns, latency_ns);
+    }
+
     #[test]
     fn deliveries_fall_into_their_slots_and_outside_into_none() {
-        let mut timeline = Timeline::new(1_000_000_000..1_250_000_000);
+        let window_ns = 1_000_000_000..1_250_000_000;
+        let mut timeline = Timeline::new(window_ns.clone(), 1);
         for (now_ns, latency_ns) in [
             (999_999_999, 1_000),
             (1_000_000_000, 5_000),
@@ -133,12 +254,12 @@ mod tests {
             (1_240_000_000, 90_000),
             (1_250_000_000, 1_000),
         ] {
-            timeline.delivered(now_ns, latency_ns);
+            deliver(&mut timeline, 0, now_ns, latency_ns);
         }
-        let mut other = Timeline::new(1_000_000_000..1_250_000_000);
-        other.delivered(1_150_000_000, 40_000);
+        let mut other = Timeline::new(window_ns, 1);
+        deliver(&mut other, 0, 1_150_000_000, 40_000);
         timeline.add(&other);
-        let points = timeline.points();
+        let points = timeline.points(&[]);
         let rates: Vec<f64> = points.iter().map(|point| point.delivered_per_second).collect();
         assert_eq!(rates, [20.0, 10.0, 20.0], "the last slot is half as long");
         assert_eq!((points[0].max_us, points[2].p50_us), (Some(7.0), Some(90.0)));
@@ -148,10 +269,44 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_without_deliveries_has_no_latency() {
-        let mut timeline = Timeline::new(0..300_000_000);
-        timeline.delivered(250_000_000, 1_000);
-        let points = timeline.points();
-        assert_eq!((points[0].delivered_per_second, points[0].p99_us), (0.0, None));
+    fn the_points_go_to_the_end_of_the_window_whatever_comes() {
+        let mut timeline = Timeline::new(0..10_000_000_000, 1);
+        assert_eq!(timeline.owed(50_000_000, 3), Some(0));
+        assert_eq!(timeline.owed(9_950_000_000, 3), Some(99));
+        assert_eq!(timeline.owed(10_000_000_000, 3), None);
+        deliver(&mut timeline, 0, 60_000_000, 1_000);
+        let points = timeline.points(&[0, 4]);
+        assert_eq!((points.len(), points[99].seconds), (100, 9.95));
+        assert_eq!(
+            (points[99].owed_per_second, points[99].delivered_per_second),
+            (30.0, 0.0)
+        );
+        assert_eq!((points[1].lost, points[1].p99_us, points[2].lost), (4, None, 0));
+    }
+
+    #[test]
+    fn groups_have_latencies_of_their_own() {
+        let mut timeline = Timeline::new(0..100_000_000, 2);
+        deliver(&mut timeline, 1, 1_000, 40_000);
+        let points = timeline.points(&[]);
+        assert_eq!(points[0].p99_by_group_us, [None, Some(40.0)]);
+        assert_eq!(points[0].p99_us, Some(40.0));
+    }
+
+    #[test]
+    fn a_message_owed_and_not_delivered_for_long_is_a_gap() {
+        let mut timeline = Timeline::new(0..2_000_000_000, 1);
+        timeline.owed(0, 1);
+        timeline.delivered(1_000_000);
+        timeline.owed(500_000_000, 1);
+        timeline.delivered(1_300_000_000);
+        let gaps = timeline.gaps(Duration::from_secs(2), false);
+        assert_eq!(
+            gaps,
+            [Gap {
+                stopped_ns: 500_000_000,
+                back_ns: Some(1_300_000_000)
+            }]
+        );
     }
 }

@@ -44,7 +44,11 @@ fn spectators_slow_and_returning_players_leave_the_account_balanced() {
         assert_eq!(report["setting"]["connections"], 4 + 7 + 3, "{io}: {report}");
 
         let html = std::fs::read_to_string(page.path()).expect("the page");
-        assert_eq!(html.matches("<svg").count(), 3, "{io}");
+        assert_eq!(
+            html.matches("<svg").count(),
+            6,
+            "{io}: with one for the groups, cores and memory"
+        );
         assert!(
             !html.contains("src=") && !html.contains("href=") && !html.contains("url("),
             "nothing is loaded"

@@ -41,7 +41,7 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
     let mut fleet = Fleet::assemble(&scenario)?;
     let joined = resident()?;
     for traffic in steps.into_iter().flatten() {
-        fleet.carry(&traffic, |_| Ok(()))?;
+        fleet.carry(&traffic, |_, _| {})?;
     }
     let busy = resident()?;
     fleet.rest(settle);

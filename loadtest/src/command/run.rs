@@ -7,13 +7,16 @@ use crate::console;
 use crate::crew::Crew;
 use crate::expect;
 use crate::first_contact;
-use crate::fleet::{Edge, Fleet};
+use crate::fleet::{Fleet, Moment};
 use crate::interruption;
 use crate::plan::Plan;
-use crate::report::{self, ConnectionsReport, LedgerReport, Report as _, RunReport, Setting, TrafficReport, Verdict};
+use crate::report::{
+    self, ConnectionsReport, LedgerReport, Report as _, RunReport, ServerSide, Setting, TrafficReport, Verdict,
+};
 use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
+use crate::watch::Watch;
 
 /// Runs the test and prints its report.
 pub(crate) fn execute(arguments: &RunArguments) -> Result<Verdict> {
@@ -50,31 +53,39 @@ pub(crate) fn measure(
     let mut fleet = Fleet::assemble(scenario)?;
     let mut samples = Vec::new();
     let mut counters = Vec::new();
+    let mut watch = Watch::new(process, traffic.measured);
     let mut fetch = || counters.push(counters_page.and_then(|page| page.read().ok()));
-    let findings = fleet.carry(traffic, |edge| {
+    // A server that has died by the end is told by the watch, the ledger and the ended connections.
+    let mut sample = || samples.push(process.and_then(|process| process.sample().ok()));
+    let findings = fleet.carry(traffic, |moment, since_ns| match moment {
         // The page is fetched outside the sampled stretch: rendering it is not relay work.
-        if edge == Edge::Start {
+        Moment::Start => {
+            fetch();
+            watch.look(since_ns);
+            sample();
+        }
+        Moment::Within => watch.glance(since_ns),
+        Moment::End => {
+            sample();
+            watch.look(since_ns);
             fetch();
         }
-        // A server that has died by now is told by the ledger and the ended connections; its figures are missing.
-        samples.push(process.and_then(|process| process.sample().ok()));
-        if edge == Edge::End {
-            fetch();
-        }
-        Ok(())
     })?;
     let account = fleet.dismiss()?;
     let connections = ConnectionsReport::new(&scenario.server, &account.openings);
 
-    let usage = match (process, samples.as_slice()) {
-        (Some(process), [Some(before), Some(after)]) => Some(process.usage(before, after)),
-        _ => None,
+    let server = ServerSide {
+        usage: match (process, samples.as_slice()) {
+            (Some(process), [Some(before), Some(after)]) => Some(process.usage(before, after)),
+            _ => None,
+        },
+        kernel: match counters.as_slice() {
+            [Some(before), Some(after)] => after.since(before),
+            _ => Default::default(),
+        },
+        watch,
     };
-    let kernel = match counters.as_slice() {
-        [Some(before), Some(after)] => after.since(before),
-        _ => Default::default(),
-    };
-    let traffic_report = TrafficReport::new(scenario, traffic, &findings, usage, kernel);
+    let traffic_report = TrafficReport::new(scenario, traffic, &findings, server, &account.lost_by_slot);
     Ok(RunReport::new(
         Setting::of_traffic(scenario, traffic),
         traffic_report,

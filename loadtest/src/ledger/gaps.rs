@@ -73,19 +73,25 @@ impl Gaps {
 
     /// The stream of a pair moves from `next` to `sequence`, which is in no gap: what is skipped without being in one.
     pub(super) fn pass(&mut self, pair: u32, next: u32, sequence: u32) -> Vec<Range<u32>> {
-        let mut skipped = Vec::new();
+        let skipped = self.outside(pair, next, sequence);
+        let left_out = skipped.iter().map(ExactSizeIterator::len).sum::<usize>() as u32;
+        self.ahead -= u64::from(sequence - next - left_out);
+        skipped
+    }
+
+    /// What is in no gap from the next sequence of a pair up to `end`, which is in none either.
+    pub(super) fn outside(&self, pair: u32, next: u32, end: u32) -> Vec<Range<u32>> {
+        let mut outside = Vec::new();
         let mut at = next;
         for gap in self.from(pair, next) {
-            if gap.places.start >= sequence {
+            if gap.places.start >= end {
                 break;
             }
-            skipped.push(at..gap.places.start);
+            outside.push(at..gap.places.start);
             at = gap.places.end;
         }
-        let passed = skipped.iter().map(ExactSizeIterator::len).sum::<usize>() as u32;
-        self.ahead -= u64::from(at - next - passed);
-        skipped.push(at..sequence);
-        skipped
+        outside.push(at..end);
+        outside
     }
 
     /// Where a stream that has come to `at` goes on: beyond the gaps that begin there.

@@ -21,6 +21,7 @@ mod tests;
 mod totals;
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use crate::client::delivery_report::Counters;
 use crate::client::stamp::WireStamp;
@@ -60,6 +61,16 @@ pub(crate) struct Moved {
     pub(crate) expected: u32,
 }
 
+/// A closed account.
+#[derive(Debug, Default)]
+pub(crate) struct Closed {
+    pub(crate) totals: Totals,
+    /// Some faults in words.
+    pub(crate) examples: Vec<String>,
+    /// How many more there were.
+    pub(crate) more_faults: u64,
+}
+
 /// The account of some rooms.
 pub(crate) struct Ledger {
     seating: Seating,
@@ -82,6 +93,8 @@ pub(crate) struct Ledger {
     counters: Vec<Counters>,
     totals: Totals,
     examples: Vec<String>,
+    /// Faults that are not described.
+    more_faults: u64,
 }
 
 impl Ledger {
@@ -100,6 +113,7 @@ impl Ledger {
             counters: vec![Counters::default(); members],
             totals: Totals::default(),
             examples: Vec::new(),
+            more_faults: 0,
             seating,
         }
     }
@@ -300,8 +314,26 @@ impl Ledger {
         (lowest, receivers)
     }
 
+    /// Tells `each` the sequences of every sender that somebody who is there still waits for.
+    pub(crate) fn missing(&self, mut each: impl FnMut(u32, Range<u32>)) {
+        for room in &self.seating.rooms {
+            for sender in room.speakers() {
+                for receiver in room.everybody().filter(|&receiver| receiver != sender) {
+                    let pair = room.pair(sender, receiver);
+                    let skipped = self.skipped.range((pair, 0)..=(pair, u32::MAX));
+                    skipped.for_each(|&(_, sequence)| each(sender, sequence..sequence + 1));
+                    if self.present[receiver as usize] {
+                        let (next, sent) = (self.next[pair as usize], self.sent[sender as usize]);
+                        let awaited = self.gaps.outside(pair, next, sent).into_iter();
+                        awaited.for_each(|sequences| each(sender, sequences));
+                    }
+                }
+            }
+        }
+    }
+
     /// Closes the account: what is outstanding now is lost.
-    pub(crate) fn close(mut self) -> (Totals, Vec<String>) {
+    pub(crate) fn close(mut self) -> Closed {
         for sender in 0..self.sent.len() as u32 {
             let room = self.seating.room_of(sender).clone();
             if !room.speakers().contains(&sender) {
@@ -322,7 +354,11 @@ impl Ledger {
                 }
             }
         }
-        (self.totals, self.examples)
+        Closed {
+            totals: self.totals,
+            examples: self.examples,
+            more_faults: self.more_faults,
+        }
     }
 
     fn pair(&self, sender: u32, receiver: u32) -> u32 {
@@ -331,6 +367,7 @@ impl Ledger {
 
     fn describe(&mut self, what: impl FnOnce() -> String, sender: Option<u32>, receiver: u32) {
         if self.examples.len() >= MAX_EXAMPLES {
+            self.more_faults += 1;
             return;
         }
         let to = self.seating.first_member + receiver;

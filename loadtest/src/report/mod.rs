@@ -5,6 +5,7 @@ mod connections;
 mod idle;
 pub(crate) mod judgement;
 mod ledger;
+mod outage;
 mod page;
 mod percentiles;
 mod run;
@@ -32,7 +33,7 @@ pub(crate) use run::RunReport;
 pub(crate) use search::{SearchReport, Step};
 pub(crate) use setting::Setting;
 pub(crate) use storm::{StormFindings, StormReport};
-pub(crate) use traffic::TrafficReport;
+pub(crate) use traffic::{ServerSide, TrafficReport};
 
 /// Whether the server did what it must.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

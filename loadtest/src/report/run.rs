@@ -25,10 +25,15 @@ pub(crate) struct RunReport {
 impl RunReport {
     pub(crate) fn new(
         setting: Setting,
-        traffic: TrafficReport,
+        mut traffic: TrafficReport,
         ledger: LedgerReport,
         connections: ConnectionsReport,
     ) -> Self {
+        if let Some(text) = incompleteness(&setting, &traffic, &ledger) {
+            // The first to be read: it puts all that follows into its place.
+            let kind = "incomplete";
+            traffic.warnings.insert(0, Warning { kind, text });
+        }
         Self {
             command: "run",
             setting,
@@ -74,6 +79,25 @@ impl RunReport {
     pub(super) fn warnings(&self) -> &[Warning] {
         &self.traffic.warnings
     }
+}
+
+/// What is missing from the figures of a test whose server or connections did not last.
+fn incompleteness(setting: &Setting, traffic: &TrafficReport, ledger: &LedgerReport) -> Option<String> {
+    let ended = ledger.connections_lost;
+    let mut told = Vec::new();
+    if ended > 0 {
+        told.push(format!("{ended} of {} connections ended", setting.connections));
+    }
+    if let Some(seconds) = traffic.server_gone_seconds {
+        told.push(format!("the server's process was gone after {seconds} s"));
+    }
+    if let Some(outage) = &traffic.outage {
+        told.push(outage.words());
+    }
+    if told.is_empty() {
+        return None;
+    }
+    Some(format!("{}; figures cover only what was delivered", told.join("; ")))
 }
 
 impl Report for RunReport {

@@ -14,7 +14,7 @@ pub(crate) struct Setting {
     server: String,
     server_version: Option<String>,
     groups: Vec<GroupSetting>,
-    connections: u32,
+    pub(super) connections: u32,
     threads: u32,
     threads_because: String,
     spin: bool,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::crew::BUSY_SHARE;
 use crate::fleet::Findings;
+use crate::report::outage::Outage;
 use crate::report::page::curves::Curve;
 use crate::report::percentiles::Percentiles;
 use crate::report::steps::{self, StepMark};
@@ -12,6 +13,7 @@ use crate::scenario::{Scenario, Traffic};
 use crate::server_counters::PerDelivery;
 use crate::server_figures::Usage;
 use crate::timeline::Point;
+use crate::watch::{Use, Watch};
 use crate::worker::operations::OperationFigures;
 
 /// Sends this late (99 of 100) mean the generator could not keep its schedule.
@@ -90,11 +92,29 @@ pub(crate) struct TrafficReport {
     generator_io: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) steps: Vec<StepMark>,
+    /// When nothing was delivered, although something was due.
+    pub(super) outage: Option<Outage>,
+    /// When the server's process was found gone, if it was known.
+    pub(super) server_gone_seconds: Option<f64>,
     pub(super) timeline: Vec<Point>,
+    /// What server and generator used over time.
+    pub(super) uses: Vec<Use>,
+    /// Length of the window that was asked for.
+    #[serde(skip)]
+    pub(super) asked_seconds: f64,
+    #[serde(skip)]
+    pub(super) group_names: Vec<String>,
     /// Of all groups together, and of each where there are several.
     #[serde(skip)]
     pub(super) curves: Vec<Curve>,
     pub(super) warnings: Vec<Warning>,
+}
+
+/// What is known of the server in the measured window, besides what it delivered.
+pub(crate) struct ServerSide {
+    pub(crate) usage: Option<Usage>,
+    pub(crate) kernel: PerDelivery,
+    pub(crate) watch: Watch,
 }
 
 impl TrafficReport {
@@ -102,14 +122,18 @@ impl TrafficReport {
         scenario: &Scenario,
         traffic: &Traffic,
         findings: &Findings,
-        server: Option<Usage>,
-        kernel: PerDelivery,
+        server: ServerSide,
+        lost_by_slot: &[u64],
     ) -> Self {
+        let ServerSide { usage, kernel, watch } = server;
         let seconds = findings.measured.as_secs_f64();
         let per_delivery =
             |cpu_ns: u64| ratio(cpu_ns as f64 / 1e3, findings.delivered as f64).map(|value| round(value, 3));
         let busy_ns: u64 = findings.busy_ns.iter().sum();
         let busiest_ns = findings.busy_ns.iter().copied().max().unwrap_or(0);
+        // A closed loop owes something at any time, unless it was told to pause.
+        let always_owed = traffic.is_closed_loop() && traffic.steps.is_empty();
+        let gaps = findings.timeline.gaps(findings.measured, always_owed);
         let mut report = Self {
             warmup_seconds: traffic.warmup.as_secs_f64(),
             seconds,
@@ -120,8 +144,8 @@ impl TrafficReport {
             send_lag_us: Percentiles::of_ns(&findings.send_lag_ns),
             operations: OperationReport::of(&findings.operations),
             back_us: (!findings.back_ns.is_empty()).then(|| Percentiles::of_ns(&findings.back_ns)),
-            server_cpu_us_per_delivery: server.as_ref().and_then(|usage| per_delivery(usage.cpu_ns)),
-            server,
+            server_cpu_us_per_delivery: usage.as_ref().and_then(|usage| per_delivery(usage.cpu_ns)),
+            server: usage,
             server_sends_per_delivery: kernel.sends.map(|value| round(value, 4)),
             server_kernel_entries_per_delivery: kernel.kernel_entries.map(|value| round(value, 4)),
             generator_cpu_us_per_delivery: per_delivery(busy_ns),
@@ -130,7 +154,12 @@ impl TrafficReport {
             generator_cpu_wait_ms: round(findings.cpu_wait_ns as f64 / 1e6, 1),
             generator_io: findings.port,
             steps: steps::marks(scenario, traffic, findings),
-            timeline: findings.timeline.points(),
+            outage: Outage::of(&gaps, traffic.measured.as_secs_f64()),
+            server_gone_seconds: watch.gone_ns().map(|ns| round(ns as f64 / 1e9, 2)),
+            asked_seconds: traffic.measured.as_secs_f64(),
+            group_names: scenario.groups.iter().map(|group| group.name.clone()).collect(),
+            timeline: findings.timeline.points(lost_by_slot),
+            uses: watch.uses(),
             curves: curves(scenario, findings),
             warnings: Vec::new(),
         };

@@ -11,6 +11,7 @@ use crate::client::membership::Return;
 use crate::client::stamp::WireStamp;
 use crate::clock::Clock;
 use crate::closed_loop::Flights;
+use crate::due_book::DueBook;
 use crate::ledger::{Entry, Ledger, Stray};
 use crate::payload;
 use crate::seating::{Part, Seating};
@@ -35,6 +36,7 @@ pub(crate) struct Stretch {
     pub(crate) latency_ns: Vec<Histogram<u64>>,
     /// The same over time.
     pub(crate) timeline: Timeline,
+    pub(crate) due_book: DueBook,
     /// Deliveries received within the window.
     pub(crate) delivered: u64,
     /// Reads of sockets within the window.
@@ -51,7 +53,8 @@ impl Stretch {
     /// A stretch that measures this window, given on the test's clock.
     pub(crate) fn new(window_ns: std::ops::Range<u64>, body_chars: Vec<usize>) -> Self {
         Self {
-            timeline: Timeline::new(window_ns.clone()),
+            timeline: Timeline::new(window_ns.clone(), body_chars.len()),
+            due_book: DueBook::default(),
             window_ns,
             latency_ns: body_chars.iter().map(|_| latency_histogram()).collect(),
             body_chars,
@@ -191,6 +194,7 @@ impl Intake {
         }
         let latency_ns = self.now_ns.saturating_sub(stamp.scheduled_ns);
         self.stretch.delivered += u64::from(self.in_window);
+        self.stretch.timeline.delivered(self.now_ns);
         for meter in &mut self.stretch.meters {
             meter.delivered(room.group, self.now_ns);
         }
@@ -198,7 +202,7 @@ impl Intake {
             // Its latency is of its own making.
             return;
         }
-        self.stretch.timeline.delivered(self.now_ns, latency_ns);
+        self.stretch.timeline.timed(room.group, self.now_ns, latency_ns);
         if self.stretch.window_ns.contains(&stamp.scheduled_ns) {
             self.stretch.latency_ns[room.group].saturating_record(latency_ns);
             for meter in &mut self.stretch.meters {
@@ -265,7 +269,7 @@ mod tests {
                 .map(|player| PlayerId::parse(&id(player)).expect("an id"))
                 .collect(),
         );
-        intake.stretch = Stretch::new(0..u64::MAX, vec![payload::body_chars(Encoding::Json, SIZE)]);
+        intake.stretch = Stretch::new(0..3_600_000_000_000, vec![payload::body_chars(Encoding::Json, SIZE)]);
         intake
     }
 

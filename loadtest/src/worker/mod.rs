@@ -31,7 +31,7 @@ use crate::client::milestones::Openings;
 use crate::client::sockets::Sockets;
 use crate::clock::Clock;
 use crate::interruption::Curfew;
-use crate::ledger::Totals;
+use crate::ledger::Closed;
 use crate::progress::Progress;
 use crate::random::Random;
 use crate::scenario::{Scenario, Traffic};
@@ -69,8 +69,9 @@ pub(crate) enum Reply {
 /// The closed account of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    pub(crate) totals: Totals,
-    pub(crate) examples: Vec<String>,
+    pub(crate) closed: Closed,
+    /// Deliveries lost, by the slot of the timeline in which their messages were due.
+    pub(crate) lost_by_slot: Vec<u64>,
     /// Connections that did not last to the end: player and how it ended.
     pub(crate) ends: Vec<(u32, String)>,
     /// How connections of slow players ended.
@@ -147,12 +148,16 @@ impl Worker {
         self.front.intake.close_operations();
         self.sockets.say_goodbye();
         let Intake {
-            ledger, server_errors, ..
+            ledger,
+            stretch,
+            server_errors,
+            ..
         } = self.front.intake;
-        let (totals, examples) = ledger.close();
+        let mut lost_by_slot = vec![0; stretch.timeline.slots()];
+        ledger.missing(|sender, sequences| stretch.due_book.count(sender, sequences, &mut lost_by_slot));
         Account {
-            totals,
-            examples,
+            closed: ledger.close(),
+            lost_by_slot,
             ends: self.unsteady.mishaps,
             slow_ends: self.unsteady.slow_ends,
             returns: self.unsteady.times_back,

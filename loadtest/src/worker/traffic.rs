@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use crate::client::desk::Wait;
 use crate::closed_loop::Flights;
 use crate::delivery::Delivery;
+use crate::due_book::DueBook;
 use crate::interruption::Curfew;
 use crate::payload;
 use crate::random::Random;
@@ -105,6 +106,7 @@ impl Worker {
             .map(|(load, group)| payload::body_chars(group.encoding, load.size_bytes));
         self.front.intake.stretch = Stretch::new(window_start..end_ns, body_chars.collect());
         self.front.intake.stretch.meters = Meter::of_all(&traffic.steps, window_start);
+        self.front.intake.stretch.due_book = DueBook::new(self.seating.members());
         while self.clock.now_ns() < start_ns {
             let wait = Duration::from_nanos(start_ns - self.clock.now_ns().min(start_ns));
             self.turn(Wait::For(wait.min(Duration::from_millis(1))))?;
@@ -266,7 +268,10 @@ impl Worker {
         let sequence = self.front.intake.ledger.send(due.player);
         let room = self.seating.room_of(due.player);
         let owed = self.front.intake.ledger.progress().expected - owed_before;
-        for meter in &mut self.front.intake.stretch.meters {
+        let stretch = &mut self.front.intake.stretch;
+        let slot = stretch.timeline.owed(due.scheduled_ns, owed);
+        stretch.due_book.note(due.player, sequence, slot);
+        for meter in &mut stretch.meters {
             meter.sent(room.group, due.scheduled_ns, owed);
         }
         let delivery = room.mixture.delivery(self.seating.first_member + due.player, sequence);
@@ -293,11 +298,13 @@ impl Worker {
         }
         let last_news_ns = self.front.intake.last_arrival_ns.max(sending.end_ns);
         let drain_ns = self.scenario.drain.as_nanos() as u64;
+        // Where nobody is left, nothing can come.
+        let abandoned = self.front.entrance.joined == 0 && !self.somebody_moves();
         let settled = self.front.intake.ledger.settled()
             && !self.somebody_moves()
             && self.front.intake.operations.all_answered()
             && now_ns - last_news_ns.min(now_ns) >= QUIET_NS;
-        settled || now_ns >= last_news_ns + drain_ns || now_ns >= sending.end_ns + drain_ns * DRAIN_FACTOR
+        settled || abandoned || now_ns >= last_news_ns + drain_ns || now_ns >= sending.end_ns + drain_ns * DRAIN_FACTOR
     }
 }
 

@@ -17,11 +17,20 @@ fn room_with(messages: u32) -> Ledger {
     ledger
 }
 
+/// Closes the account, and sees that what is missing is what is lost.
+fn closed_totals(ledger: Ledger) -> Totals {
+    let mut missing = 0;
+    ledger.missing(|_, sequences| missing += sequences.len() as u64);
+    let totals = ledger.close().totals;
+    assert_eq!(totals.lost, missing);
+    totals
+}
+
 fn totals_after(mut ledger: Ledger, delivered: &[u32]) -> Totals {
     for &sequence in delivered {
         ledger.deliver(A, B, sequence);
     }
-    ledger.close().0
+    closed_totals(ledger)
 }
 
 #[test]
@@ -80,7 +89,7 @@ fn strays_are_counted_by_kind() {
     let mut ledger = room_with(0);
     ledger.stray(B, Stray::Misrouted, "a message of room 7");
     ledger.stray(B, Stray::Corrupted, "an unreadable message");
-    let (totals, examples) = ledger.close();
+    let Closed { totals, examples, .. } = ledger.close();
     assert_eq!((totals.misrouted, totals.corrupted), (1, 1));
     assert_eq!(examples[0], "room 0, player 1: a message of room 7");
     assert!(!totals.balanced());
@@ -93,7 +102,7 @@ fn pairs_and_rooms_are_kept_apart() {
     assert_eq!(ledger.deliver(0, 1, 0), Entry::Fresh { expected: 0 });
     assert_eq!(ledger.deliver(1, 0, 0), Entry::Fresh { expected: 0 });
     assert!(!ledger.settled());
-    let (totals, examples) = ledger.close();
+    let Closed { totals, examples, .. } = ledger.close();
     assert_eq!(totals.lost, 1);
     assert_eq!(examples, ["room 6, player 13 → player 12: 1 messages lost"]);
 }
@@ -117,7 +126,7 @@ fn what_is_on_its_way_to_a_member_that_leaves_is_excused_and_no_gap_is() {
     ledger.send(A);
     ledger.deliver(A, C, 4);
     assert!(!ledger.settled(), "message 1 was overtaken, so it is missing");
-    let (totals, _) = ledger.close();
+    let totals = closed_totals(ledger);
     assert_eq!((totals.excused, totals.lost, totals.expected), (1, 1, 8));
 }
 
@@ -145,7 +154,7 @@ fn a_member_that_comes_back_is_owed_what_follows_its_first_message() {
         for &sequence in delivered {
             ledger.deliver(A, B, sequence);
         }
-        let (totals, _) = ledger.close();
+        let totals = closed_totals(ledger);
         assert_eq!((totals.lost, totals.duplicated), (lost, duplicated), "{delivered:?}");
         assert_eq!(totals.expected, totals.received + totals.lost, "{delivered:?}");
     }
@@ -159,5 +168,28 @@ fn nothing_is_owed_to_a_member_that_is_away() {
     ledger.send(A);
     ledger.deliver(A, C, 0);
     assert!(ledger.settled());
-    assert_eq!(ledger.close().0.expected, 1);
+    assert_eq!(closed_totals(ledger).expected, 1);
+}
+
+#[test]
+fn what_is_missing_is_what_is_lost_and_faults_beyond_the_listed_are_counted() {
+    let mut ledger = Ledger::new(plain(1, 30, 0));
+    for sequence in 0..4 {
+        ledger.send(A);
+        if sequence == 2 {
+            ledger.deliver(A, B, sequence);
+        }
+    }
+    ledger.depart(C);
+    let mut missing = Vec::new();
+    ledger.missing(|sender, sequences| missing.extend(sequences.map(|sequence| (sender, sequence))));
+    assert_eq!(missing[..3], [(A, 0), (A, 1), (A, 3)]);
+    let closed = ledger.close();
+    assert_eq!(closed.totals.lost, missing.len() as u64);
+    assert_eq!(
+        (closed.examples.len() as u64 + closed.more_faults),
+        28,
+        "one for each pair"
+    );
+    assert_eq!(closed.more_faults, 8);
 }

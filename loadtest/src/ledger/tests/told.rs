@@ -5,7 +5,7 @@ use crate::client::envelope::PlayerId;
 use crate::client::membership::{Departure, Stamp};
 use crate::client::stamp::{WireClass, WireStamp};
 use crate::delivery::{Delivery, Mixture};
-use crate::ledger::tests::{A, B, C};
+use crate::ledger::tests::{A, B, C, closed_totals};
 use crate::ledger::{Entry, Ledger, Moved, Totals, Why};
 use crate::scenario::Group;
 use crate::seating::tests::of_group;
@@ -93,7 +93,7 @@ impl Room {
     }
 
     fn totals(self) -> Totals {
-        self.ledger.close().0
+        closed_totals(self.ledger)
     }
 }
 

@@ -19,7 +19,6 @@ pub(crate) const COLOURS: [&str; 8] = ["s1", "s2", "s4", "s5", "s6", "s7", "s8",
 pub(crate) enum Look {
     Line,
     Dashed,
-    #[expect(dead_code, reason = "drawn with what was lost over time")]
     Area,
     Dots,
 }

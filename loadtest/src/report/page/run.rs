@@ -1,12 +1,13 @@
-//! The page of `run`: percentiles, rates, latency and cost over time.
+//! The page of `run`: what went wrong first, then percentiles, and rates, latency and cost over time.
 
-use crate::report::page::curves::Curve;
-use crate::report::page::plot::{Plot, Series};
+use crate::report::page::curves::{Curve, MAX_LINES};
+use crate::report::page::plot::{Band, COLOURS, Look, Plot, Series};
 use crate::report::page::scale::Axis;
 use crate::report::page::{Mood, Page};
 use crate::report::text::{thousands, time};
 use crate::report::{RunReport, TrafficReport, Verdict};
 use crate::timeline::Point;
+use crate::watch::Use;
 
 impl RunReport {
     pub(in crate::report) fn draw(&self) -> Page {
@@ -17,6 +18,9 @@ impl RunReport {
         for plot in self.traffic.plots() {
             page.plot(&plot);
         }
+        page.faults("Faults", self.ledger.listed_faults());
+        page.faults("Connections that ended, by cause", self.ledger.causes());
+        page.faults("Connections that ended", self.ledger.listed_ends());
         page
     }
 
@@ -26,9 +30,13 @@ impl RunReport {
             Verdict::Balanced | Verdict::AtLeast => ("balanced", Mood::Good),
             Verdict::Faulty => ("faulty", Mood::Bad),
         };
+        let red_above_0 = |count: u64| if count > 0 { Mood::Bad } else { Mood::Plain };
+        let (lost, ended) = (self.ledger.lost(), self.ledger.connections_lost as u64);
         let cost = traffic.server_cpu_us_per_delivery;
         vec![
             (word.to_owned(), "ledger", mood),
+            (thousands(lost as f64), "deliveries lost", red_above_0(lost)),
+            (thousands(ended as f64), "connections ended", red_above_0(ended)),
             (
                 thousands(traffic.delivered_per_second),
                 "deliveries per second",
@@ -48,40 +56,129 @@ impl RunReport {
 
 impl TrafficReport {
     fn plots(&self) -> Vec<Plot> {
-        let over_time = |value: fn(&Point) -> Option<f64>| self.timeline.iter().map(value).collect::<Vec<_>>();
-        let plot = |title: &str, y: Axis, series: Vec<Series>| Plot {
+        let mut plots = vec![
+            Curve::plot(
+                "Latency by percentile, from the scheduled send to receipt",
+                &self.curves,
+            ),
+            self.rates(),
+            self.over_time(
+                "Latency over time",
+                Axis::LogTime,
+                vec![
+                    Series::line("longest", "s3", self.of_points(|point| point.max_us)),
+                    Series::line("p99", "s2", self.of_points(|point| point.p99_us)),
+                    Series::line("median", "s1", self.of_points(|point| point.p50_us)),
+                ],
+            ),
+        ];
+        plots.extend(self.groups());
+        plots.extend(self.costs());
+        plots
+    }
+
+    /// Something that every point of the timeline has.
+    fn over_time(&self, title: &str, y: Axis, series: Vec<Series>) -> Plot {
+        Plot {
             title: title.to_owned(),
             note: None,
             x: Axis::Seconds,
             y,
             places: self.timeline.iter().map(|point| point.seconds).collect(),
-            reach: self.seconds,
+            reach: self.asked_seconds,
             series,
-            bands: Vec::new(),
+            bands: self.bands(),
+        }
+    }
+
+    fn of_points(&self, value: impl Fn(&Point) -> Option<f64>) -> Vec<Option<f64>> {
+        self.timeline.iter().map(value).collect()
+    }
+
+    fn rates(&self) -> Plot {
+        let mut series = vec![
+            Series::line("owed", "s3", self.of_points(|point| Some(point.owed_per_second))).with(Look::Dashed),
+            Series::line(
+                "delivered",
+                "s1",
+                self.of_points(|point| Some(point.delivered_per_second)),
+            ),
+        ];
+        if self.timeline.iter().any(|point| point.lost > 0) {
+            let slots = self.timeline.len().max(1) as f64;
+            let per_second = slots / self.asked_seconds;
+            let lost = self.of_points(|point| Some(point.lost as f64 * per_second));
+            series.insert(0, Series::line("lost", "of-bad", lost).with(Look::Area));
+        }
+        let mut plot = self.over_time("Deliveries per second", Axis::Count, series);
+        plot.note = Some(
+            "Owed and lost by the time at which the messages were due, delivered by the time of receipt.".to_owned(),
+        );
+        plot
+    }
+
+    /// The slowest of each group, where there are several.
+    fn groups(&self) -> Option<Plot> {
+        if self.group_names.len() < 2 {
+            return None;
+        }
+        let series = self.group_names.iter().zip(COLOURS).enumerate();
+        let series = series.map(|(group, (name, colour))| {
+            let p99 = self.of_points(|point| point.p99_by_group_us.get(group).copied().flatten());
+            Series::line(name, colour, p99)
+        });
+        let mut plot = self.over_time("Latency by group over time, 99 of 100", Axis::LogTime, series.collect());
+        let more = self.group_names.len().saturating_sub(MAX_LINES);
+        plot.note = (more > 0).then(|| format!("The first {MAX_LINES} groups; {more} more are in the JSON."));
+        Some(plot)
+    }
+
+    /// What both sides used.
+    fn costs(&self) -> Vec<Plot> {
+        let values = |value: fn(&Use) -> Option<f64>| self.uses.iter().map(value).collect::<Vec<_>>();
+        let plot = |title: &str, y: Axis, series: Vec<Series>| Plot {
+            title: title.to_owned(),
+            note: None,
+            x: Axis::Seconds,
+            y,
+            places: self.uses.iter().map(|each| each.seconds).collect(),
+            reach: self.asked_seconds,
+            series,
+            bands: self.bands(),
         };
-        vec![
-            Curve::plot(
-                "Latency by percentile, from the scheduled send to receipt",
-                &self.curves,
-            ),
-            plot(
-                "Latency over time",
-                Axis::LogTime,
-                vec![
-                    Series::line("longest", "s3", over_time(|point| point.max_us)),
-                    Series::line("p99", "s2", over_time(|point| point.p99_us)),
-                    Series::line("median", "s1", over_time(|point| point.p50_us)),
-                ],
-            ),
-            plot(
-                "Deliveries per second",
-                Axis::Count,
-                vec![Series::line(
-                    "delivered",
-                    "s1",
-                    over_time(|point| Some(point.delivered_per_second)),
-                )],
-            ),
-        ]
+        let mut plots = vec![plot(
+            "Processor cores busy",
+            Axis::Cores,
+            vec![
+                Series::line("generator", "s3", values(|each| Some(each.generator_cores))),
+                Series::line("server", "s1", values(|each| each.server_cores)),
+            ],
+        )];
+        if self.uses.iter().any(|each| each.server_resident_bytes.is_some()) {
+            let memory = values(|each| each.server_resident_bytes.map(|bytes| bytes as f64));
+            plots.push(plot(
+                "Memory of the server",
+                Axis::Bytes,
+                vec![Series::line("resident", "s1", memory)],
+            ));
+        }
+        plots
+    }
+
+    /// Steps and outages.
+    fn bands(&self) -> Vec<Band> {
+        let steps = self.steps.iter().map(|step| Band {
+            from: step.seconds,
+            until: step.until_seconds,
+            words: step.words.clone(),
+            outage: false,
+        });
+        let gaps = self.outage.iter().flat_map(|outage| &outage.gaps).map(|gap| Band {
+            from: gap.stopped_seconds,
+            until: gap.until(self.asked_seconds),
+            words: "nothing delivered".to_owned(),
+            outage: true,
+        });
+        steps.chain(gaps).collect()
     }
 }

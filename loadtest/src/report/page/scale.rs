@@ -7,10 +7,6 @@ const STEPS: f64 = 5.0;
 
 /// What an axis counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "cores and bytes are drawn with the server's cost over time")
-)]
 pub(crate) enum Axis {
     /// Seconds from 0.
     Seconds,
