@@ -55,7 +55,7 @@ const BEFORE: u64 = 49;
 
 /// Who makes the mistake; shared by all parts of a relay.
 #[derive(Clone)]
-pub(super) struct Culprit(Arc<Mutex<State>>);
+pub(crate) struct Culprit(Arc<Mutex<State>>);
 
 struct State {
     intent: Fault,
@@ -70,6 +70,12 @@ impl Culprit {
     /// Counts a delivery.
     pub(super) fn sees_delivery(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).deliveries += 1;
+    }
+
+    /// Whether there was an occasion for the mistake.
+    #[allow(dead_code, reason = "for tests of mistakes whose occasion depends on the time")]
+    pub(crate) fn was_at_it(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).intent == Fault::None
     }
 
     /// Whether this mistake is to be made here and now.

@@ -10,6 +10,8 @@ use super::wire::Version;
 /// So many events are kept for whoever is away.
 const REPLAY_EVENTS: usize = 40;
 const FAR: u64 = 10_000;
+/// Of so many messages some have been read, whatever was on its way when a connection went.
+const SOME: u64 = 10;
 
 impl Hall {
     pub(super) fn join(&mut self, request: &Value, line: &Line, operation_id: Option<&str>) -> usize {
@@ -52,7 +54,7 @@ impl Hall {
         }
         let (room, id, epoch, sent) = (member.room, member.id.clone(), member.epoch, member.seq);
         let mut final_seq = sent;
-        if sent > 0 {
+        if sent >= SOME {
             if self.culprit.makes(Fault::FinalSeqTooLow) {
                 final_seq = 0;
             } else if self.culprit.makes(Fault::FinalSeqTooHigh) {
@@ -145,7 +147,7 @@ impl Hall {
             let mine = players.iter_mut().find(|player| player["id"] == **myself);
             mine.expect("oneself")["epoch"] = epoch_before.into();
         }
-        let spoken = |player: &&mut Value| player["seq"].as_u64() > Some(0);
+        let spoken = |player: &&mut Value| player["seq"].as_u64() >= Some(SOME);
         let mut unlike = None;
         if let Some(other) = players.iter_mut().find(spoken) {
             let seq = other["seq"].as_u64().expect("a number");

@@ -24,10 +24,17 @@ use line::Line;
 use wire::{Class, Content, Version};
 
 /// Serves on a free port until the test process ends.
+#[allow(dead_code, reason = "some tests want to know whether there was an occasion")]
 pub(crate) fn start(fault: Fault) -> SocketAddr {
+    start_watched(fault).0
+}
+
+/// The same, with the one who makes the mistake.
+pub(crate) fn start_watched(fault: Fault) -> (SocketAddr, Culprit) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("the port's address");
     let culprit = Culprit::new(fault);
+    let watched = culprit.clone();
     let hall = Arc::new(Mutex::new(Hall::new(culprit.clone())));
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -46,7 +53,7 @@ pub(crate) fn start(fault: Fault) -> SocketAddr {
             });
         }
     });
-    address
+    (address, watched)
 }
 
 /// One connection.
