@@ -26,6 +26,7 @@ use crate::scenario::{Group, Scenario};
 use crate::server_figures::ServerProcess;
 use crate::sys;
 use crate::version::Version;
+use crate::watch::Watch;
 use crate::worker::intake::latency_histogram;
 
 const PARTY: usize = 4;
@@ -72,7 +73,10 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
     let before = sample();
     let own_before_ns = sys::thread_cpu_ns();
     let start_ns = storm.clock.now_ns();
-    storm.rage(&mut sockets)?;
+    let mut watch = Watch::new(process, Duration::ZERO);
+    watch.look(0);
+    storm.rage(&mut sockets, &mut watch)?;
+    watch.look(storm.clock.now_ns() - start_ns);
     let seconds = (storm.clock.now_ns() - start_ns) as f64 / 1e9;
     let generator_cpu_ns = sys::thread_cpu_ns() - own_before_ns;
     let after = sample();
@@ -84,6 +88,8 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
     let findings = StormFindings {
         parties: arguments.parties,
         cycles: storm.cycles_done,
+        cycle_ends_ns: storm.cycle_ends_ns,
+        uses: watch.uses(),
         seconds,
         create_ns: storm.create_ns,
         join_ns: storm.join_ns,
@@ -141,6 +147,10 @@ struct Storm<'a> {
     ready: usize,
     steps: u64,
     cycles_done: u64,
+    /// When the cycles began.
+    start_ns: u64,
+    /// When each of them was over, since then.
+    cycle_ends_ns: Vec<u64>,
     create_ns: Histogram<u64>,
     join_ns: Histogram<u64>,
     leave_ns: Histogram<u64>,
@@ -170,6 +180,8 @@ impl<'a> Storm<'a> {
             ready: 0,
             steps: 0,
             cycles_done: 0,
+            start_ns: 0,
+            cycle_ends_ns: Vec::new(),
             create_ns: latency_histogram(),
             join_ns: latency_histogram(),
             leave_ns: latency_histogram(),
@@ -181,7 +193,7 @@ impl<'a> Storm<'a> {
     fn assemble(&mut self, sockets: &mut Sockets) -> Result<()> {
         let mut random = Random::seeded(self.scenario.seed);
         let limit = self.scenario.setup_concurrency as usize;
-        let mut watch = Watch::new(self.clock);
+        let mut standstill = Standstill::new(self.clock);
         while self.ready < self.members.len() {
             while sockets.len() < self.members.len() && sockets.len() - self.ready < limit {
                 let opening = Opening {
@@ -195,22 +207,24 @@ impl<'a> Storm<'a> {
             }
             self.turn(sockets, Wait::For(SLEEP))?;
             interruption::check()?;
-            watch.expect_progress(self)?;
+            standstill.expect_progress(self)?;
         }
         Ok(())
     }
 
     /// Lets all parties go through their cycles.
-    fn rage(&mut self, sockets: &mut Sockets) -> Result<()> {
+    fn rage(&mut self, sockets: &mut Sockets, watch: &mut Watch) -> Result<()> {
         let start_ns = self.clock.now_ns();
+        self.start_ns = start_ns;
         let spread = self.parties.len() as u64;
         for (at, party) in self.parties.iter_mut().enumerate() {
             party.next_start_ns = start_ns + self.period_ns * at as u64 / spread;
         }
         let total = self.cycles * spread;
-        let mut watch = Watch::new(self.clock);
+        let mut standstill = Standstill::new(self.clock);
         while self.cycles_done < total && !interruption::asked() {
             self.now_ns = self.clock.now_ns();
+            watch.glance(self.now_ns - start_ns);
             let mut next_ns = u64::MAX;
             for party in 0..self.parties.len() {
                 let Party {
@@ -233,7 +247,7 @@ impl<'a> Storm<'a> {
                 Wait::For(SLEEP.min(Duration::from_nanos(next_ns - self.now_ns)))
             };
             self.turn(sockets, wait)?;
-            watch.expect_progress(self)?;
+            standstill.expect_progress(self)?;
         }
         Ok(())
     }
@@ -311,6 +325,7 @@ impl<'a> Storm<'a> {
                     ours.busy = false;
                     ours.cycle += 1;
                     self.cycles_done += 1;
+                    self.cycle_ends_ns.push(self.now_ns.saturating_sub(self.start_ns));
                 }
             }
             (_, Answer::Refused(why)) => bail!(refusal::explained(&why)),
@@ -356,13 +371,13 @@ impl Sink for Storm<'_> {
 }
 
 /// Notices a standstill.
-struct Watch {
+struct Standstill {
     clock: Clock,
     steps: u64,
     since_ns: u64,
 }
 
-impl Watch {
+impl Standstill {
     fn new(clock: Clock) -> Self {
         Self {
             clock,

@@ -75,18 +75,22 @@ pub(crate) fn publish(report: &impl Report, generator: &GeneratorArguments) -> R
         interrupted,
     };
     let json = serde_json::to_string(&published).context("the report cannot be written as JSON")?;
-    let mut table = format!("{}{}", report.table(), host.table());
+    let mut figures = report.table();
     if interrupted {
-        table.push_str(INTERRUPTED);
+        figures.push_str(INTERRUPTED);
     }
     if let Some(path) = &generator.html {
         let mut page = report.page();
-        page.listing("All figures", table.trim_end());
+        page.listing("All figures", figures.trim_end());
         page.facts("Where and how this was measured", &host.facts());
         std::fs::write(path, page.finish(&json))
             .with_context(|| format!("--html {}: cannot be written", path.display()))?;
     }
-    let text = if generator.json { json } else { table };
+    let text = if generator.json {
+        json
+    } else {
+        format!("{}\n{}", figures.trim_end(), host.table())
+    };
     console::print(text.trim_end()).context("the report cannot be printed")?;
     Ok(report.verdict())
 }

@@ -34,7 +34,7 @@ impl Limit {
 #[derive(Debug, Serialize)]
 pub(crate) struct Step {
     /// Times the load that was given.
-    factor: f64,
+    pub(super) factor: f64,
     rooms: u32,
     /// Deliveries owed per second by schedule.
     pub(super) owed_per_second: f64,

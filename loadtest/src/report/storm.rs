@@ -12,7 +12,10 @@ use crate::report::percentiles::Percentiles;
 use crate::report::table::{Table, or_na, ratio, round};
 use crate::report::{Report, Verdict};
 use crate::server_figures::Usage;
+use crate::watch::Use;
 
+const SLOTS: f64 = 120.0;
+const MIN_SLOT_SECONDS: f64 = 0.1;
 /// Joins slower than this are counted.
 const SLOW_JOIN_NS: u64 = 5_000_000;
 
@@ -20,6 +23,10 @@ const SLOW_JOIN_NS: u64 = 5_000_000;
 pub(crate) struct StormFindings {
     pub(crate) parties: u32,
     pub(crate) cycles: u64,
+    /// When each was over.
+    pub(crate) cycle_ends_ns: Vec<u64>,
+    /// What both sides used over time.
+    pub(crate) uses: Vec<Use>,
     pub(crate) seconds: f64,
     pub(crate) create_ns: Histogram<u64>,
     pub(crate) join_ns: Histogram<u64>,
@@ -27,6 +34,14 @@ pub(crate) struct StormFindings {
     pub(crate) usage: Option<Usage>,
     pub(crate) generator_cpu_ns: u64,
     pub(crate) spin: bool,
+}
+
+/// Cycles in a slot of time.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct CycleRate {
+    /// From the start to the middle of the slot.
+    pub(super) seconds: f64,
+    pub(super) cycles_per_second: f64,
 }
 
 /// The report of `storm`.
@@ -47,6 +62,8 @@ pub(crate) struct StormReport {
     /// With `--spin` it includes polling in vain.
     generator_cpu_us_per_cycle: Option<f64>,
     usage: Option<Usage>,
+    pub(super) timeline: Vec<CycleRate>,
+    pub(super) uses: Vec<Use>,
     pub(super) warnings: Vec<String>,
     #[serde(skip_serializing_if = "Judgement::is_empty")]
     pub(super) expectations: Judgement,
@@ -90,6 +107,8 @@ impl StormReport {
             server_cpu_us_per_cycle: findings.usage.as_ref().and_then(|usage| per_cycle(usage.cpu_ns)),
             generator_cpu_us_per_cycle: per_cycle(findings.generator_cpu_ns),
             usage: findings.usage,
+            timeline: cycle_rates(&findings.cycle_ends_ns, findings.seconds),
+            uses: findings.uses,
             warnings,
             expectations: Judgement::default(),
             curves: vec![
@@ -150,5 +169,42 @@ impl Report for StormReport {
 
     fn page(&self) -> Page {
         self.draw()
+    }
+}
+
+/// How many cycles were over in each slot of `seconds`.
+fn cycle_rates(ends_ns: &[u64], seconds: f64) -> Vec<CycleRate> {
+    let slot = (seconds / SLOTS).max(MIN_SLOT_SECONDS);
+    let mut counts = vec![0u64; (seconds / slot).ceil().max(1.0) as usize];
+    for &end_ns in ends_ns {
+        let at = (end_ns as f64 / 1e9 / slot) as usize;
+        let last = counts.len() - 1;
+        counts[at.min(last)] += 1;
+    }
+    let rates = counts.iter().enumerate().map(|(at, &count)| {
+        let start = at as f64 * slot;
+        // The last slot may be shorter.
+        let length = slot.min(seconds - start).max(f64::MIN_POSITIVE);
+        CycleRate {
+            seconds: round(start + length / 2.0, 3),
+            cycles_per_second: round(count as f64 / length, 1),
+        }
+    });
+    rates.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_are_counted_by_the_time_of_their_end() {
+        let rates = cycle_rates(&[10_000_000, 90_000_000, 210_000_000], 0.25);
+        let rates: Vec<_> = rates
+            .iter()
+            .map(|rate| (rate.seconds, rate.cycles_per_second))
+            .collect();
+        assert_eq!(rates, [(0.05, 20.0), (0.15, 0.0), (0.225, 20.0)]);
+        assert_eq!(cycle_rates(&[], 0.01).len(), 1);
     }
 }

@@ -282,6 +282,7 @@ impl TrafficReport {
                     ),
                 );
             }
+            None if self.server_gone_seconds.is_some() => out.row("server", "n/a (its process has ended)"),
             None => out.row("server", "n/a (not a readable process of this machine)"),
         }
         out.row(

@@ -4,6 +4,7 @@
 //! A page is built from sections by each report; what all pages have in common is added when it is finished.
 
 mod compare;
+mod costs;
 pub(super) mod curves;
 mod idle;
 mod plot;
@@ -113,13 +114,40 @@ impl Page {
         self.put(format_args!("</table></section>\n"));
     }
 
+    /// Rows of cells under heads; all but the last column hold numbers.
+    fn grid(&mut self, title: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<(String, Mood)>>) {
+        let number = |at: usize| if at + 1 < heads.len() { "number" } else { "" };
+        self.put(format_args!(
+            "<section><h2>{}</h2><div class=\"scroll\"><table><tr>",
+            escaped(title)
+        ));
+        for (at, head) in heads.iter().enumerate() {
+            self.put(format_args!("<th class=\"{}\">{}</th>", number(at), escaped(head)));
+        }
+        for row in rows {
+            self.put(format_args!("</tr><tr>"));
+            for (at, (words, mood)) in row.iter().enumerate() {
+                self.put(format_args!(
+                    "<td class=\"{}{}\">{}</td>",
+                    number(at),
+                    mood.class(),
+                    escaped(words)
+                ));
+            }
+        }
+        self.put(format_args!("</tr></table></div></section>\n"));
+    }
+
     /// Text as a terminal shows it.
     pub(crate) fn listing(&mut self, title: &str, text: &str) {
         self.put(format_args!(
-            "<section><h2>{}</h2><pre>{}</pre></section>\n",
-            escaped(title),
-            escaped(text)
+            "<section><h2>{}</h2><div class=\"listing\">",
+            escaped(title)
         ));
+        for line in text.lines() {
+            self.put(format_args!("<div>{}</div>", escaped(line)));
+        }
+        self.put(format_args!("</div></section>\n"));
     }
 
     /// Finished HTML.
@@ -137,7 +165,7 @@ impl Page {
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>{title}</title>\n\
              <style>\n{STYLE}</style></head>\n<body><h1>{title}</h1><p class=\"sub\">{headline} · \
-             <a id=\"download\" download=\"loadtest.json\" hidden>JSON</a></p>\n{body}\
+             <a id=\"download\" download=\"loadtest.json\" hidden>download JSON</a></p>\n{body}\
              <script type=\"application/json\" id=\"report\">{json}</script>\n<script>\n{SCRIPT}</script>\n</body></html>\n",
             title = escaped(&self.title),
             headline = escaped(&self.headline),

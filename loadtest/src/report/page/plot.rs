@@ -105,7 +105,8 @@ impl Plot {
         put(
             &mut out,
             format_args!(
-                "<div class=\"chart\" tabindex=\"0\" role=\"img\" aria-label=\"{}\">",
+                "<div class=\"chart{}\" tabindex=\"0\" role=\"img\" aria-label=\"{}\">",
+                if self.bands.is_empty() { "" } else { " with-bands" },
                 escaped(&self.title)
             ),
         );
@@ -191,15 +192,19 @@ impl Plot {
     }
 
     fn draw_bands(&self, out: &mut String, x: &Scale) {
-        for band in &self.bands {
+        for (at, band) in self.bands.iter().enumerate() {
             let (from, until) = (x.place(band.from), x.place(band.until));
+            // Its words stand above, and have room until the next ones.
+            let next = self.bands.get(at + 1).map_or(1.0, |next| x.place(next.from));
             put(
                 out,
                 format_args!(
-                    "<div class=\"band{}\" style=\"left:{:.2}%;width:{:.2}%\" title=\"{words}\"><span>{words}</span></div>",
-                    if band.outage { " outage" } else { "" },
-                    from * 100.0,
+                    "<div class=\"band{outage}\" style=\"left:{left:.2}%;width:{:.2}%\" title=\"{words}\"></div>\
+                     <span class=\"words{outage}\" style=\"left:{left:.2}%;max-width:{:.2}%\" title=\"{words}\">{words}</span>",
                     (until - from) * 100.0,
+                    (next - from) * 100.0,
+                    left = from * 100.0,
+                    outage = if band.outage { " outage" } else { "" },
                     words = escaped(&band.words)
                 ),
             );

@@ -3,11 +3,10 @@
 use crate::report::page::curves::{Curve, MAX_LINES};
 use crate::report::page::plot::{Band, COLOURS, Look, Plot, Series};
 use crate::report::page::scale::Axis;
-use crate::report::page::{Mood, Page};
+use crate::report::page::{Mood, Page, costs};
 use crate::report::text::{thousands, time};
 use crate::report::{RunReport, TrafficReport, Verdict};
 use crate::timeline::Point;
-use crate::watch::Use;
 
 impl RunReport {
     pub(in crate::report) fn draw(&self) -> Page {
@@ -19,7 +18,7 @@ impl RunReport {
             page.plot(&plot);
         }
         page.faults("Faults", self.ledger.listed_faults());
-        page.faults("Connections that ended, by cause", self.ledger.causes());
+        page.faults("How connections ended", self.ledger.causes());
         page.faults("Connections that ended", self.ledger.listed_ends());
         page
     }
@@ -73,7 +72,7 @@ impl TrafficReport {
             ),
         ];
         plots.extend(self.groups());
-        plots.extend(self.costs());
+        plots.extend(costs::plots(&self.uses, self.asked_seconds, &self.bands()));
         plots
     }
 
@@ -131,38 +130,6 @@ impl TrafficReport {
         let more = self.group_names.len().saturating_sub(MAX_LINES);
         plot.note = (more > 0).then(|| format!("The first {MAX_LINES} groups; {more} more are in the JSON."));
         Some(plot)
-    }
-
-    /// What both sides used.
-    fn costs(&self) -> Vec<Plot> {
-        let values = |value: fn(&Use) -> Option<f64>| self.uses.iter().map(value).collect::<Vec<_>>();
-        let plot = |title: &str, y: Axis, series: Vec<Series>| Plot {
-            title: title.to_owned(),
-            note: None,
-            x: Axis::Seconds,
-            y,
-            places: self.uses.iter().map(|each| each.seconds).collect(),
-            reach: self.asked_seconds,
-            series,
-            bands: self.bands(),
-        };
-        let mut plots = vec![plot(
-            "Processor cores busy",
-            Axis::Cores,
-            vec![
-                Series::line("generator", "s3", values(|each| Some(each.generator_cores))),
-                Series::line("server", "s1", values(|each| each.server_cores)),
-            ],
-        )];
-        if self.uses.iter().any(|each| each.server_resident_bytes.is_some()) {
-            let memory = values(|each| each.server_resident_bytes.map(|bytes| bytes as f64));
-            plots.push(plot(
-                "Memory of the server",
-                Axis::Bytes,
-                vec![Series::line("resident", "s1", memory)],
-            ));
-        }
-        plots
     }
 
     /// Steps and outages.

@@ -1,5 +1,6 @@
 //! The page of `search`: load against latency, and every step.
 
+use crate::report::RunReport;
 use crate::report::page::plot::{Look, Plot, Series};
 use crate::report::page::scale::Axis;
 use crate::report::page::{Mood, Page};
@@ -43,12 +44,18 @@ impl SearchReport {
         self.expectations.draw(&mut page);
         page.doubts(self.doubts().iter().map(String::as_str));
         page.plot(&self.plot());
-        page.faults(
-            "Steps that failed",
-            self.steps.iter().filter_map(|step| {
-                let because = step.because.as_deref()?;
-                Some(format!("{} owed/s: {because}", thousands(step.owed_per_second)))
-            }),
+        page.grid(
+            "Steps, in the order of their run",
+            &[
+                "load",
+                "owed/s",
+                "delivered/s",
+                "median",
+                "p99",
+                "CPU per delivery",
+                "outcome",
+            ],
+            self.steps.iter().map(Step::cells),
         );
         page
     }
@@ -85,5 +92,30 @@ impl SearchReport {
             ],
             bands: Vec::new(),
         }
+    }
+}
+
+impl Step {
+    fn cells(&self) -> Vec<(String, Mood)> {
+        let of_run = |words: &dyn Fn(&RunReport) -> String| self.run.as_ref().map_or_else(|| "n/a".to_owned(), words);
+        let cost = |run: &RunReport| {
+            run.traffic
+                .server_cpu_us_per_delivery
+                .map_or_else(|| "n/a".to_owned(), time)
+        };
+        let plain = [
+            format!("× {}", self.factor),
+            thousands(self.owed_per_second),
+            of_run(&|run| thousands(run.traffic.delivered_per_second)),
+            of_run(&|run| time(run.traffic.latency_us.p50)),
+            of_run(&|run| time(run.traffic.latency_us.p99)),
+            of_run(&cost),
+        ];
+        let outcome = match &self.because {
+            None => ("passed".to_owned(), Mood::Good),
+            Some(because) => (because.clone(), Mood::Bad),
+        };
+        let plain = plain.into_iter().map(|words| (words, Mood::Plain));
+        plain.chain([outcome]).collect()
     }
 }

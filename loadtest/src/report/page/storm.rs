@@ -1,7 +1,9 @@
 //! The page of `storm`: how long requests take.
 
 use crate::report::page::curves::Curve;
-use crate::report::page::{Mood, Page};
+use crate::report::page::plot::{Plot, Series};
+use crate::report::page::scale::Axis;
+use crate::report::page::{Mood, Page, costs};
 use crate::report::storm::StormReport;
 use crate::report::text::{thousands, time};
 
@@ -33,6 +35,23 @@ impl StormReport {
         self.expectations.draw(&mut page);
         page.doubts(self.warnings.iter().map(String::as_str));
         page.plot(&Curve::plot("Time from request to answer, by percentile", &self.curves));
+        page.plot(&Plot {
+            title: "Cycles per second".to_owned(),
+            note: None,
+            x: Axis::Seconds,
+            y: Axis::Count,
+            places: self.timeline.iter().map(|slot| slot.seconds).collect(),
+            reach: self.seconds,
+            series: vec![Series::line(
+                "cycles",
+                "s1",
+                self.timeline.iter().map(|slot| Some(slot.cycles_per_second)).collect(),
+            )],
+            bands: Vec::new(),
+        });
+        for plot in costs::plots(&self.uses, self.seconds, &[]) {
+            page.plot(&plot);
+        }
         page
     }
 }
