@@ -1,15 +1,18 @@
 //! `compare` starts servers, measures them in turn, stops them, and tells how they relate.
 
 mod program;
+#[expect(dead_code, reason = "other tests need more of it")]
+mod scratch;
 
 use std::process::{Command, Output};
 
 use program::Yardstick;
+use scratch::Scratch;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_signal-fish-loadtest");
 
-fn compare(servers: &[&str]) -> Output {
+fn compare(servers: &[&str], more: &[&str]) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args([
         "compare",
@@ -27,7 +30,7 @@ fn compare(servers: &[&str]) -> Output {
     for server in servers {
         command.args(["--server", server]);
     }
-    command.output().expect("the program starts")
+    command.args(more).output().expect("the program starts")
 }
 
 #[test]
@@ -40,7 +43,8 @@ fn a_running_and_a_started_server_are_measured_in_turn() {
         yardstick.pid(),
         yardstick.address
     );
-    let output = compare(&[&started, &running]);
+    let page = Scratch::new("compare.html");
+    let output = compare(&[&started, &running], &["--html", page.path()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert_eq!(report["balanced"], true);
@@ -80,6 +84,13 @@ fn a_running_and_a_started_server_are_measured_in_turn() {
     assert!(pids[1].iter().all(|pid| *pid == yardstick.pid()), "{pids:?}");
     assert_eq!(yardstick.backend, "(epoll)");
     assert!(yardstick.stop().contains("deliveries"));
+    let page = std::fs::read_to_string(page.path()).expect("a page");
+    assert_eq!(
+        page.matches("<div class=\"dot\"").count() % (2 * 3),
+        0,
+        "a dot for each server and round"
+    );
+    assert!(page.contains("running / started, server CPU</th>"), "{page}");
     let ratio = &report["ratios"][0];
     assert_eq!(
         (&ratio["of"], &ratio["to"]),
@@ -90,9 +101,9 @@ fn a_running_and_a_started_server_are_measured_in_turn() {
 
 #[test]
 fn a_server_that_cannot_be_started_is_an_error_that_names_it() {
-    let output = compare(&["good=ws://127.0.0.1:1/", "bad=/nonexistent/server {port}"]);
+    let output = compare(&["good=ws://127.0.0.1:1/", "bad=/nonexistent/server {port}"], &[]);
     assert_eq!(output.status.code(), Some(2));
-    let output = compare(&["bad=/nonexistent/server {port}", "good=ws://127.0.0.1:1/"]);
+    let output = compare(&["bad=/nonexistent/server {port}", "good=ws://127.0.0.1:1/"], &[]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         said.contains("\"bad\"") && said.contains("/nonexistent/server"),

@@ -97,7 +97,10 @@ fn incompleteness(setting: &Setting, traffic: &TrafficReport, ledger: &LedgerRep
     if told.is_empty() {
         return None;
     }
-    Some(format!("{}; figures cover only what was delivered", told.join("; ")))
+    if ended > 0 || ledger.lost() > 0 {
+        told.push("figures cover only what was delivered".to_owned());
+    }
+    Some(told.join("; "))
 }
 
 impl Report for RunReport {
