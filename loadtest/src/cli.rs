@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Search(SearchArguments),
     /// Many create, join and leave rooms at once: cost of a cycle, time of each request
     Storm(StormArguments),
+    /// Open and close connections: rate, time of connecting and of TLS, cost, failures
+    Handshakes(HandshakesArguments),
     /// Measure two or more servers in turn with the same load, and give ratios with their spread
     Compare(CompareArguments),
     /// The yardstick: serve as the least that a relay can cost, to compare other servers with
@@ -228,6 +230,29 @@ pub(crate) struct StormArguments {
     /// Cycles per second of all parties together; without it each begins the next when the last is over
     #[arg(long, value_name = "HZ")]
     pub(crate) rate: Option<f64>,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
+}
+
+/// `handshakes`
+#[derive(Debug, Args)]
+pub(crate) struct HandshakesArguments {
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArguments,
+    /// Connections begun a second; without it the next begins when one is over
+    #[arg(long, value_name = "HZ")]
+    pub(crate) rate: Option<f64>,
+    /// Connections under way at a time; default: 16, with --rate at most 1000
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<u32>,
+    /// How long connections are begun
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    pub(crate) seconds: f64,
+    /// Ask for WebSocket, too, and say good-bye in it; always so with ws://
+    #[arg(long)]
+    pub(crate) upgrade: bool,
     #[command(flatten)]
     pub(crate) generator: GeneratorArguments,
 }

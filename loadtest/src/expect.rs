@@ -35,7 +35,7 @@ const fn figure(name: &'static str, kind: Kind, at: &'static [&'static str]) -> 
     }
 }
 
-const FIGURES: [Figure; 22] = [
+const FIGURES: [Figure; 24] = [
     percentile("p50", &["/p50"]),
     percentile("p90", &["/p90"]),
     percentile("p99", &["/p99"]),
@@ -47,10 +47,20 @@ const FIGURES: [Figure; 22] = [
     figure(
         "cpu",
         Kind::Time,
-        &["/traffic/server_cpu_us_per_delivery", "/server_cpu_us_per_cycle"],
+        &[
+            "/traffic/server_cpu_us_per_delivery",
+            "/server_cpu_us_per_cycle",
+            "/server_cpu_us_per_connection",
+        ],
     ),
     figure("sent", Kind::Rate, &["/traffic/sent_per_second"]),
     figure("delivered", Kind::Rate, &["/traffic/delivered_per_second"]),
+    figure(
+        "opened",
+        Kind::Rate,
+        &["/connections/opened_per_second", "/opened_per_second"],
+    ),
+    figure("failed", Kind::Count, &["/failed"]),
     figure("cycles", Kind::Rate, &["/cycles_per_second"]),
     figure(
         "memory",

@@ -83,6 +83,7 @@ fn execute(command: &Command) -> Result<Verdict> {
         Command::Compare(arguments) => command::compare::execute(arguments),
         Command::Search(arguments) => command::search::execute(arguments),
         Command::Storm(arguments) => command::storm::execute(arguments),
+        Command::Handshakes(arguments) => command::handshakes::execute(arguments),
         Command::Yardstick(arguments) => yardstick::execute(arguments),
     }
 }

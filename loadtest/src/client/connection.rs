@@ -341,14 +341,10 @@ impl Connection {
             }
             Some(session) => self.take_sealed(session, bytes, stamp_ns, sink),
         }
-        match &self.end {
-            // The last word that the protocol asks for: a Close frame in answer to one, an alert.
-            Some(End::Closed { .. }) => {
-                self.seal();
-                self.write_out();
-            }
-            Some(End::Insecure(_)) => self.write_out(),
-            Some(End::Broken(_)) | None => {}
+        if let Some(End::Closed { .. }) = &self.end {
+            // The last word that the protocol asks for: a Close frame in answer to one.
+            self.seal();
+            self.write_out();
         }
     }
 

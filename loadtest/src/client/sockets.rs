@@ -220,6 +220,16 @@ impl Sockets {
         std::mem::take(&mut self.ended)
     }
 
+    /// Ends our side of a connection at once, with a Close frame where WebSocket is spoken already; the server's end is
+    /// still awaited.
+    pub(crate) fn leave(&mut self, number: usize, with_goodbye: bool) {
+        if with_goodbye {
+            self.connections[number].queue_goodbye();
+        }
+        self.connections[number].end_sending();
+        note_end(&self.connections[number], number, &mut self.ended);
+    }
+
     /// Says good-bye on all connections and sends what fits; sockets are closed on drop.
     pub(crate) fn say_goodbye(&mut self) {
         for connection in &mut self.connections {

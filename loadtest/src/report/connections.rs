@@ -15,11 +15,12 @@ use crate::server::Server;
 pub(crate) struct ConnectionsReport {
     pub(super) opened: u64,
     /// From the first step of the first connection to the last of the last.
-    opened_per_second: Option<f64>,
+    pub(super) opened_per_second: Option<f64>,
     connect_us: Percentiles,
-    tls: Option<TlsReport>,
+    handshake_us: Option<Percentiles>,
+    pub(super) tls: Option<TlsReport>,
     /// Connecting and TLS together.
-    open_us: Percentiles,
+    pub(super) open_us: Percentiles,
     /// From then on to the agreement to speak WebSocket.
     upgrade_us: Percentiles,
     /// Addresses that were connected from; 0: the system's choice.
@@ -28,9 +29,8 @@ pub(crate) struct ConnectionsReport {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct TlsReport {
-    handshake_us: Percentiles,
-    resumed: u64,
+pub(super) struct TlsReport {
+    pub(super) resumed: u64,
     /// Connections by version and cipher suite.
     suites: BTreeMap<String, u64>,
     certificate_checked: bool,
@@ -49,8 +49,8 @@ impl ConnectionsReport {
             opened: openings.count(),
             opened_per_second: ratio(openings.count() as f64, seconds).map(|rate| round(rate, 1)),
             connect_us: Percentiles::of_ns(&openings.connect_ns),
+            handshake_us: server.tls.as_ref().map(|_| Percentiles::of_ns(&openings.handshake_ns)),
             tls: server.tls.as_ref().map(|tls| TlsReport {
-                handshake_us: Percentiles::of_ns(&openings.handshake_ns),
                 resumed: openings.resumed,
                 suites: openings.suites.clone(),
                 certificate_checked: !tls.insecure,
@@ -85,9 +85,12 @@ impl ConnectionsReport {
             ));
         }
         out.row("connections", opened);
+        if self.opened == 0 {
+            return;
+        }
         out.row("  connect", self.connect_us.line());
-        if let Some(tls) = &self.tls {
-            out.row("  TLS handshake", tls.handshake_us.line());
+        if let (Some(tls), Some(handshake_us)) = (&self.tls, &self.handshake_us) {
+            out.row("  TLS handshake", handshake_us.line());
             let suites: Vec<String> = tls
                 .suites
                 .iter()

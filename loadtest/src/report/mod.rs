@@ -2,6 +2,7 @@
 
 mod compare;
 mod connections;
+mod handshakes;
 mod idle;
 pub(crate) mod judgement;
 mod ledger;
@@ -26,6 +27,7 @@ use crate::{console, interruption};
 
 pub(crate) use compare::CompareReport;
 pub(crate) use connections::ConnectionsReport;
+pub(crate) use handshakes::{HandshakesFindings, HandshakesReport};
 pub(crate) use idle::IdleReport;
 pub(crate) use ledger::LedgerReport;
 pub(crate) use page::Page;

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::Value;
-
 /// A file of this test, removed when dropped.
 pub(crate) struct Scratch(PathBuf);
 
@@ -12,7 +10,7 @@ impl Scratch {
         Self(std::env::temp_dir().join(format!("signal-fish-loadtest-test-{}-{name}", std::process::id())))
     }
 
-    pub(crate) fn with(name: &str, content: &Value) -> Self {
+    pub(crate) fn with(name: &str, content: &impl ToString) -> Self {
         let this = Self::new(name);
         std::fs::write(&this.0, content.to_string()).expect("a writable temporary directory");
         this

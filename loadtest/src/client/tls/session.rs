@@ -70,14 +70,12 @@ impl Session {
         self.tls.is_handshaking()
     }
 
-    /// Opens what has come and hands it over, record by record; what goes wrong is told in words.
+    /// Opens what has come and hands it over, record by record; what goes wrong is told in words, and nothing more can be
+    /// done with the session.
     pub(in crate::client) fn take(&mut self, bytes: &[u8], mut open: impl FnMut(&[u8])) -> Result<(), String> {
         self.incoming.extend_from_slice(bytes);
-        self.advance(&mut open).map_err(|error| {
-            let told = words::of(&error, &self.incoming);
-            self.alert();
-            told
-        })
+        self.advance(&mut open)
+            .map_err(|error| words::of(&error, &self.incoming))
     }
 
     /// Seals everything that waits in `plain`, once the handshake is over.
@@ -182,18 +180,6 @@ impl Session {
             self.incoming.drain(..at);
         }
         result
-    }
-
-    /// After an error: tells the other side.
-    fn alert(&mut self) {
-        while let Ok(ConnectionState::EncodeTlsData(mut alert)) = self.tls.process_tls_records(&mut []).state {
-            let encoded = append(self.wire.bytes(), SEAL_BYTES, |free| {
-                alert.encode(free).map_err(|_| None)
-            });
-            if encoded.is_err() {
-                return;
-            }
-        }
     }
 }
 

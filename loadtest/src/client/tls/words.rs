@@ -8,7 +8,7 @@ pub(super) fn of(error: &Error, bytes: &[u8]) -> String {
         return "the server answered TLS in plain HTTP: is it a ws:// port?".to_owned();
     }
     match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "TLS: the server's certificate is not signed by --ca".to_owned()
         }
         Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => format!(

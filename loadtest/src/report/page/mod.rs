@@ -6,6 +6,7 @@
 mod compare;
 mod costs;
 pub(super) mod curves;
+mod handshakes;
 mod idle;
 mod plot;
 mod run;
