@@ -1,12 +1,13 @@
 //! Signal Fish Relay: a sharded, thread-per-core WebSocket relay for game rooms.
 //!
-//! The layers, lower never importing higher: [`protocol`] → [`room`], [`session`] → [`shard`] → [`net`], [`runtime`].
+//! The layers, lower never importing higher: [`protocol`] → [`room`], [`session`] → [`shard`] → [`net`], [`runtime`] → [`control`].
 
 pub mod auth;
 pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod logging;
 pub mod metrics;
 pub mod net;

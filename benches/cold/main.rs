@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::{Mail, Pump, PumpParts, PumpSettings, TurnWindows};
+use signal_fish_relay::net::{Mail, NoDesk, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::site;
 use signal_fish_relay::session::Arrival;
@@ -70,6 +70,7 @@ impl Rig {
             shard: Shard::new(ShardId(0), Arc::clone(&world), [7; 32], rig::NOW),
             kernel: Wiring(Rc::clone(&wires)),
             site: Arc::new(site(&Config::default(), world)),
+            desk: Arc::new(NoDesk),
             inbox,
             peers: vec![sender].into(),
             settings: PumpSettings {

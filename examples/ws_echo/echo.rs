@@ -85,10 +85,10 @@ fn converse(mut stream: TcpStream) -> io::Result<()> {
     };
     match response {
         Ok(upgrade) => {
-            stream.write_all(&upgrade.into_bytes(false))?;
+            stream.write_all(&upgrade.into_bytes())?;
             echo(&mut stream, received)?;
         }
-        Err(refusal) => stream.write_all(&refusal.into_bytes(false))?,
+        Err(refusal) => stream.write_all(&refusal.into_bytes())?,
     }
     end(&mut stream)
 }

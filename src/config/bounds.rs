@@ -113,6 +113,8 @@ pub const BOUNDS: &[Bound] = &[
     bound("runtime.flush_timeout_ms", 0..=600_000),
     bound("runtime.outbox_max_bytes", 1..=OUTBOX_BYTES),
     bound("runtime.max_fragments", 1..=PLACES),
+    bound("control.port", 0..=u16::MAX as u64),
+    bound("control.max_connections", 16..=65_536),
 ];
 
 const fn bound(path: &'static str, allowed: RangeInclusive<u64>) -> Bound {

@@ -7,6 +7,7 @@
 //! environment, the working directory or the standard input by itself: those are arguments.
 
 mod bounds;
+mod control;
 mod error;
 mod logging;
 mod merge;
@@ -37,6 +38,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 pub use bounds::{BOUNDS, Bound};
+pub use control::ControlConfig;
 pub use error::{LoadError, LoadErrors, Origin};
 pub use logging::{LogFormat, LogLevel, LogRotation, LoggingConfig};
 pub use metrics::{CoordinationConfig, HistoryField, MetricsConfig};
@@ -90,6 +92,8 @@ pub struct Config {
     pub coordination: CoordinationConfig,
     /// Shards, inboxes and outboxes of this server.
     pub runtime: RuntimeConfig,
+    /// HTTP beside the upgrade.
+    pub control: ControlConfig,
 }
 
 impl Default for Config {
@@ -109,6 +113,7 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             coordination: CoordinationConfig::default(),
             runtime: RuntimeConfig::default(),
+            control: ControlConfig::default(),
         }
     }
 }

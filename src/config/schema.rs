@@ -203,6 +203,8 @@ fn exemplar() -> Config {
     }];
     config.turn.urls = vec![String::new()];
     config.runtime.outbox_max_bytes = Some(1);
+    config.control.bind = Some(std::net::Ipv4Addr::LOCALHOST.into());
+    config.control.port = Some(1);
     config
 }
 

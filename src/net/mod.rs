@@ -6,6 +6,7 @@
 
 mod clock;
 pub mod conversation;
+mod guest;
 pub mod http;
 mod kernel;
 mod link;
@@ -21,12 +22,13 @@ mod system_call;
 pub mod websocket;
 
 pub use clock::Clock;
+pub use guest::{FrontDesk, Guest, NoDesk};
 pub use kernel::{Interest, Kernel, Readiness, Received, Stream, Token, Waited};
 pub use link::Link;
 pub use listener::Listener;
 pub use pace::TurnWindows;
 pub use pending_upgrade::UpgradeKey;
 pub use poller::Wakeup;
-pub use pump::{Mail, Peers, Pump, PumpParts, PumpSettings, Turned};
+pub use pump::{Mail, Peers, Pump, PumpParts, PumpSettings, Question, Turned};
 pub use socket::Socket;
 pub use system::System;

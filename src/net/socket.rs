@@ -115,6 +115,12 @@ impl AsFd for Socket {
     }
 }
 
+impl From<Socket> for OwnedFd {
+    fn from(socket: Socket) -> Self {
+        socket.0
+    }
+}
+
 impl From<OwnedFd> for Socket {
     /// A connected, non-blocking stream socket from elsewhere.
     fn from(socket: OwnedFd) -> Self {

@@ -9,6 +9,7 @@
 pub mod cpus;
 pub mod executors;
 mod locked_memory;
+pub mod niceness;
 mod panic_hook;
 pub mod preflight;
 pub mod signals;

@@ -116,7 +116,7 @@ fn serve(signals: &mut Signals, mut callbacks: Callbacks<impl FnOnce(StopCause)>
 
 /// Blocks the caught signals on the calling thread and those it will start, so that none of them interrupts a shard's
 /// kernel entry.
-pub(super) fn leave_to_the_signal_thread() {
+pub fn leave_to_the_signal_thread() {
     // SAFETY: `sigset_t` is plain data that sigemptyset initialises before any other use, and every pointer is to this
     // frame or null where the manual allows it. These calls fail only for invalid signal numbers.
     unsafe {

@@ -7,7 +7,7 @@ mod reload;
 mod settings;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,16 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::{Config, TokenKeyError};
-use crate::net::{Clock, Listener, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
-use crate::runtime::SpareMemory;
+use crate::control::{ControlPlane, PlaneParts};
+use crate::net::http::Site;
+use crate::net::{Clock, FrontDesk, Listener, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors::{self, StartError};
+use crate::runtime::niceness::give_way;
 use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, RingFeatures};
 use crate::runtime::slice;
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
+use crate::runtime::{SpareMemory, signals};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
 pub use reload::{ReloadError, Reloaded, Reloader};
@@ -29,6 +32,12 @@ pub use settings::{admission_limits, shard_settings, site};
 
 /// Descriptors of a shard beside its executor's and its sockets: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
+
+/// Descriptors of the control plane beside its connections: its epoll set, what wakes it, a door of its own.
+const FILES_OF_CONTROL: u64 = 4;
+
+/// How much the control plane gives way to the shards.
+const NICENESS_OF_CONTROL: i32 = 10;
 
 /// How much longer than its own flush deadline a shard may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -69,6 +78,8 @@ pub struct Running {
     supervisor: Supervisor,
     stopper: Stopper,
     placement: Placement,
+    control: ControlPlane,
+    control_address: Option<SocketAddr>,
 }
 
 /// Stops a server, from any thread. Stopping twice changes nothing.
@@ -102,6 +113,12 @@ impl Running {
         self.address
     }
 
+    /// Where the door for operators is, if there is one.
+    #[must_use]
+    pub const fn control_address(&self) -> Option<SocketAddr> {
+        self.control_address
+    }
+
     /// What the shards share: counters and limits.
     #[must_use]
     pub const fn world(&self) -> &Arc<World> {
@@ -130,10 +147,12 @@ impl Running {
     #[must_use]
     pub fn wait(self) -> Outcome {
         let (world, mut spare) = (self.world, SpareMemory::default());
-        self.supervisor.wait_looking(|| {
+        let outcome = self.supervisor.wait_looking(|| {
             let (peak, connections) = world.ledger.take_peak_connections();
             spare.look(peak, connections);
-        })
+        });
+        self.control.stop();
+        outcome
     }
 }
 
@@ -174,11 +193,15 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
     let clock = Clock::start();
 
+    let (control, control_address) = start_control(config, &site, &peers)?;
+    let desk: Arc<dyn FrontDesk> = Arc::new(control.desk());
+
     let mut parts = mailboxes.into_iter().zip(listeners);
     let start_timeout = Duration::from_millis(config.runtime.start_timeout_ms);
     let running = executors::start(&placement, pump_settings.tick, start_timeout, |id| {
         let (Mailbox { inbox, wakeup }, listener) = parts.next().expect("one mailbox and one listener per shard");
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
+        let desk = Arc::clone(&desk);
         let settings = pump_settings.clone();
         let slice_us = config.runtime.cpu_slice_us;
         let send_buffer_bytes = settings::send_buffer_bytes(config);
@@ -192,13 +215,21 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
                 shard,
                 kernel,
                 site,
+                desk,
                 inbox,
                 peers,
                 settings,
             });
             Ok(run(id, pump))
         }
-    })?;
+    });
+    let running = match running {
+        Ok(running) => running,
+        Err(error) => {
+            control.stop();
+            return Err(error.into());
+        }
+    };
     let drain_grace = pump_settings.drain_grace;
     let longest_stop = drain_grace
         .saturating_add(pump_settings.drain_spread)
@@ -216,7 +247,54 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         supervisor,
         stopper,
         placement,
+        control,
+        control_address,
     })
+}
+
+/// Starts the control plane, and says where its own door is, if it has one.
+fn start_control(
+    config: &Config,
+    site: &Arc<Site>,
+    peers: &Peers,
+) -> Result<(ControlPlane, Option<SocketAddr>), ServeError> {
+    let door = match control_door(config) {
+        None => None,
+        Some(wanted) => {
+            let listen_error = |source| ServeError::Listen {
+                address: wanted,
+                source,
+            };
+            let listener = TcpListener::bind(wanted).map_err(listen_error)?;
+            listener.set_nonblocking(true).map_err(listen_error)?;
+            let address = listener.local_addr().map_err(listen_error)?;
+            Some((listener, address))
+        }
+    };
+    let (listener, address) = door.unzip();
+    let control = ControlPlane::start(PlaneParts {
+        site: Arc::clone(site),
+        peers: Arc::clone(peers),
+        max_connections: config.control.max_connections,
+        exempt_loopback: config.security.exempt_loopback,
+        listener,
+        prepare_thread,
+    })
+    .map_err(ServeError::Resource)?;
+    Ok((control, address))
+}
+
+/// Where operators have a door of their own.
+fn control_door(config: &Config) -> Option<SocketAddr> {
+    let port = config.control.port?;
+    Some(SocketAddr::new(config.control.bind.unwrap_or(config.bind), port))
+}
+
+fn prepare_thread() {
+    signals::leave_to_the_signal_thread();
+    if let Err(error) = give_way(NICENESS_OF_CONTROL) {
+        tracing::debug!(%error, "the control plane does not give way to the shards");
+    }
 }
 
 async fn run(id: ShardId, pump: Pump<System>) {
@@ -233,10 +311,11 @@ fn check(
 ) -> Result<(), ServeError> {
     let sockets_per_shard = pump_settings.max_pending_upgrades + pump_settings.max_farewells;
     let v6_only = address.is_ipv6() && !address.ip().is_unspecified();
+    let for_control = config.control.max_connections as u64 + FILES_OF_CONTROL;
     let report = preflight::run(&Demands {
         shards,
         ring: RingFeatures::default(),
-        max_connections: config.security.max_connections as u64,
+        max_connections: (config.security.max_connections as u64).saturating_add(for_control),
         files_per_shard: FILES_PER_SHARD + sockets_per_shard as u64,
         memlock_per_shard_bytes: 0,
         backlog: config.runtime.listen_backlog,

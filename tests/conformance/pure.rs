@@ -1,12 +1,19 @@
 //! The stage in memory: shards without sockets, a virtual clock, a schedule from a seed.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use signal_fish_relay::config::Config;
+use signal_fish_relay::control::{ControlPlane, PlaneParts};
 use signal_fish_relay::net::http::{Answer, Site};
+use signal_fish_relay::net::{FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::{admission_limits, shard_settings, site};
+use signal_fish_relay::shard::ShardId;
 
 use super::stage::Stage;
 use crate::harness::{Client, Frame, Game, Opcode, Setup};
@@ -18,7 +25,7 @@ const SHOWN_LINES: usize = 12;
 pub struct PureStage {
     game: Game,
     drain_grace_ms: u64,
-    site: Site,
+    site: Arc<Site>,
     clients: BTreeMap<String, Client>,
 }
 
@@ -33,13 +40,42 @@ impl PureStage {
             ..Setup::default()
         };
         let game = Game::new(setup);
-        let site = site(config, Arc::clone(&game.machine().world));
+        let site = Arc::new(site(config, Arc::clone(&game.machine().world)));
         Self {
             drain_grace_ms: config.server.drain_grace_secs * 1_000,
             game,
             site,
             clients: BTreeMap::new(),
         }
+    }
+
+    /// Has a request answered by a control plane without shards, over a real socket.
+    fn ask_the_control_plane(&self, request: &str) -> Vec<u8> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let mut ours = TcpStream::connect(listener.local_addr().expect("bound")).expect("loopback");
+        let (theirs, peer) = listener.accept().expect("connected above");
+        theirs.set_nonblocking(true).expect("a socket");
+        let plane = ControlPlane::start(PlaneParts {
+            site: Arc::clone(&self.site),
+            peers: Arc::from([]),
+            max_connections: 16,
+            exempt_loopback: true,
+            listener: None,
+            prepare_thread: || {},
+        })
+        .expect("a thread");
+        let guest = Guest {
+            socket: Socket::from(OwnedFd::from(theirs)),
+            address: peer.ip(),
+            received: Bytes::copy_from_slice(request.as_bytes()),
+            shard: ShardId(0),
+        };
+        plane.desk().take(guest).expect("an empty line");
+        ours.shutdown(Shutdown::Write).expect("connected");
+        let mut answer = Vec::new();
+        ours.read_to_end(&mut answer).expect("an answer");
+        plane.stop();
+        answer
     }
 
     fn client(&self, name: &str) -> &Client {
@@ -55,9 +91,11 @@ impl Stage for PureStage {
     }
 
     fn request(&mut self, request: &str) -> String {
-        let answer = match self.site.answer(request.as_bytes(), [7; 16]) {
+        let now = self.game.machine().now().wall;
+        let answer = match self.site.answer(request.as_bytes(), [7; 16], now) {
             Answer::Wait => Vec::new(),
             Answer::Close(answer) | Answer::Upgrade { response: answer, .. } => answer,
+            Answer::Elsewhere => self.ask_the_control_plane(request),
         };
         String::from_utf8(answer).expect("answers are text")
     }

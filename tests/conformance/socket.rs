@@ -163,11 +163,15 @@ impl Stage for SocketStage {
         stream.write_all(request.as_bytes()).expect("the server reads");
         let mut answer = Vec::new();
         let mut byte = [0];
-        while stream.read(&mut byte).expect("the server answers") == 1 {
+        while !answer.ends_with(b"\r\n\r\n") && stream.read(&mut byte).expect("the server answers") == 1 {
             answer.push(byte[0]);
-            if answer.starts_with(b"HTTP/1.1 101 ") && answer.ends_with(b"\r\n\r\n") {
-                break;
-            }
+        }
+        let head = String::from_utf8_lossy(&answer).to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
+        if !request.starts_with("HEAD ") {
+            stream.read_exact(&mut body).expect("the server answers");
+            answer.extend(body);
         }
         String::from_utf8(answer).expect("answers are text")
     }

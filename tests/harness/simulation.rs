@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::{Link, Mail, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
+use signal_fish_relay::net::{Link, Mail, NoDesk, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::site;
 use signal_fish_relay::session::Arrival;
@@ -138,6 +138,7 @@ impl Simulation {
                 shard,
                 kernel: Pipes::new(clock.clone(), Rc::clone(&pipe_schedule), Rc::clone(&turns)),
                 site: Arc::clone(&site),
+                desk: Arc::new(NoDesk),
                 inbox,
                 peers: Arc::clone(&peers),
                 settings: PumpSettings {

@@ -46,21 +46,21 @@ const LAYERS: &[Layer<'_>] = &[
         ],
     ),
     ("runtime", &["clock", "shard"]),
+    ("control", &["protocol", "metrics", "net", "shard"]),
     (
         "server",
         &[
-            "protocol", "budget", "auth", "session", "shard", "config", "net", "runtime",
+            "protocol", "budget", "auth", "session", "shard", "config", "net", "runtime", "control",
         ],
     ),
     ("main", &["cli", "config", "logging", "runtime", "server"]),
 ];
 
-/// Words that only some top-level modules may have in their code. tokio is for layers that wait for others; none is
-/// built yet.
+/// Words that only some top-level modules may have in their code. tokio is for layers that wait for others.
 const RESERVED: &[Reserved<'_>] = &[
     ("glommio", &["net", "runtime"]),
     ("unsafe", &["net", "runtime"]),
-    ("tokio", &[]),
+    ("tokio", &["control"]),
 ];
 
 /// Ways of the server's files that may close a circle. One that closes none fails, too.

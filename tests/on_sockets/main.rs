@@ -8,14 +8,17 @@ mod framing_violations;
 mod hop_loses_nothing;
 mod hostile_bytes;
 mod http_and_upgrade;
+mod kept_connections;
 mod published_client;
 mod published_client_between_peers;
 mod published_client_delivery;
 mod published_client_in_company;
 mod published_client_polled;
 mod published_client_v3;
+mod recorded_answers;
 mod slow_uploads;
 #[path = "../support/mod.rs"]
 mod support;
 mod token_binding;
+mod two_roads;
 mod ws_echo;

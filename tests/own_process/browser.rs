@@ -1,5 +1,5 @@
 //! A browser's own `WebSocket` plays through the server: first the snippet of the README, as it stands, as its reader would
-//! use it; then a whole match with what the snippet leaves out.
+//! use it; then a whole match with what the snippet leaves out; then what a page of another origin asks over HTTP.
 //!
 //! The page comes from a listener of the test's own and reports back to it.
 
@@ -92,11 +92,20 @@ const { code, reason, wasClean } = await closed;
 report.close = { code, reason, wasClean };
 "#;
 
+/// What a page of another origin may read, a preflighted request among it.
+const ASKED: &str = r#"
+report.config = await (await fetch(`${HTTP_OF_SERVER}/v2/client-config`)).json();
+const metrics = await fetch(`${HTTP_OF_SERVER}/metrics/prom`, { headers: { Authorization: "Bearer x" } });
+report.metrics = [metrics.status, (await metrics.text()).includes("signal_fish_connections_total")];
+"#;
+
 /// The page: runs everything and reports how it went, with all that the snippet logged.
 fn page(url: &str) -> String {
     assert!(SNIPPET.contains(SNIPPET_URL), "the snippet names the default address");
     let snippet = SNIPPET.replace(SNIPPET_URL, url);
     let more = MATCH.replace("URL_OF_SERVER", &format!("{url:?}"));
+    let http = url.replace("ws://", "http://").replace("/v2/ws", "");
+    let asked = ASKED.replace("${HTTP_OF_SERVER}", &http);
     let patience_ms = PAGE_PATIENCE.as_millis();
     format!(
         r#"<!doctype html><meta charset="utf-8"><script type="module">
@@ -115,6 +124,7 @@ try {{
 {{ {snippet}
 {AS_TOLD} }}
 {{ {more} }}
+{{ {asked} }}
 }} catch (error) {{ report.error = String(error); }}
 await tell();
 </script>"#
@@ -256,6 +266,8 @@ fn a_browser_plays_the_snippet_of_the_readme() {
     assert_eq!(report["heard"], json!({"x": 12, "y": -3.5}));
     assert_eq!(report["peers"], json!([2, 2]));
     assert_eq!(report["binary"], json!([true, true]));
+    assert_eq!(report["config"], json!({"max_outbound_message_size": 8_388_608}));
+    assert_eq!(report["metrics"], json!([200, true]));
     let close = json!({"code": 4321, "reason": "bye", "wasClean": true});
     assert_eq!(report["close"], close);
 }

@@ -14,6 +14,7 @@ mod reload;
 mod shard_death;
 mod shard_failure;
 mod short_of_descriptors;
+mod stalled_shard;
 mod startup_refusals;
 #[path = "../support/mod.rs"]
 mod support;

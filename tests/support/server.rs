@@ -65,6 +65,18 @@ impl Server {
             .sum()
     }
 
+    /// Where its door for operators is, if it has one.
+    pub fn control_address(&self) -> Option<SocketAddr> {
+        self.running.as_ref().and_then(Running::control_address)
+    }
+
+    /// Begins to stop it, and does not wait.
+    pub fn begin_stop(&self) {
+        if let Some(running) = &self.running {
+            running.stopper().stop();
+        }
+    }
+
     /// Stops it and waits until it has stopped, in time and with every shard.
     pub fn stop(mut self) {
         self.end();

@@ -127,6 +127,14 @@ impl Wire {
         }
     }
 
+    /// Reads so many bytes, which must come within the deadline.
+    pub fn take(&mut self, count: usize) -> Vec<u8> {
+        while self.received.len() < count {
+            assert!(self.fill(), "the server ended the connection in a body");
+        }
+        self.received.drain(..count).collect()
+    }
+
     /// Reads the next frame, which must come within the deadline. The server must not mask.
     pub fn frame(&mut self) -> Frame {
         loop {

@@ -14,6 +14,7 @@ use crate::support::wire::Wire;
 use crate::support::{DEADLINE, descriptors};
 
 const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: game.example\r\n\r\n";
+const ONE_HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n";
 
 /// How many sockets one address opens.
 const FLOOD: usize = 5_000;
@@ -41,7 +42,7 @@ fn connect_from(source: [u8; 4], to: SocketAddr) -> TcpStream {
 fn time_of_health_check(source: [u8; 4], to: SocketAddr) -> Duration {
     let before = Instant::now();
     let mut stream = connect_from(source, to);
-    stream.write_all(HEALTH).expect("the server reads");
+    stream.write_all(ONE_HEALTH).expect("the server reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("the server answers");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

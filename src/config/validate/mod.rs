@@ -36,6 +36,7 @@ impl Config {
         websocket(self, &mut check);
         metrics(self, &mut check);
         runtime(self, &mut check);
+        control(self, &mut check);
         check.finish()
     }
 }
@@ -77,6 +78,27 @@ fn server(config: &Config, check: &mut Check) {
             "shorten it, or make room codes longer",
         );
     }
+}
+
+fn control(config: &Config, check: &mut Check) {
+    let control = &config.control;
+    if let Some(bind) = control.bind {
+        check.rule(
+            "control.bind",
+            bind,
+            control.port.is_some(),
+            "needs control.port",
+            "set control.port, or leave control.bind out",
+        );
+    }
+    let (bind, port) = (control.bind.unwrap_or(config.bind), control.port.unwrap_or(0));
+    check.rule(
+        "control.port",
+        port,
+        port == 0 || port != config.port || (bind != config.bind && !config.bind.is_unspecified()),
+        "is the port that players connect to",
+        "choose another",
+    );
 }
 
 fn protocol(config: &Config, check: &mut Check) {

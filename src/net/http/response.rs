@@ -9,16 +9,10 @@ use super::request::RequestRefusal;
 pub enum Status {
     /// The upgrade.
     SwitchingProtocols,
-    /// Served.
-    Ok,
     /// The request makes no sense.
     BadRequest,
-    /// The metrics' token is missing or wrong.
-    Unauthorized,
     /// The page that asks is not one of those that may.
     Forbidden,
-    /// There is nothing there.
-    NotFound,
     /// There is something there, but not for this method.
     MethodNotAllowed,
     /// The request's head is too large.
@@ -31,11 +25,8 @@ impl Status {
     const fn line(self) -> &'static str {
         match self {
             Self::SwitchingProtocols => "101 Switching Protocols",
-            Self::Ok => "200 OK",
             Self::BadRequest => "400 Bad Request",
-            Self::Unauthorized => "401 Unauthorized",
             Self::Forbidden => "403 Forbidden",
-            Self::NotFound => "404 Not Found",
             Self::MethodNotAllowed => "405 Method Not Allowed",
             Self::HeadTooLarge => "431 Request Header Fields Too Large",
             Self::ServiceUnavailable => "503 Service Unavailable",
@@ -82,9 +73,9 @@ impl Response {
         self
     }
 
-    /// The answer's bytes; a request for the head alone gets the head alone.
+    /// The answer's bytes.
     #[must_use]
-    pub fn into_bytes(self, head_only: bool) -> Vec<u8> {
+    pub fn into_bytes(self) -> Vec<u8> {
         let Self { status, fields, body } = self;
         let mut text = format!("HTTP/1.1 {}\r\n{fields}", status.line());
         if status != Status::SwitchingProtocols {
@@ -92,9 +83,7 @@ impl Response {
                 .expect("writing to memory cannot fail");
         }
         text.push_str("\r\n");
-        if !head_only {
-            text.push_str(&body);
-        }
+        text.push_str(&body);
         text.into_bytes()
     }
 }
@@ -102,7 +91,7 @@ impl Response {
 impl From<RequestRefusal> for Response {
     fn from(refusal: RequestRefusal) -> Self {
         let status = match refusal {
-            RequestRefusal::Malformed => Status::BadRequest,
+            RequestRefusal::Malformed | RequestRefusal::Http2 | RequestRefusal::Tls => Status::BadRequest,
             RequestRefusal::TooLarge => Status::HeadTooLarge,
         };
         Self::text(status, refusal.to_string())
@@ -114,11 +103,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_announces_the_body_even_when_it_comes_alone() {
-        let answer = || Response::text(Status::Ok, "OK");
-        let whole = String::from_utf8(answer().into_bytes(false)).expect("text");
-        let head = String::from_utf8(answer().into_bytes(true)).expect("text");
-        assert!(head.contains("Content-Length: 2\r\n") && head.ends_with("\r\n\r\n"));
-        assert_eq!(whole, format!("{head}OK"));
+    fn an_answer_that_closes_says_so_and_how_long_it_is() {
+        let answer = Response::text(Status::Forbidden, "no").into_bytes();
+        let answer = String::from_utf8(answer).expect("text");
+        assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+        assert!(
+            answer.ends_with("Content-Length: 2\r\nConnection: close\r\n\r\nno"),
+            "{answer}"
+        );
     }
 }

@@ -1,20 +1,23 @@
-//! Which path is answered with what.
+//! Who answers a request: the shard that read it, or the control plane.
+//!
+//! A shard answers upgrades and what is no request at all. Both roads on which a request may come, a fresh socket and one
+//! that the control plane has kept, end in [`Site::answer`]: an upgrade is judged in one place only.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use super::request::{Head, read_head};
+use super::request::{Head, RequestRefusal, read_head};
 use super::response::{Response, Status};
 use super::upgrade::{self, Outcome, UpgradeFacts};
 use crate::auth::token_binding::{BindingPolicy, HandshakeKey};
 use crate::config::OriginPolicy;
-use crate::metrics;
-use crate::protocol::{ProtocolVersion, Secret};
+use crate::protocol::{ProtocolVersion, Secret, WallTime};
 use crate::shard::World;
 use crate::shard::admission::ConnectionRefused;
 
-/// What the routes know of the server.
+/// What is known of the server wherever requests are answered.
 #[derive(Debug)]
 pub struct Site {
     /// The shards' shared part.
@@ -34,6 +37,8 @@ pub enum Answer {
     Wait,
     /// Send this and close.
     Close(Vec<u8>),
+    /// It asks for no WebSocket: the control plane answers it.
+    Elsewhere,
     /// Send this; what follows the head is WebSocket.
     Upgrade {
         /// The answer.
@@ -49,21 +54,41 @@ pub enum Answer {
     },
 }
 
+/// The version that a path stands for, if WebSockets are served there.
+#[must_use]
+pub fn endpoint(path: &str) -> Option<ProtocolVersion> {
+    match path {
+        "/v2/ws" => Some(ProtocolVersion::V2),
+        "/v3/ws" => Some(ProtocolVersion::V3),
+        _ => None,
+    }
+}
+
+/// The version of the WebSocket that a request asks for, well or badly: a shard has to say. Everything else is for the
+/// control plane.
+#[must_use]
+pub fn wanted_endpoint(head: &Head<'_>) -> Option<ProtocolVersion> {
+    endpoint(head.path).filter(|_| head.method == "GET")
+}
+
 impl Site {
-    /// Answers the bytes of a request. `random` becomes the request's id, if it needs one.
+    /// Answers the bytes of a request, at this moment. `random` becomes the request's id, if it needs one.
     #[must_use]
-    pub fn answer(&self, bytes: &[u8], random: [u8; 16]) -> Answer {
+    pub fn answer(&self, bytes: &[u8], random: [u8; 16], now: WallTime) -> Answer {
         match read_head(bytes) {
             Ok(None) => Answer::Wait,
-            Ok(Some((head, head_bytes))) => self.route(&head, head_bytes, random),
-            Err(refusal) => Answer::Close(Response::from(refusal).into_bytes(false)),
+            Ok(Some((head, head_bytes))) => match wanted_endpoint(&head) {
+                Some(endpoint) => self.upgrade(&head, head_bytes, endpoint, random, now),
+                None => Answer::Elsewhere,
+            },
+            Err(refusal) => Answer::Close(refused(refusal, now)),
         }
     }
 
     /// Answers an upgrade for which there is no place, when too many that were told so after theirs are still there.
     #[must_use]
-    pub fn refuse(&self, refusal: &ConnectionRefused, request_id: Uuid) -> Vec<u8> {
-        upgrade::refuse(refusal, &self.facts(request_id)).into_bytes(false)
+    pub fn refuse(&self, refusal: &ConnectionRefused, request_id: Uuid, now: WallTime) -> Vec<u8> {
+        dated(upgrade::refuse(refusal, &self.facts(request_id)), now).into_bytes()
     }
 
     fn facts(&self, request_id: Uuid) -> UpgradeFacts<'_> {
@@ -76,100 +101,55 @@ impl Site {
         }
     }
 
-    fn route(&self, head: &Head<'_>, head_bytes: usize, random: [u8; 16]) -> Answer {
-        let route = Route::of(head.path);
-        let response = match (route, head.method) {
-            (Route::WebSocket(endpoint), "GET") => return self.upgrade(head, head_bytes, endpoint, random),
-            (Route::WebSocket(_), _) => Response::new(Status::MethodNotAllowed).field("Allow", "GET"),
-            (Route::Unknown, _) => nothing_here(),
-            (Route::Health, "GET" | "HEAD") => Response::text(Status::Ok, "OK"),
-            (Route::Readiness, "GET" | "HEAD") => self.readiness(),
-            (Route::ClientConfig, "GET" | "HEAD") => self.client_config(),
-            (Route::Prometheus, "GET" | "HEAD") => self.prometheus(head),
-            _ => Response::new(Status::MethodNotAllowed).field("Allow", "GET, HEAD"),
-        };
-        Answer::Close(response.into_bytes(head.method == "HEAD"))
-    }
-
-    fn upgrade(&self, head: &Head<'_>, head_bytes: usize, endpoint: ProtocolVersion, random: [u8; 16]) -> Answer {
+    fn upgrade(
+        &self,
+        head: &Head<'_>,
+        head_bytes: usize,
+        endpoint: ProtocolVersion,
+        random: [u8; 16],
+        now: WallTime,
+    ) -> Answer {
         let request_id = uuid::Builder::from_random_bytes(random).into_uuid();
         match upgrade::answer(head, &self.facts(request_id)) {
             Outcome::Upgraded(response, binding) => Answer::Upgrade {
-                response: response.into_bytes(false),
+                response: dated(self.shared(response, head), now).into_bytes(),
                 head_bytes,
                 request_id,
                 endpoint,
                 binding,
             },
-            Outcome::Refused(response) => Answer::Close(response.into_bytes(false)),
+            Outcome::Refused(response) => Answer::Close(dated(self.shared(response, head), now).into_bytes()),
         }
     }
 
-    fn readiness(&self) -> Response {
-        let status = if self.world.is_draining() {
-            Status::ServiceUnavailable
-        } else {
-            Status::Ok
-        };
-        Response::new(status).field("Cache-Control", "no-store")
-    }
-
-    fn client_config(&self) -> Response {
-        let bytes = self.world.settings.messages.max_outbound_bytes;
-        Response::new(Status::Ok).field("Cache-Control", "no-store").with_body(
-            "application/json",
-            format!(r#"{{"max_outbound_message_size":{bytes}}}"#),
-        )
-    }
-
-    fn prometheus(&self, head: &Head<'_>) -> Response {
-        if !self.may_read_metrics(head) {
-            return Response::new(Status::Unauthorized);
-        }
-        Response::new(Status::Ok).with_body(
-            "text/plain; version=0.0.4; charset=utf-8",
-            metrics::prometheus_page(&self.world),
-        )
-    }
-
-    fn may_read_metrics(&self, head: &Head<'_>) -> bool {
-        let Some(token) = &self.metrics_token else { return true };
-        head.only("authorization")
-            .and_then(|value| value.strip_prefix(b"Bearer "))
-            .and_then(|given| std::str::from_utf8(given).ok())
-            .is_some_and(|given| *token == Secret::new(given))
-    }
-}
-
-/// What is behind a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route {
-    /// A WebSocket, and the version that the path stands for.
-    WebSocket(ProtocolVersion),
-    Health,
-    Readiness,
-    ClientConfig,
-    Prometheus,
-    Unknown,
-}
-
-impl Route {
-    fn of(path: &str) -> Self {
-        match path {
-            "/v2/ws" => Self::WebSocket(ProtocolVersion::V2),
-            "/v3/ws" => Self::WebSocket(ProtocolVersion::V3),
-            "/health" | "/v2/health" => Self::Health,
-            "/readyz" | "/v2/readyz" => Self::Readiness,
-            "/v2/client-config" | "/v3/client-config" => Self::ClientConfig,
-            "/metrics/prom" | "/v1/metrics/prom" | "/v2/metrics/prom" => Self::Prometheus,
-            _ => Self::Unknown,
+    /// The answer, which a page of an allowed origin may read.
+    fn shared(&self, response: Response, head: &Head<'_>) -> Response {
+        let response = response.field("Vary", "origin");
+        let origin = head.only("origin").and_then(|origin| std::str::from_utf8(origin).ok());
+        match origin.filter(|origin| self.origins.allows(origin)) {
+            Some(origin) => response.field("Access-Control-Allow-Origin", origin),
+            None => response,
         }
     }
 }
 
-fn nothing_here() -> Response {
-    Response::text(
-        Status::NotFound,
-        "nothing is here; WebSockets are at /v2/ws and /v3/ws, liveness at /health",
-    )
+/// The answer to what is no request that can be served.
+#[must_use]
+pub fn refused(refusal: RequestRefusal, now: WallTime) -> Vec<u8> {
+    dated(Response::from(refusal), now).into_bytes()
+}
+
+/// The answer to a request for which the control plane has no place.
+#[must_use]
+pub fn crowded_out(now: WallTime) -> Vec<u8> {
+    let response = Response::text(
+        Status::ServiceUnavailable,
+        "too many requests are being answered; ask again in a moment",
+    );
+    dated(response.field("Retry-After", 1), now).into_bytes()
+}
+
+fn dated(response: Response, now: WallTime) -> Response {
+    let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unix_secs());
+    response.field("Date", httpdate::fmt_http_date(moment))
 }

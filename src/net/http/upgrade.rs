@@ -138,6 +138,9 @@ impl From<Refused> for Response {
 /// Checks everything that a client must send. Returns the key.
 fn check<'a>(head: &Head<'a>) -> Result<&'a [u8], Refused> {
     let malformed = |why| Err(Refused::Malformed(why));
+    if !head.ends_lines_fully {
+        return malformed("every line of an upgrade request ends with CR LF");
+    }
     if !head.is_http_1_1 || head.only("host").is_none() {
         return malformed("an upgrade is an HTTP/1.1 request with exactly one Host");
     }
@@ -185,7 +188,7 @@ mod tests {
             }
             Outcome::Refused(response) => (response, false),
         };
-        let text = String::from_utf8(response.into_bytes(false)).expect("text");
+        let text = String::from_utf8(response.into_bytes()).expect("text");
         assert_eq!(is_upgrade, text.starts_with("HTTP/1.1 101"));
         text
     }

@@ -88,8 +88,8 @@ pub(super) struct PendingUpgrades<S> {
     displaced: u64,
     /// Connections that were upgraded only to be told that there is no place. Some may have ended.
     farewells: Vec<ConnectionKey>,
-    /// Whether all have to go.
-    is_over: bool,
+    /// When all have to be gone.
+    end_ms: u64,
 }
 
 impl<S> PendingUpgrades<S> {
@@ -103,7 +103,7 @@ impl<S> PendingUpgrades<S> {
             arrivals: 0,
             displaced: 0,
             farewells: Vec::new(),
-            is_over: false,
+            end_ms: u64::MAX,
         }
     }
 
@@ -116,7 +116,8 @@ impl<S> PendingUpgrades<S> {
         } else if self.table.len() >= self.limits.sockets {
             self.give_up_one();
         }
-        let (arrival, deadline_ms) = (self.arrivals, now_ms.saturating_add(self.limits.timeout_ms));
+        let deadline_ms = now_ms.saturating_add(self.limits.timeout_ms).min(self.end_ms);
+        let arrival = self.arrivals;
         self.arrivals += 1;
         let at = self.table.insert(PendingUpgrade {
             socket,
@@ -206,11 +207,11 @@ impl<S> PendingUpgrades<S> {
     /// Drops sockets whose time is over, so many at a time. Returns how many. Whoever stands in line has said something that
     /// was not read yet, and is heard first.
     pub(super) fn expire(&mut self, now_ms: u64) -> usize {
-        let is_over = self.is_over;
+        let is_over = self.end_ms <= now_ms;
         let mut expired = 0;
         for _ in 0..EXPIRED_PER_TICK {
             let first = self.deadlines.first().copied();
-            let Some((_, at)) = first.filter(|(at_ms, _)| is_over || *at_ms <= now_ms) else {
+            let Some((_, at)) = first.filter(|(at_ms, _)| *at_ms <= now_ms) else {
                 break;
             };
             match self
@@ -231,6 +232,7 @@ impl<S> PendingUpgrades<S> {
 
     /// Notes that the process stood still for so long: that time does not count.
     pub(super) fn forgive(&mut self, span_ms: u64) {
+        self.end_ms = self.end_ms.saturating_add(span_ms);
         for (deadline_ms, at) in std::mem::take(&mut self.deadlines) {
             let deadline_ms = deadline_ms.saturating_add(span_ms);
             if let Some(pending_upgrade) = self.table.get_mut(at) {
@@ -240,8 +242,15 @@ impl<S> PendingUpgrades<S> {
         }
     }
 
-    /// From now on every socket's time is over.
-    pub(super) const fn end(&mut self) {
-        self.is_over = true;
+    /// From then on every socket's time is over: what is on its way until then is still answered.
+    pub(super) fn end(&mut self, end_ms: u64) {
+        self.end_ms = end_ms;
+        for (deadline_ms, at) in std::mem::take(&mut self.deadlines) {
+            let deadline_ms = deadline_ms.min(end_ms);
+            if let Some(pending_upgrade) = self.table.get_mut(at) {
+                pending_upgrade.deadline_ms = deadline_ms;
+                self.deadlines.insert((deadline_ms, at));
+            }
+        }
     }
 }

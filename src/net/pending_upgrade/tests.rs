@@ -120,8 +120,9 @@ fn many_are_ended_a_few_at_a_time() {
         (pending_upgrades.expire(9_999), pending_upgrades.expire(10_000)),
         (0, EXPIRED_PER_TICK)
     );
-    pending_upgrades.end();
-    let rest: Vec<_> = (0..4).map(|_| pending_upgrades.expire(0)).collect();
+    pending_upgrades.end(5_000);
+    assert_eq!(pending_upgrades.expire(4_999), 0);
+    let rest: Vec<_> = (0..4).map(|_| pending_upgrades.expire(5_000)).collect();
     assert_eq!(
         rest,
         [EXPIRED_PER_TICK, EXPIRED_PER_TICK, 200 - 3 * EXPIRED_PER_TICK, 0]

@@ -28,6 +28,8 @@ impl<K: Kernel> Pump<K> {
                     self.take_in(*transfer, true, now);
                 }
                 Some(Mail::ShardMessage(shard_message)) => self.shard.read_shard_message(shard_message, now),
+                Some(Mail::Returned(guest)) => self.take_back_guest(*guest, now),
+                Some(Mail::Question(question)) => question.answer(&self.shard, now),
                 Some(Mail::Drain { grace }) => self.drain(grace, now),
             }
         }

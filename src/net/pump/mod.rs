@@ -8,8 +8,11 @@
 //! per delivery at 50 rooms × 4 × 60 Hz against 8–10 µs (`benches/socket_layer`). The executor runs once per tick.
 
 mod exchange;
+mod handover;
 mod length;
 mod line;
+mod pending;
+mod question;
 mod reading;
 mod reception;
 mod run;
@@ -23,9 +26,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::line::Line;
+pub use self::question::Question;
 use self::stage::Stage;
 pub use self::turn::Turned;
 use super::conversation::inbound_limits;
+use super::guest::{FrontDesk, Guest};
 use super::http::Site;
 use super::kernel::Kernel;
 use super::link::Link;
@@ -44,6 +49,10 @@ pub enum Mail<S = Socket> {
     Transfer(Box<Transfer<Link<S>>>, Duration),
     /// What another shard has to say about a room with outposts.
     ShardMessage(ShardMessage),
+    /// A socket that the control plane has served, and that now asks for a WebSocket.
+    Returned(Box<Guest<S>>),
+    /// Something that the control plane wants to know.
+    Question(Question<S>),
     /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end.
     Drain {
         /// How long those who are here may go on.
@@ -87,6 +96,8 @@ pub struct PumpParts<K: Kernel> {
     pub kernel: K,
     /// What is answered before an upgrade.
     pub site: Arc<Site>,
+    /// Where requests go that are for no shard.
+    pub desk: Arc<dyn FrontDesk<K::Socket>>,
     /// How other threads reach it.
     pub inbox: Inbox<Mail<K::Socket>>,
     /// How it reaches the others, and itself, by shard.
@@ -101,6 +112,7 @@ pub struct Pump<K: Kernel> {
     shard: Shard<Link<K::Socket>>,
     kernel: K,
     site: Arc<Site>,
+    desk: Arc<dyn FrontDesk<K::Socket>>,
     inbox: Inbox<Mail<K::Socket>>,
     peers: Peers<K::Socket>,
     settings: PumpSettings,
@@ -139,6 +151,7 @@ impl<K: Kernel> Pump<K> {
             shard,
             mut kernel,
             site,
+            desk,
             inbox,
             peers,
             settings,
@@ -169,6 +182,7 @@ impl<K: Kernel> Pump<K> {
             shard,
             kernel,
             site,
+            desk,
             inbox,
             peers,
             settings,

@@ -1,9 +1,11 @@
 //! From an accepted socket to a connection of the shard, or to an answer and an end.
 
 use std::io;
-use std::net::SocketAddr;
+
+use bytes::Bytes;
 
 use super::super::conversation;
+use super::super::guest::Guest;
 use super::super::http::Answer;
 use super::super::kernel::{Interest, Kernel, Received, Stream, Token};
 use super::super::link::Link;
@@ -27,38 +29,19 @@ const MAX_IGNORED_BYTES: usize = 64 * 1024;
 /// Without descriptors, accepting pauses with every tick.
 static ACCEPTING_PAUSES: RareLine = RareLine::new();
 
-/// Where the kernel has no room for watches, every connection is dropped.
-static NOT_WATCHED: RareLine = RareLine::new();
-
 impl<K: Kernel> Pump<K> {
     #[inline(never)]
     pub(super) fn accept(&mut self, listener: u32, now: Now) {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.kernel.accept(listener) {
-                Ok(Some((socket, address))) => self.welcome(socket, address, now),
+                Ok(Some((socket, address))) => {
+                    self.seat(socket, address.ip(), now);
+                }
                 Ok(None) => return,
                 // The newcomer takes the place of the one that has the least right to its own.
                 Err(error) if is_want_of_descriptors(&error) && self.pending_upgrades.give_up_one() => {}
                 Err(error) => return self.pause_accepting(&error, now),
             }
-        }
-    }
-
-    fn welcome(&mut self, socket: K::Socket, address: SocketAddr, now: Now) {
-        let at = self.pending_upgrades.insert(socket, address.ip(), now.mono_ms);
-        let pending_upgrade = self.pending_upgrades.get_mut(at).expect("inserted a moment ago");
-        if let Err(error) = self
-            .kernel
-            .watch(&pending_upgrade.socket, Token::PendingUpgrade(at), Interest::Read)
-        {
-            self.warn_of_unwatched(&error, now);
-            self.pending_upgrades.remove(at);
-        }
-    }
-
-    fn warn_of_unwatched(&self, error: &io::Error, now: Now) {
-        if let Some(unsaid) = NOT_WATCHED.may_say(now.mono_ms) {
-            tracing::warn!(shard = %self.shard.id(), %error, unsaid, "a connection was dropped because it cannot be watched");
         }
     }
 
@@ -110,62 +93,75 @@ impl<K: Kernel> Pump<K> {
                 }
                 continue;
             }
-            let fresh = &self.scratch[..count];
-            let whole: &[u8] = if pending_upgrade.received.is_empty() {
-                fresh
-            } else {
-                pending_upgrade.received.reserve_exact(count); // not twice as much: there may be thousands
-                pending_upgrade.received.extend_from_slice(fresh);
-                &pending_upgrade.received
-            };
-            match self.site.answer(whole, self.shard.draw_random()) {
-                Answer::Wait => {
-                    if pending_upgrade.received.is_empty() {
-                        pending_upgrade.received = fresh.to_vec();
-                    }
+            self.answer_request(at, count, now);
+        }
+    }
+
+    /// Looks at a request of which so many bytes more have come, into the scratch.
+    pub(super) fn answer_request(&mut self, at: UpgradeKey, count: usize, now: Now) {
+        let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
+            return;
+        };
+        let fresh = &self.scratch[..count];
+        let whole: &[u8] = if pending_upgrade.received.is_empty() {
+            fresh
+        } else {
+            pending_upgrade.received.reserve_exact(count); // not twice as much: there may be thousands
+            pending_upgrade.received.extend_from_slice(fresh);
+            &pending_upgrade.received
+        };
+        match self.site.answer(whole, self.shard.draw_random(), now.wall) {
+            Answer::Wait => {
+                if pending_upgrade.received.is_empty() {
+                    pending_upgrade.received = fresh.to_vec();
                 }
-                Answer::Close(response) => self.answer_upgrade(at, &response, now),
-                Answer::Upgrade {
-                    response,
-                    head_bytes,
-                    request_id,
-                    endpoint,
-                    binding,
-                } => {
-                    let mut early = whole[head_bytes..].to_vec();
-                    let admitted = self.shard.world().ledger.admit_connection(pending_upgrade.address);
-                    if let Err(refusal) = &admitted
-                        && !self
-                            .pending_upgrades
-                            .may_say_farewell(|at| self.shard.link(at).is_some())
-                    {
-                        let response = self.site.refuse(refusal, request_id);
-                        self.answer_upgrade(at, &response, now);
-                        continue;
-                    }
-                    let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
-                    if pending_upgrade.socket.send(&response) == SendOutcome::Sent(response.len()) {
-                        tracing::debug!(%request_id, address = %pending_upgrade.address, "a connection was upgraded");
-                        let arrival = Arrival {
-                            address: pending_upgrade.address,
-                            endpoint,
-                            binding,
-                        };
-                        self.enter(pending_upgrade.socket, arrival, admitted, &mut early, now);
-                    }
-                    return;
+            }
+            Answer::Close(response) => self.answer_upgrade(at, &response, now),
+            Answer::Elsewhere => {
+                let received = Bytes::copy_from_slice(whole);
+                self.show_to_the_desk(at, received, now);
+            }
+            Answer::Upgrade {
+                response,
+                head_bytes,
+                request_id,
+                endpoint,
+                binding,
+            } => {
+                let mut early = whole[head_bytes..].to_vec();
+                let admitted = self.shard.world().ledger.admit_connection(pending_upgrade.address);
+                if let Err(refusal) = &admitted
+                    && !self
+                        .pending_upgrades
+                        .may_say_farewell(|at| self.shard.link(at).is_some())
+                {
+                    let response = self.site.refuse(refusal, request_id, now.wall);
+                    return self.answer_upgrade(at, &response, now);
+                }
+                let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
+                if pending_upgrade.socket.send(&response) == SendOutcome::Sent(response.len()) {
+                    tracing::debug!(%request_id, address = %pending_upgrade.address, "a connection was upgraded");
+                    let arrival = Arrival {
+                        address: pending_upgrade.address,
+                        endpoint,
+                        binding,
+                    };
+                    self.enter(pending_upgrade.socket, arrival, admitted, &mut early, now);
                 }
             }
         }
     }
 
-    /// Sends an answer after which nothing follows.
-    fn answer_upgrade(&mut self, at: UpgradeKey, response: &[u8], now: Now) {
-        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
-            // An answer fits into an empty socket; a peer for which it does not has not read and need not know.
-            pending_upgrade.socket.send(response);
-            pending_upgrade.socket.finish_sending();
-            self.pending_upgrades.note_answered(at, now.mono_ms);
+    /// Takes back a socket that has asked for a WebSocket after all. It is judged like any other.
+    pub(super) fn take_back_guest(&mut self, guest: Guest<K::Socket>, now: Now) {
+        let count = guest.received.len();
+        // What the control plane reads of a request fits, or it would not have known what it asks for.
+        let Some(scratch) = self.scratch.get_mut(..count) else {
+            return;
+        };
+        scratch.copy_from_slice(&guest.received);
+        if let Some(at) = self.seat(guest.socket, guest.address, now) {
+            self.answer_request(at, count, now);
         }
     }
 

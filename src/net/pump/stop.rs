@@ -8,15 +8,24 @@ use super::stage::Stage;
 use crate::clock::whole_ms;
 use crate::shard::Now;
 
+/// How long requests that are still on their way when everybody is closed may take to arrive and to be answered, in
+/// milliseconds.
+const LAST_ANSWERS_MS: u64 = 250;
+
+/// Rounds of accepting what had come before the listeners are closed: all that waits unless thousands do.
+const LAST_ACCEPTS: usize = 32;
+
 impl<K: Kernel> Pump<K> {
-    /// Stops taking connections in. Closing the listeners refuses new ones at once.
+    /// Stops taking connections in. Closing the listeners refuses new ones at once; who had come before hears why.
     pub(super) fn drain(&mut self, grace: Duration, now: Now) {
         if self.stage == Stage::Serving {
             self.stage = Stage::Draining {
                 until_ms: now.mono_ms.saturating_add(whole_ms(grace)),
             };
+            for _ in 0..LAST_ACCEPTS {
+                self.accept(0, now);
+            }
             self.kernel.close_listeners();
-            self.pending_upgrades.end();
             self.shard.announce_drain(whole_ms(grace), now);
         }
     }
@@ -49,7 +58,10 @@ impl<K: Kernel> Pump<K> {
                 self.close_all(now);
                 false
             }
-            Stage::Flushing { until_ms } => self.shard.connections() == 0 || now.mono_ms >= until_ms,
+            Stage::Flushing { until_ms } => {
+                let is_empty = self.shard.connections() == 0 && self.pending_upgrades.len() == 0;
+                is_empty || now.mono_ms >= until_ms
+            }
         }
     }
 
@@ -63,6 +75,7 @@ impl<K: Kernel> Pump<K> {
     fn close_all(&mut self, now: Now) {
         let until_ms = now.mono_ms.saturating_add(whole_ms(self.settings.flush_timeout));
         self.stage = Stage::Flushing { until_ms };
+        self.pending_upgrades.end(now.mono_ms.saturating_add(LAST_ANSWERS_MS));
         self.shard.close_all(now);
     }
 

@@ -75,6 +75,8 @@ counters! {
     lost_frames, "outbox_lost_frames_total", "Frames still queued when their socket was gone.";
     greetings_expired, "greetings_expired_total", "Sockets dropped because no whole request came in time.";
     greetings_displaced, "greetings_displaced_total", "Sockets dropped before their upgrade because others needed their place.";
+    control_handovers, "control_handovers_total", "Sockets given to the control plane because they asked for no WebSocket.";
+    control_refused, "control_refused_total", "Requests answered with 503 because the control plane's line was full.";
     accept_pauses, "accept_pauses_total", "Times that accepting paused because descriptors ran out.";
     inbox_wakes, "inbox_wakes_total", "Times that another thread had to wake the shard.";
     inbox_refused_transfers, "inbox_refused_transfers_total", "Transfers that came back because this shard's inbox was full.";

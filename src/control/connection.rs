@@ -1,0 +1,181 @@
+//! One connection of the control plane, from the moment at which it is given over to its end or its return to a shard.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use axum::Router;
+use bytes::Bytes;
+use http::{HeaderValue, Request, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::gate::{Gate, Passage, Signs};
+use super::places::{Places, fresh_signs};
+use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES, crowded_out, refused};
+use crate::net::{Guest, Mail, Peers, Socket};
+use crate::protocol::WallTime;
+use crate::shard::{Priority, ShardId};
+
+/// How long a connection may be without a request, or its peer without taking any of an answer.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// How long a peer may take to read a last answer.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The most that is read away after a last answer, so that it is not lost to a reset.
+const MAX_IGNORED_BYTES: u64 = 64 * 1024;
+
+/// What the library may hold of a connection in either direction: a head and more.
+const LIBRARY_BYTES: usize = 2 * MAX_HEAD_BYTES;
+
+/// What all connections of one door share.
+#[derive(Debug)]
+pub(super) struct Door {
+    /// What is answered.
+    pub(super) routes: Router,
+    /// Where upgrades go, if WebSockets are served at this door.
+    pub(super) shards: Option<Peers>,
+    pub(super) places: Places,
+}
+
+/// A connection as it comes in.
+pub(super) struct Visit {
+    pub(super) stream: TcpStream,
+    pub(super) address: IpAddr,
+    /// What was read of it before.
+    pub(super) received: Bytes,
+    /// The shard it came from.
+    pub(super) shard: ShardId,
+}
+
+impl Visit {
+    /// The visit of a guest that a shard has given over.
+    pub(super) fn of(guest: Guest) -> io::Result<Self> {
+        let stream = std::net::TcpStream::from(OwnedFd::from(guest.socket));
+        Ok(Self {
+            stream: TcpStream::from_std(stream)?,
+            address: guest.address,
+            received: guest.received,
+            shard: guest.shard,
+        })
+    }
+}
+
+impl Door {
+    /// Serves a connection until it ends, is idle for too long, has to make way, or goes to a shard.
+    pub(super) async fn serve(self: Rc<Self>, visit: Visit) {
+        let Visit {
+            stream,
+            address,
+            received,
+            shard,
+        } = visit;
+        let signs = fresh_signs();
+        let Some(place) = self.places.take(address, &signs) else {
+            return say_goodbye(stream, &crowded_out(now())).await;
+        };
+        let gate = Gate::new(stream, received, self.shards.is_some(), Rc::clone(&signs));
+        let served = tokio::select! {
+            served = self.answer(gate, &signs) => served,
+            () = place.dismissed() => return,
+            () = stalls(&signs) => return,
+        };
+        drop(place);
+        match served.passage() {
+            Passage::ForShard => self.send_back(served, address, shard).await,
+            Passage::Refused(refusal) => say_goodbye(served.into_parts().0, &refused(refusal, now())).await,
+            _ => say_goodbye(served.into_parts().0, &[]).await,
+        }
+    }
+
+    /// Lets the library answer one request after the other until it sees the end of the stream.
+    async fn answer(&self, gate: Gate, signs: &Rc<Signs>) -> Gate {
+        let routes = TowerToHyperService::new(self.routes.clone());
+        let service = service_fn(|request: Request<Incoming>| {
+            let signs = Rc::clone(signs);
+            let announces_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+                .iter()
+                .any(|field| request.headers().contains_key(field));
+            let answer = routes.call(request);
+            Box::pin(async move {
+                let Ok(mut answer) = answer.await;
+                signs.unanswered.set(signs.unanswered.get().saturating_sub(1));
+                // Behind a body the gate looks for no further request.
+                if announces_body {
+                    answer
+                        .headers_mut()
+                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            })
+        });
+        let mut connection = http1::Builder::new()
+            .half_close(true)
+            .header_read_timeout(None)
+            .max_headers(MAX_FIELDS)
+            .max_buf_size(LIBRARY_BYTES)
+            .serve_connection(TokioIo::new(gate), service);
+        if let Err(error) = (&mut connection).await {
+            tracing::debug!(%error, "a connection of the control plane ended early");
+        }
+        connection.into_parts().io.into_inner()
+    }
+
+    /// Gives a socket whose next request is an upgrade back to the shard that accepted it.
+    async fn send_back(&self, gate: Gate, address: IpAddr, shard: ShardId) {
+        let (stream, received) = gate.into_parts();
+        let Ok(stream) = stream.into_std() else { return };
+        let guest = Guest {
+            socket: Socket::from(OwnedFd::from(stream)),
+            address,
+            received,
+            shard,
+        };
+        let Some(peers) = &self.shards else { return };
+        let mail = Mail::Returned(Box::new(guest));
+        if let Err(Mail::Returned(guest)) = peers[shard.index()].try_send(Priority::Bulk, mail)
+            && let Ok(visit) = Visit::of(*guest)
+        {
+            say_goodbye(visit.stream, &crowded_out(now())).await;
+        }
+    }
+}
+
+/// Waits until a connection has not got on for too long.
+async fn stalls(signs: &Signs) {
+    loop {
+        let deadline = signs.progress.get() + IDLE;
+        if deadline <= Instant::now() {
+            return;
+        }
+        sleep_until(deadline).await;
+    }
+}
+
+/// Sends a last answer and lets the peer read it.
+async fn say_goodbye(mut stream: TcpStream, answer: &[u8]) {
+    let goodbye = async {
+        stream.write_all(answer).await?;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut (&mut stream).take(MAX_IGNORED_BYTES), &mut tokio::io::sink()).await
+    };
+    // A peer that is gone, or that does not read, need not know.
+    let _ = timeout(GOODBYE, goodbye).await;
+}
+
+fn now() -> WallTime {
+    let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    WallTime {
+        unix_nanos: u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),
+    }
+}

@@ -1,0 +1,216 @@
+//! A socket as the HTTP library sees it: one whole request head at a time, and none that asks for a WebSocket.
+//!
+//! Owns the socket and what was read from it. Promises that a request which is for a shard is never seen by the library:
+//! to it the stream ends there, and socket and bytes can be taken out whole. Every head is read by the same function as on
+//! the shards and written anew for the library, so no two parsers can disagree about what it says and where the next
+//! request begins: after a request that announces a body nothing further is looked for, and the connection ends with its
+//! answer. Must never hold more than two heads and one read.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::net::http::{Head, RequestRefusal, read_head, wanted_endpoint};
+
+/// How much is read from the socket at once.
+const READ_BYTES: usize = 8 * 1024;
+
+/// What the gate does with what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// Looks for a whole head.
+    Closed,
+    /// Lets everything through: the last request of the connection, with its body.
+    Open,
+    /// The next request is for a shard.
+    ForShard,
+    /// The next bytes are no request.
+    Refused(RequestRefusal),
+}
+
+/// What is known of a connection from outside while the library has it.
+#[derive(Debug)]
+pub(super) struct Signs {
+    /// When it last got on: a whole head came, or the peer took bytes of an answer.
+    pub(super) progress: Cell<Instant>,
+    /// Requests that came and were not answered yet.
+    pub(super) unanswered: Cell<u32>,
+}
+
+/// A socket whose requests pass one by one.
+#[derive(Debug)]
+pub(super) struct Gate {
+    socket: TcpStream,
+    held: BytesMut,
+    /// A head that is let through.
+    head: Bytes,
+    passage: Passage,
+    /// Whether WebSockets are served where the socket came from.
+    leads_to_shards: bool,
+    signs: Rc<Signs>,
+}
+
+impl Gate {
+    /// A gate before `socket`, from which `received` was read already.
+    pub(super) fn new(socket: TcpStream, received: Bytes, leads_to_shards: bool, signs: Rc<Signs>) -> Self {
+        Self {
+            socket,
+            held: BytesMut::from(received),
+            head: Bytes::new(),
+            passage: Passage::Closed,
+            leads_to_shards,
+            signs,
+        }
+    }
+
+    /// What became of what came last.
+    pub(super) const fn passage(&self) -> Passage {
+        self.passage
+    }
+
+    /// The socket, and what was read from it and not let through.
+    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.socket, self.held.freeze())
+    }
+
+    /// Looks at what is held. `false`: more is needed.
+    fn look(&mut self) -> bool {
+        self.passage = match read_head(&self.held) {
+            Ok(None) => return false,
+            Ok(Some((head, _))) if self.leads_to_shards && wanted_endpoint(&head).is_some() => Passage::ForShard,
+            Ok(Some((head, head_bytes))) => {
+                self.signs.progress.set(Instant::now());
+                self.signs.unanswered.set(self.signs.unanswered.get() + 1);
+                self.head = rewritten(&head);
+                let announces_body = head.announces_body();
+                self.held.advance(head_bytes);
+                if announces_body { Passage::Open } else { Passage::Closed }
+            }
+            Err(refusal) => Passage::Refused(refusal),
+        };
+        true
+    }
+
+    /// Reads more from the socket. `Ready(false)`: its peer has finished.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let before = self.held.len();
+        self.held.resize(before + READ_BYTES, 0);
+        let mut fresh = ReadBuf::new(&mut self.held[before..]);
+        let polled = Pin::new(&mut self.socket).poll_read(cx, &mut fresh);
+        let count = fresh.filled().len();
+        self.held.truncate(before + count);
+        polled.map_ok(|()| count > 0)
+    }
+}
+
+/// Hands over what fits of the bytes that are held.
+fn pass(held: &mut impl Buf, into: &mut ReadBuf<'_>) {
+    let count = held.chunk().len().min(into.remaining());
+    into.put_slice(&held.chunk()[..count]);
+    held.advance(count);
+}
+
+/// The head as the library sees it. It never sees an upgrade: none reaches it that would be one, and of the others it would
+/// hold the connection open for what never comes.
+fn rewritten(head: &Head<'_>) -> Bytes {
+    let version: &[u8] = if head.is_http_1_1 {
+        b" HTTP/1.1\r\n"
+    } else {
+        b" HTTP/1.0\r\n"
+    };
+    let mut bytes = Vec::new();
+    for part in [head.method.as_bytes(), b" ", head.target.as_bytes(), version] {
+        bytes.extend_from_slice(part);
+    }
+    let mut write = |name: &str, value: &[u8]| {
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+    };
+    for (name, value) in head.fields() {
+        if name.eq_ignore_ascii_case("connection") {
+            let kept = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            kept.filter(|option| !option.eq_ignore_ascii_case(b"upgrade"))
+                .for_each(|option| write(name, option));
+        } else if !name.eq_ignore_ascii_case("upgrade") {
+            write(name, value);
+        }
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.into()
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let gate = self.get_mut();
+        loop {
+            if !gate.head.is_empty() {
+                pass(&mut gate.head, into);
+                return Poll::Ready(Ok(()));
+            }
+            match gate.passage {
+                Passage::Open if !gate.held.is_empty() => {
+                    pass(&mut gate.held, into);
+                    return Poll::Ready(Ok(()));
+                }
+                Passage::Open => return Pin::new(&mut gate.socket).poll_read(cx, into),
+                Passage::ForShard | Passage::Refused(_) => return Poll::Ready(Ok(())),
+                Passage::Closed => {
+                    if gate.look() {
+                        continue;
+                    }
+                    match gate.poll_more(cx) {
+                        Poll::Ready(Ok(true)) => {}
+                        Poll::Ready(Ok(false)) => return Poll::Ready(Ok(())),
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let gate = self.get_mut();
+        let polled = Pin::new(&mut gate.socket).poll_write(cx, bytes);
+        if polled.is_ready() {
+            gate.signs.progress.set(Instant::now());
+        }
+        polled
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let gate = self.get_mut();
+        let polled = Pin::new(&mut gate.socket).poll_write_vectored(cx, bytes);
+        if polled.is_ready() {
+            gate.signs.progress.set(Instant::now());
+        }
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    /// What was written is sent; whether the stream ends is not for the library to say.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}

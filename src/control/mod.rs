@@ -1,0 +1,176 @@
+//! The control plane: one thread beside the shards for everything that is not relaying.
+//!
+//! Owns HTTP beside the upgrade: keep-alive, routes, answers, and who may stay. It takes sockets over from the shards and
+//! gives those back that ask for a WebSocket after all, asks shards through their inboxes with a deadline, and waits for
+//! the world. Promises that no shard ever waits for it, and that what it holds is bounded in connections, bytes and time.
+//! Only here and in `storage` is tokio known. Must never touch a player's socket.
+
+mod connection;
+mod desk;
+mod gate;
+mod places;
+mod routes;
+mod shards;
+mod source;
+
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::{LocalSet, spawn_local};
+
+use self::connection::{Door, Visit};
+pub use self::desk::Desk;
+use self::desk::Line;
+use self::places::{PlaceLimits, Places};
+use self::routes::{Known, Scope, routes};
+use self::shards::Shards;
+use crate::net::Peers;
+use crate::net::http::Site;
+use crate::shard::ShardId;
+
+/// The name of the control plane's thread.
+const THREAD_NAME: &str = "control";
+
+/// Connections of one source that the control plane serves at a time.
+const CONNECTIONS_PER_SOURCE: usize = 16;
+
+/// What the control plane is made of.
+#[derive(Debug)]
+pub struct PlaneParts {
+    /// What is known wherever requests are answered.
+    pub site: Arc<Site>,
+    /// How to reach the shards.
+    pub peers: Peers,
+    /// Connections that it serves at a time.
+    pub max_connections: usize,
+    /// Whether sources on this machine count only in all.
+    pub exempt_loopback: bool,
+    /// A door for operators alone; without one, their routes are where the players' are.
+    pub listener: Option<TcpListener>,
+    /// Makes the thread fit for its work, before anything else runs on it.
+    pub prepare_thread: fn(),
+}
+
+/// A running control plane. Dropping it does not stop it.
+#[derive(Debug)]
+pub struct ControlPlane {
+    desk: Desk,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl ControlPlane {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread, no descriptor or no memory for it.
+    pub fn start(parts: PlaneParts) -> io::Result<Self> {
+        let (desk, line) = desk::line();
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new()
+            .name(THREAD_NAME.to_owned())
+            .spawn(move || {
+                (parts.prepare_thread)();
+                LocalSet::new().block_on(&runtime, serve(parts, line, stopped));
+            })?;
+        Ok(Self { desk, stop, thread })
+    }
+
+    /// Where shards bring their guests.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
+    }
+
+    /// Ends it, and everybody whom it serves, at once: the shards are gone.
+    pub fn stop(self) {
+        // It may have ended by itself, with a panic that was printed.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}
+
+async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
+    let known = Arc::new(Known {
+        site: parts.site,
+        shards: Shards::new(Arc::clone(&parts.peers)),
+    });
+    let places = Places::new(PlaceLimits {
+        connections: parts.max_connections,
+        per_source: CONNECTIONS_PER_SOURCE,
+        exempt_loopback: parts.exempt_loopback,
+    });
+    let scope = if parts.listener.is_some() {
+        Scope::Players
+    } else {
+        Scope::Everything
+    };
+    let players = Rc::new(Door {
+        routes: routes(&known, scope),
+        shards: Some(parts.peers),
+        places: places.clone(),
+    });
+    if let Some(listener) = parts.listener {
+        let operators = Rc::new(Door {
+            routes: routes(&known, Scope::Operators),
+            shards: None,
+            places,
+        });
+        spawn_local(accept(listener, operators));
+    }
+    tokio::select! {
+        () = receive(line, players) => {}
+        _ = stopped => {}
+    }
+}
+
+/// Serves those whom the shards bring.
+async fn receive(mut line: Line, door: Rc<Door>) {
+    while let Some(guest) = line.next().await {
+        match Visit::of(guest) {
+            Ok(visit) => {
+                spawn_local(Rc::clone(&door).serve(visit));
+            }
+            Err(error) => tracing::debug!(%error, "a request was dropped because its socket cannot be watched"),
+        }
+    }
+}
+
+/// Serves those who come to a door of their own.
+async fn accept(listener: TcpListener, door: Rc<Door>) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the control plane's address cannot be watched"),
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let visit = Visit {
+                    stream: tuned(stream),
+                    address: peer.ip(),
+                    received: bytes::Bytes::new(),
+                    shard: ShardId(0),
+                };
+                spawn_local(Rc::clone(&door).serve(visit));
+            }
+            // Out of descriptors, most likely: asking again at once would spin.
+            Err(error) => {
+                tracing::debug!(%error, "the control plane cannot accept");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn tuned(stream: TcpStream) -> TcpStream {
+    // Without it an answer may wait for an acknowledgement; it is still right.
+    let _ = stream.set_nodelay(true);
+    stream
+}

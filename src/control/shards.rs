@@ -1,0 +1,75 @@
+//! What the control plane asks the shards, and how long it waits.
+//!
+//! Promises that no shard waits for the control plane, and that a shard which does not answer in time is known by its
+//! number.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::{Instant, timeout};
+
+use crate::net::{Link, Mail, Peers, Question};
+use crate::shard::{Now, Priority, Shard, ShardId};
+
+/// How long a shard may take to answer. A turn lasts 20 ms at most.
+const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// For how long what the shards' signs of life said holds: so often are they woken at most, whoever asks.
+const SIGNS_HOLD: Duration = Duration::from_millis(250);
+
+/// All shards, as somebody who asks them.
+#[derive(Debug)]
+pub(super) struct Shards {
+    peers: Peers,
+    /// Shards that gave no sign of life, and when that was found.
+    silent: Mutex<Option<(Instant, Vec<ShardId>)>>,
+}
+
+impl Shards {
+    pub(super) fn new(peers: Peers) -> Self {
+        Self {
+            peers,
+            silent: Mutex::new(None),
+        }
+    }
+
+    /// The shards that give no sign of life.
+    pub(super) async fn silent(&self) -> Vec<ShardId> {
+        let mut known = self.silent.lock().await;
+        if let Some((found, silent)) = &*known
+            && found.elapsed() < SIGNS_HOLD
+        {
+            return silent.clone();
+        }
+        // All are asked before the first answer is waited for.
+        let asked: Vec<_> = (0..self.peers.len() as u16)
+            .map(ShardId)
+            .map(|shard| (shard, tokio::spawn(ask(Arc::clone(&self.peers), shard, |_, _| ()))))
+            .collect();
+        let mut silent = Vec::new();
+        for (shard, sign) in asked {
+            if !matches!(sign.await, Ok(Some(()))) {
+                silent.push(shard);
+            }
+        }
+        *known = Some((Instant::now(), silent.clone()));
+        silent
+    }
+}
+
+/// Asks one shard. `None`: its inbox is full, or it did not answer in time.
+async fn ask<A: Send + 'static>(
+    peers: Peers,
+    shard: ShardId,
+    question: impl FnOnce(&Shard<Link>, Now) -> A + Send + 'static,
+) -> Option<A> {
+    let (answer, answered) = oneshot::channel();
+    let question = Question::new(move |shard, now| {
+        // Whoever asked may have given up.
+        let _ = answer.send(question(shard, now));
+    });
+    let peer = peers.get(shard.index())?;
+    peer.try_send(Priority::Bulk, Mail::Question(question)).ok()?;
+    timeout(ANSWER_WITHIN, answered).await.ok()?.ok()
+}

@@ -1,0 +1,54 @@
+//! Sockets that ask for something else than a WebSocket, on their way to the control plane and back.
+//!
+//! Owns a socket, who is at its other end, and what was read from it. Must never show what was read: a request may hold
+//! credentials.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::socket::Socket;
+use crate::shard::ShardId;
+
+/// A socket that goes over, whole: nothing that was read from it is left behind.
+pub struct Guest<S = Socket> {
+    /// Not watched by anybody at this moment.
+    pub socket: S,
+    /// Who is at its other end.
+    pub address: IpAddr,
+    /// What was read and not answered, from the first byte of a request on.
+    pub received: Bytes,
+    /// The shard that accepted it, and that takes it back if it asks for a WebSocket after all.
+    pub shard: ShardId,
+}
+
+impl<S> fmt::Debug for Guest<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest")
+            .field("address", &self.address)
+            .field("received_bytes", &self.received.len())
+            .field("shard", &self.shard)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where guests go. It is called on the shards' threads, and never waits.
+pub trait FrontDesk<S = Socket>: fmt::Debug + Send + Sync {
+    /// Takes a guest.
+    ///
+    /// # Errors
+    ///
+    /// The guest itself, when there is no place in the line: whoever brought it says so to it.
+    fn take(&self, guest: Guest<S>) -> Result<(), Guest<S>>;
+}
+
+/// The desk of a server without a control plane: nobody is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct NoDesk;
+
+impl<S> FrontDesk<S> for NoDesk {
+    fn take(&self, guest: Guest<S>) -> Result<(), Guest<S>> {
+        Err(guest)
+    }
+}

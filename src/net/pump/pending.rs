@@ -1,0 +1,46 @@
+//! Sockets that are not upgraded: their place, and their last answer.
+
+use std::io;
+use std::net::IpAddr;
+
+use super::super::kernel::{Interest, Kernel, Stream, Token};
+use super::super::pending_upgrade::UpgradeKey;
+use super::super::rare_line::RareLine;
+use super::Pump;
+use crate::shard::Now;
+
+/// Where the kernel has no room for watches, every connection is dropped.
+static NOT_WATCHED: RareLine = RareLine::new();
+
+impl<K: Kernel> Pump<K> {
+    /// Gives a socket a place among those that are not upgraded, and watches it.
+    pub(super) fn seat(&mut self, socket: K::Socket, address: IpAddr, now: Now) -> Option<UpgradeKey> {
+        let at = self.pending_upgrades.insert(socket, address, now.mono_ms);
+        let pending_upgrade = self.pending_upgrades.get_mut(at).expect("inserted a moment ago");
+        let watched = self
+            .kernel
+            .watch(&pending_upgrade.socket, Token::PendingUpgrade(at), Interest::Read);
+        if let Err(error) = watched {
+            self.warn_of_unwatched(&error, now);
+            self.pending_upgrades.remove(at);
+            return None;
+        }
+        Some(at)
+    }
+
+    /// Sends an answer after which nothing follows.
+    pub(super) fn answer_upgrade(&mut self, at: UpgradeKey, response: &[u8], now: Now) {
+        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
+            // An answer fits into an empty socket; a peer for which it does not has not read and need not know.
+            pending_upgrade.socket.send(response);
+            pending_upgrade.socket.finish_sending();
+            self.pending_upgrades.note_answered(at, now.mono_ms);
+        }
+    }
+
+    pub(super) fn warn_of_unwatched(&self, error: &io::Error, now: Now) {
+        if let Some(unsaid) = NOT_WATCHED.may_say(now.mono_ms) {
+            tracing::warn!(shard = %self.shard.id(), %error, unsaid, "a connection was dropped because it cannot be watched");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! A shard that stands still is named by `/readyz`, which others wait for no longer than its deadline, and is ready again
+//! when it goes on.
+//!
+//! Played in a child: the shard's thread is held in a signal handler, which is the whole process's.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use crate::child;
+use crate::support::DEADLINE;
+use crate::support::server::Server;
+
+/// What holds a thread reads from.
+static HOLD: AtomicI32 = AtomicI32::new(-1);
+
+extern "C" fn hold(_: libc::c_int) {
+    let mut byte = 0_u8;
+    // SAFETY: reading is allowed in a signal handler, and the byte is on this frame.
+    unsafe { libc::read(HOLD.load(Ordering::Relaxed), (&raw mut byte).cast(), 1) };
+}
+
+/// The thread of this name.
+fn thread(name: &str) -> libc::c_int {
+    let mut tasks = fs::read_dir("/proc/self/task").expect("this process").flatten();
+    let task = tasks.find(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name));
+    let task = task.expect("a thread of this name").file_name();
+    task.to_str().and_then(|task| task.parse().ok()).expect("a number")
+}
+
+/// A thread that stands still until this is dropped.
+struct Held(fs::File);
+
+impl Held {
+    fn thread(name: &str) -> Self {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        HOLD.store(OwnedFd::from(reader).into_raw(), Ordering::Relaxed);
+        // SAFETY: the handler only reads, and stays as long as the process.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = hold as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            assert_eq!(
+                libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()),
+                0
+            );
+            let sent = libc::syscall(libc::SYS_tgkill, libc::getpid(), thread(name), libc::SIGUSR1);
+            assert_eq!(sent, 0);
+        }
+        Self(OwnedFd::from(writer).into())
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.write_all(b"!").expect("the thread reads");
+    }
+}
+
+/// Leaves a descriptor open for ever.
+trait IntoRaw {
+    fn into_raw(self) -> libc::c_int;
+}
+
+impl IntoRaw for OwnedFd {
+    fn into_raw(self) -> libc::c_int {
+        let raw = self.as_raw_fd();
+        std::mem::forget(self);
+        raw
+    }
+}
+
+/// Asks on a connection that the control plane keeps, whichever shard stands still.
+fn readiness(stream: &mut TcpStream) -> String {
+    stream
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("the server reads");
+    let mut answer = String::new();
+    let mut byte = [0];
+    while !answer.ends_with("\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("an answer");
+        answer.push(byte[0].into());
+    }
+    let length = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+        .unwrap_or(0);
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).expect("a body");
+    answer + std::str::from_utf8(&body).expect("text")
+}
+
+#[test]
+fn a_shard_that_stands_still_is_named() {
+    child::play("stalled_shard::a_shard_that_stands_still_is_named", || {
+        let server = Server::start(2);
+        let mut stream = TcpStream::connect_timeout(&server.address(), DEADLINE).expect("the server accepts");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
+        assert!(readiness(&mut stream).starts_with("HTTP/1.1 200 "));
+        let held = Held::thread("shard-1");
+        let stalled = loop {
+            // What was found a quarter of a second ago may still hold.
+            let answer = readiness(&mut stream);
+            if !answer.starts_with("HTTP/1.1 200 ") {
+                break answer;
+            }
+        };
+        assert!(stalled.starts_with("HTTP/1.1 503 "), "{stalled}");
+        assert!(stalled.ends_with("no sign of life from shard 1\n"), "{stalled}");
+        drop(held);
+        while !readiness(&mut stream).starts_with("HTTP/1.1 200 ") {}
+    });
+}
