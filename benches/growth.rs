@@ -64,6 +64,8 @@ fn ledger() -> Arc<AdmissionLedger> {
         connections: usize::MAX,
         connections_per_address: 64,
         exempt_loopback: true,
+        failed_joins: None,
+        failed_joins_window_ms: 60_000,
         rooms: usize::MAX,
         rooms_per_game: 64,
     })

@@ -54,6 +54,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("rate_limit.time_window", 1..=CENTURY_SECS),
     bound("rate_limit.max_room_creations", 1..=u32::MAX as u64),
     bound("rate_limit.max_join_attempts", 1..=u32::MAX as u64),
+    bound("rate_limit.max_failed_joins_per_address", 0..=u32::MAX as u64),
     bound("rate_limit.max_signals", 1..=u32::MAX as u64),
     bound("rate_limit.max_signal_errors", 0..=u32::MAX as u64),
     bound("rate_limit.max_inbound_error_replies", 1..=u32::MAX as u64),

@@ -1,4 +1,4 @@
-//! Section `rate_limit`: fixed windows per player, room and connection.
+//! Section `rate_limit`: fixed windows per player, room, connection and address.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +12,9 @@ pub struct RateLimitConfig {
     pub max_room_creations: u32,
     /// Creations, joins and spectator joins together. Default 20; at least 1.
     pub max_join_attempts: u32,
+    /// Joins by code from one address (IPv6: from one /64) that may lead to no room, make one under the code, or have a
+    /// wrong password; beyond them joins by code from there are refused. Default 120; 0 = no limit.
+    pub max_failed_joins_per_address: u32,
     /// `Signal` and `TransportStatus` messages together. Default 600; at least 1.
     pub max_signals: u32,
     /// Detailed refusals of signals before the generic one. Default 60.
@@ -30,6 +33,7 @@ impl Default for RateLimitConfig {
             time_window: 60,
             max_room_creations: 5,
             max_join_attempts: 20,
+            max_failed_joins_per_address: 120,
             max_signals: 600,
             max_signal_errors: 60,
             max_inbound_error_replies: 3000,

@@ -27,6 +27,14 @@ pub enum JoinRefusal {
     Session,
 }
 
+impl JoinRefusal {
+    /// Whether the code or the password was not the room's: what somebody who guesses is told.
+    #[must_use]
+    pub const fn is_miss(self) -> bool {
+        matches!(self, Self::NotFound | Self::Password)
+    }
+}
+
 impl Reason for JoinRefusal {
     fn code(&self) -> ErrorCode {
         match self {

@@ -38,6 +38,14 @@ pub enum WatchRefusal {
     Full,
 }
 
+impl WatchRefusal {
+    /// Whether the code or the password was not the room's: what somebody who guesses is told.
+    #[must_use]
+    pub const fn is_miss(self) -> bool {
+        matches!(self, Self::NotFound | Self::Password)
+    }
+}
+
 impl Reason for WatchRefusal {
     fn code(&self) -> ErrorCode {
         match self {

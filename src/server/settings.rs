@@ -245,6 +245,8 @@ pub fn admission_limits(config: &Config) -> AdmissionLimits {
         connections: config.security.max_connections,
         connections_per_address: config.security.max_connections_per_ip,
         exempt_loopback: config.security.exempt_loopback,
+        failed_joins: Some(config.rate_limit.max_failed_joins_per_address).filter(|limit| *limit > 0),
+        failed_joins_window_ms: millis(config.rate_limit.time_window),
         rooms: config.server.max_rooms,
         rooms_per_game: config.server.max_rooms_per_game,
     }

@@ -55,6 +55,7 @@ pub use world::settings::{
     RoomRules, Settings,
 };
 pub use world::slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
+pub use world::source::Source;
 pub use world::{World, admission, presence};
 
 use std::sync::Arc;

@@ -32,6 +32,8 @@ impl Default for Setup {
                 connections: 1_000,
                 connections_per_address: 1_000,
                 exempt_loopback: true,
+                failed_joins: Some(120),
+                failed_joins_window_ms: 60_000,
                 rooms: 1_000,
                 rooms_per_game: 1_000,
             },

@@ -96,6 +96,8 @@ pub struct Simulation {
     pub holds_transfers: bool,
     /// A shard that gets no turn.
     pub pauses: Option<u16>,
+    /// The address of the clients that connect from now on.
+    pub arrives_from: IpAddr,
     said: Vec<String>,
 }
 
@@ -169,6 +171,7 @@ impl Simulation {
             clock,
             holds_transfers: false,
             pauses: None,
+            arrives_from: IpAddr::V4(Ipv4Addr::LOCALHOST),
             said: Vec::new(),
             schedule: Schedule::new(setup.seed.rotate_left(17)),
             pipe_schedule,
@@ -205,7 +208,7 @@ impl Simulation {
             read_in_turn: Cell::new(0),
         };
         let arrival = Arrival {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            address: self.arrives_from,
             endpoint,
             binding: None,
         };

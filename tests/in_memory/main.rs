@@ -23,6 +23,7 @@ mod joins_wait_for_nothing;
 mod ledger;
 mod memory_is_returned;
 mod memory_is_what_the_caps_say;
+mod nobody_guesses_codes;
 mod numbers_at_their_ends;
 mod observer;
 mod operations_across_shards;

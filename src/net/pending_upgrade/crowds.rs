@@ -2,22 +2,9 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
 
 use super::key::UpgradeKey;
-
-/// Whom a socket counts for: an IPv4 address, or the /64 that one subscriber of IPv6 has to itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Source(IpAddr);
-
-impl Source {
-    pub(super) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-            address => address,
-        })
-    }
-}
+use crate::shard::Source;
 
 /// The sockets of each source in the order in which they came. Whose are most is known at any time; every question and
 /// every change takes logarithmic time.
@@ -94,14 +81,6 @@ mod tests {
 
     fn at(index: u32) -> UpgradeKey {
         UpgradeKey::new(index, 0)
-    }
-
-    #[test]
-    fn a_subscriber_is_one_source_whatever_form_its_addresses_have() {
-        assert_eq!(source("::ffff:192.0.2.7"), source("192.0.2.7"));
-        assert_ne!(source("192.0.2.7"), source("192.0.2.8"));
-        assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff:ffff:ffff:ffff"));
-        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
     }
 
     #[test]

@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
-use self::crowds::{Crowds, Source};
+use self::crowds::Crowds;
 pub use self::key::UpgradeKey;
 use crate::room::ConnectionKey;
-use crate::shard::Table;
+use crate::shard::{Source, Table};
 
 /// How long the peer of a socket that was answered has to close it, in milliseconds.
 const ANSWERED_MS: u64 = 2_000;

@@ -9,6 +9,7 @@
 
 mod exchange;
 mod handover;
+mod guessing;
 mod length;
 mod line;
 mod pending;

@@ -176,6 +176,7 @@ impl<K: Kernel> Pump<K> {
         let expired = self.pending_upgrades.expire(now.mono_ms);
         self.pace.adapt(self.shard.connections(), moment);
         self.publish_counts(expired as u64);
+        self.warn_of_guessing(now);
         self.resume_accepting();
     }
 

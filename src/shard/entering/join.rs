@@ -14,10 +14,13 @@ use crate::shard::world::now::Now;
 impl<L> Shard<L> {
     /// Joins or creates the pending request's room.
     pub(in crate::shard) fn join(&mut self, at: ConnectionKey, pending: &PendingJoin, now: Now) -> Result<(), Refusal> {
-        let found = pending
-            .room_code
-            .as_ref()
-            .and_then(|code| self.room_named(&pending.game_name, code));
+        let found = match &pending.room_code {
+            Some(code) => {
+                let connection = self.post.connections.get(at).expect("the connection is being served");
+                self.look_up(connection.session.address(), &pending.game_name, code, now)?
+            }
+            None => None,
+        };
         match found {
             Some(room) => self.enter(at, room, pending, now),
             None if pending.join_only => Err(no_such_room()),
@@ -34,8 +37,12 @@ impl<L> Shard<L> {
             .get_mut(at)
             .expect("the connection is being served");
         let room = self.rooms.get_mut(room_key).expect("found a moment ago");
+        let address = connection.session.address();
         let newcomer = newcomer(at, &connection.session, pending, &self.access, token);
         room.join(newcomer, now.mono_ms, now.wall).inspect_err(|refusal| {
+            if refusal.is_miss() {
+                world.note_miss(address, &self.post.counters, now);
+            }
             if *refusal == JoinRefusal::Session {
                 self.post.counters.seat_fills_rejected.add(1);
             }

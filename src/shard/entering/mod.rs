@@ -1,6 +1,7 @@
 //! Pending requests, served at the home of their room: taking a seat, watching, coming back.
 
 pub(super) mod come_back;
+pub(super) mod guessing;
 pub(super) mod join;
 pub(super) mod snapshot;
 pub(super) mod watch;

@@ -1,9 +1,9 @@
 //! Watching a room, and no longer watching it.
 
-use crate::protocol::{AppId, ErrorCode, Refusal, ServerMessage};
+use crate::protocol::{ErrorCode, Refusal, ServerMessage};
 use crate::room::{ConnectionKey, Member, Spot, Visitor};
 use crate::shard::Shard;
-use crate::shard::exchange::message::{OutpostMail, Requester};
+use crate::shard::exchange::message::{OutpostMail, WatchRequest};
 use crate::shard::refusal::no_such_room;
 use crate::shard::state::connection::{Ask, State};
 use crate::shard::state::gallery_news::News;
@@ -24,9 +24,8 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return Ok(());
         };
-        let requester = Requester::of(self.id, at, connection);
-        let app = connection.session.app().cloned();
-        self.admit_to_outpost(room_key, requester, app.as_ref(), pending, now)?;
+        let request = WatchRequest::of(self.id, at, connection, pending.clone());
+        self.admit_to_outpost(room_key, &request, now)?;
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.state = State::Asking(Box::new(Ask::Watch(pending.clone())));
         }
@@ -38,11 +37,15 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn admit_to_outpost(
         &mut self,
         room_key: RoomKey,
-        requester: Requester,
-        app: Option<&AppId>,
-        pending: &PendingWatch,
+        request: &WatchRequest,
         now: Now,
     ) -> Result<(), Refusal> {
+        let WatchRequest {
+            requester,
+            address,
+            app,
+            pending,
+        } = request;
         let Some(room) = self.rooms.get_mut(room_key) else {
             return Err(no_such_room());
         };
@@ -57,11 +60,14 @@ impl<L> Shard<L> {
                 number: requester.shard.0,
                 dialect: requester.dialect,
             },
-            app,
+            app: app.as_ref(),
             name: &pending.spectator_name,
             password: pending.password.as_ref(),
         };
-        room.watch(visitor, now.mono_ms, now.wall)?;
+        room.watch(visitor, now.mono_ms, now.wall).inspect_err(|refusal| {
+            self.world
+                .note_refused_watch(*refusal, *address, &self.post.counters, now)
+        })?;
         self.post.registry.add_watcher(id, room_key, requester.shard);
         self.post.counters.outpost_places.add(1);
         let room = self.rooms.get(room_key).expect("found a moment ago");
@@ -87,8 +93,10 @@ impl<L> Shard<L> {
         pending: &PendingWatch,
         now: Now,
     ) -> Result<(), Refusal> {
+        let connection = self.post.connections.get(at).expect("the connection is being served");
+        let address = connection.session.address();
         let room_key = self
-            .room_named(&pending.game_name, &pending.room_code)
+            .look_up(address, &pending.game_name, &pending.room_code, now)?
             .ok_or_else(no_such_room)?;
         if self.is_crowded(room_key) {
             return self.watch_from_own_outpost(at, room_key, pending, now);
@@ -111,7 +119,10 @@ impl<L> Shard<L> {
             name: &pending.spectator_name,
             password: pending.password.as_ref(),
         };
-        room.watch(visitor, now.mono_ms, now.wall)?;
+        room.watch(visitor, now.mono_ms, now.wall).inspect_err(|refusal| {
+            self.world
+                .note_refused_watch(*refusal, address, &self.post.counters, now)
+        })?;
         connection.occupy(Place::Watching(room_key), &mut self.census);
         let room = self.rooms.get(room_key).expect("found a moment ago");
         let settings = &self.world.settings;

@@ -1,5 +1,6 @@
 //! What shards tell each other about rooms with outposts.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -103,8 +104,27 @@ impl Requester {
 #[derive(Debug)]
 pub(in crate::shard) struct WatchRequest {
     pub(in crate::shard) requester: Requester,
+    /// Of its peer: what it is refused may count against it.
+    pub(in crate::shard) address: IpAddr,
     pub(in crate::shard) app: Option<AppId>,
     pub(in crate::shard) pending: PendingWatch,
+}
+
+impl WatchRequest {
+    /// That of a connection of a shard.
+    pub(in crate::shard) fn of<L>(
+        shard: ShardId,
+        at: ConnectionKey,
+        connection: &Connection<L>,
+        pending: PendingWatch,
+    ) -> Self {
+        Self {
+            requester: Requester::of(shard, at, connection),
+            address: connection.session.address(),
+            app: connection.session.app().cloned(),
+            pending,
+        }
+    }
 }
 
 /// The answer to a wish to watch, if it is not a place at an outpost.

@@ -15,7 +15,8 @@ pub struct FrozenWorld {
 }
 
 impl World {
-    /// The world of a process that takes over from another one: its slot key and its rates go on.
+    /// The world of a process that takes over from another one: its slot key and its rates go on. What addresses have missed
+    /// with room codes begins anew: that is a window's guesses more for whoever guesses, once.
     #[must_use]
     pub fn thaw(
         settings: Settings,

@@ -55,7 +55,7 @@ impl<L> Shard<L> {
 
     fn read(&mut self, body: Body, now: Now) {
         match body {
-            Body::Ask(application) => self.answer_watch_request(*application, now),
+            Body::Ask(application) => self.answer_watch_request(&application, now),
             Body::Told { at, player, answer } => self.hear_answer(at, player, answer, now),
             Body::ToOutpost { room, mail } => self.outposts.receive(room, mail),
             Body::Leave { room, leaver } => self.let_leave(room, leaver, now),
@@ -106,17 +106,19 @@ impl<L> Shard<L> {
     }
 
     /// Answers somebody on another shard who wants to watch a room that lives here.
-    fn answer_watch_request(&mut self, application: WatchRequest, now: Now) {
+    fn answer_watch_request(&mut self, application: &WatchRequest, now: Now) {
         let WatchRequest {
             requester,
-            app,
+            address,
             pending,
+            ..
         } = application;
-        let found = self.room_named(&pending.game_name, &pending.room_code);
+        let found = self.look_up(*address, &pending.game_name, &pending.room_code, now);
         let answer = match found {
-            None => WatchAnswer::Refused(no_such_room()),
-            Some(room_key) if !self.is_crowded(room_key) => WatchAnswer::Come,
-            Some(room_key) => match self.admit_to_outpost(room_key, requester, app.as_ref(), &pending, now) {
+            Err(why) => WatchAnswer::Refused(why),
+            Ok(None) => WatchAnswer::Refused(no_such_room()),
+            Ok(Some(room_key)) if !self.is_crowded(room_key) => WatchAnswer::Come,
+            Ok(Some(room_key)) => match self.admit_to_outpost(room_key, application, now) {
                 Ok(()) => return,
                 Err(why) => WatchAnswer::Refused(why),
             },

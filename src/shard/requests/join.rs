@@ -56,6 +56,10 @@ impl<L> Shard<L> {
             .as_deref()
             .map(|code| settings.read_code(code))
             .transpose()?;
+        // Before it is known where the code leads, or whether the connection has to move for it.
+        if room_code.is_some() {
+            world.check_guess(connection.session.address(), &self.post.counters, now)?;
+        }
         Ok(PendingJoin {
             game_name: request.game_name.into(),
             player_name: request.player_name.into(),

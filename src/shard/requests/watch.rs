@@ -25,11 +25,7 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        let application = WatchRequest {
-            requester: Requester::of(self.id, at, connection),
-            app: connection.session.app().cloned(),
-            pending: pending.clone(),
-        };
+        let application = WatchRequest::of(self.id, at, connection, pending.clone());
         connection.state = State::Asking(Box::new(Ask::Watch(pending)));
         let body = Body::Ask(Box::new(application));
         self.post.send_queues.send(ShardMessage { target: home, body });
@@ -86,6 +82,7 @@ impl<L> Shard<L> {
         settings.check_game(&request.game_name)?;
         let room_code = settings.read_code(&request.room_code)?;
         check_password(request.password.as_ref())?;
+        world.check_guess(connection.session.address(), &self.post.counters, now)?;
         Ok(PendingWatch {
             game_name: request.game_name.as_str().into(),
             room_code,

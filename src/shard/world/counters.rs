@@ -53,6 +53,9 @@ counters! {
     disconnections, "connections_disconnections_total", "Sockets ended.";
     rooms_created, "rooms_created_total", "Rooms created.";
     rooms_joined, "rooms_joined_total", "Seats taken in rooms that existed.";
+    codes_missed, "joins_missed_total", "Joins by code that found no room, or had a wrong password.";
+    joins_throttled, "joins_throttled_total", "Joins by code refused because too many from their address had failed.";
+    guessers_displaced, "joins_sources_displaced_total", "Addresses whose failed joins were forgotten to count another's.";
     reconnections, "reconnection_completions_total", "Absent players who took their seat back.";
     removals, "room_removals_total", "Players and spectators removed by their room's authority.";
     rooms_deleted, "rooms_deleted_total", "Rooms deleted.";

@@ -9,6 +9,7 @@ pub(super) mod now;
 pub mod presence;
 pub(super) mod settings;
 pub(super) mod slots;
+pub(super) mod source;
 pub(super) mod stripes;
 
 use std::sync::Arc;

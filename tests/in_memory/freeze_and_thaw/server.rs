@@ -43,6 +43,8 @@ pub fn limits() -> AdmissionLimits {
         connections: 100,
         connections_per_address: 3,
         exempt_loopback: false,
+        failed_joins: None,
+        failed_joins_window_ms: 60_000,
         rooms: 100,
         rooms_per_game: 100,
     }

@@ -1,12 +1,13 @@
 //! The admission ledger: limits that belong to the whole process.
 //!
-//! Exact, and shared by all shards; consulted on accept, handshake, room creation and room end, and never on the relay
-//! path. What was admitted is held as a permit and given back by dropping it, so nothing that ends, however it ends, stays
+//! Exact, and shared by all shards; consulted on accept, handshake, room creation, joins by code and room end, and never
+//! on the relay path. What was admitted is held as a permit and given back by dropping it, so nothing that ends, however it ends, stays
 //! counted. The totals have a small lock; what is counted by address, game or application is striped, so that shards
 //! seldom meet and no lock is held while more than a few hundred entries move.
 //!
 //! Locks are taken in this order: application, game or address, totals.
 
+mod guesses;
 mod handshakes;
 mod tally;
 #[cfg(test)]
@@ -18,9 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 use crate::protocol::{AppId, ErrorCode, Reason};
+use crate::shard::world::admission::guesses::{GuessLimit, Guesses};
 use crate::shard::world::admission::handshakes::Handshakes;
 use crate::shard::world::admission::tally::Tally;
+use crate::shard::world::source::Source;
 
+pub use self::guesses::Noted;
 pub use self::handshakes::FrozenHandshakes;
 
 /// What the process admits at most.
@@ -30,8 +34,12 @@ pub struct AdmissionLimits {
     pub connections: usize,
     /// Connections of one peer address.
     pub connections_per_address: usize,
-    /// Whether loopback peers are free of the per-address limit.
+    /// Whether loopback peers are free of the limits per address.
     pub exempt_loopback: bool,
+    /// Joins by code of one source that may fail in a window; `None`: any number.
+    pub failed_joins: Option<u32>,
+    /// How long that window is, in milliseconds.
+    pub failed_joins_window_ms: u64,
     /// Rooms in all.
     pub rooms: usize,
     /// Rooms of one game name.
@@ -90,6 +98,20 @@ impl Reason for RoomRefused {
     }
 }
 
+/// Why a room is not looked for. Tell the client; the connection stays open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("too many joins from your address named no room that is there; try again in {retry_after_secs} seconds")]
+pub struct GuessRefused {
+    /// Whole seconds, at least 1.
+    pub retry_after_secs: u64,
+}
+
+impl Reason for GuessRefused {
+    fn code(&self) -> ErrorCode {
+        ErrorCode::RateLimitExceeded
+    }
+}
+
 /// Counts what the process has admitted.
 #[derive(Debug)]
 pub struct AdmissionLedger {
@@ -99,6 +121,7 @@ pub struct AdmissionLedger {
     rooms_by_game: Tally<Box<str>>,
     rooms_by_app: Tally<AppId>,
     handshakes: Handshakes,
+    guesses: Guesses,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +152,7 @@ impl AdmissionLedger {
             rooms_by_game: Tally::default(),
             rooms_by_app: Tally::default(),
             handshakes: Handshakes::default(),
+            guesses: Guesses::default(),
         })
     }
 
@@ -292,6 +316,42 @@ impl AdmissionLedger {
     /// seconds allows it. One address may use half of the rate, and at least one.
     pub fn admit_handshake(&self, app: &AppId, address: IpAddr, per_minute: u32, now_ms: u64) -> bool {
         self.handshakes.admit(app, address.to_canonical(), per_minute, now_ms)
+    }
+
+    /// Whether a room may be looked for by a code that somebody at `address` has named.
+    ///
+    /// # Errors
+    ///
+    /// When too many codes from there have led nowhere.
+    pub fn admit_guess(&self, address: IpAddr, now_ms: u64) -> Result<(), GuessRefused> {
+        let Some((source, limit)) = self.guesser(address) else {
+            return Ok(());
+        };
+        let checked = self.guesses.check(source, limit, now_ms);
+        checked.map_err(|retry_after_secs| GuessRefused { retry_after_secs })
+    }
+
+    /// Counts a code that led somebody at `address` nowhere.
+    pub fn note_miss(&self, address: IpAddr, now_ms: u64) -> Noted {
+        match self.guesser(address) {
+            Some((source, limit)) => self.guesses.note(source, limit, now_ms),
+            None => Noted { has_displaced: false },
+        }
+    }
+
+    /// The latest source whose joins by code are refused from now on, once.
+    #[must_use]
+    pub fn take_latest_guesser(&self) -> Option<Source> {
+        self.guesses.take_latest()
+    }
+
+    /// Whom a code that was named counts for, and how often, if it counts.
+    fn guesser(&self, address: IpAddr) -> Option<(Source, GuessLimit)> {
+        let limit = GuessLimit {
+            misses: self.limits.failed_joins?,
+            window_ms: self.limits.failed_joins_window_ms,
+        };
+        Some((Source::of(self.counted_address(address)?), limit))
     }
 }
 

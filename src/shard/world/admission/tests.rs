@@ -10,6 +10,8 @@ fn ledger() -> Arc<AdmissionLedger> {
         connections: 4,
         connections_per_address: 2,
         exempt_loopback: true,
+        failed_joins: None,
+        failed_joins_window_ms: 60_000,
         rooms: 3,
         rooms_per_game: 2,
     })
@@ -133,6 +135,8 @@ fn no_limit_is_passed_and_nothing_stays_counted_however_many_shards_admit_at_onc
         connections: 5,
         connections_per_address: 2,
         exempt_loopback: true,
+        failed_joins: None,
+        failed_joins_window_ms: 60_000,
         rooms: 5,
         rooms_per_game: 2,
     });
