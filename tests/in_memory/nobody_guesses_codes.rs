@@ -227,6 +227,30 @@ fn a_wrong_password_is_a_miss_and_a_full_room_is_none() {
 }
 
 #[test]
+fn a_wrong_password_is_a_miss_for_who_wants_to_watch_wherever_its_place_would_be() {
+    for outpost_members in [None, Some(1)] {
+        let setup = || setup().with(|settings| settings.rooms.outpost_members = outpost_members);
+        in_every_schedule(setup, |game| {
+            let host = enter_from(game, "192.0.2.1", ProtocolVersion::V2);
+            host.asks_to_join(json!({"game_name": GAME, "player_name": "Host", "password": "kelp"}));
+            let room = host.expects_created().room_code;
+            let ask = |password: &str| {
+                let visitor = enter_from(game, "192.0.2.7", ProtocolVersion::V2);
+                visitor.sends(json!({"type": "JoinAsSpectator", "data":
+                    {"game_name": GAME, "spectator_name": "Visitor", "room_code": room, "password": password}}));
+                answer(&visitor)
+            };
+            assert_eq!(ask("kelp").0, "SpectatorJoined");
+            for number in 0..LIMIT {
+                assert_eq!(ask(&number.to_string()).1, "PASSWORD_REQUIRED");
+            }
+            assert_eq!(ask("kelp").1, "RATE_LIMIT_EXCEEDED");
+            assert_eq!(game.count("joins_missed_total"), LIMIT);
+        });
+    }
+}
+
+#[test]
 fn guesses_that_are_all_on_their_way_at_once_are_no_more_than_the_limit() {
     for watches in [false, true] {
         let game = Game::new(Setup {
