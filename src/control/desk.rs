@@ -12,8 +12,8 @@ use ahash::RandomState;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::source::source_of;
 use crate::net::{FrontDesk, Guest};
+use crate::shard::Source;
 
 /// Guests that may stand in line. Each costs the control plane some 20 µs until it is out of it.
 const LINE_LENGTH: usize = 256;
@@ -47,7 +47,7 @@ struct Crowds {
 
 impl Crowds {
     fn of(&self, address: IpAddr) -> &AtomicUsize {
-        &self.waiting[self.hasher.hash_one(source_of(address)) as usize % GROUPS]
+        &self.waiting[self.hasher.hash_one(Source::of(address)) as usize % GROUPS]
     }
 }
 

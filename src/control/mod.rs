@@ -11,7 +11,6 @@ mod gate;
 mod places;
 mod routes;
 mod shards;
-mod source;
 
 use std::io;
 use std::net::TcpListener;

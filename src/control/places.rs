@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::gate::Signs;
-use super::source::source_of;
+use crate::shard::Source;
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ struct Table {
 
 #[derive(Debug)]
 struct Taken {
-    source: IpAddr,
+    source: Source,
     signs: Rc<Signs>,
     dismissal: Rc<Notify>,
     is_dismissed: bool,
@@ -64,8 +64,8 @@ impl Places {
     /// A place for a connection from `address`. `None`: all are taken by others that are being answered.
     pub(super) fn take(&self, address: IpAddr, signs: &Rc<Signs>) -> Option<Place> {
         let mut table = self.0.borrow_mut();
-        let source = source_of(address);
-        if !table.makes_way(source) {
+        let source = Source::of(address);
+        if !table.makes_way(source, address.is_loopback()) {
             return None;
         }
         let number = table.arrivals;
@@ -101,19 +101,19 @@ impl Drop for Place {
 
 impl Table {
     /// Makes room for one more of `source`, if need be; says whether there is.
-    fn makes_way(&mut self, source: IpAddr) -> bool {
+    fn makes_way(&mut self, source: Source, is_loopback: bool) -> bool {
         let limits = self.limits;
-        let is_exempt = limits.exempt_loopback && source.is_loopback();
+        let is_exempt = limits.exempt_loopback && is_loopback;
         if !is_exempt && self.staying().filter(|taken| taken.source == source).count() >= limits.per_source {
             return self.dismiss_idle_of(source);
         }
         if self.staying().count() < limits.connections {
             return true;
         }
-        let mut weights: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        let mut weights: BTreeMap<Source, usize> = BTreeMap::new();
         self.staying()
             .for_each(|taken| *weights.entry(taken.source).or_default() += 1);
-        let mut sources: Vec<(usize, IpAddr)> = weights.into_iter().map(|(source, count)| (count, source)).collect();
+        let mut sources: Vec<(usize, Source)> = weights.into_iter().map(|(source, count)| (count, source)).collect();
         sources.sort_unstable_by(|a, b| b.cmp(a));
         sources.into_iter().any(|(_, heaviest)| self.dismiss_idle_of(heaviest))
     }
@@ -123,7 +123,7 @@ impl Table {
     }
 
     /// Ends the connection of a source that has been idle for longest; says whether there was one.
-    fn dismiss_idle_of(&mut self, source: IpAddr) -> bool {
+    fn dismiss_idle_of(&mut self, source: Source) -> bool {
         let idle = self
             .taken
             .values_mut()
@@ -143,4 +143,69 @@ pub(super) fn fresh_signs() -> Rc<Signs> {
         progress: std::cell::Cell::new(Instant::now()),
         unanswered: std::cell::Cell::new(0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const LIMITS: PlaceLimits = PlaceLimits {
+        connections: 8,
+        per_source: 3,
+        exempt_loopback: true,
+    };
+
+    struct Guest {
+        signs: Rc<Signs>,
+        place: Place,
+    }
+
+    impl Guest {
+        /// Whether it was asked to leave.
+        fn is_dismissed(&self) -> bool {
+            let table = self.place.places.0.borrow();
+            table.taken[&self.place.number].is_dismissed
+        }
+    }
+
+    fn comes(places: &Places, address: &str) -> Option<Guest> {
+        let signs = fresh_signs();
+        // No two are idle since the same instant.
+        let age = Duration::from_secs(1) - Duration::from_millis(places.0.borrow().arrivals);
+        signs.progress.set(Instant::now() - age);
+        let place = places.take(address.parse().expect("an address"), &signs)?;
+        Some(Guest { signs, place })
+    }
+
+    #[test]
+    fn a_source_has_its_share_and_its_longest_idle_makes_way() {
+        let places = Places::new(LIMITS);
+        let guests: Vec<_> = (0..3).filter_map(|_| comes(&places, "192.0.2.1")).collect();
+        guests[0].signs.unanswered.set(1);
+        let fourth = comes(&places, "192.0.2.1").expect("another makes way");
+        let dismissed: Vec<_> = guests.iter().map(Guest::is_dismissed).collect();
+        assert_eq!(dismissed, [false, true, false], "not the one that is being answered");
+        for guest in [&guests[2], &fourth] {
+            guest.signs.unanswered.set(1);
+        }
+        assert!(comes(&places, "192.0.2.1").is_none(), "all of them are being answered");
+        assert!(comes(&places, "192.0.2.2").is_some(), "others come in");
+    }
+
+    #[test]
+    fn when_all_is_taken_the_heaviest_makes_way() {
+        let places = Places::new(LIMITS);
+        let heavy: Vec<_> = (0..5).filter_map(|_| comes(&places, "127.0.0.1")).collect();
+        let light: Vec<_> = (0..3).filter_map(|_| comes(&places, "192.0.2.1")).collect();
+        assert_eq!((heavy.len(), light.len()), (5, 3), "loopback counts only in all");
+        let newcomer = comes(&places, "192.0.2.9").expect("the heaviest makes way");
+        assert!(heavy[0].is_dismissed() && !light.iter().any(Guest::is_dismissed));
+        heavy.iter().for_each(|guest| guest.signs.unanswered.set(1));
+        let next = comes(&places, "192.0.2.10").expect("the next heaviest makes way");
+        assert!(light[0].is_dismissed() && !newcomer.is_dismissed() && !next.is_dismissed());
+        drop(newcomer);
+        assert!(comes(&places, "192.0.2.11").is_some(), "a place that was given back");
+    }
 }

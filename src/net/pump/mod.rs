@@ -8,8 +8,8 @@
 //! per delivery at 50 rooms × 4 × 60 Hz against 8–10 µs (`benches/socket_layer`). The executor runs once per tick.
 
 mod exchange;
-mod handover;
 mod guessing;
+mod handover;
 mod length;
 mod line;
 mod pending;
