@@ -63,7 +63,7 @@ fn nobody_uses_up_an_applications_rate_without_its_token() {
             let reef = apps.get_mut(&AppId::new("reef-racer")).expect("listed");
             (reef.handshakes_per_minute, reef.requires_connect_token) = (Some(2), Some(true));
             let kelp = apps.get_mut(&AppId::new("kelp-keep")).expect("listed");
-            kelp.handshakes_per_minute = Some(2);
+            kelp.handshakes_per_minute = Some(1);
         })
     };
     in_every_schedule(with_token, |game| {

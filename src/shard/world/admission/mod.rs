@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use crate::protocol::{AppId, ErrorCode, Reason};
 use crate::shard::world::admission::guesses::{GuessLimit, Guesses};
-use crate::shard::world::admission::handshakes::Handshakes;
+use crate::shard::world::admission::handshakes::{Handshakes, Rate};
 use crate::shard::world::admission::tally::Tally;
 use crate::shard::world::source::Source;
 
@@ -34,7 +34,7 @@ pub struct AdmissionLimits {
     pub connections: usize,
     /// Connections of one peer address.
     pub connections_per_address: usize,
-    /// Whether loopback peers are free of the limits per address.
+    /// Whether loopback peers are free of what is limited per address.
     pub exempt_loopback: bool,
     /// Joins by code of one source that may fail in a window; `None`: any number.
     pub failed_joins: Option<u32>,
@@ -313,9 +313,14 @@ impl AdmissionLedger {
     }
 
     /// Counts a handshake of `app` from `address` at `now_ms`, if the application's rate of `per_minute` in any sixty
-    /// seconds allows it. One address may use half of the rate, and at least one.
+    /// seconds allows it. One address that counts may use half of the rate, and at least one.
     pub fn admit_handshake(&self, app: &AppId, address: IpAddr, per_minute: u32, now_ms: u64) -> bool {
-        self.handshakes.admit(app, address.to_canonical(), per_minute, now_ms)
+        let per_minute = per_minute as usize;
+        let rate = match self.counted_address(address) {
+            Some(_) => Rate::shared(per_minute),
+            None => Rate::unshared(per_minute),
+        };
+        self.handshakes.admit(app, address.to_canonical(), rate, now_ms)
     }
 
     /// Whether a room may be looked for by a code that somebody at `address` has named.

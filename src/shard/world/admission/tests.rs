@@ -95,6 +95,25 @@ fn one_address_may_use_half_of_an_applications_rate() {
 }
 
 #[test]
+fn loopback_is_free_of_the_share_of_a_rate_but_not_of_the_rate() {
+    let (app, mapped) = (
+        AppId::new("studio"),
+        IpAddr::V6(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
+    );
+    let ledger = ledger();
+    for now_ms in 0..4 {
+        let from = [NEAR, mapped][now_ms as usize % 2];
+        assert!(ledger.admit_handshake(&app, from, 4, now_ms));
+    }
+    assert!(!ledger.admit_handshake(&app, NEAR, 4, 5) && !ledger.admit_handshake(&app, FAR, 4, 6));
+    let strict = AdmissionLedger::new(AdmissionLimits {
+        exempt_loopback: false,
+        ..ledger.limits.clone()
+    });
+    assert!(strict.admit_handshake(&app, NEAR, 2, 0) && !strict.admit_handshake(&app, NEAR, 2, 1));
+}
+
+#[test]
 fn what_was_admitted_is_restored_beyond_every_limit_and_given_back() {
     let ledger = ledger();
     let app = AppId::new("studio");

@@ -34,6 +34,32 @@ pub(super) struct Handshakes {
 
 type Windows = AHashMap<AppId, Window>;
 
+/// How many handshakes one application may have in a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rate {
+    per_minute: usize,
+    /// Of these, from one address.
+    per_address: usize,
+}
+
+impl Rate {
+    /// One address may use half, and at least one.
+    pub(super) fn shared(per_minute: usize) -> Self {
+        Self {
+            per_minute,
+            per_address: (per_minute / 2).max(1),
+        }
+    }
+
+    /// One address may use all.
+    pub(super) const fn unshared(per_minute: usize) -> Self {
+        Self {
+            per_minute,
+            per_address: per_minute,
+        }
+    }
+}
+
 /// The latest handshakes of one application.
 #[derive(Debug)]
 struct Window {
@@ -57,14 +83,11 @@ impl Handshakes {
     }
 
     /// Counts a handshake, if the application's rate and the share that its address has of it allow it.
-    pub(super) fn admit(&self, app: &AppId, address: IpAddr, per_minute: u32, now_ms: u64) -> bool {
+    pub(super) fn admit(&self, app: &AppId, address: IpAddr, rate: Rate, now_ms: u64) -> bool {
         let mut windows = self.windows(app);
         match windows.get_mut(app) {
-            Some(window) => window.admit(address, per_minute as usize, now_ms),
-            None => windows
-                .entry(app.clone())
-                .or_default()
-                .admit(address, per_minute as usize, now_ms),
+            Some(window) => window.admit(address, rate, now_ms),
+            None => windows.entry(app.clone()).or_default().admit(address, rate, now_ms),
         }
     }
 
@@ -110,14 +133,13 @@ impl Default for Window {
 }
 
 impl Window {
-    fn admit(&mut self, address: IpAddr, per_minute: usize, now_ms: u64) -> bool {
+    fn admit(&mut self, address: IpAddr, rate: Rate, now_ms: u64) -> bool {
         self.forget_some(now_ms);
         let is_over = |at_ms: u64| has_left(at_ms, now_ms);
         let in_all = self.recent.len() - self.recent.partition_point(|(at_ms, _)| is_over(*at_ms));
         let own = self.by_address.of(&address).get(&address);
         let from_address = own.map_or(0, |own| own.len() - own.partition_point(|at_ms| is_over(*at_ms)));
-        let share = (per_minute / 2).max(1);
-        let is_admitted = in_all < per_minute && from_address < share;
+        let is_admitted = in_all < rate.per_minute && from_address < rate.per_address;
         if is_admitted {
             self.note(address, now_ms);
         }
@@ -185,19 +207,22 @@ mod tests {
         const RATE: usize = 5_000;
         let mut window = Window::default();
         for number in 0..RATE as u32 {
-            assert!(window.admit(address(number / 10), RATE, 0));
+            assert!(window.admit(address(number / 10), Rate::shared(RATE), 0));
         }
-        assert!(!window.admit(address(1), RATE, WINDOW_MS - 1), "the rate is used up");
+        assert!(
+            !window.admit(address(1), Rate::shared(RATE), WINDOW_MS - 1),
+            "the rate is used up"
+        );
         assert_eq!(window.recent.len(), RATE);
         // The whole rate is there again at once, and the whole share of an address that had used a part of it.
         for number in 1..=RATE / 2 {
-            assert!(window.admit(address(0), RATE, WINDOW_MS));
+            assert!(window.admit(address(0), Rate::shared(RATE), WINDOW_MS));
             let expected = number + RATE.saturating_sub(number * FORGOTTEN_AT_ONCE);
             assert_eq!(window.recent.len(), expected, "a few are forgotten at a time");
         }
-        assert!(!window.admit(address(0), RATE, WINDOW_MS));
-        assert!((0..RATE / 2).all(|number| window.admit(address(1 + number as u32), RATE, WINDOW_MS)));
-        assert!(!window.admit(address(1), RATE, WINDOW_MS));
+        assert!(!window.admit(address(0), Rate::shared(RATE), WINDOW_MS));
+        assert!((0..RATE / 2).all(|number| window.admit(address(1 + number as u32), Rate::shared(RATE), WINDOW_MS)));
+        assert!(!window.admit(address(1), Rate::shared(RATE), WINDOW_MS));
     }
 
     #[test]
@@ -206,7 +231,7 @@ mod tests {
         for minute in 0..20 {
             for number in 0..100 {
                 let from = address(minute * 100 + number);
-                assert!(window.admit(from, 100, u64::from(minute) * WINDOW_MS));
+                assert!(window.admit(from, Rate::shared(100), u64::from(minute) * WINDOW_MS));
             }
         }
         assert!(window.recent.len() <= 100 + 100, "{}", window.recent.len());
@@ -217,7 +242,7 @@ mod tests {
     #[test]
     fn a_moment_that_is_a_turn_old_does_not_come_before_a_newer_one() {
         let mut window = Window::default();
-        assert!(window.admit(address(1), 10, 1_000) && window.admit(address(2), 10, 990));
+        assert!(window.admit(address(1), Rate::shared(10), 1_000) && window.admit(address(2), Rate::shared(10), 990));
         assert_eq!(
             window.recent.iter().map(|(at_ms, _)| *at_ms).collect::<Vec<_>>(),
             [1_000, 1_000]
