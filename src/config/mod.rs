@@ -14,7 +14,7 @@ mod merge;
 mod metrics;
 mod not_built;
 mod old_names;
-mod origins;
+pub mod origins;
 mod protocol;
 mod rate_limit;
 mod runtime;

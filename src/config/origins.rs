@@ -1,6 +1,15 @@
 //! Which web origins may connect: the parsed form of `security.cors_origins`.
+//!
+//! Owns the spelling of an origin. Promises that whatever [`is_listable`] says of an origin holds when it is listed: no
+//! text may tell an operator to list what is then refused.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// The longest origin that can be listed, in bytes: the longest name of a host, its scheme and its port.
+pub const MAX_ORIGIN_BYTES: usize = 300;
+
+/// Schemes with an authority from which no page ever comes. `ws` and `wss` are where a page connects *to*.
+const NO_PAGES: [&str; 3] = ["ws", "wss", "ftp"];
 
 /// Which web origins may connect. Requests without an origin come from native clients and are not its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +21,7 @@ pub enum OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Parses `*` or a comma list of http/https origins and `null`. An empty text allows no origin.
+    /// Parses `*` or a comma list of origins and `null`. An empty text allows no origin.
     ///
     /// # Errors
     ///
@@ -23,7 +32,7 @@ impl OriginPolicy {
         }
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let parsed = entries.map(|entry| {
-            if is_canonical(entry) {
+            if is_listable(entry) {
                 Ok(entry.to_owned())
             } else {
                 Err(entry.to_owned())
@@ -42,38 +51,100 @@ impl OriginPolicy {
     }
 }
 
-/// Whether a browser would spell an origin like this: lower case, no path, no default port.
-fn is_canonical(origin: &str) -> bool {
-    if origin == "null" {
+/// Whether an origin can be listed: a browser or the web view of an app would spell it like this. Lower case, no path, no
+/// default port.
+#[must_use]
+pub fn is_listable(origin: &str) -> bool {
+    if origin.len() > MAX_ORIGIN_BYTES {
+        return false;
+    }
+    // Pages in files are opaque to browsers; some web views of apps send this.
+    if origin == "null" || origin == "file://" {
         return true;
     }
-    let (rest, default_port) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
-        (Some(rest), _) => (rest, "80"),
-        (_, Some(rest)) => (rest, "443"),
-        _ => return false,
+    let Some((scheme, authority)) = origin.split_once("://") else {
+        return false;
     };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
-    let host_is_good = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address
-            .parse::<Ipv6Addr>()
-            .is_ok_and(|parsed| parsed.to_string() == address),
-        None => {
-            !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_'))
-        }
-    };
+    let (host, port) = split_port(authority);
     let port_is_good = port.is_none_or(|port| {
-        port != default_port
+        Some(port) != default_port(scheme)
             && port
                 .parse::<u16>()
                 .is_ok_and(|number| number != 0 && number.to_string() == port)
     });
-    host_is_good && port_is_good
+    port_is_good
+        && match scheme {
+            "http" | "https" => is_canonical_host(host),
+            _ => is_scheme_of_pages(scheme) && is_opaque_host(host),
+        }
+}
+
+/// Host and port of an authority.
+#[must_use]
+pub fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    }
+}
+
+/// The port that goes without saying.
+#[must_use]
+pub fn default_port(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "http" => Some("80"),
+        "https" => Some("443"),
+        _ => None,
+    }
+}
+
+/// An address as browsers write it, which never put dots into it.
+#[must_use]
+pub fn ipv6_text(address: Ipv6Addr) -> String {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0xffff, high, low] => format!("::ffff:{high:x}:{low:x}"),
+        _ => address.to_string(),
+    }
+}
+
+/// A scheme that a web view may have registered.
+fn is_scheme_of_pages(scheme: &str) -> bool {
+    let mut bytes = scheme.bytes();
+    let is_spelled_right = bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b));
+    is_spelled_right && !NO_PAGES.contains(&scheme)
+}
+
+/// The host of a web site.
+fn is_canonical_host(host: &str) -> bool {
+    if let Some(address) = in_brackets(host) {
+        return address
+            .parse::<Ipv6Addr>()
+            .is_ok_and(|parsed| ipv6_text(parsed) == address);
+    }
+    let is_name = !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b'_'));
+    // Browsers read whatever ends in a number as an address, and write it in full.
+    is_name && (!ends_in_number(host) || host.parse::<Ipv4Addr>().is_ok())
+}
+
+/// The host of an app's own scheme: a name that means nothing, in the case in which it was registered.
+fn is_opaque_host(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+}
+
+fn in_brackets(host: &str) -> Option<&str> {
+    host.strip_prefix('[')?.strip_suffix(']')
+}
+
+fn ends_in_number(host: &str) -> bool {
+    let labels = host.strip_suffix('.').unwrap_or(host);
+    let last = labels.rsplit('.').next().unwrap_or_default();
+    let is_hexadecimal = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
+    (!last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()))
+        || last.strip_prefix("0x").is_some_and(is_hexadecimal)
 }
 
 #[cfg(test)]
@@ -87,7 +158,18 @@ mod tests {
             "https://play.example",
             "null",
             "https://[::1]:8443",
+            "https://[::ffff:7f00:1]",
             "http://10.0.0.1",
+            "http://a1",
+            "capacitor://localhost",
+            "ionic://localhost",
+            "tauri://localhost",
+            "app://x",
+            "app://MyGame",
+            "app://-",
+            "chrome-extension://abcdefghijklmnop",
+            "com.example.game://localhost:8080",
+            "file://",
         ] {
             let policy = OriginPolicy::parse(good).unwrap_or_else(|entry| panic!("{entry} is an origin"));
             assert!(policy.allows(good) && !policy.allows("https://other.example"), "{good}");
@@ -95,17 +177,46 @@ mod tests {
         for bad in [
             "play.example",
             "ftp://play.example",
+            "ws://play.example",
+            "wss://play.example",
             "https://play.example/",
             "https://Play.example",
             "https://play.example:443",
             "http://play.example:080",
             "http://:80",
+            "https://",
             "https://user@play.example",
             "https://[::0:1]",
+            "https://[::ffff:127.0.0.1]",
+            "https://[::1",
+            "http://127.1",
+            "http://1.2.3.4.5",
+            "http://0x7f",
+            "http://127.0.0.1.",
             "*, https://play.example",
+            "https://*.play.example",
+            "app://*",
+            "*://x",
+            "App://x",
+            "1app://x",
+            "://x",
+            "app://",
+            "app://x/",
+            "app://x:0",
+            "app://x:",
+            "app://user@x",
+            "app://x y",
+            "file:///",
+            "file",
         ] {
             assert!(OriginPolicy::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_origin_has_a_longest() {
+        let of = |bytes: usize| format!("https://{}", "a".repeat(bytes - 8));
+        assert!(is_listable(&of(MAX_ORIGIN_BYTES)) && !is_listable(&of(MAX_ORIGIN_BYTES + 1)));
     }
 
     #[test]

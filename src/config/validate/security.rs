@@ -108,7 +108,8 @@ fn origins(config: &Config, check: &mut Check) {
             format_args!("{origins:?}"),
             false,
             &format!("must be `*` or a comma list of origins as browsers send them, and {entry:?} is none"),
-            "write each like https://play.example or http://localhost:3000: lower case, no path, no default port",
+            "write each like https://play.example, http://localhost:3000 or capacitor://localhost: where the page comes from, \
+             in lower case, without a path or a default port",
         );
     }
 }
@@ -120,7 +121,8 @@ fn apps(config: &Config, check: &mut Check) {
         "[]",
         !(config.allowlist_enforced() && apps.is_empty()),
         &format!(
-            "must name an app while only listed apps may connect (which is so on the address {})",
+            "must name an app while only listed apps may connect (which is so on the address {}, or with \
+             security.app_auth_path)",
             config.bind
         ),
         "add {\"app_id\": \"my-game\", \"app_name\": \"My Game\"} to it, or set security.enforce_app_id_allowlist to \
