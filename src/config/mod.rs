@@ -125,18 +125,54 @@ impl Config {
         self.bind.to_canonical().is_loopback()
     }
 
-    /// Whether only the apps in `security.allowed_apps` may connect: as set, else off on loopback and on elsewhere.
+    /// Whether only the apps in `security.allowed_apps` may connect: as set, else off on loopback while none is given, and on
+    /// elsewhere.
     #[must_use]
     pub fn allowlist_enforced(&self) -> bool {
         self.security
             .enforce_app_id_allowlist
-            .unwrap_or(!self.is_loopback_only())
+            .unwrap_or(!self.is_loopback_only() || self.security.names_apps())
     }
 
-    /// Whether the metrics endpoints ask for a token: as set, else off on loopback and on elsewhere.
+    /// Whether the metrics endpoints ask for a token: as set, else off on loopback while none is given, and on elsewhere.
     #[must_use]
     pub fn metrics_auth_required(&self) -> bool {
-        self.security.require_metrics_auth.unwrap_or(!self.is_loopback_only())
+        self.security
+            .require_metrics_auth
+            .unwrap_or(!self.is_loopback_only() || self.security.metrics_auth_token.is_some())
+    }
+
+    /// Whether a client must show a connect token where its app does not say: as set, else wherever there is a key.
+    #[must_use]
+    pub fn connect_token_required(&self) -> bool {
+        let tokens = self.security.connect_token.as_ref();
+        tokens.is_some_and(|tokens| tokens.required.unwrap_or(true))
+    }
+
+    /// What a server that is bound to loopback leaves open because nobody decided it, by the keys that decide it. It matters
+    /// as soon as a proxy on this machine lets others in.
+    #[must_use]
+    pub fn undecided_doors(&self) -> Vec<&'static str> {
+        let security = &self.security;
+        let doors = [
+            (
+                "security.allowed_apps",
+                security.enforce_app_id_allowlist.is_none() && !self.allowlist_enforced(),
+            ),
+            (
+                "security.metrics_auth_token",
+                security.require_metrics_auth.is_none() && !self.metrics_auth_required(),
+            ),
+            (
+                "security.cors_origins",
+                security.cors_origins.is_none() && self.is_loopback_only(),
+            ),
+        ];
+        doors
+            .into_iter()
+            .filter(|(_, is_open)| *is_open)
+            .map(|(key, _)| key)
+            .collect()
     }
 
     /// Which pages may connect: as set, else any on loopback and those of [`SecurityConfig::DEFAULT_ORIGINS`] elsewhere.
@@ -204,6 +240,75 @@ mod tests {
                 "{bind}"
             );
         }
+    }
+
+    /// Changes one thing of the defaults, which are bound to loopback.
+    fn on_loopback(change: impl FnOnce(&mut SecurityConfig)) -> Config {
+        let mut config = Config::default();
+        change(&mut config.security);
+        config
+    }
+
+    fn an_app() -> Vec<AllowedApp> {
+        let app = serde_json::json!([{"app_id": "reef", "app_name": "Reef"}]);
+        serde_json::from_value(app).expect("an app")
+    }
+
+    #[test]
+    fn what_is_given_is_used_on_loopback_too() {
+        let listing = on_loopback(|security| security.allowed_apps = an_app());
+        assert!(listing.allowlist_enforced() && !listing.metrics_auth_required());
+        assert!(on_loopback(|security| security.app_auth_path = Some("apps.json".into())).allowlist_enforced());
+        let watched = on_loopback(|security| security.metrics_auth_token = Some(Secret::new("t")));
+        assert!(watched.metrics_auth_required() && !watched.allowlist_enforced());
+        let vouched = on_loopback(|security| security.connect_token = Some(ConnectTokenConfig::default()));
+        assert!(vouched.connect_token_required() && !Config::default().connect_token_required());
+        let named = on_loopback(|security| security.cors_origins = Some("https://play.example".to_owned()));
+        assert!(!named.origin_policy().allows("https://other.example"));
+        assert!(Config::default().origin_policy().allows("https://other.example"));
+    }
+
+    #[test]
+    fn an_explicit_switch_wins_over_what_is_given() {
+        let config = on_loopback(|security| {
+            security.allowed_apps = an_app();
+            security.enforce_app_id_allowlist = Some(false);
+            security.metrics_auth_token = Some(Secret::new("t"));
+            security.require_metrics_auth = Some(false);
+            security.connect_token = Some(ConnectTokenConfig {
+                required: Some(false),
+                ..ConnectTokenConfig::default()
+            });
+        });
+        assert!(!config.allowlist_enforced() && !config.metrics_auth_required() && !config.connect_token_required());
+        assert_eq!(config.undecided_doors(), ["security.cors_origins"]);
+    }
+
+    #[test]
+    fn every_door_that_nobody_decided_is_named() {
+        let all = [
+            "security.allowed_apps",
+            "security.metrics_auth_token",
+            "security.cors_origins",
+        ];
+        assert_eq!(Config::default().undecided_doors(), all);
+        assert_eq!(
+            on_loopback(|security| security.allowed_apps = an_app()).undecided_doors(),
+            all[1..]
+        );
+        assert_eq!(
+            on_loopback(|security| security.metrics_auth_token = Some(Secret::new("t"))).undecided_doors(),
+            [all[0], all[2]]
+        );
+        assert_eq!(
+            on_loopback(|security| security.cors_origins = Some(String::new())).undecided_doors(),
+            all[..2]
+        );
+        let public = Config {
+            bind: "::".parse().expect("a literal"),
+            ..Config::default()
+        };
+        assert_eq!(public.undecided_doors(), [""; 0]);
     }
 
     #[test]

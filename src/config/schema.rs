@@ -188,7 +188,7 @@ fn exemplar() -> Config {
     security.connect_token = Some(ConnectTokenConfig {
         public_key: Some(String::new()),
         public_key_path: Some(PathBuf::new()),
-        required: false,
+        required: Some(false),
     });
     security.transport.tls.certificate_path = Some(PathBuf::new());
     security.transport.tls.private_key_path = Some(PathBuf::new());

@@ -11,12 +11,15 @@ use super::transport::TransportConfig;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecurityConfig {
-    /// Origins for CORS and for the WebSocket `Origin` check: `*`, or a comma list of http/https origins and `null`.
-    /// Default null: any origin while bound to loopback, `http://localhost:3000,http://localhost:5173` otherwise.
+    /// Origins for CORS and for the WebSocket `Origin` check: `*`, or a comma list of origins as browsers and the web views
+    /// of apps send them, `null` among them. While bound to loopback their hosts are those that are answered to besides
+    /// localhost. Default null: any origin while bound to loopback, `http://localhost:3000,http://localhost:5173` otherwise.
     pub cors_origins: Option<String>,
-    /// Whether only the apps in `allowed_apps` may connect. Default null: off while bound to loopback, on otherwise.
+    /// Whether only the apps in `allowed_apps` may connect. Default null: off while bound to loopback and no app is given, on
+    /// otherwise.
     pub enforce_app_id_allowlist: Option<bool>,
-    /// Whether the metrics endpoints ask for a token. Default null: off while bound to loopback, on otherwise.
+    /// Whether the metrics endpoints ask for a token. Default null: off while bound to loopback and no token is given, on
+    /// otherwise.
     pub require_metrics_auth: Option<bool>,
     /// The bearer token of the metrics endpoints. Default null; 16 characters or more are wise.
     pub metrics_auth_token: Option<Secret>,
@@ -43,7 +46,8 @@ pub struct SecurityConfig {
     pub connect_token: Option<ConnectTokenConfig>,
     /// Encryption and what binds a token to a connection.
     pub transport: TransportConfig,
-    /// Whether peers on loopback addresses are left out of caps per address. Default true.
+    /// Whether peers on loopback addresses are left out of caps per address and of the share that one address has of an
+    /// app's handshakes. Default true.
     pub exempt_loopback: bool,
 }
 
@@ -53,6 +57,11 @@ impl SecurityConfig {
 
     /// The origins of a public server that names none: where pages under development live.
     pub const DEFAULT_ORIGINS: &str = "http://localhost:3000,http://localhost:5173";
+
+    /// Whether there is a list of apps, here or in a file of its own.
+    pub(super) fn names_apps(&self) -> bool {
+        !self.allowed_apps.is_empty() || self.app_auth_path.is_some()
+    }
 }
 
 impl Default for SecurityConfig {
@@ -122,6 +131,7 @@ pub struct ConnectTokenConfig {
     pub public_key: Option<String>,
     /// A file that holds the key.
     pub public_key_path: Option<PathBuf>,
-    /// Whether every client must show a token. Default false.
-    pub required: bool,
+    /// Whether every client must show a token, unless its app says otherwise. Default null: a key that is given is used, so
+    /// on.
+    pub required: Option<bool>,
 }

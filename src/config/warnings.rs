@@ -28,9 +28,28 @@ pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
     let (security, session, websocket) = (&config.security, &config.session, &config.websocket);
     let (tls, binding) = (&security.transport.tls, &security.transport.token_binding);
 
+    let ignores_apps = security.names_apps() && !config.allowlist_enforced();
     say(
-        public && !config.allowlist_enforced(),
+        ignores_apps,
+        "any app may connect although apps are listed: remove security.enforce_app_id_allowlist, or set it to true",
+    );
+    say(
+        public && !config.allowlist_enforced() && !ignores_apps,
         "any app may connect: name your apps in security.allowed_apps and set security.enforce_app_id_allowlist to true",
+    );
+    let asks_tokens_of_some = security
+        .allowed_apps
+        .iter()
+        .any(|app| app.require_connect_token == Some(true));
+    say(
+        security.connect_token.is_some() && !config.connect_token_required() && !asks_tokens_of_some,
+        "nobody has to show a connect token although there is a key: remove security.connect_token.required, or set it to \
+         true",
+    );
+    let ignores_token = security.metrics_auth_token.is_some() && !config.metrics_auth_required();
+    say(
+        ignores_token && !public,
+        "metrics are open although there is a token: remove security.require_metrics_auth, or set it to true",
     );
     let open_metrics = public && !config.metrics_auth_required();
     say(
@@ -136,7 +155,7 @@ fn repeated(items: impl Iterator<Item = String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{IceServer, Secret};
+    use crate::config::{ConnectTokenConfig, IceServer, Secret};
 
     #[test]
     fn the_defaults_have_nothing_to_warn_of() {
@@ -158,6 +177,36 @@ mod tests {
             loud.iter().any(|text| text.starts_with("THIS IS A PRODUCTION SYSTEM")),
             "{loud:?}"
         );
+    }
+
+    #[test]
+    fn what_was_given_and_switched_off_is_warned_of() {
+        let mut config = Config::default();
+        config.security.allowed_apps =
+            serde_json::from_value(serde_json::json!([{"app_id": "a", "app_name": "A"}])).expect("an app");
+        config.security.metrics_auth_token = Some(Secret::new("sixteen characters"));
+        config.security.connect_token = Some(ConnectTokenConfig::default());
+        assert_eq!(startup_warnings(&config, true), Vec::<String>::new(), "given and used");
+        config.security.enforce_app_id_allowlist = Some(false);
+        config.security.require_metrics_auth = Some(false);
+        config.security.connect_token = Some(ConnectTokenConfig {
+            required: Some(false),
+            ..ConnectTokenConfig::default()
+        });
+        for bind in ["127.0.0.1", "0.0.0.0"] {
+            config.bind = bind.parse().expect("a literal");
+            let found = startup_warnings(&config, false);
+            assert_eq!(found.len(), 3, "{bind}: {found:#?}");
+            for key in [
+                "enforce_app_id_allowlist",
+                "connect_token.required",
+                "require_metrics_auth",
+            ] {
+                assert!(found.iter().any(|text| text.contains(key)), "{key}: {found:#?}");
+            }
+        }
+        config.security.allowed_apps[0].require_connect_token = Some(true);
+        assert_eq!(startup_warnings(&config, false).len(), 2, "one app asks for tokens");
     }
 
     #[test]

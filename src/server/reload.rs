@@ -38,10 +38,12 @@ pub struct Reloaded {
 #[derive(Debug, Error)]
 pub enum ReloadError {
     /// Whether only listed applications are let in, or only with tokens, is decided for connections that are there, too.
-    #[error("{key} has changed, and only a restart can change it; restart, or set it back")]
+    #[error("{rule} ({keys}) has changed, and only a restart can change it; restart, or set it back")]
     NeedsRestart {
-        /// The key.
-        key: &'static str,
+        /// What has changed.
+        rule: &'static str,
+        /// The keys that decide it.
+        keys: &'static str,
     },
     /// The key of connect tokens cannot be had.
     #[error(transparent)]
@@ -59,22 +61,20 @@ impl Reloader {
     ///
     /// Why nothing was changed.
     pub fn reload(&self, fresh: &Config) -> Result<Reloaded, ReloadError> {
-        let requires_token = |config: &Config| {
-            let tokens = config.security.connect_token.as_ref();
-            tokens.is_some_and(|tokens| tokens.required)
-        };
-        for (key, is_the_same) in [
+        for (rule, keys, is_the_same) in [
             (
-                "security.enforce_app_id_allowlist",
+                "whether only listed apps may connect",
+                "security.enforce_app_id_allowlist, or the first or last app of security.allowed_apps",
                 fresh.allowlist_enforced() == self.serving.allowlist_enforced(),
             ),
             (
-                "security.connect_token.required",
-                requires_token(fresh) == requires_token(&self.serving),
+                "whether connect tokens are required",
+                "security.connect_token.required, or security.connect_token itself",
+                fresh.connect_token_required() == self.serving.connect_token_required(),
             ),
         ] {
             if !is_the_same {
-                return Err(ReloadError::NeedsRestart { key });
+                return Err(ReloadError::NeedsRestart { rule, keys });
             }
         }
         self.world.access.replace(settings::access_policy(fresh)?);
@@ -140,7 +140,6 @@ mod tests {
 
     fn listing(app: &str) -> Config {
         let mut config = Config::default();
-        config.security.enforce_app_id_allowlist = Some(true);
         config.security.allowed_apps = vec![AllowedApp {
             app_id: app.to_owned(),
             app_name: app.to_owned(),
@@ -163,6 +162,7 @@ mod tests {
         let mut fresh = listing("kelp");
         fresh.security.connect_token = Some(ConnectTokenConfig {
             public_key: Some(KEY.to_owned()),
+            required: Some(false),
             ..ConnectTokenConfig::default()
         });
         fresh.server.max_rooms = 7;
@@ -186,15 +186,16 @@ mod tests {
         let mut demanding = listing("kelp");
         demanding.security.connect_token = Some(ConnectTokenConfig {
             public_key: Some(KEY.to_owned()),
-            required: true,
             ..ConnectTokenConfig::default()
         });
         let mut keyless = listing("kelp");
         keyless.security.connect_token = Some(ConnectTokenConfig {
             public_key_path: Some("/nowhere/key".into()),
+            required: Some(false),
             ..ConnectTokenConfig::default()
         });
-        for fresh in [open, demanding] {
+        let unlisted = Config::default();
+        for fresh in [open, demanding, unlisted] {
             let error = reloader.reload(&fresh).expect_err("refused");
             assert!(matches!(error, ReloadError::NeedsRestart { .. }), "{error}");
         }

@@ -115,7 +115,7 @@ pub(super) fn access_policy(config: &Config) -> Result<AccessPolicy, TokenKeyErr
     let tokens = config.security.connect_token.as_ref();
     let connect_tokens = ConnectTokenPolicy {
         key: tokens.map(|tokens| tokens.key()).transpose()?,
-        is_required: tokens.is_some_and(|tokens| tokens.required),
+        is_required: config.connect_token_required(),
     };
     Ok(AccessPolicy::new(app_policy(config), connect_tokens))
 }

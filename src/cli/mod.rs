@@ -3,9 +3,10 @@
 //! Owns the flags and the texts for inspection. Promises that everything wrong with a configuration is said before the
 //! first thread starts. [`run`] is pure but for the sources it is given; [`run_process`] gives it those of the process.
 
+mod summary;
+
 use std::env;
 use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ use clap::{ArgGroup, CommandFactory, Parser};
 use clap_complete::Shell;
 
 use crate::config::{self, Config, Loaded, Origin, Overrides, Surroundings};
+
+use self::summary::summary;
+pub use self::summary::{going_public_hint, remarks};
 
 /// The name of the program, in completions and messages.
 const PROGRAM: &str = "signal-fish-relay";
@@ -241,71 +245,6 @@ fn usage_exit(usage: &clap::Error) -> Exit {
     }
 }
 
-fn summary(loaded: &Loaded) -> String {
-    let config = &loaded.config;
-    let on = |on: bool| if on { "on" } else { "off" };
-    let sources = match loaded.origins.as_slice() {
-        [] => "compiled defaults".to_owned(),
-        origins => origins.iter().map(Origin::to_string).collect::<Vec<_>>().join(", "),
-    };
-    let shards = match config.runtime.shards {
-        0 => "one per CPU".to_owned(),
-        shards => shards.to_string(),
-    };
-    let rows = [
-        ("sources", sources),
-        (
-            "address",
-            std::net::SocketAddr::new(config.bind, config.port).to_string(),
-        ),
-        ("shards", shards),
-        ("storage", "in memory".to_owned()),
-        ("TLS", on(config.security.transport.tls.enabled).to_owned()),
-        ("metrics authentication", on(config.metrics_auth_required()).to_owned()),
-        ("app allow-list", on(config.allowlist_enforced()).to_owned()),
-        ("registered apps", config.security.allowed_apps.len().to_string()),
-        ("reconnection", on(config.server.enable_reconnection).to_owned()),
-        (
-            "default players per room",
-            config.server.default_max_players.to_string(),
-        ),
-        ("region", config.server.region_id.clone()),
-    ];
-    let mut text = "The configuration is valid.\n".to_owned();
-    for (name, value) in rows {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {name:<26}{value}");
-    }
-    for line in remarks(loaded) {
-        let _ = writeln!(text, "Note: {line}");
-    }
-    text
-}
-
-/// What is to be said once at start, besides that it started: notices of the sources, warnings, keys without effect.
-#[must_use]
-pub fn remarks(loaded: &Loaded) -> Vec<String> {
-    let mut remarks = loaded.notices.clone();
-    remarks.extend(config::startup_warnings(&loaded.config, loaded.production));
-    let not_built = config::not_built_yet(&loaded.config);
-    if !not_built.is_empty() {
-        remarks.push(format!(
-            "these keys are set and have no effect in this version: {}",
-            not_built.join(", ")
-        ));
-    }
-    remarks
-}
-
-/// How to go public, for a server that only this machine can reach; said in one line at start.
-#[must_use]
-pub fn going_public_hint(config: &Config) -> Option<&'static str> {
-    config.is_loopback_only().then_some(
-        "only this machine can connect; to go public, name your apps in security.allowed_apps, set \
-         security.metrics_auth_token and bind 0.0.0.0 (or :: for IPv6 too)",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -410,6 +349,8 @@ mod tests {
             "127.0.0.1:3536",
             "one per CPU",
             "registered apps           0",
+            "connect tokens            none",
+            "pages that may connect    of any origin",
             "eu",
             "SIGNAL_FISH__SERVER__MAX_ROOMS",
         ] {
@@ -420,6 +361,33 @@ mod tests {
             "{}",
             exit.stdout
         );
+    }
+
+    #[test]
+    fn the_summary_shows_what_follows_from_what_is_given() {
+        let key = r#"{"public_key": "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg="}"#;
+        let exit = exit(
+            &["-c"],
+            &[
+                (
+                    "SIGNAL_FISH__SECURITY__ALLOWED_APPS",
+                    r#"[{"app_id": "a", "app_name": "A"}]"#,
+                ),
+                ("SIGNAL_FISH__SECURITY__METRICS_AUTH_TOKEN", "sixteen-characters"),
+                ("SIGNAL_FISH__SECURITY__CONNECT_TOKEN", key),
+                ("SIGNAL_FISH__SECURITY__CORS_ORIGINS", "https://play.example,app://x"),
+            ],
+        );
+        for row in [
+            "127.0.0.1:3536",
+            "app allow-list            on",
+            "metrics authentication    on",
+            "connect tokens            required",
+            "pages that may connect    https://play.example, app://x",
+        ] {
+            assert!(exit.stdout.contains(row), "{row} is not in {}", exit.stdout);
+        }
+        assert!(!exit.stdout.contains("Note: "), "{}", exit.stdout);
     }
 
     #[test]
@@ -465,7 +433,7 @@ mod tests {
         let sample = exit(&["--sample-config"], &[]).stdout;
         assert_eq!(
             sample,
-            include_str!("../deploy/config.example.json"),
+            include_str!("../../deploy/config.example.json"),
             "print it again with --sample-config"
         );
         let loaded: Config = serde_json::from_str(&sample).expect("it loads");
