@@ -228,7 +228,7 @@ fn slowest_answer(field: &Field) -> Duration {
         let step = Duration::from_secs(15);
         if socket.connect_timeout(&field.address.into(), step).is_ok() {
             let mut wire = Wire::over(socket.into());
-            wire.try_send(b"GET /health HTTP/1.1\r\nHost: game.example\r\n\r\n");
+            wire.try_send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
             wire.stream()
                 .set_read_timeout(Some(step))
                 .expect("a timeout above zero");

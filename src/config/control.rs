@@ -1,6 +1,6 @@
 //! Section `control`: HTTP beside the upgrade. No key of it is part of the protocol.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,21 @@ pub struct ControlConfig {
     pub port: Option<u16>,
     /// Connections that are served at a time, at most 16 of one address. Default 512; 16 … 65536.
     pub max_connections: usize,
+}
+
+impl ControlConfig {
+    /// Where the operators' door is, if there is one, beside a server that is bound to `bind`.
+    #[must_use]
+    pub fn door(&self, bind: IpAddr) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.bind.unwrap_or(bind), self.port?))
+    }
+
+    /// Whether that door can be reached from other machines.
+    #[must_use]
+    pub fn is_public(&self, bind: IpAddr) -> bool {
+        self.door(bind)
+            .is_some_and(|door| !door.ip().to_canonical().is_loopback())
+    }
 }
 
 impl Default for ControlConfig {

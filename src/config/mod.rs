@@ -134,12 +134,13 @@ impl Config {
             .unwrap_or(!self.is_loopback_only() || self.security.names_apps())
     }
 
-    /// Whether the metrics endpoints ask for a token: as set, else off on loopback while none is given, and on elsewhere.
+    /// Whether the metrics endpoints ask for a token: as set, else off on loopback while none is given, and on elsewhere,
+    /// be it the operators' door alone that is elsewhere.
     #[must_use]
     pub fn metrics_auth_required(&self) -> bool {
-        self.security
-            .require_metrics_auth
-            .unwrap_or(!self.is_loopback_only() || self.security.metrics_auth_token.is_some())
+        let can_be_reached = !self.is_loopback_only() || self.control.is_public(self.bind);
+        let is_given = self.security.metrics_auth_token.is_some();
+        self.security.require_metrics_auth.unwrap_or(can_be_reached || is_given)
     }
 
     /// Whether a client must show a connect token where its app does not say: as set, else wherever there is a key.

@@ -19,11 +19,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::gate::{Gate, Passage, Signs};
+use super::gate::{Gate, Passage, Rules, Signs};
 use super::places::{Places, fresh_signs};
-use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES, crowded_out, refused};
+use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES, crowded_out};
 use crate::net::{Guest, Mail, Peers, Socket};
-use crate::protocol::WallTime;
 use crate::shard::{Priority, ShardId};
 
 /// How long a connection may be without a request, or its peer without taking any of an answer.
@@ -43,8 +42,10 @@ const LIBRARY_BYTES: usize = 2 * MAX_HEAD_BYTES;
 pub(super) struct Door {
     /// What is answered.
     pub(super) routes: Router,
-    /// Where upgrades go, if WebSockets are served at this door.
-    pub(super) shards: Option<Peers>,
+    /// What its gates let through.
+    pub(super) rules: Rc<Rules>,
+    /// Where upgrades go.
+    pub(super) shards: Peers,
     pub(super) places: Places,
 }
 
@@ -82,9 +83,9 @@ impl Door {
         } = visit;
         let signs = fresh_signs();
         let Some(place) = self.places.take(address, &signs) else {
-            return say_goodbye(stream, &crowded_out(now())).await;
+            return say_goodbye(stream, &crowded_out(self.rules.now().wall)).await;
         };
-        let gate = Gate::new(stream, received, self.shards.is_some(), Rc::clone(&signs));
+        let gate = Gate::new(stream, received, Rc::clone(&self.rules), Rc::clone(&signs));
         let served = tokio::select! {
             served = self.answer(gate, &signs) => served,
             () = place.dismissed() => return,
@@ -93,8 +94,11 @@ impl Door {
         drop(place);
         match served.passage() {
             Passage::ForShard => self.send_back(served, address, shard).await,
-            Passage::Refused(refusal) => say_goodbye(served.into_parts().0, &refused(refusal, now())).await,
-            _ => say_goodbye(served.into_parts().0, &[]).await,
+            Passage::Refused => {
+                let (stream, answer) = served.into_parts();
+                say_goodbye(stream, &answer).await;
+            }
+            Passage::Closed | Passage::Open => say_goodbye(served.into_parts().0, &[]).await,
         }
     }
 
@@ -141,12 +145,11 @@ impl Door {
             received,
             shard,
         };
-        let Some(peers) = &self.shards else { return };
         let mail = Mail::Returned(Box::new(guest));
-        if let Err(Mail::Returned(guest)) = peers[shard.index()].try_send(Priority::Bulk, mail)
+        if let Err(Mail::Returned(guest)) = self.shards[shard.index()].try_send(Priority::Bulk, mail)
             && let Ok(visit) = Visit::of(*guest)
         {
-            say_goodbye(visit.stream, &crowded_out(now())).await;
+            say_goodbye(visit.stream, &crowded_out(self.rules.now().wall)).await;
         }
     }
 }
@@ -171,11 +174,4 @@ async fn say_goodbye(mut stream: TcpStream, answer: &[u8]) {
     };
     // A peer that is gone, or that does not read, need not know.
     let _ = timeout(GOODBYE, goodbye).await;
-}
-
-fn now() -> WallTime {
-    let since_epoch = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    WallTime {
-        unix_nanos: u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),
-    }
 }

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -17,7 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::net::http::{Head, RequestRefusal, read_head, wanted_endpoint};
+use crate::net::Clock;
+use crate::net::http::{Doors, Head, Site, read_head, refused, turned_away, wanted_endpoint};
+use crate::shard::Now;
 
 /// How much is read from the socket at once.
 const READ_BYTES: usize = 8 * 1024;
@@ -31,8 +34,8 @@ pub(super) enum Passage {
     Open,
     /// The next request is for a shard.
     ForShard,
-    /// The next bytes are no request.
-    Refused(RequestRefusal),
+    /// The next bytes are no request, or one that is not answered here.
+    Refused,
 }
 
 /// What is known of a connection from outside while the library has it.
@@ -52,20 +55,38 @@ pub(super) struct Gate {
     /// A head that is let through.
     head: Bytes,
     passage: Passage,
-    /// Whether WebSockets are served where the socket came from.
-    leads_to_shards: bool,
+    rules: Rc<Rules>,
     signs: Rc<Signs>,
+}
+
+/// What a gate lets through.
+#[derive(Debug)]
+pub(super) struct Rules {
+    /// What is known of the server.
+    pub(super) site: Arc<Site>,
+    /// Under which names an operators' door is asked; `None`: as the players'.
+    pub(super) doors: Option<Doors>,
+    /// Whether WebSockets are served where the sockets come from.
+    pub(super) lead_to_shards: bool,
+    pub(super) clock: Clock,
+}
+
+impl Rules {
+    pub(super) fn now(&self) -> Now {
+        let mut clock = self.clock;
+        clock.now(clock.moment())
+    }
 }
 
 impl Gate {
     /// A gate before `socket`, from which `received` was read already.
-    pub(super) fn new(socket: TcpStream, received: Bytes, leads_to_shards: bool, signs: Rc<Signs>) -> Self {
+    pub(super) fn new(socket: TcpStream, received: Bytes, rules: Rc<Rules>, signs: Rc<Signs>) -> Self {
         Self {
             socket,
             held: BytesMut::from(received),
             head: Bytes::new(),
             passage: Passage::Closed,
-            leads_to_shards,
+            rules,
             signs,
         }
     }
@@ -75,7 +96,7 @@ impl Gate {
         self.passage
     }
 
-    /// The socket, and what was read from it and not let through.
+    /// The socket, and what was read from it and not let through; of one that was refused, the answer.
     pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
         (self.socket, self.held.freeze())
     }
@@ -84,8 +105,12 @@ impl Gate {
     fn look(&mut self) -> bool {
         self.passage = match read_head(&self.held) {
             Ok(None) => return false,
-            Ok(Some((head, _))) if self.leads_to_shards && wanted_endpoint(&head).is_some() => Passage::ForShard,
+            Ok(Some((head, _))) if self.rules.lead_to_shards && wanted_endpoint(&head).is_some() => Passage::ForShard,
             Ok(Some((head, head_bytes))) => {
+                let doors = self.rules.doors.as_ref().unwrap_or(&self.rules.site.doors);
+                if let Some(refusal) = turned_away(&head, doors, self.rules.now()) {
+                    return self.refuse(&refusal);
+                }
                 self.signs.progress.set(Instant::now());
                 self.signs.unanswered.set(self.signs.unanswered.get() + 1);
                 self.head = rewritten(&head);
@@ -93,8 +118,16 @@ impl Gate {
                 self.held.advance(head_bytes);
                 if announces_body { Passage::Open } else { Passage::Closed }
             }
-            Err(refusal) => Passage::Refused(refusal),
+            Err(refusal) => return self.refuse(&refused(refusal, self.rules.now().wall)),
         };
+        true
+    }
+
+    /// What is held becomes the last answer.
+    fn refuse(&mut self, answer: &[u8]) -> bool {
+        self.held.clear();
+        self.held.extend_from_slice(answer);
+        self.passage = Passage::Refused;
         true
     }
 
@@ -161,7 +194,7 @@ impl AsyncRead for Gate {
                     return Poll::Ready(Ok(()));
                 }
                 Passage::Open => return Pin::new(&mut gate.socket).poll_read(cx, into),
-                Passage::ForShard | Passage::Refused(_) => return Poll::Ready(Ok(())),
+                Passage::ForShard | Passage::Refused => return Poll::Ready(Ok(())),
                 Passage::Closed => {
                     if gate.look() {
                         continue;

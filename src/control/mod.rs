@@ -25,11 +25,12 @@ use tokio::task::{LocalSet, spawn_local};
 use self::connection::{Door, Visit};
 pub use self::desk::Desk;
 use self::desk::Line;
+use self::gate::Rules;
 use self::places::{PlaceLimits, Places};
 use self::routes::{Known, Scope, routes};
 use self::shards::Shards;
-use crate::net::Peers;
-use crate::net::http::Site;
+use crate::net::http::{Doors, Site};
+use crate::net::{Clock, Peers};
 use crate::shard::ShardId;
 
 /// The name of the control plane's thread.
@@ -49,8 +50,10 @@ pub struct PlaneParts {
     pub max_connections: usize,
     /// Whether sources on this machine count only in all.
     pub exempt_loopback: bool,
-    /// A door for operators alone; without one, their routes are where the players' are.
-    pub listener: Option<TcpListener>,
+    /// A door for operators alone, and under which names it is asked; without one, their routes are where the players' are.
+    pub operators: Option<(TcpListener, Doors)>,
+    /// The process's clocks.
+    pub clock: Clock,
     /// Makes the thread fit for its work, before anything else runs on it.
     pub prepare_thread: fn(),
 }
@@ -98,7 +101,7 @@ impl ControlPlane {
 
 async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     let known = Arc::new(Known {
-        site: parts.site,
+        site: Arc::clone(&parts.site),
         shards: Shards::new(Arc::clone(&parts.peers)),
     });
     let places = Places::new(PlaceLimits {
@@ -106,23 +109,27 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
         per_source: CONNECTIONS_PER_SOURCE,
         exempt_loopback: parts.exempt_loopback,
     });
-    let scope = if parts.listener.is_some() {
+    let scope = if parts.operators.is_some() {
         Scope::Players
     } else {
         Scope::Everything
     };
-    let players = Rc::new(Door {
-        routes: routes(&known, scope),
-        shards: Some(parts.peers),
-        places: places.clone(),
-    });
-    if let Some(listener) = parts.listener {
-        let operators = Rc::new(Door {
-            routes: routes(&known, Scope::Operators),
-            shards: None,
-            places,
-        });
-        spawn_local(accept(listener, operators));
+    let door = |scope, doors| {
+        Rc::new(Door {
+            routes: routes(&known, scope),
+            rules: Rc::new(Rules {
+                site: Arc::clone(&parts.site),
+                doors,
+                lead_to_shards: scope != Scope::Operators,
+                clock: parts.clock,
+            }),
+            shards: Arc::clone(&parts.peers),
+            places: places.clone(),
+        })
+    };
+    let players = door(scope, None);
+    if let Some((listener, doors)) = parts.operators {
+        spawn_local(accept(listener, door(Scope::Operators, Some(doors))));
     }
     tokio::select! {
         () = receive(line, players) => {}

@@ -193,7 +193,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
     let clock = Clock::start();
 
-    let (control, control_address) = start_control(config, &site, &peers)?;
+    let (control, control_address) = start_control(config, &site, &peers, clock)?;
     let desk: Arc<dyn FrontDesk> = Arc::new(control.desk());
 
     let mut parts = mailboxes.into_iter().zip(listeners);
@@ -257,8 +257,9 @@ fn start_control(
     config: &Config,
     site: &Arc<Site>,
     peers: &Peers,
+    clock: Clock,
 ) -> Result<(ControlPlane, Option<SocketAddr>), ServeError> {
-    let door = match control_door(config) {
+    let door = match config.control.door(config.bind) {
         None => None,
         Some(wanted) => {
             let listen_error = |source| ServeError::Listen {
@@ -268,26 +269,21 @@ fn start_control(
             let listener = TcpListener::bind(wanted).map_err(listen_error)?;
             listener.set_nonblocking(true).map_err(listen_error)?;
             let address = listener.local_addr().map_err(listen_error)?;
-            Some((listener, address))
+            Some(((listener, settings::doors(config, wanted.ip())), address))
         }
     };
-    let (listener, address) = door.unzip();
+    let (operators, address) = door.unzip();
     let control = ControlPlane::start(PlaneParts {
         site: Arc::clone(site),
         peers: Arc::clone(peers),
         max_connections: config.control.max_connections,
         exempt_loopback: config.security.exempt_loopback,
-        listener,
+        operators,
+        clock,
         prepare_thread,
     })
     .map_err(ServeError::Resource)?;
     Ok((control, address))
-}
-
-/// Where operators have a door of their own.
-fn control_door(config: &Config) -> Option<SocketAddr> {
-    let port = config.control.port?;
-    Some(SocketAddr::new(config.control.bind.unwrap_or(config.bind), port))
 }
 
 fn prepare_thread() {

@@ -1,13 +1,14 @@
 //! From the operator's configuration to what the shards use.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
-use crate::config::{self, Config, TokenKeyError};
-use crate::net::http::Site;
+use crate::config::{self, Config, OriginPolicy, TokenKeyError};
+use crate::net::http::{Doors, HostPolicy, Site};
 use crate::net::{PumpSettings, TurnWindows};
 use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret, Topology};
 use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
@@ -281,9 +282,24 @@ pub(super) fn send_buffer_bytes(config: &Config) -> Option<usize> {
 pub fn site(config: &Config, world: Arc<World>) -> Site {
     Site {
         world,
+        doors: doors(config, config.bind),
         origins: config.origin_policy(),
         token_binding: token_binding(config),
         metrics_token: metrics_token(config),
+    }
+}
+
+/// Who is answered at all by what listens at `bind`.
+pub(super) fn doors(config: &Config, bind: IpAddr) -> Doors {
+    Doors::new(host_policy(config, bind), &config.undecided_doors())
+}
+
+/// Under which names it is asked. Where nobody said which pages may connect, that any may is no word about hosts.
+fn host_policy(config: &Config, bind: IpAddr) -> HostPolicy {
+    match (bind.to_canonical().is_loopback(), &config.security.cors_origins) {
+        (false, _) => HostPolicy::Any,
+        (true, None) => HostPolicy::this_machine_and(&OriginPolicy::Only(Vec::new())),
+        (true, Some(_)) => HostPolicy::this_machine_and(&config.origin_policy()),
     }
 }
 
@@ -309,6 +325,25 @@ fn metrics_token(config: &Config) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_hosts_than_this_machine_are_a_matter_of_loopback_and_of_the_list() {
+        let mut config = Config::default();
+        assert!(
+            !host_policy(&config, config.bind).allows(b"play.example")
+                && host_policy(&config, config.bind).allows(b"localhost")
+        );
+        config.security.cors_origins = Some("https://play.example".to_owned());
+        assert!(
+            host_policy(&config, config.bind).allows(b"play.example")
+                && !host_policy(&config, config.bind).allows(b"evil.example")
+        );
+        config.security.cors_origins = Some("*".to_owned());
+        assert_eq!(host_policy(&config, config.bind), HostPolicy::Any);
+        config.security.cors_origins = None;
+        config.bind = "0.0.0.0".parse().expect("a literal");
+        assert_eq!(host_policy(&config, config.bind), HostPolicy::Any);
+    }
 
     #[test]
     fn a_wait_for_the_longest_tick_is_no_standstill() {

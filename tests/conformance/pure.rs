@@ -10,7 +10,7 @@ use bytes::Bytes;
 use signal_fish_relay::config::Config;
 use signal_fish_relay::control::{ControlPlane, PlaneParts};
 use signal_fish_relay::net::http::{Answer, Site};
-use signal_fish_relay::net::{FrontDesk, Guest, Socket};
+use signal_fish_relay::net::{Clock, FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::{admission_limits, shard_settings, site};
 use signal_fish_relay::shard::ShardId;
@@ -60,7 +60,8 @@ impl PureStage {
             peers: Arc::from([]),
             max_connections: 16,
             exempt_loopback: true,
-            listener: None,
+            operators: None,
+            clock: Clock::start(),
             prepare_thread: || {},
         })
         .expect("a thread");
@@ -91,7 +92,7 @@ impl Stage for PureStage {
     }
 
     fn request(&mut self, request: &str) -> String {
-        let now = self.game.machine().now().wall;
+        let now = self.game.machine().now();
         let answer = match self.site.answer(request.as_bytes(), [7; 16], now) {
             Answer::Wait => Vec::new(),
             Answer::Close(answer) | Answer::Upgrade { response: answer, .. } => answer,

@@ -354,10 +354,10 @@ fn expect_step(name: &str, pattern: &str) -> Result<Step, String> {
 fn parse_request(text: &str) -> Result<String, String> {
     let (method, rest) = text.split_once(' ').ok_or("requests METHOD PATH {fields}")?;
     let (path, fields) = rest.split_once(' ').unwrap_or((rest, ""));
-    let mut head = json!({"Host": "game.example"});
+    let mut head = json!({"Host": "localhost"});
     let method = if method == "upgrade" {
         head = json!({
-            "Host": "game.example", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Host": "localhost", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         });
         "GET"

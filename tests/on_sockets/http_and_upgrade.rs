@@ -21,7 +21,7 @@ fn answer(server: &Server, request: &str) -> String {
 fn ask(server: &Server, method: &str, path: &str) -> String {
     answer(
         server,
-        &format!("{method} {path} HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n"),
+        &format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
     )
 }
 
@@ -55,7 +55,7 @@ fn a_health_check_of_http_1_0_is_answered() {
 fn a_request_in_pieces_is_answered_once_it_is_whole() {
     let server = Server::start(1);
     let mut wire = Wire::connect(server.address());
-    for byte in b"GET /health HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n" {
+    for byte in b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" {
         wire.send(&[*byte]);
     }
     let answer = String::from_utf8(wire.rest()).expect("answers are text");
@@ -117,7 +117,7 @@ fn an_upgrade_that_breaks_the_standard_is_refused() {
     let server = Server::start(1);
     for (wrong, instead) in [
         ("HTTP/1.1", "HTTP/1.0"),
-        ("Host: game.example\r\n", ""),
+        ("Host: localhost\r\n", ""),
         ("Connection: Upgrade", "Connection: keep-alive"),
         ("Upgrade: websocket", "Upgrade: h2c"),
         ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8"),
@@ -183,7 +183,9 @@ fn pages_of_other_origins_are_refused() {
             "{answer}"
         );
     }
-    for request in [from("https://game.example"), UPGRADE.to_owned()] {
+    let own = |origin: &str| from(origin).replace("Host: localhost", "Host: localhost:3536");
+    let own = own("http://localhost:3536");
+    for request in [from("https://game.example"), UPGRADE.to_owned(), own] {
         let mut wire = Wire::connect(server.address());
         wire.send(request.as_bytes());
         assert!(wire.head().starts_with("HTTP/1.1 101 "), "{request}");
@@ -281,7 +283,7 @@ fn who_goes_on_sending_after_its_answer_is_cut_off() {
     SockRef::from(wire.stream())
         .set_send_buffer_size(4 << 20)
         .expect("an option of every socket");
-    let mut flood = b"GET /health HTTP/1.1\r\nHost: game.example\r\n\r\n".to_vec();
+    let mut flood = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
     flood.resize(1 << 20, b'x');
     let was_cut_off = (0..256).any(|_| !wire.try_send(&flood));
     assert!(was_cut_off, "256 MiB were read away after the answer");

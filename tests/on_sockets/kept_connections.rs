@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 use crate::support::server::Server;
 use crate::support::wire::{TEXT, UPGRADE, Wire, frame};
 
-const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: game.example\r\n\r\n";
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Reads one answer, whose body is as long as its head says.
 fn answer(wire: &mut Wire) -> (String, String) {
@@ -74,7 +74,7 @@ fn an_upgrade_in_pieces_on_a_kept_connection_is_served() {
 fn a_bad_upgrade_on_a_kept_connection_is_refused_as_on_a_fresh_one() {
     let server = Server::start(1);
     for (wrong, instead) in [
-        ("Host: game.example\r\n", ""),
+        ("Host: localhost\r\n", ""),
         ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 8"),
         ("Upgrade: websocket\r\n", "Upgrade: websocket\n"),
     ] {
@@ -100,7 +100,7 @@ fn nothing_is_served_behind_a_body() {
         "Content-Length: 0\r\n\r\n",
     ] {
         let mut wire = Wire::connect(server.address());
-        wire.send(format!("POST /health HTTP/1.1\r\nHost: a\r\n{body}").as_bytes());
+        wire.send(format!("POST /health HTTP/1.1\r\nHost: localhost\r\n{body}").as_bytes());
         wire.try_send(UPGRADE.as_bytes());
         let all = String::from_utf8(wire.rest()).expect("text");
         assert!(
@@ -116,12 +116,12 @@ fn a_target_may_be_absolute_or_a_star() {
     let server = Server::start(1);
     let mut wire = Wire::connect(server.address());
     for scheme in ["http", "HTTP", "https"] {
-        wire.send(format!("GET {scheme}://game.example/health HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+        wire.send(format!("GET {scheme}://localhost/health HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
         assert_eq!(answer(&mut wire).1, "OK", "{scheme}");
     }
-    wire.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n");
+    wire.send(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer(&mut wire).0.starts_with("HTTP/1.1 200 "));
-    let absolute = UPGRADE.replace("GET /v2/ws", "GET Http://game.example/v2/ws");
+    let absolute = UPGRADE.replace("GET /v2/ws", "GET Http://localhost/v2/ws");
     wire.send(absolute.as_bytes());
     assert!(wire.head().starts_with("HTTP/1.1 101 "));
     wire.expect_served();
@@ -140,7 +140,7 @@ fn a_page_is_whole_whatever_the_buffers_hold() {
     for send_buffer in [4_096, 16_384, 65_536, 0] {
         let server = Server::with(2, |config| config.websocket.socket_send_buffer_bytes = send_buffer);
         let mut wire = Wire::over(connect_with_little_room(&server, 2_048));
-        wire.send(b"GET /metrics/prom HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        wire.send(b"GET /metrics/prom HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let (head, body) = answer(&mut wire);
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         assert!(body.len() > 10_000 && body.ends_with('\n'), "{} bytes", body.len());
@@ -160,7 +160,7 @@ fn a_request_on_its_way_when_the_stop_comes_is_told_so() {
     server.begin_stop();
     fresh.send(UPGRADE.as_bytes());
     half.send(&UPGRADE.as_bytes()[40..]);
-    kept.send(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n");
+    kept.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     for wire in [&mut fresh, &mut half] {
         let (head, _) = answer(wire);
         assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
@@ -177,7 +177,7 @@ fn operators_may_have_a_door_of_their_own() {
     let door = server.control_address().expect("a door");
     let status = |address, path: &str| {
         let mut wire = Wire::connect(address);
-        wire.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes());
+        wire.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes());
         let (head, _) = answer(&mut wire);
         head.split(' ').nth(1).map(str::to_owned).expect("a status")
     };
@@ -197,13 +197,13 @@ fn operators_may_have_a_door_of_their_own() {
 fn a_page_that_asks_for_text_of_html_gets_a_page_and_others_a_line() {
     let server = Server::start(1);
     let mut wire = Wire::connect(server.address());
-    wire.send(b"GET / HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*\r\n\r\n");
+    wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/html,*/*\r\n\r\n");
     let (head, body) = answer(&mut wire);
     assert!(
         head.contains("content-type: text/html") && body.starts_with("<!doctype html>"),
         "{head}"
     );
-    wire.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    wire.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let (_, body) = answer(&mut wire);
     assert!(body.contains("/v2/ws") && body.lines().count() == 1, "{body}");
 }

@@ -9,6 +9,7 @@ mod hop_loses_nothing;
 mod hostile_bytes;
 mod http_and_upgrade;
 mod kept_connections;
+mod loopback_doors;
 mod published_client;
 mod published_client_between_peers;
 mod published_client_delivery;

@@ -140,7 +140,7 @@ fn a_pause_longer_than_every_timeout_harms_nobody() {
     let [mut returner, mut asked, mut asking, mut silent] = [0; 4].map(|_| Client::authenticated(&server));
     let mut newcomer = Client::connect(&server);
     let mut patient = Wire::connect(server.address());
-    let request = "GET /health HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n";
+    let request = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     patient.send(&request.as_bytes()[..20]);
 
     // One has lost its connection, one has a ping to answer, one has more to read than its kernel holds.

@@ -6,6 +6,7 @@
 mod a_pause_harms_nobody;
 mod browser;
 mod child;
+mod forgotten_proxy;
 mod graceful_stop;
 mod io_uring_refused;
 mod logging;

@@ -14,7 +14,7 @@ use crate::support::server::Server;
 use signal_fish_relay::shard::{Counter, CounterSet};
 use socket2::{Domain, Socket, Type};
 
-const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n";
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// All descriptors that the process may still open. Dropping it gives them back.
 struct Shortage(#[allow(dead_code, reason = "held, not read")] Vec<File>);

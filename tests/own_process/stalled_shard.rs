@@ -75,7 +75,7 @@ impl IntoRaw for OwnedFd {
 /// Asks on a connection that the control plane keeps, whichever shard stands still.
 fn readiness(stream: &mut TcpStream) -> String {
     stream
-        .write_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .expect("the server reads");
     let mut answer = String::new();
     let mut byte = [0];

@@ -19,7 +19,7 @@ pub const PING: u8 = 0x89;
 pub const PONG: u8 = 0x8a;
 
 /// The fields that make a request an upgrade.
-pub const UPGRADE: &str = "GET /v2/ws HTTP/1.1\r\nHost: game.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+pub const UPGRADE: &str = "GET /v2/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// One frame of the server's.

@@ -13,8 +13,8 @@ use crate::support::server::Server;
 use crate::support::wire::Wire;
 use crate::support::{DEADLINE, descriptors};
 
-const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: game.example\r\n\r\n";
-const ONE_HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: game.example\r\nConnection: close\r\n\r\n";
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const ONE_HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// How many sockets one address opens.
 const FLOOD: usize = 5_000;

@@ -8,20 +8,23 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
+use super::doors::Doors;
 use super::request::{Head, RequestRefusal, read_head};
 use super::response::{Response, Status};
 use super::upgrade::{self, Outcome, UpgradeFacts};
 use crate::auth::token_binding::{BindingPolicy, HandshakeKey};
 use crate::config::OriginPolicy;
 use crate::protocol::{ProtocolVersion, Secret, WallTime};
-use crate::shard::World;
 use crate::shard::admission::ConnectionRefused;
+use crate::shard::{Now, World};
 
 /// What is known of the server wherever requests are answered.
 #[derive(Debug)]
 pub struct Site {
     /// The shards' shared part.
     pub world: Arc<World>,
+    /// Under which names it is asked.
+    pub doors: Doors,
     /// Which pages may connect.
     pub origins: OriginPolicy,
     /// How connections are bound to their handshakes; `None`: not at all.
@@ -74,14 +77,17 @@ pub fn wanted_endpoint(head: &Head<'_>) -> Option<ProtocolVersion> {
 impl Site {
     /// Answers the bytes of a request, at this moment. `random` becomes the request's id, if it needs one.
     #[must_use]
-    pub fn answer(&self, bytes: &[u8], random: [u8; 16], now: WallTime) -> Answer {
+    pub fn answer(&self, bytes: &[u8], random: [u8; 16], now: Now) -> Answer {
         match read_head(bytes) {
             Ok(None) => Answer::Wait,
             Ok(Some((head, head_bytes))) => match wanted_endpoint(&head) {
-                Some(endpoint) => self.upgrade(&head, head_bytes, endpoint, random, now),
+                Some(endpoint) => match turned_away(&head, &self.doors, now) {
+                    Some(refusal) => Answer::Close(refusal),
+                    None => self.upgrade(&head, head_bytes, endpoint, random, now.wall),
+                },
                 None => Answer::Elsewhere,
             },
-            Err(refusal) => Answer::Close(refused(refusal, now)),
+            Err(refusal) => Answer::Close(refused(refusal, now.wall)),
         }
     }
 
@@ -131,6 +137,16 @@ impl Site {
             None => response,
         }
     }
+}
+
+/// The answer to a request that names a host which is not this server's. Health checks may ask for any.
+#[must_use]
+pub fn turned_away(head: &Head<'_>, doors: &Doors, now: Now) -> Option<Vec<u8>> {
+    if matches!(head.path, "/health" | "/v2/health" | "/readyz" | "/v2/readyz") {
+        return None;
+    }
+    let refusal = doors.refuse(head, now.mono_ms)?;
+    Some(dated(refusal, now.wall).into_bytes())
 }
 
 /// The answer to what is no request that can be served.

@@ -3,6 +3,7 @@
 use tungstenite::handshake::derive_accept_key;
 use uuid::Uuid;
 
+use super::origin;
 use super::request::Head;
 use super::response::{Response, Status};
 use crate::auth::token_binding::{self, BindingPolicy, HandshakeKey, OfferRefusal};
@@ -38,35 +39,31 @@ pub(super) enum Outcome {
 
 /// Answers a request for a WebSocket.
 pub(super) fn answer(head: &Head<'_>, facts: &UpgradeFacts<'_>) -> Outcome {
-    let refusal = match check(head) {
-        Ok(_) if !origin_is_allowed(head, facts.origins) => {
-            let text = "this page's origin is not allowed; add it to security.cors_origins";
-            marked(Response::text(Status::Forbidden, text), "rejected_origin", facts)
-        }
-        Ok(_) if facts.is_draining => {
-            let text = "the server is about to stop; connect elsewhere";
-            marked(
-                Response::text(Status::ServiceUnavailable, text),
-                "rejected_draining",
-                facts,
-            )
-        }
-        Ok(key) => match negotiate_binding(head, facts.token_binding) {
-            Ok(binding) => {
-                let mut accepted = switch(key);
-                if let Some(policy) = facts.token_binding.filter(|_| binding.is_some()) {
-                    accepted = accepted.field("Sec-WebSocket-Protocol", &policy.subprotocol);
-                }
-                return Outcome::Upgraded(marked(accepted, "accepted", facts), binding);
-            }
-            Err(refusal) => {
-                let response = Response::text(Status::BadRequest, refusal.to_string());
-                marked(response, refusal.outcome(), facts)
-            }
-        },
-        Err(refused) => refused.into(),
+    let key = match check(head) {
+        Ok(key) => key,
+        Err(refused) => return Outcome::Refused(refused.into()),
     };
-    Outcome::Refused(refusal)
+    if let Err(refused) = origin::check(head, facts.origins) {
+        let response = Response::text(Status::Forbidden, refused.to_string());
+        return Outcome::Refused(marked(response, "rejected_origin", facts));
+    }
+    if facts.is_draining {
+        let text = "the server is about to stop; connect elsewhere";
+        let response = Response::text(Status::ServiceUnavailable, text);
+        return Outcome::Refused(marked(response, "rejected_draining", facts));
+    }
+    let binding = match negotiate_binding(head, facts.token_binding) {
+        Ok(binding) => binding,
+        Err(refusal) => {
+            let response = Response::text(Status::BadRequest, refusal.to_string());
+            return Outcome::Refused(marked(response, refusal.outcome(), facts));
+        }
+    };
+    let mut accepted = switch(key);
+    if let Some(policy) = facts.token_binding.filter(|_| binding.is_some()) {
+        accepted = accepted.field("Sec-WebSocket-Protocol", &policy.subprotocol);
+    }
+    Outcome::Upgraded(marked(accepted, "accepted", facts), binding)
 }
 
 /// Answers a request for a WebSocket by the standard alone. Who may connect, from where and to what is for the caller to
@@ -107,16 +104,6 @@ fn marked(response: Response, outcome: &str, facts: &UpgradeFacts<'_>) -> Respon
         .field("x-signal-fish-request-id", facts.request_id)
         .field(OUTCOME, outcome)
         .field("x-signal-fish-max-outbound-message-size", facts.max_outbound_bytes)
-}
-
-/// Native clients send no origin; a browser sends exactly one.
-fn origin_is_allowed(head: &Head<'_>, origins: &OriginPolicy) -> bool {
-    if head.values("origin").next().is_none() {
-        return true;
-    }
-    head.only("origin")
-        .and_then(|origin| std::str::from_utf8(origin).ok())
-        .is_some_and(|origin| origins.allows(origin))
 }
 
 /// Why a request is no upgrade.

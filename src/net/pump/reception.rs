@@ -110,7 +110,7 @@ impl<K: Kernel> Pump<K> {
             pending_upgrade.received.extend_from_slice(fresh);
             &pending_upgrade.received
         };
-        match self.site.answer(whole, self.shard.draw_random(), now.wall) {
+        match self.site.answer(whole, self.shard.draw_random(), now) {
             Answer::Wait => {
                 if pending_upgrade.received.is_empty() {
                     pending_upgrade.received = fresh.to_vec();
