@@ -53,7 +53,9 @@ pub use server::ServerConfig;
 pub use session::{IceServer, RelayTypesConfig, SessionConfig, Topology, TurnConfig};
 pub use sources::{Loaded, Overrides, Surroundings, load};
 pub use token_key::TokenKeyError;
-pub use transport::{ClientAuth, TlsConfig, TokenBindingConfig, TokenBindingScheme, TransportConfig};
+pub use transport::{
+    ClientAuth, PLAIN_SUBPROTOCOLS, TlsConfig, TokenBindingConfig, TokenBindingScheme, TransportConfig,
+};
 pub use validate::{Violation, Violations};
 pub use warnings::startup_warnings;
 pub use websocket::WebSocketConfig;

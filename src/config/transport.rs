@@ -87,6 +87,10 @@ impl Default for TokenBindingConfig {
     }
 }
 
+/// Subprotocols that mean nothing and are echoed to clients that must offer one: what is spoken is the path's to say, and the
+/// handshake's. No binding may have such a name.
+pub const PLAIN_SUBPROTOCOLS: [&str; 2] = ["signal-fish.v2", "signal-fish.v3"];
+
 /// How the key of a token binding is derived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenBindingScheme {

@@ -1,5 +1,6 @@
 //! A browser's own `WebSocket` plays through the server: first the snippet of the README, as it stands, as its reader would
-//! use it; then a whole match with what the snippet leaves out; then what a page of another origin asks over HTTP.
+//! use it; then a whole match with what the snippet leaves out, and offers of
+//! subprotocols; then what a page of another origin asks over HTTP.
 //!
 //! The page comes from a listener of the test's own and reports back to it.
 
@@ -99,13 +100,25 @@ const metrics = await fetch(`${HTTP_OF_SERVER}/metrics/prom`, { headers: { Autho
 report.metrics = [metrics.status, (await metrics.text()).includes("signal_fish_connections_total")];
 "#;
 
+/// Which offers of subprotocols a browser takes for a connection, and what it says was chosen.
+const SUBPROTOCOLS: &str = r#"
+report.chosen = [];
+for (const offer of [[], ["signal-fish.v3"], ["json", "signal-fish.v2"], ["json"]]) {
+  const socket = new WebSocket(URL_OF_SERVER, offer);
+  report.chosen.push(await new Promise((resolve) => {
+    socket.onopen = () => resolve(socket.protocol);
+    socket.onclose = ({ code }) => resolve(code);
+  }));
+}
+"#;
+
 /// The page: runs everything and reports how it went, with all that the snippet logged.
 fn page(url: &str) -> String {
     assert!(SNIPPET.contains(SNIPPET_URL), "the snippet names the default address");
     let snippet = SNIPPET.replace(SNIPPET_URL, url);
-    let more = MATCH.replace("URL_OF_SERVER", &format!("{url:?}"));
     let http = url.replace("ws://", "http://").replace("/v2/ws", "");
     let asked = ASKED.replace("${HTTP_OF_SERVER}", &http);
+    let [more, subprotocols] = [MATCH, SUBPROTOCOLS].map(|script| script.replace("URL_OF_SERVER", &format!("{url:?}")));
     let patience_ms = PAGE_PATIENCE.as_millis();
     format!(
         r#"<!doctype html><meta charset="utf-8"><script type="module">
@@ -125,6 +138,7 @@ try {{
 {AS_TOLD} }}
 {{ {more} }}
 {{ {asked} }}
+{{ {subprotocols} }}
 }} catch (error) {{ report.error = String(error); }}
 await tell();
 </script>"#
@@ -270,4 +284,9 @@ fn a_browser_plays_the_snippet_of_the_readme() {
     assert_eq!(report["metrics"], json!([200, true]));
     let close = json!({"code": 4321, "reason": "bye", "wasClean": true});
     assert_eq!(report["close"], close);
+    assert_eq!(
+        report["chosen"],
+        json!(["", "signal-fish.v3", "signal-fish.v2", 1006]),
+        "an offer of which nothing is chosen fails"
+    );
 }

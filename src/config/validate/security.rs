@@ -6,7 +6,8 @@ use std::path::Path;
 use super::check::{Check, Number, is_label};
 use crate::config::not_built::must_not_be_set;
 use crate::config::{
-    ClientAuth, Config, OriginPolicy, SecurityConfig, TokenBindingConfig, TokenBindingScheme, TokenKeyError,
+    ClientAuth, Config, OriginPolicy, PLAIN_SUBPROTOCOLS, SecurityConfig, TokenBindingConfig, TokenBindingScheme,
+    TokenKeyError,
 };
 
 /// Largest `max_outbound_message_size`, in bytes.
@@ -279,8 +280,10 @@ fn token_binding(config: &Config, check: &mut Check) {
     check.rule(
         "security.transport.token_binding.subprotocol",
         format_args!("{name:?}"),
-        is_http_token(name) && (!name.starts_with(RESERVED_SUBPROTOCOLS) || name == TokenBindingConfig::SUBPROTOCOL),
-        "must be an HTTP token, and below signalfish.tokenbinding. only v2 exists",
+        is_http_token(name)
+            && (!name.starts_with(RESERVED_SUBPROTOCOLS) || name == TokenBindingConfig::SUBPROTOCOL)
+            && !PLAIN_SUBPROTOCOLS.contains(&name.as_str()),
+        "must be an HTTP token; below signalfish.tokenbinding. only v2 exists, and signal-fish.v2 and .v3 bind nothing",
         "leave it out for the default",
     );
     check.rule(

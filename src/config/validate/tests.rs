@@ -213,6 +213,7 @@ fn rules_of_other_shapes() {
             json!(true),
         ),
         ("security.transport.token_binding.subprotocol", json!("with space")),
+        ("security.transport.token_binding.subprotocol", json!("signal-fish.v3")),
         (
             "security.transport.token_binding.subprotocol",
             json!("signalfish.tokenbinding.v9"),

@@ -7,7 +7,7 @@ use super::origin;
 use super::request::Head;
 use super::response::{Response, Status};
 use crate::auth::token_binding::{self, BindingPolicy, HandshakeKey, OfferRefusal};
-use crate::config::OriginPolicy;
+use crate::config::{OriginPolicy, PLAIN_SUBPROTOCOLS};
 use crate::shard::admission::ConnectionRefused;
 
 /// Where a client that has no `Sec-WebSocket-Key` gives its handshake key; beside one it is one key too many.
@@ -59,9 +59,11 @@ pub(super) fn answer(head: &Head<'_>, facts: &UpgradeFacts<'_>) -> Outcome {
             return Outcome::Refused(marked(response, refusal.outcome(), facts));
         }
     };
+    let bound_by = facts.token_binding.filter(|_| binding.is_some());
+    let subprotocol = bound_by.map_or_else(|| plain_subprotocol(head), |policy| Some(policy.subprotocol.as_str()));
     let mut accepted = switch(key);
-    if let Some(policy) = facts.token_binding.filter(|_| binding.is_some()) {
-        accepted = accepted.field("Sec-WebSocket-Protocol", &policy.subprotocol);
+    if let Some(subprotocol) = subprotocol {
+        accepted = accepted.field("Sec-WebSocket-Protocol", subprotocol);
     }
     Outcome::Upgraded(marked(accepted, "accepted", facts), binding)
 }
@@ -104,6 +106,17 @@ fn marked(response: Response, outcome: &str, facts: &UpgradeFacts<'_>) -> Respon
         .field("x-signal-fish-request-id", facts.request_id)
         .field(OUTCOME, outcome)
         .field("x-signal-fish-max-outbound-message-size", facts.max_outbound_bytes)
+}
+
+/// The first subprotocol of the client's that means nothing here. It is echoed all the same: clients that must offer one
+/// end the connection when it is not.
+fn plain_subprotocol(head: &Head<'_>) -> Option<&'static str> {
+    head.values("sec-websocket-protocol")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .find_map(|offer| {
+            let is_offered = |ours: &&str| ours.as_bytes() == offer.trim_ascii();
+            PLAIN_SUBPROTOCOLS.into_iter().find(is_offered)
+        })
 }
 
 /// Why a request is no upgrade.
@@ -192,6 +205,44 @@ mod tests {
         let two_keys =
             offering("signalfish.tokenbinding.v2\r\nx-signalfish-token-binding-key: AAAAAAAAAAAAAAAAAAAAAA==");
         assert!(two_keys.starts_with("HTTP/1.1 400") && two_keys.contains("rejected_token_binding_negotiation"));
+    }
+
+    #[test]
+    fn a_subprotocol_that_means_nothing_is_echoed_in_the_clients_order() {
+        let chosen = |offers: &str| {
+            let text = status_of(&format!("{GOOD}{offers}"), false);
+            assert!(text.starts_with("HTTP/1.1 101"), "{offers}: {text}");
+            let mut chosen = text
+                .split("\r\n")
+                .filter_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
+            let first = chosen.next().map(str::to_owned);
+            assert_eq!(chosen.next(), None, "at most one");
+            first
+        };
+        for (offers, expected) in [
+            ("", None),
+            ("Sec-WebSocket-Protocol: signal-fish.v2\r\n", Some("signal-fish.v2")),
+            ("Sec-WebSocket-Protocol: signal-fish.v3\r\n", Some("signal-fish.v3")),
+            (
+                "sec-websocket-protocol: chat,\tsignal-fish.v3 ,signal-fish.v2\r\n",
+                Some("signal-fish.v3"),
+            ),
+            (
+                "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: signal-fish.v2, signal-fish.v3\r\n",
+                Some("signal-fish.v2"),
+            ),
+            ("Sec-WebSocket-Protocol: chat, superchat\r\n", None),
+            (
+                "Sec-WebSocket-Protocol: Signal-Fish.v2, signal-fish.v1, signal-fish.v22, \r\n",
+                None,
+            ),
+            (
+                "Sec-WebSocket-Protocol: signal-fish.v2, signalfish.tokenbinding.v2\r\n",
+                Some("signalfish.tokenbinding.v2"),
+            ),
+        ] {
+            assert_eq!(chosen(offers).as_deref(), expected, "{offers:?}");
+        }
     }
 
     #[test]
