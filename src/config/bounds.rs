@@ -115,7 +115,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("runtime.outbox_max_bytes", 1..=OUTBOX_BYTES),
     bound("runtime.max_fragments", 1..=PLACES),
     bound("control.port", 0..=u16::MAX as u64),
-    bound("control.max_connections", 16..=65_536),
+    bound("control.max_connections", 16..=4_096),
 ];
 
 const fn bound(path: &'static str, allowed: RangeInclusive<u64>) -> Bound {

@@ -12,7 +12,7 @@ pub struct ControlConfig {
     pub bind: Option<IpAddr>,
     /// TCP port of that door: metrics are then served only there, and health on both. Default null: there is no such door.
     pub port: Option<u16>,
-    /// Connections that are served at a time, at most 16 of one address. Default 512; 16 … 65536.
+    /// Connections that are served at a time, at most 16 of one address. Default 512; 16 … 4096.
     pub max_connections: usize,
 }
 
