@@ -1,9 +1,10 @@
 //! The command line. Parsing only: what the values mean together is checked in [`crate::scenario`].
 
+mod examples;
 mod wire;
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
@@ -19,50 +20,55 @@ pub(crate) use wire::{ProxyVersion, TlsArguments, TlsVersion, WireArguments};
 
 /// Drives a Signal Fish server and accounts for every message.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = EXAMPLES)]
+#[command(version, about, after_help = examples::OF_PROGRAM)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  50 rooms of 4, each player sending 64 bytes 60 times a second for 10 seconds:
-    signal-fish-loadtest run --rooms 50 --players 4 --size 64 --rate 60 --seconds 10
-  The most that the server can carry with 4 messages of each player on the way:
-    signal-fish-loadtest run --rooms 50 --closed-loop 4 --encoding message-pack
-  The largest rate with p99 under 10 ms:
-    signal-fish-loadtest search --rooms 200 --rate 60 --seconds 3 --spin
-  Two servers with the same load, one of them started for each run:
-    signal-fish-loadtest compare --spin --server-cpus 0 --server 'yardstick=signal-fish-loadtest yardstick --port {port}' \
-      --server 'ours=ws://127.0.0.1:3536/v2/ws'
-  What 9,000 idle players cost in server memory:
-    signal-fish-loadtest idle --connections 9000
-
-Exit status: 0 all delivered exactly once and in order; 1 the ledger does not balance, the server closed a connection
-or a threshold was not met; 2 the test could not be run.";
-
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Relay game data in many rooms: latency, rates, server cost, exact ledger
+    #[command(after_help = examples::OF_RUN)]
     Run(RunArguments),
     /// Memory of idle players: all join, carry some traffic and one large message, then rest
+    #[command(after_help = examples::OF_IDLE)]
     Idle(IdleArguments),
     /// Find the largest load at which latency stays under a bound
+    #[command(after_help = examples::OF_SEARCH)]
     Search(SearchArguments),
     /// Many create, join and leave rooms at once: cost of a cycle, time of each request
+    #[command(after_help = examples::OF_STORM)]
     Storm(StormArguments),
     /// Open and close connections: rate, time of connecting and of TLS, cost, failures
     Handshakes(HandshakesArguments),
     /// Measure two or more servers in turn with the same load, and give ratios with their spread
+    #[command(after_help = examples::OF_COMPARE)]
     Compare(CompareArguments),
     /// The yardstick: serve as the least that a relay can cost, to compare other servers with
     #[command(alias = "floor")]
     Yardstick(YardstickArguments),
 }
 
+impl Command {
+    /// Where a page is wanted.
+    pub(crate) fn html(&self) -> Option<&Path> {
+        let generator = match self {
+            Self::Run(arguments) => &arguments.generator,
+            Self::Idle(arguments) => &arguments.generator,
+            Self::Search(arguments) => &arguments.generator,
+            Self::Storm(arguments) => &arguments.generator,
+            Self::Handshakes(arguments) => &arguments.generator,
+            Self::Compare(arguments) => &arguments.generator,
+            Self::Yardstick(_) => return None,
+        };
+        generator.html.as_deref()
+    }
+}
+
 /// Where the server is, and where its figures come from.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Server")]
 pub(crate) struct TargetArguments {
     /// WebSocket address of the server, `ws://` or `wss://`
     #[arg(long, default_value = "ws://127.0.0.1:3536/v2/ws")]
@@ -78,9 +84,8 @@ pub(crate) struct TargetArguments {
 
 /// How this generator works.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Generator")]
 pub(crate) struct GeneratorArguments {
-    #[command(flatten)]
-    pub(crate) wire: WireArguments,
     /// Application id sent in `Authenticate`
     #[arg(long, default_value = "loadtest")]
     pub(crate) app_id: String,
@@ -108,15 +113,18 @@ pub(crate) struct GeneratorArguments {
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS")]
     pub(crate) drain_seconds: f64,
     /// Print the report as one line of JSON instead of a table
-    #[arg(long)]
+    #[arg(long, help_heading = "Report")]
     pub(crate) json: bool,
     /// Also write the report, with plots, to this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(crate) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) wire: WireArguments,
 }
 
 /// What a test has to keep besides the account.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Report")]
 pub(crate) struct ExpectArguments {
     /// Thresholds, each of which makes the exit status 1 when it is not met: `p99<20ms`, `arena.p99<5ms`, `lost=0`,
     /// `delivered>10000/s`, `cpu<2us`, `memory<100MiB` (comma-separated, or given several times)
@@ -126,6 +134,7 @@ pub(crate) struct ExpectArguments {
 
 /// The players and their traffic.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Players and traffic")]
 pub(crate) struct LoadArguments {
     /// Groups of rooms and their traffic from a JSON file, in place of the options below
     #[arg(long, value_name = "FILE", conflicts_with_all = ["encoding", "rooms", "players", "size", "rate", "phase", "closed_loop", "seconds", "warmup_seconds", "steps"])]
@@ -172,20 +181,17 @@ pub(crate) struct RunArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     #[command(flatten)]
-    pub(crate) expect: ExpectArguments,
+    pub(crate) load: LoadArguments,
     #[command(flatten)]
     pub(crate) generator: GeneratorArguments,
     #[command(flatten)]
-    pub(crate) load: LoadArguments,
+    pub(crate) expect: ExpectArguments,
 }
 
 /// `search`
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Search")]
 pub(crate) struct SearchArguments {
-    #[command(flatten)]
-    pub(crate) target: TargetArguments,
-    #[command(flatten)]
-    pub(crate) expect: ExpectArguments,
     /// A step passes while 99 of 100 deliveries are faster than this
     #[arg(long, default_value_t = 10.0, value_name = "MILLISECONDS")]
     pub(crate) p99_ms: f64,
@@ -199,9 +205,13 @@ pub(crate) struct SearchArguments {
     #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
     pub(crate) precision: f64,
     #[command(flatten)]
-    pub(crate) generator: GeneratorArguments,
+    pub(crate) target: TargetArguments,
     #[command(flatten)]
     pub(crate) load: LoadArguments,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArguments,
 }
 
 /// What a search varies.
@@ -215,11 +225,8 @@ pub(crate) enum Searched {
 
 /// `storm`
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Storm")]
 pub(crate) struct StormArguments {
-    #[command(flatten)]
-    pub(crate) target: TargetArguments,
-    #[command(flatten)]
-    pub(crate) expect: ExpectArguments,
     /// Parties of four connections, all at once
     #[arg(long, default_value_t = 50, value_name = "N")]
     pub(crate) parties: u32,
@@ -231,16 +238,17 @@ pub(crate) struct StormArguments {
     #[arg(long, value_name = "HZ")]
     pub(crate) rate: Option<f64>,
     #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
     pub(crate) generator: GeneratorArguments,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArguments,
 }
 
 /// `handshakes`
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Handshakes")]
 pub(crate) struct HandshakesArguments {
-    #[command(flatten)]
-    pub(crate) target: TargetArguments,
-    #[command(flatten)]
-    pub(crate) expect: ExpectArguments,
     /// Connections begun a second; without it the next begins when one is over
     #[arg(long, value_name = "HZ")]
     pub(crate) rate: Option<f64>,
@@ -254,11 +262,16 @@ pub(crate) struct HandshakesArguments {
     #[arg(long)]
     pub(crate) upgrade: bool,
     #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) expect: ExpectArguments,
+    #[command(flatten)]
     pub(crate) generator: GeneratorArguments,
 }
 
 /// `compare`
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Comparison")]
 pub(crate) struct CompareArguments {
     /// A server, given twice or more: `NAME=ws://… [pid=PID] [counters=http://…]` for one that runs, or
     /// `NAME=[VARIABLE=VALUE …] PROGRAM ARGUMENT …` for one that is started for each run, `{port}` standing for a free port
@@ -271,18 +284,15 @@ pub(crate) struct CompareArguments {
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(3..=1000))]
     pub(crate) rounds: u32,
     #[command(flatten)]
-    pub(crate) generator: GeneratorArguments,
-    #[command(flatten)]
     pub(crate) load: LoadArguments,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
 }
 
 /// `idle`
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Players and traffic")]
 pub(crate) struct IdleArguments {
-    #[command(flatten)]
-    pub(crate) target: TargetArguments,
-    #[command(flatten)]
-    pub(crate) generator: GeneratorArguments,
     /// Form of the game data: JSON text frames or MessagePack binary frames
     #[arg(long, value_enum, default_value_t = Encoding::Json)]
     pub(crate) encoding: Encoding,
@@ -304,10 +314,15 @@ pub(crate) struct IdleArguments {
     /// Rest before the memory is read
     #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
     pub(crate) settle_seconds: f64,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) generator: GeneratorArguments,
 }
 
 /// `yardstick`
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Server")]
 pub(crate) struct YardstickArguments {
     /// How the kernel is asked
     #[arg(long, value_enum, default_value_t = Backend::Ring)]
@@ -369,4 +384,24 @@ pub(crate) enum Phase {
     Random,
     /// Everybody at once: the worst burst
     Aligned,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_option_is_explained_and_has_its_place() {
+        let mut program = Cli::command();
+        program.build();
+        for command in program.get_subcommands().filter(|command| command.get_name() != "help") {
+            for option in command.get_arguments().filter(|option| option.get_id() != "help") {
+                let place = format!("{} --{}", command.get_name(), option.get_id());
+                assert!(option.get_help().is_some(), "{place} is not explained");
+                assert!(option.get_help_heading().is_some(), "{place} is under no heading");
+            }
+        }
+    }
 }

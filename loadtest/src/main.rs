@@ -77,6 +77,9 @@ fn main() -> ExitCode {
 
 fn execute(command: &Command) -> Result<Verdict> {
     interruption::watch()?;
+    if let Some(page) = command.html() {
+        report::expect_writable(page)?;
+    }
     match command {
         Command::Run(arguments) => command::run::execute(arguments),
         Command::Idle(arguments) => command::idle::execute(arguments),

@@ -109,3 +109,14 @@ fn the_counters_of_a_server_on_this_machine_are_found_and_can_be_left_alone() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("404"), "{output:?}");
     yardstick.stop();
 }
+
+#[test]
+fn a_page_that_could_not_be_written_is_told_before_the_test() {
+    let output = execute(&["run", "--url", "ws://127.0.0.1:1/", "--html", "/nonexistent/page.html"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("--html /nonexistent/page.html: name a file in a directory that exists"),
+        "{said}"
+    );
+}

@@ -33,11 +33,14 @@ pub(crate) fn execute(arguments: &SearchArguments) -> Result<Verdict> {
     );
     ensure!(
         arguments.p99_ms > 0.0 && arguments.precision > 0.0 && arguments.precision < 1.0,
-        "--p99-ms must be above 0, --precision between 0 and 1"
+        "--p99-ms must be above 0 and --precision between 0 and 1 (0.05 is 5 %)"
     );
     let plan = Plan::of(&arguments.load)?;
     expect::check(&arguments.expect.expect, &plan.group_names())?;
-    ensure!(arguments.start > 0.0, "--start must be above 0");
+    ensure!(
+        arguments.start.is_finite() && arguments.start > 0.0,
+        "--start must be above 0"
+    );
     // What is wrong with the server from the start is no step that failed.
     let met = Scenario::new(&arguments.target.url, &arguments.generator, plan.groups.clone(), false)?;
     let version = first_contact::meet(&met)?;

@@ -18,7 +18,9 @@ mod table;
 mod text;
 mod traffic;
 
-use anyhow::{Context, Result};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use crate::cli::GeneratorArguments;
@@ -64,6 +66,17 @@ struct Published<'a, R> {
     report: &'a R,
     host: &'a Host,
     interrupted: bool,
+}
+
+/// An error now when a page could not be written to this file at the end.
+pub(crate) fn expect_writable(page: &Path) -> Result<()> {
+    let place = page.parent().filter(|directory| !directory.as_os_str().is_empty());
+    ensure!(
+        place.is_none_or(Path::is_dir) && !page.is_dir(),
+        "--html {}: name a file in a directory that exists",
+        page.display()
+    );
+    Ok(())
 }
 
 /// Prints the table for people, or with `--json` one line of JSON for programs, writes the page of `--html`, and passes
