@@ -127,7 +127,7 @@ pub(crate) struct GeneratorArguments {
 #[command(next_help_heading = "Report")]
 pub(crate) struct ExpectArguments {
     /// Thresholds, each of which makes the exit status 1 when it is not met: `p99<20ms`, `arena.p99<5ms`, `lost=0`,
-    /// `delivered>10000/s`, `cpu<2us`, `memory<100MiB` (comma-separated, or given several times)
+    /// `delivered>10000/s`, `cpu<2us`, `memory<100MiB`, `back<2s` (comma-separated, or given several times)
     #[arg(long, value_name = "THRESHOLD", value_delimiter = ',', value_parser = Expectation::parse)]
     pub(crate) expect: Vec<Expectation>,
 }
@@ -170,7 +170,8 @@ pub(crate) struct LoadArguments {
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS")]
     pub(crate) warmup_seconds: f64,
     /// Something that changes within the window: `at 5s ramp to 2x over 5s`, `at 12s spike to 5x for 1s`, `at 15s pause
-    /// for 2s` (can be given several times)
+    /// for 2s`, `at 20s drop within 200ms` (all players lose their sockets and come back; protocol version 3). Can be given
+    /// several times
     #[arg(long = "step", value_name = "STEP", value_parser = Step::parse)]
     pub(crate) steps: Vec<Step>,
 }

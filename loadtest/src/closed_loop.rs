@@ -12,13 +12,19 @@ pub(crate) struct Flights {
     landed: Vec<u32>,
     /// Receivers that still miss the oldest message in flight, by sender.
     waiting: Vec<u32>,
+    /// Landings that have been told, by sender: a stream that goes on further back lands nothing twice.
+    told: Vec<u32>,
 }
 
 impl Flights {
     /// Starts from the present state of the account.
     pub(crate) fn new(ledger: &Ledger, senders: u32) -> Self {
-        let (landed, waiting) = (0..senders).map(|sender| ledger.slowest(sender)).unzip();
-        Self { landed, waiting }
+        let (landed, waiting): (Vec<u32>, _) = (0..senders).map(|sender| ledger.slowest(sender)).unzip();
+        Self {
+            told: landed.clone(),
+            landed,
+            waiting,
+        }
     }
 
     /// Notes that a receiver, which stood at `expected`, moved on; returns how many messages have landed by that.
@@ -31,9 +37,17 @@ impl Flights {
         if self.waiting[at] > 0 {
             return 0;
         }
-        let before = self.landed[at];
+        self.renew(ledger, sender)
+    }
+
+    /// Looks at the account anew, in which a receiver moved; or came back, where its streams go on elsewhere. Returns how
+    /// many messages have landed by that.
+    pub(crate) fn renew(&mut self, ledger: &Ledger, sender: u32) -> u32 {
+        let at = sender as usize;
         (self.landed[at], self.waiting[at]) = ledger.slowest(sender);
-        self.landed[at] - before
+        let newly = self.landed[at].saturating_sub(self.told[at]);
+        self.told[at] += newly;
+        newly
     }
 }
 
@@ -72,5 +86,28 @@ mod tests {
         ledger.send(0);
         ledger.send(0);
         assert_eq!(deliver(&mut flights, &mut ledger, 1, 1), 2);
+    }
+
+    #[test]
+    fn who_comes_back_lands_what_it_is_owed_no_more() {
+        let mut ledger = Ledger::new(plain(1, 3, 0));
+        let mut flights = Flights::new(&ledger, 3);
+        for _ in 0..3 {
+            ledger.send(0);
+        }
+        ledger.depart(2);
+        for sequence in 0..3 {
+            assert_eq!(
+                deliver(&mut flights, &mut ledger, 1, sequence),
+                0,
+                "the other is waited for"
+            );
+        }
+        ledger.arrive(2);
+        assert_eq!(flights.renew(&ledger, 0), 3);
+        assert_eq!(flights.renew(&ledger, 0), 0, "and not twice");
+        ledger.send(0);
+        assert_eq!(deliver(&mut flights, &mut ledger, 1, 3), 0);
+        assert_eq!(deliver(&mut flights, &mut ledger, 2, 3), 1, "it goes on");
     }
 }

@@ -17,7 +17,7 @@ use crate::scenario::{Scenario, Traffic};
 use crate::sys;
 use crate::timeline::Timeline;
 use crate::worker::intake::latency_histogram;
-use crate::worker::meter::Meter;
+use crate::worker::meter::StepFigures;
 use crate::worker::operations::OperationFigures;
 use crate::worker::{self, Account, Order, Outcome, Reply};
 
@@ -57,7 +57,7 @@ pub(crate) struct Findings {
     pub(crate) measured: Duration,
     pub(crate) timeline: Timeline,
     /// One for each step.
-    pub(crate) meters: Vec<Meter>,
+    pub(crate) steps: Vec<StepFigures>,
     /// What served the generator's sockets.
     pub(crate) port: &'static str,
     /// From the loss of a socket to the seat taken again, of the whole stretch.
@@ -227,7 +227,7 @@ impl Findings {
             cpu_wait_ns: 0,
             measured: Duration::from_nanos(window_ns.end - window_ns.start),
             timeline: Timeline::new(window_ns, 0),
-            meters: Vec::new(),
+            steps: Vec::new(),
             port: "",
             back_ns: latency_histogram(),
             operations: OperationFigures::none(),
@@ -246,11 +246,11 @@ impl Findings {
             all.delivered += outcome.delivered;
             all.reads += outcome.reads;
             all.timeline.add(&outcome.timeline);
-            for (of_all, of_thread) in all.meters.iter_mut().zip(&outcome.meters) {
+            for (of_all, of_thread) in all.steps.iter_mut().zip(&outcome.steps) {
                 of_all.add(of_thread);
             }
-            if all.meters.is_empty() {
-                all.meters = outcome.meters;
+            if all.steps.is_empty() {
+                all.steps = outcome.steps;
             }
             all.port = outcome.port;
             all.back_ns += outcome.back_ns;

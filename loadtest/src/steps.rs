@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::scenario::{Group, Load, Pace, seconds};
 use crate::tempo::Tempo;
 use crate::unit;
+use crate::version::Version;
 
 /// Shorter steps have no rate worth telling.
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -208,19 +209,19 @@ impl Step {
         Ok(())
     }
 
-    fn check_with(&self, _group: &Group, load: &Load) -> Result<()> {
+    fn check_with(&self, group: &Group, load: &Load) -> Result<()> {
         match (self.change, load.pace) {
             (Change::Ramp { .. } | Change::Spike { .. }, Pace::ClosedLoop { .. }) => {
-                bail!("a closed loop has no rate that could change; it knows pauses only")
+                bail!("a closed loop has no rate that could change; it knows only pause and drop")
             }
             (Change::Ramp { to, .. } | Change::Spike { to, .. }, Pace::OpenLoop { period_ns, .. }) => ensure!(
                 to * 1e3 <= period_ns,
                 "{to} times {} a second is more than 1,000,000",
                 1e9 / period_ns
             ),
-            (Change::Drop { .. }, _) => bail!(
-                "a drop needs protocol version 3: who leaves a version 2 room has no token to come back with (see \
-                 returning_players)"
+            (Change::Drop { .. }, _) => ensure!(
+                group.version == Version::V3,
+                "a drop needs protocol version 3: who leaves a version 2 room has no token to come back with"
             ),
             (Change::Pause { .. }, _) => {}
         }

@@ -1,11 +1,15 @@
 //! Steps over time: rates that change within a run, to the message.
 
 mod program;
+mod relay;
+mod scratch;
 
 use std::process::{Command, Output};
 
 use program::Yardstick;
-use serde_json::Value;
+use relay::Fault;
+use scratch::Scratch;
+use serde_json::{Value, json};
 
 fn run(yardstick: &Yardstick, more: &[&str]) -> (Output, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
@@ -87,6 +91,91 @@ fn nobody_sends_in_a_pause_in_either_loop() {
         assert!(delivered(1.0, 1.5) > 0.0, "afterwards: {report}");
     }
     yardstick.stop();
+}
+
+/// Players of two groups, and a step.
+fn scenario(name: &str, step: &Value) -> Scratch {
+    let groups = json!([
+        {"name": "A", "rooms": 2, "players": 3, "version": 3, "rate": 50},
+        {"name": "B", "rooms": 1, "players": 2, "rate": 50}]);
+    let scenario = json!({"seconds": 1.5, "warmup_seconds": 0.1, "groups": groups, "steps": [step]});
+    Scratch::with(name, &scenario)
+}
+
+fn run_at_relay(more: &[&str]) -> (Output, Value) {
+    let url = format!("ws://{}/v2/ws", relay::start(Fault::None));
+    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
+        .args(["run", "--json", "--url", &url])
+        .args(more)
+        .output()
+        .expect("the generator starts");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output, report)
+}
+
+#[test]
+fn a_storm_takes_a_whole_group_and_all_come_back() {
+    for threads in ["1", "2"] {
+        let step = json!({"at": 0.5, "drop": {"group": "A", "within": 0.2}});
+        let scenario = scenario(&format!("storm-{threads}.json"), &step);
+        let expect = "back<30s,back_max<30s,lost=0,faults=0,ended=0";
+        let (output, report) = run_at_relay(&["--scenario", scenario.path(), "--threads", threads, "--expect", expect]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let storm = &report["traffic"]["steps"][0];
+        assert_eq!(storm["words"], "drop of A within 0.2 s");
+        assert_eq!(
+            (&storm["dropped"], &storm["not_back"]),
+            (&json!(6), &json!(0)),
+            "{report}"
+        );
+        assert_eq!(report["ledger"]["returns"], 6, "{report}");
+        assert!(number(&storm["all_back_seconds"]) > 0.0, "{report}");
+        assert!(number(&storm["until_seconds"]) >= 0.7, "{report}");
+    }
+}
+
+#[test]
+fn a_closed_loop_goes_on_after_a_storm() {
+    let load = [
+        "--protocol-version",
+        "3",
+        "--closed-loop",
+        "2",
+        "--rooms",
+        "3",
+        "--players",
+        "3",
+    ];
+    let steps = [
+        "--seconds",
+        "2",
+        "--warmup-seconds",
+        "0.1",
+        "--step",
+        "at 0.3s drop",
+        "--step",
+        "at 0.8s drop within 100ms",
+    ];
+    let (output, report) = run_at_relay(&[&load[..], &steps].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(report["ledger"]["returns"], 2 * 9, "{report}");
+    let all_back = number(&report["traffic"]["steps"][1]["until_seconds"]);
+    let points = report["traffic"]["timeline"].as_array().expect("points");
+    let later = points.iter().filter(|point| number(&point["seconds"]) > all_back + 0.1);
+    let delivered: f64 = later.map(|point| number(&point["delivered_per_second"])).sum();
+    assert!(delivered > 0.0, "nobody waits for ever: {report}");
+}
+
+#[test]
+fn who_has_no_token_cannot_be_dropped() {
+    let scenario = scenario("b.json", &json!({"at": 0.5, "drop": {"group": "B"}}));
+    let (output, _) = run_at_relay(&["--scenario", scenario.path()]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(
+        error.contains("the drop of B within 0 s at 0.5 s") && error.contains("version 3"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod returning;
 mod returns;
 mod setup;
 mod state;
+mod storms;
 mod tending;
 mod traffic;
 mod unsteady;

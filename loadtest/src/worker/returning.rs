@@ -67,6 +67,7 @@ impl Worker {
                 self.front.intake.ledger.token_reused(member);
             }
             self.unsteady.returns.back(member, back_ns);
+            self.weathered(member, back_ns);
             self.unsteady.times_back += 1;
         }
     }

@@ -40,6 +40,7 @@ impl Worker {
         self.unsteady.hold_back = false;
         self.unsteady.departures.clear();
         self.unsteady.operations.clear();
+        self.unsteady.storms.call_off();
     }
 
     /// Lets players go whose time has come, brings back those that are gone, and notes whose connection has ended.
@@ -49,6 +50,7 @@ impl Worker {
                 self.depart(due.player, now_ns);
             }
         }
+        self.storm(now_ns);
         for number in self.sockets.take_ended() {
             self.ended(number as u32, now_ns, end_ns)?;
         }

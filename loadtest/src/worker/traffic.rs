@@ -19,7 +19,7 @@ use crate::sys;
 use crate::tempo::Tempo;
 use crate::timeline::Timeline;
 use crate::worker::intake::{self, Stretch};
-use crate::worker::meter::Meter;
+use crate::worker::meter::{Meter, StepFigures};
 use crate::worker::operations::OperationFigures;
 use crate::worker::outgoing::Outgoing;
 use crate::worker::state::Worker;
@@ -56,7 +56,7 @@ pub(crate) struct Outcome {
     pub(crate) cpu_wait_ns: u64,
     pub(crate) timeline: Timeline,
     /// One for each step.
-    pub(crate) meters: Vec<Meter>,
+    pub(crate) steps: Vec<StepFigures>,
     /// What served the sockets.
     pub(crate) port: &'static str,
     /// From the loss of a socket to the seat taken again, of the whole stretch.
@@ -115,6 +115,7 @@ impl Worker {
             self.release_first(traffic);
         }
         self.begin_unsteadiness(start_ns, end_ns);
+        self.begin_storms(&traffic.steps, window_start);
 
         let gather_ns = self.scenario.gather.as_nanos() as u64;
         let mut served = false;
@@ -164,13 +165,14 @@ impl Worker {
             now_ns = after_ns;
         }
         self.progress.publish(&mut self.front.intake);
+        self.end_storms();
         let stretch = &mut self.front.intake.stretch;
         stretch.flights = None;
         let (cpu_spent_ns, cpu_wait_ns) = meter.spent_ns.unwrap_or_default();
         Ok(Outcome {
             latency_ns: stretch.latency_ns.clone(),
             timeline: stretch.timeline.clone(),
-            meters: std::mem::take(&mut stretch.meters),
+            steps: stretch.meters.drain(..).map(|meter| meter.figures(end_ns)).collect(),
             send_lag_ns: sending.lag_ns,
             sent: sending.sent,
             delivered: stretch.delivered,
@@ -245,7 +247,8 @@ impl Worker {
             let mut released = std::mem::take(&mut self.front.intake.stretch.released);
             let open = now_ns < sending.end_ns;
             released.retain(|&(player, count)| {
-                if open && sending.pauses(self.seating.room_of(player).group, now_ns) {
+                let held = || sending.pauses(self.seating.room_of(player).group, now_ns) || self.is_away(player);
+                if open && held() {
                     return true;
                 }
                 for _ in 0..if open { count } else { 0 } {

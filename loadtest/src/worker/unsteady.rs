@@ -10,6 +10,7 @@ use crate::schedule::Schedule;
 use crate::seating::{Part, Seating};
 use crate::worker::front::Front;
 use crate::worker::returns::Returns;
+use crate::worker::storms::Storms;
 
 /// Slow players read this often.
 const SLOW_TICK_NS: u64 = 10_000_000;
@@ -29,6 +30,7 @@ pub(super) struct Unsteady {
     pub(super) departures: Vec<Schedule>,
     /// When rooms are operated on; their numbers take the place of players.
     pub(super) operations: Vec<Schedule>,
+    pub(super) storms: Storms,
     pub(super) slow_ends: BTreeMap<String, u64>,
     /// Members on version 3 that are away.
     pub(super) returns: Returns,
@@ -52,6 +54,7 @@ impl Unsteady {
             scratch: vec![0; FAST_READ_BYTES],
             departures: Vec::new(),
             operations: Vec::new(),
+            storms: Storms::default(),
             slow_ends: BTreeMap::new(),
             returns: Returns::new(seating.members() as usize),
             times_back: 0,
