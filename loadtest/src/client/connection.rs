@@ -92,7 +92,10 @@ pub(crate) struct Connection {
     tail: Vec<u8>,
     fragments: Option<(Opcode, Vec<u8>)>,
     end: Option<End>,
-    pub(super) milestones: Milestones,
+    /// The server speaks WebSocket.
+    upgraded: bool,
+    /// Elsewhere, so that what every message needs stays together.
+    milestones: Box<Milestones>,
     /// Key that all frames to the server are masked with.
     pub(crate) mask: [u8; 4],
 }
@@ -107,7 +110,7 @@ impl Connection {
             slow,
         } = opening;
         let address = server.address;
-        let milestones = Milestones::begin();
+        let milestones = Box::new(Milestones::begin());
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP)).context("socket")?;
         socket.set_nonblocking(true)?;
         socket.set_tcp_nodelay(true)?;
@@ -144,6 +147,7 @@ impl Connection {
             tail: Vec::new(),
             fragments: None,
             end: None,
+            upgraded: false,
             milestones,
             mask,
         })
@@ -169,7 +173,7 @@ impl Connection {
 
     /// The socket is writable; the first time that means that it is connected, or has failed to be.
     pub(super) fn writable(&mut self) {
-        if self.milestones.connected.is_none() && self.stream.peer_addr().is_ok() {
+        if !self.upgraded && self.milestones.connected.is_none() && self.stream.peer_addr().is_ok() {
             self.milestones.connected = Some(Instant::now());
         }
     }
@@ -359,6 +363,7 @@ impl Connection {
     }
 
     /// Takes bytes as TLS has them.
+    #[inline(never)]
     fn take_sealed(&mut self, mut session: Box<Session>, bytes: &[u8], stamp_ns: Option<u64>, sink: &mut impl Sink) {
         let mut told = false;
         let result = session.take(bytes, |plain| {
@@ -396,9 +401,10 @@ impl Connection {
     /// Hands over the whole frames in `bytes`; returns how many bytes those were.
     fn consume(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
         let mut at = 0;
-        if self.milestones.upgraded.is_none() {
+        if !self.upgraded {
             match handshake::upgrade_answer(bytes) {
                 Ok(Some(head)) => {
+                    self.upgraded = true;
                     self.milestones.upgraded = Some(Instant::now());
                     sink.upgraded();
                     at = head;

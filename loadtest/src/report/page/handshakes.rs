@@ -42,7 +42,9 @@ impl HandshakesReport {
         let failures = self.failures.iter().map(|(how, count)| format!("{count} × {how}"));
         page.faults("Connections that failed", failures);
         page.doubts(self.warnings.iter().map(String::as_str));
-        page.plot(&Curve::plot("Steps of a connection, by percentile", &self.curves));
+        if connections.opened > 0 {
+            page.plot(&Curve::plot("Steps of a connection, by percentile", &self.curves));
+        }
         page
     }
 }
