@@ -136,7 +136,7 @@ impl TrafficReport {
         let gaps = findings.timeline.gaps(findings.measured, always_owed);
         let mut report = Self {
             warmup_seconds: traffic.warmup.as_secs_f64(),
-            seconds,
+            seconds: round(seconds, 3),
             sent_per_second: round(findings.sent as f64 / seconds, 1),
             delivered_per_second: round(findings.delivered as f64 / seconds, 1),
             latency_us: Percentiles::of_ns(&findings.latency_ns),
