@@ -66,7 +66,7 @@ pub(crate) enum Inbound<'a> {
     },
     /// Any other message, with its type.
     Control { kind: String, message: Value },
-    /// Game data without a body of ours, or not a message of the protocol.
+    /// Game data without a body of ours or, on version 2, with a stamp; or not a message of the protocol.
     Unreadable,
 }
 
@@ -112,10 +112,13 @@ fn any_text(version: Version, message: &[u8]) -> Inbound<'static> {
         return kind.map_or(Inbound::Unreadable, |kind| Inbound::Control { kind, message: tree });
     }
     let data = &tree["data"];
-    let stamp = match version {
-        Version::V2 => None,
-        Version::V3 => WireStamp::of_tree(data),
-    };
+    let shown = ["seq", "epoch", "class", "key"]
+        .iter()
+        .any(|word| !data[word].is_null());
+    if version == Version::V2 && shown {
+        return Inbound::Unreadable;
+    }
+    let stamp = WireStamp::of_tree(data);
     match (data["from_player"].as_str(), data["data"]["p"].as_str()) {
         (Some(from), Some(body)) => Inbound::Game {
             from: Cow::Owned(from.as_bytes().to_vec()),
@@ -193,7 +196,7 @@ mod tests {
         for message in [
             format!(r#"{{"type":"GameData","data":{{"from_player":"{ID}","data":{{"p":"body"}}}}}}"#),
             format!(r#"{{"data":{{"data":{{"p":"body"}},"from_player":"{ID}"}}, "type":"GameData"}}"#),
-            format!(r#"{{"type":"GameData","data":{{"from_player":"{ID}","data":{{"p":"bod\u0079"}},"seq":4}}}}"#),
+            format!(r#"{{"type":"GameData","data":{{"from_player":"{ID}","data":{{"p":"bod\u0079"}},"colour":4}}}}"#),
         ] {
             assert_eq!(
                 read(Version::V2, Opcode::Text, message.as_bytes()),
@@ -212,6 +215,7 @@ mod tests {
         assert_eq!(read(Version::V2, Opcode::Text, br#"{"type":"Pong"}"#), pong);
         for message in [
             r#"{"type":"GameData","data":{"data":7}}"#,
+            r#"{"type":"GameData","data":{"from_player":"x","data":{"p":"body"},"seq":4,"epoch":1}}"#,
             r#"{"kind":1}"#,
             r#"{"type":"#,
             "",

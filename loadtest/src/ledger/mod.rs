@@ -193,8 +193,10 @@ impl Ledger {
             } else if let Some(why) = self.gaps.why(pair, sequence) {
                 return self.contradicted(sender, receiver, sequence, why);
             } else {
-                let missing = self.gaps.pass(pair, expected, sequence).into_iter().flatten();
-                self.skipped.extend(missing.map(|missing| (pair, missing)));
+                if sequence > expected {
+                    let missing = self.gaps.pass(pair, expected, sequence).into_iter().flatten();
+                    self.skipped.extend(missing.map(|missing| (pair, missing)));
+                }
                 self.next[pair as usize] = self.gaps.beyond(pair, sequence + 1);
             }
             self.totals.received += 1;

@@ -126,3 +126,53 @@ impl Intake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::ledger::Totals;
+    use crate::seating::tests::plain;
+    use serde_json::json;
+
+    /// What the account says after player 1 of a room of two was told this.
+    fn told(version: Version, kind: &str, data: &Value) -> Totals {
+        let mut intake = Intake::new(Clock::start(), plain(1, 2, 0));
+        intake.for_receiver(1);
+        intake.control(version, kind, &json!({"type": kind, "data": data}));
+        intake.ledger.progress().clone()
+    }
+
+    #[test]
+    fn what_only_version_3_is_told_is_a_fault_on_version_2() {
+        for kind in NOTICES_OF_V3 {
+            assert_eq!(told(Version::V3, kind, &json!({})).faults(), 0, "{kind}");
+            assert_eq!(told(Version::V2, kind, &json!({})).corrupted, 1, "{kind}");
+        }
+        for kind in ["DeliveryReport", "RoomOperationResult"] {
+            assert_eq!(told(Version::V2, kind, &json!({})).corrupted, 1, "{kind}");
+        }
+        for kind in ["Pong", "RoomJoined", "Reconnected"] {
+            assert_eq!(told(Version::V3, kind, &json!({})).corrupted, 1, "{kind}");
+        }
+    }
+
+    #[test]
+    fn messages_of_version_3_must_be_whole() {
+        let player = "3ee46824-d0bf-4517-a2e1-df9ee4ef41ee";
+        assert_eq!(told(Version::V3, "DeliveryReport", &json!({})).told.misreported, 1);
+        assert_eq!(
+            told(Version::V3, "PlayerLeft", &json!({"player_id": player}))
+                .told
+                .misstamped,
+            1
+        );
+        assert_eq!(
+            told(Version::V2, "PlayerLeft", &json!({"player_id": player})).faults(),
+            0
+        );
+        let back = json!({"player_id": player});
+        assert_eq!(told(Version::V3, "PlayerReconnected", &back).told.misstamped, 1);
+        assert_eq!(told(Version::V3, "RoomOperationResult", &json!({})).told.operations, 1);
+    }
+}
