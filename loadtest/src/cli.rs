@@ -7,16 +7,16 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::Deserialize;
 
 use crate::contestant::Contestant;
 use crate::encoding::Encoding;
 use crate::expect::Expectation;
+use crate::phase::Phase;
 use crate::steps::Step;
 use crate::sys::CpuSet;
 use crate::version::Version;
 
-pub(crate) use wire::{ProxyVersion, TlsArguments, TlsVersion, WireArguments};
+pub(crate) use wire::{TlsArguments, TlsVersion, WireArguments};
 
 /// Drives a Signal Fish server and accounts for every message.
 #[derive(Debug, Parser)]
@@ -375,16 +375,6 @@ pub(crate) enum Io {
     Ring,
     /// Edge-triggered epoll
     Epoll,
-}
-
-/// When the players of an open-loop run send within a period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Phase {
-    /// Each player at its own random moment
-    Random,
-    /// Everybody at once: the worst burst
-    Aligned,
 }
 
 #[cfg(test)]

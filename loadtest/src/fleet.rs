@@ -11,12 +11,12 @@ use hdrhistogram::Histogram;
 
 use crate::clock::Clock;
 use crate::crew::OutOfReach;
+use crate::histogram::latency_histogram;
 use crate::interruption::{self, Curfew};
 use crate::progress::{Progress, Reading};
 use crate::scenario::{Scenario, Traffic};
 use crate::sys;
 use crate::timeline::Timeline;
-use crate::worker::intake::latency_histogram;
 use crate::worker::meter::StepFigures;
 use crate::worker::operations::OperationFigures;
 use crate::worker::{self, Account, Order, Outcome, Reply};

@@ -6,11 +6,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::cli::{LoadArguments, Phase};
+use crate::cli::LoadArguments;
 use crate::delivery::Mixture;
 use crate::encoding::Encoding;
-use crate::scenario::{Group, Load, Pace, Traffic, seconds};
+use crate::group::Group;
+use crate::load::{Load, Pace};
+use crate::phase::Phase;
+use crate::scenario::Traffic;
 use crate::steps::StepOfFile;
+use crate::unit::seconds;
 use crate::version::Version;
 
 /// Groups of rooms and the traffic in them, not yet tied to a server.

@@ -4,7 +4,7 @@
 //! is found without a search; a [`Tempo`] moves all of them alike. Moments are fixed in advance; being late never moves or
 //! drops one.
 
-use crate::cli::Phase;
+use crate::phase::Phase;
 use crate::random::Random;
 use crate::tempo::Tempo;
 

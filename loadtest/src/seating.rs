@@ -3,7 +3,8 @@
 //! In every room those who send come first, then slow players, then spectators.
 
 use crate::delivery::Mixture;
-use crate::scenario::{Group, Scenario};
+use crate::group::Group;
+use crate::scenario::Scenario;
 use crate::version::Version;
 
 /// A room of one thread.

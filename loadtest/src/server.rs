@@ -209,7 +209,7 @@ mod tests {
     fn made_up_clients_fit_their_network() {
         let with = |addresses, network: Option<&str>| {
             server("ws://127.0.0.1:9/", |wire| {
-                wire.proxy_protocol = Some(crate::cli::ProxyVersion::V1);
+                wire.proxy_protocol = Some(crate::client::proxy_header::ProxyVersion::V1);
                 wire.client_addresses = addresses;
                 wire.client_network = network.map(|network| network.parse().expect("a network"));
             })

@@ -14,7 +14,6 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use crate::sys;
-use crate::watch::Gauge;
 
 /// A process that is measured.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +58,13 @@ pub(crate) struct ThreadUsage {
     pub(crate) tid: u32,
     pub(crate) name: String,
     pub(crate) cpu_ns: u64,
+}
+
+/// What a process has used and holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gauge {
+    pub(crate) cpu_ns: u64,
+    pub(crate) resident_bytes: u64,
 }
 
 impl ServerProcess {

@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use crate::scenario::{Group, Load, Pace, seconds};
+use crate::group::Group;
+use crate::load::{Load, Pace};
 use crate::tempo::Tempo;
 use crate::unit;
+use crate::unit::seconds;
 use crate::version::Version;
 
 /// Shorter steps have no rate worth telling.
@@ -284,8 +286,8 @@ pub(crate) fn tempo(steps: &[Step], group: usize, warmup: Duration) -> Tempo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Phase;
     use crate::encoding::Encoding;
+    use crate::phase::Phase;
 
     fn step(text: &str) -> Step {
         Step::parse(text).expect(text)

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-
-use crate::scenario;
+use anyhow::{Context, Result, bail, ensure};
 
 /// What an amount is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +69,19 @@ impl Kind {
 
 /// A time that does not go beyond what a test may last.
 pub(crate) fn time(text: &str) -> Result<Duration> {
-    scenario::seconds(text, Kind::Time.read(text)?.value / 1e6)
+    seconds(text, Kind::Time.read(text)?.value / 1e6)
+}
+
+/// No test lasts longer than a day.
+const MAX_SECONDS: f64 = 24.0 * 3600.0;
+
+/// A length of time given in seconds.
+pub(crate) fn seconds(option: &str, value: f64) -> Result<Duration> {
+    ensure!(
+        (0.0..=MAX_SECONDS).contains(&value),
+        "{option} must be 0 to {MAX_SECONDS} seconds"
+    );
+    Ok(Duration::from_secs_f64(value))
 }
 
 /// How many times something.

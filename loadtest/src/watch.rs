@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::server_figures::ServerProcess;
+use crate::server_figures::{Gauge, ServerProcess};
 use crate::sys;
 
 const PACE_NS: u64 = 250_000_000;
@@ -26,13 +26,6 @@ struct Reading {
     at_ns: u64,
     generator_cpu_ns: u64,
     server: Option<Gauge>,
-}
-
-/// What a process has used and holds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gauge {
-    pub(crate) cpu_ns: u64,
-    pub(crate) resident_bytes: u64,
 }
 
 /// Use between two readings.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::client::proxy_header::Network;
+use crate::client::proxy_header::{Network, ProxyVersion};
 
 /// How connections are made.
 #[derive(Debug, Clone, Default, Args)]
@@ -60,15 +60,6 @@ pub(crate) struct TlsArguments {
     /// wss: versions of TLS that are spoken [default: auto]
     #[arg(long, value_enum, value_name = "VERSION")]
     pub(crate) tls_version: Option<TlsVersion>,
-}
-
-/// How a proxy's header is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProxyVersion {
-    /// One line of text
-    V1,
-    /// Binary
-    V2,
 }
 
 /// Which TLS is spoken.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::client::tls::Agreed;
-use crate::worker::intake::latency_histogram;
+use crate::histogram::latency_histogram;
 
 /// When one connection came how far.
 #[derive(Debug, Clone)]

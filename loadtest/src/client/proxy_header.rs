@@ -6,8 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use anyhow::{Context, Error, Result, ensure};
-
-use crate::cli::ProxyVersion;
+use clap::ValueEnum;
 
 const V2_SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Version 2, command PROXY.
@@ -17,6 +16,15 @@ const V2_TCP6: u8 = 0x21;
 /// The ports that made-up clients connect from.
 const FIRST_PORT: u32 = 1024;
 const PORTS: u32 = 65_536 - FIRST_PORT;
+
+/// How a proxy's header is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProxyVersion {
+    /// One line of text
+    V1,
+    /// Binary
+    V2,
+}
 
 /// Addresses that begin alike, like 10.0.0.0/8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

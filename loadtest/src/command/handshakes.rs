@@ -18,12 +18,12 @@ use crate::client::handshake;
 use crate::client::milestones::Openings;
 use crate::client::sockets::Sockets;
 use crate::clock::Clock;
+use crate::histogram::latency_histogram;
 use crate::random::Random;
 use crate::report::{self, ConnectionsReport, HandshakesFindings, HandshakesReport, Verdict};
 use crate::server::Server;
 use crate::server_figures::ServerProcess;
-use crate::worker::intake::latency_histogram;
-use crate::{expect, first_contact, interruption, scenario, sys};
+use crate::{expect, first_contact, interruption, sys, unit};
 
 /// At a rate, the most that are under way.
 const MOST_AT_A_RATE: u32 = 1000;
@@ -45,7 +45,7 @@ pub(crate) fn execute(arguments: &HandshakesArguments) -> Result<Verdict> {
         "--rate must be above 0 and at most 1,000,000"
     );
     expect::check(&arguments.expect.expect, &["connect", "handshake", "open", "upgrade"])?;
-    let length = scenario::seconds("--seconds", arguments.seconds)?;
+    let length = unit::seconds("--seconds", arguments.seconds)?;
     let usual = if arguments.rate.is_some() {
         MOST_AT_A_RATE
     } else {

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::cli::{IdleArguments, Phase};
+use crate::cli::IdleArguments;
 use crate::first_contact;
 use crate::fleet::Fleet;
+use crate::group::Group;
+use crate::load::{Load, Pace};
+use crate::phase::Phase;
 use crate::report::{self, IdleReport, LedgerReport, Verdict};
-use crate::scenario::{self, Group, Load, Pace, Scenario, Traffic};
+use crate::scenario::{Scenario, Traffic};
 use crate::server_figures::ServerProcess;
+use crate::unit;
 
 const SMALL_BYTES: usize = 64;
 
@@ -28,7 +32,7 @@ pub(crate) fn execute(arguments: &IdleArguments) -> Result<Verdict> {
         false,
     )?;
     scenario.server_version = first_contact::meet(&scenario)?;
-    let settle = scenario::seconds("--settle-seconds", arguments.settle_seconds)?;
+    let settle = unit::seconds("--settle-seconds", arguments.settle_seconds)?;
     let steps = [small(arguments), large(arguments)?];
     for traffic in steps.iter().flatten() {
         traffic.check(&scenario.groups)?;
@@ -78,7 +82,7 @@ fn large(arguments: &IdleArguments) -> Result<Option<Traffic>> {
         return Ok(None);
     }
     ensure!(arguments.large_rate > 0.0, "--large-rate must be above 0");
-    let spread = scenario::seconds(
+    let spread = unit::seconds(
         "connections / large-rate",
         f64::from(arguments.connections) / arguments.large_rate,
     )?;

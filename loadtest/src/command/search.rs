@@ -13,9 +13,10 @@ use crate::crew::{Crew, OutOfReach};
 use crate::expect;
 use crate::first_contact;
 use crate::interruption;
+use crate::load::Pace;
 use crate::plan::Plan;
 use crate::report::{self, RunReport, SearchReport, Step, Verdict};
-use crate::scenario::{Pace, Scenario};
+use crate::scenario::Scenario;
 use crate::server_counters::Page;
 use crate::server_figures::ServerProcess;
 

@@ -19,15 +19,16 @@ use crate::clock::Clock;
 use crate::encoding::Encoding;
 use crate::expect;
 use crate::first_contact;
+use crate::group::Group;
+use crate::histogram::latency_histogram;
 use crate::interruption;
 use crate::random::Random;
 use crate::report::{self, StormFindings, StormReport, Verdict};
-use crate::scenario::{Group, Scenario};
+use crate::scenario::Scenario;
 use crate::server_figures::ServerProcess;
 use crate::sys;
 use crate::version::Version;
 use crate::watch::Watch;
-use crate::worker::intake::latency_histogram;
 
 const PARTY: usize = 4;
 /// Longest time without any step forward.

@@ -367,6 +367,12 @@ impl Ledger {
         self.seating.room_of(receiver).pair(sender, receiver)
     }
 
+    /// A report, or what contradicts one, is not true.
+    pub(crate) fn misreported(&mut self, sender: Option<u32>, receiver: u32, what: &str) {
+        self.totals.told.misreported += 1;
+        self.describe(|| what.to_owned(), sender, receiver);
+    }
+
     fn describe(&mut self, what: impl FnOnce() -> String, sender: Option<u32>, receiver: u32) {
         if self.examples.len() >= MAX_EXAMPLES {
             self.more_faults += 1;

@@ -87,10 +87,4 @@ impl Ledger {
             _ => Some("for a reason that does not fit its class"),
         }
     }
-
-    /// A report, or what contradicts one, is not true.
-    pub(crate) fn misreported(&mut self, sender: Option<u32>, receiver: u32, what: &str) {
-        self.totals.told.misreported += 1;
-        self.describe(|| what.to_owned(), sender, receiver);
-    }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::report::page::Page;
 use crate::report::table::{mebibytes, round};
 use crate::report::{Report, RunReport, Verdict};
 
@@ -313,10 +312,6 @@ impl Report for CompareReport {
             text.push_str(&format!("WARNING  {doubt}\n"));
         }
         text
-    }
-
-    fn page(&self) -> Page {
-        self.draw()
     }
 }
 

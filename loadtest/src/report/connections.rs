@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cli::ProxyVersion;
 use crate::client::milestones::Openings;
+use crate::client::proxy_header::ProxyVersion;
 use crate::report::percentiles::Percentiles;
 use crate::report::table::{Table, ratio, round};
 use crate::server::Server;

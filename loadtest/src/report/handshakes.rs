@@ -9,7 +9,6 @@ use serde::Serialize;
 use crate::client::milestones::Openings;
 use crate::expect::Expectation;
 use crate::report::judgement::Judgement;
-use crate::report::page::Page;
 use crate::report::page::curves::Curve;
 use crate::report::percentiles::Percentiles;
 use crate::report::table::{Table, or_na, ratio, round};
@@ -166,9 +165,5 @@ impl Report for HandshakesReport {
         }
         self.expectations.table(&mut table);
         table.0
-    }
-
-    fn page(&self) -> Page {
-        self.draw()
     }
 }

@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::cli::IdleArguments;
-use crate::report::page::Page;
 use crate::report::table::{mebibytes, round};
 use crate::report::{LedgerReport, Report, Setting, Verdict};
 use crate::scenario::Scenario;
@@ -92,9 +91,5 @@ impl Report for IdleReport {
         );
         self.ledger.table(&mut table);
         table.0
-    }
-
-    fn page(&self) -> Page {
-        self.draw()
     }
 }

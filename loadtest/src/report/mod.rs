@@ -32,7 +32,7 @@ pub(crate) use connections::ConnectionsReport;
 pub(crate) use handshakes::{HandshakesFindings, HandshakesReport};
 pub(crate) use idle::IdleReport;
 pub(crate) use ledger::LedgerReport;
-pub(crate) use page::Page;
+pub(crate) use page::OnPage;
 pub(crate) use run::RunReport;
 pub(crate) use search::{SearchReport, Step};
 pub(crate) use setting::Setting;
@@ -52,8 +52,6 @@ pub(crate) enum Verdict {
 pub(crate) trait Report: Serialize {
     fn verdict(&self) -> Verdict;
     fn table(&self) -> String;
-    /// What is told of this test besides what all pages have.
-    fn page(&self) -> Page;
 }
 
 /// What a report says at its end when there should have been more of it.
@@ -81,7 +79,7 @@ pub(crate) fn expect_writable(page: &Path) -> Result<()> {
 
 /// Prints the table for people, or with `--json` one line of JSON for programs, writes the page of `--html`, and passes
 /// the verdict on.
-pub(crate) fn publish(report: &impl Report, generator: &GeneratorArguments) -> Result<Verdict> {
+pub(crate) fn publish(report: &(impl Report + OnPage), generator: &GeneratorArguments) -> Result<Verdict> {
     let host = Host::look();
     let interrupted = interruption::asked();
     let published = Published {

@@ -5,7 +5,6 @@ use serde::Serialize;
 
 use crate::expect::Expectation;
 use crate::report::judgement::Judgement;
-use crate::report::page::Page;
 use crate::report::table::or_na;
 use crate::report::traffic::Warning;
 use crate::report::{ConnectionsReport, LedgerReport, Report, Setting, TrafficReport, Verdict};
@@ -115,9 +114,5 @@ impl Report for RunReport {
         self.ledger.table(&mut table);
         self.expectations.table(&mut table);
         table.0
-    }
-
-    fn page(&self) -> Page {
-        self.draw()
     }
 }

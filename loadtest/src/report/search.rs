@@ -7,7 +7,6 @@ use crate::cli::Searched;
 use crate::crew::{Crew, OutOfReach};
 use crate::expect::Expectation;
 use crate::report::judgement::Judgement;
-use crate::report::page::Page;
 use crate::report::table::{Table, or_na, round};
 use crate::report::{Report, RunReport, Verdict};
 
@@ -246,10 +245,6 @@ impl Report for SearchReport {
         let mut expectations = Table::new();
         self.expectations.table(&mut expectations);
         text + &expectations.0
-    }
-
-    fn page(&self) -> Page {
-        self.draw()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use crate::cli::Phase;
 use crate::encoding::Encoding;
+use crate::load::Pace;
+use crate::phase::Phase;
 use crate::report::table::{Table, round};
-use crate::scenario::{Pace, Scenario, Traffic};
+use crate::scenario::{Scenario, Traffic};
 use crate::version::Version;
 
 /// What was driven.

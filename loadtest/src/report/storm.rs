@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use crate::expect::Expectation;
 use crate::report::judgement::Judgement;
-use crate::report::page::Page;
 use crate::report::page::curves::Curve;
 use crate::report::percentiles::Percentiles;
 use crate::report::table::{Table, or_na, ratio, round};
@@ -165,10 +164,6 @@ impl Report for StormReport {
         }
         self.expectations.table(&mut table);
         table.0
-    }
-
-    fn page(&self) -> Page {
-        self.draw()
     }
 }
 

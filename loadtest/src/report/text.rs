@@ -68,6 +68,11 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
+/// JSON that can stand inside a script: no character of it can begin a tag. They can only be in strings.
+pub(super) fn script_safe(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

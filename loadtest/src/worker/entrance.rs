@@ -291,7 +291,7 @@ impl Entrance {
         self.advance(member, Stage::Joining);
     }
 
-    fn group(&self, member: usize) -> &crate::scenario::Group {
+    fn group(&self, member: usize) -> &crate::group::Group {
         &self.scenario.groups[self.seating.room_of(member as u32).group]
     }
 

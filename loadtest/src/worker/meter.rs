@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use hdrhistogram::Histogram;
 
+use crate::histogram::latency_histogram;
 use crate::steps::Step;
-use crate::worker::intake::latency_histogram;
 
 /// Counts of a step while it lasts.
 #[derive(Debug)]

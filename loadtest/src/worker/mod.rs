@@ -3,9 +3,11 @@
 //! Threads share nothing but the clock, the scenario and a few counters for the display. Between orders the players stay
 //! alive: what arrives is read and pings are answered.
 
+mod blows;
 mod entrance;
 mod front;
 pub(crate) mod intake;
+mod messages;
 pub(crate) mod meter;
 mod notices;
 mod operating;

@@ -1,6 +1,6 @@
 //! Lets players ask for room operations when it is time.
 
-use crate::cli::Phase;
+use crate::phase::Phase;
 use crate::random::Random;
 use crate::schedule::Schedule;
 use crate::worker::entrance::Stage;

@@ -9,8 +9,8 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::client::envelope::PlayerId;
+use crate::histogram::latency_histogram;
 use crate::ledger::Ledger;
-use crate::worker::intake::latency_histogram;
 
 /// Of so many operations of a room in a row each has its kind.
 const ROUND: u64 = 16;

@@ -96,4 +96,25 @@ impl Worker {
             self.mishap(member, format!("did not come back: {what}"));
         }
     }
+
+    /// A player has its seat again since `back_ns`.
+    fn weathered(&mut self, member: u32, back_ns: u64) {
+        if let Some(step) = self.unsteady.storms.taken.remove(&member) {
+            self.front.intake.stretch.meters[step].back(back_ns);
+            self.relaunch(member);
+        }
+    }
+
+    /// In a closed loop, lets those go on who waited for a player that is back.
+    fn relaunch(&mut self, member: u32) {
+        let intake = &mut self.front.intake;
+        if let Some(flights) = &mut intake.stretch.flights {
+            for sender in self.seating.room_of(member).speakers() {
+                let landed = flights.renew(&intake.ledger, sender);
+                if landed > 0 {
+                    intake.stretch.released.push((sender, landed));
+                }
+            }
+        }
+    }
 }

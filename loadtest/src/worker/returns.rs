@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use hdrhistogram::Histogram;
 
-use crate::worker::intake::latency_histogram;
+use crate::histogram::latency_histogram;
 
 /// First and longest pause between two tries.
 const FIRST_PAUSE_NS: u64 = 20_000_000;

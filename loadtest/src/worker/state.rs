@@ -39,4 +39,9 @@ impl Worker {
         }
         Ok(served)
     }
+
+    /// Notes how somebody fared that should have stayed.
+    pub(super) fn mishap(&mut self, member: u32, what: String) {
+        self.unsteady.mishaps.push((self.seating.first_member + member, what));
+    }
 }

@@ -24,7 +24,7 @@ impl Worker {
                 let period_ns = group.return_every.as_nanos() as f64;
                 Schedule::new(
                     ours,
-                    crate::cli::Phase::Random,
+                    crate::phase::Phase::Random,
                     period_ns,
                     start_ns,
                     end_ns - start_ns,
@@ -107,10 +107,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    pub(super) fn mishap(&mut self, member: u32, what: String) {
-        self.unsteady.mishaps.push((self.seating.first_member + member, what));
     }
 
     /// Whether somebody is on the way in or out.

@@ -9,16 +9,18 @@ use crate::client::desk::Wait;
 use crate::closed_loop::Flights;
 use crate::delivery::Delivery;
 use crate::due_book::DueBook;
+use crate::histogram::latency_histogram;
 use crate::interruption::Curfew;
+use crate::load::Pace;
 use crate::payload;
 use crate::random::Random;
-use crate::scenario::{Pace, Traffic};
+use crate::scenario::Traffic;
 use crate::schedule::{Due, Schedule};
 use crate::server_figures;
 use crate::sys;
 use crate::tempo::Tempo;
 use crate::timeline::Timeline;
-use crate::worker::intake::{self, Stretch};
+use crate::worker::intake::Stretch;
 use crate::worker::meter::{Meter, StepFigures};
 use crate::worker::operations::OperationFigures;
 use crate::worker::outgoing::Outgoing;
@@ -225,7 +227,7 @@ impl Worker {
             classed: frames.iter().map(|_| Vec::new()).collect(),
             frames,
             sent: 0,
-            lag_ns: intake::latency_histogram(),
+            lag_ns: latency_histogram(),
         }
     }
 

@@ -8,9 +8,9 @@ use crate::clock::Clock;
 use crate::scenario::Scenario;
 use crate::schedule::Schedule;
 use crate::seating::{Part, Seating};
+use crate::worker::blows::Storms;
 use crate::worker::front::Front;
 use crate::worker::returns::Returns;
-use crate::worker::storms::Storms;
 
 /// Slow players read this often.
 const SLOW_TICK_NS: u64 = 10_000_000;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::interruption;
 use crate::poller::Poller;
-use crate::yardstick::STOP_POLL;
 use crate::yardstick::hall::{Hall, Slot};
+use crate::yardstick::stop::STOP_POLL;
 
 const LISTENER: usize = usize::MAX;
 const SCRATCH_BYTES: usize = 64 << 10;

@@ -12,6 +12,7 @@ mod hall;
 mod inbound;
 mod lobby;
 mod ring;
+mod stop;
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -23,9 +24,6 @@ use crate::console;
 use crate::report::Verdict;
 use crate::sys;
 use crate::yardstick::hall::Hall;
-
-/// How soon a stop is noticed that came just before a wait.
-const STOP_POLL: Duration = Duration::from_millis(500);
 
 /// Serves until SIGINT or SIGTERM, then tells what a delivery has cost.
 pub(crate) fn execute(arguments: &YardstickArguments) -> Result<Verdict> {

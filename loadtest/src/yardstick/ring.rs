@@ -11,8 +11,8 @@ use io_uring::{cqueue, opcode};
 
 use crate::interruption;
 use crate::ring::{Buffers, Ring};
-use crate::yardstick::STOP_POLL;
 use crate::yardstick::hall::{Hall, Slot};
+use crate::yardstick::stop::STOP_POLL;
 
 const SUBMISSIONS: u32 = 1024;
 const GROUP: u16 = 0;

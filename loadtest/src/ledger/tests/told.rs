@@ -5,9 +5,9 @@ use crate::client::envelope::PlayerId;
 use crate::client::membership::{Departure, Stamp};
 use crate::client::stamp::{WireClass, WireStamp};
 use crate::delivery::{Delivery, Mixture};
+use crate::group::Group;
 use crate::ledger::tests::{A, B, C, closed_totals};
 use crate::ledger::{Entry, Ledger, Moved, Totals, Why};
-use crate::scenario::Group;
 use crate::seating::tests::of_group;
 use crate::version::Version;
 

@@ -2,10 +2,10 @@
 
 use crate::report::compare::{CompareReport, Compared, FigureOfServer};
 use crate::report::page::spread::Bar;
-use crate::report::page::{Mood, Page};
+use crate::report::page::{Mood, OnPage, Page};
 
-impl CompareReport {
-    pub(in crate::report) fn draw(&self) -> Page {
+impl OnPage for CompareReport {
+    fn page(&self) -> Page {
         let names: Vec<&str> = self.servers.iter().map(|server| server.name.as_str()).collect();
         let rounds = self.rounds();
         let mut page = Page::new(

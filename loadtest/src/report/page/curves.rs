@@ -64,7 +64,7 @@ fn place(step: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::intake::latency_histogram;
+    use crate::histogram::latency_histogram;
 
     #[test]
     fn a_curve_ends_where_the_messages_do() {

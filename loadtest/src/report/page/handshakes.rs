@@ -2,11 +2,11 @@
 
 use crate::report::handshakes::HandshakesReport;
 use crate::report::page::curves::Curve;
-use crate::report::page::{Mood, Page};
+use crate::report::page::{Mood, OnPage, Page};
 use crate::report::text::{thousands, time};
 
-impl HandshakesReport {
-    pub(in crate::report) fn draw(&self) -> Page {
+impl OnPage for HandshakesReport {
+    fn page(&self) -> Page {
         let mut page = Page::new(
             "Load test: handshakes",
             format!("{} · {} · {} s", self.server, self.manner(), self.seconds),

@@ -1,12 +1,12 @@
 //! The page of `idle`.
 
 use crate::report::idle::IdleReport;
-use crate::report::page::{Mood, Page};
+use crate::report::page::{Mood, OnPage, Page};
 use crate::report::text::memory;
 use crate::report::{Report, Verdict};
 
-impl IdleReport {
-    pub(in crate::report) fn draw(&self) -> Page {
+impl OnPage for IdleReport {
+    fn page(&self) -> Page {
         let mut page = Page::new("Load test: idle players", self.headline());
         let (word, mood) = match self.verdict() {
             Verdict::Balanced | Verdict::AtLeast => ("balanced", Mood::Good),

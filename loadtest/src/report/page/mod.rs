@@ -17,7 +17,7 @@ mod storm;
 
 use std::fmt::Write as _;
 
-use crate::report::text::escaped;
+use crate::report::text::{escaped, script_safe};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -28,6 +28,12 @@ pub(crate) enum Mood {
     Plain,
     Good,
     Bad,
+}
+
+/// A report that has a page.
+pub(crate) trait OnPage {
+    /// What is told of this test besides what all pages have.
+    fn page(&self) -> Page;
 }
 
 /// A page that is being written.
@@ -174,11 +180,6 @@ impl Page {
             json = script_safe(json),
         )
     }
-}
-
-/// JSON that can stand inside a script: no character of it can begin a tag. They can only be in strings.
-fn script_safe(json: &str) -> String {
-    json.replace('<', "\\u003c")
 }
 
 #[cfg(test)]

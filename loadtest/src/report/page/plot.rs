@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::report::page::scale::{Axis, Scale};
-use crate::report::page::script_safe;
 use crate::report::text::escaped;
+use crate::report::text::script_safe;
 
 /// The drawing's own measure; it is stretched to the place that the page has.
 const SIDE: f64 = 1000.0;

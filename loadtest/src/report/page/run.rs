@@ -3,13 +3,13 @@
 use crate::report::page::curves::{Curve, MAX_LINES};
 use crate::report::page::plot::{Band, COLOURS, Look, Plot, Series};
 use crate::report::page::scale::Axis;
-use crate::report::page::{Mood, Page, costs};
+use crate::report::page::{Mood, OnPage, Page, costs};
 use crate::report::text::{thousands, time};
 use crate::report::{RunReport, TrafficReport, Verdict};
 use crate::timeline::Point;
 
-impl RunReport {
-    pub(in crate::report) fn draw(&self) -> Page {
+impl OnPage for RunReport {
+    fn page(&self) -> Page {
         let mut page = Page::new("Load test", self.headline());
         page.cards(&self.cards());
         self.expectations.draw(&mut page);
@@ -22,7 +22,9 @@ impl RunReport {
         page.faults("Connections that ended", self.ledger.listed_ends());
         page
     }
+}
 
+impl RunReport {
     fn cards(&self) -> Vec<(String, &'static str, Mood)> {
         let traffic = &self.traffic;
         let (word, mood) = match self.ledger.verdict() {

@@ -3,12 +3,12 @@
 use crate::report::RunReport;
 use crate::report::page::plot::{Look, Plot, Series};
 use crate::report::page::scale::Axis;
-use crate::report::page::{Mood, Page};
+use crate::report::page::{Mood, OnPage, Page};
 use crate::report::search::{Limit, SearchReport, Step};
 use crate::report::text::{thousands, time};
 
-impl SearchReport {
-    pub(in crate::report) fn draw(&self) -> Page {
+impl OnPage for SearchReport {
+    fn page(&self) -> Page {
         let mut page = Page::new(
             "Load test: the largest load",
             format!("p99 within {} · {} varied", time(self.p99_bound_ms * 1e3), self.varied),
@@ -59,7 +59,9 @@ impl SearchReport {
         );
         page
     }
+}
 
+impl SearchReport {
     fn plot(&self) -> Plot {
         let mut steps: Vec<&Step> = self.steps.iter().filter(|step| step.run.is_some()).collect();
         steps.sort_by(|a, b| a.owed_per_second.total_cmp(&b.owed_per_second));

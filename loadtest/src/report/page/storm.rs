@@ -3,12 +3,12 @@
 use crate::report::page::curves::Curve;
 use crate::report::page::plot::{Plot, Series};
 use crate::report::page::scale::Axis;
-use crate::report::page::{Mood, Page, costs};
+use crate::report::page::{Mood, OnPage, Page, costs};
 use crate::report::storm::StormReport;
 use crate::report::text::{thousands, time};
 
-impl StormReport {
-    pub(in crate::report) fn draw(&self) -> Page {
+impl OnPage for StormReport {
+    fn page(&self) -> Page {
         let mut page = Page::new(
             "Load test: creates, joins and leaves",
             format!(
