@@ -255,8 +255,8 @@ impl Look {
         }
         match self {
             Self::Area => put(path, format_args!("L{last:.1} {SIDE}L{first:.1} {SIDE}Z")),
-            // A point between two gaps is seen as a dot.
-            Self::Line | Self::Dashed if run.len() == 1 => path.push_str("h1"),
+            // A point between two gaps is seen as a stroke.
+            Self::Line | Self::Dashed if run.len() == 1 => path.push_str("m-6 0h12"),
             _ => {}
         }
         run.clear();

@@ -52,6 +52,9 @@ impl Axis {
     fn mark(self, value: f64) -> String {
         match self {
             Self::Count => compact(value),
+            Self::Seconds if (0.0..0.1).contains(&value) && value > 0.0 => {
+                format!("{} ms", (value * 100_000.0).round() / 100.0)
+            }
             Self::Seconds => format!("{} s", (value * 100.0).round() / 100.0),
             Self::Cores => format!("{}", (value * 1000.0).round() / 1000.0),
             Self::Nines => match (value * 10.0).round() as u32 {
