@@ -83,22 +83,26 @@ impl Door {
         } = visit;
         let signs = fresh_signs();
         let Some(place) = self.places.take(address, &signs) else {
-            return say_goodbye(stream, &crowded_out(self.rules.now().wall)).await;
+            return turn_away(&stream, &crowded_out(self.rules.now().wall));
         };
         let gate = Gate::new(stream, received, Rc::clone(&self.rules), Rc::clone(&signs));
-        let served = tokio::select! {
-            served = self.answer(gate, &signs) => served,
-            () = place.dismissed() => return,
-            () = stalls(&signs) => return,
-        };
-        drop(place);
-        match served.passage() {
-            Passage::ForShard => self.send_back(served, address, shard).await,
-            Passage::Refused => {
-                let (stream, answer) = served.into_parts();
-                say_goodbye(stream, &answer).await;
+        let visit = async {
+            let served = self.answer(gate, &signs).await;
+            // Whoever is only told goodbye is the first to make way.
+            signs.unanswered.set(0);
+            match served.passage() {
+                Passage::ForShard => self.send_back(served, address, shard),
+                Passage::Refused => {
+                    let (stream, answer) = served.into_parts();
+                    say_goodbye(stream, &answer).await;
+                }
+                Passage::Closed | Passage::Open => say_goodbye(served.into_parts().0, &[]).await,
             }
-            Passage::Closed | Passage::Open => say_goodbye(served.into_parts().0, &[]).await,
+        };
+        tokio::select! {
+            () = visit => {}
+            () = place.dismissed() => {}
+            () = stalls(&signs) => {}
         }
     }
 
@@ -136,7 +140,7 @@ impl Door {
     }
 
     /// Gives a socket whose next request is an upgrade back to the shard that accepted it.
-    async fn send_back(&self, gate: Gate, address: IpAddr, shard: ShardId) {
+    fn send_back(&self, gate: Gate, address: IpAddr, shard: ShardId) {
         let (stream, received) = gate.into_parts();
         let Ok(stream) = stream.into_std() else { return };
         let guest = Guest {
@@ -149,7 +153,7 @@ impl Door {
         if let Err(Mail::Returned(guest)) = self.shards[shard.index()].try_send(Priority::Bulk, mail)
             && let Ok(visit) = Visit::of(*guest)
         {
-            say_goodbye(visit.stream, &crowded_out(self.rules.now().wall)).await;
+            turn_away(&visit.stream, &crowded_out(self.rules.now().wall));
         }
     }
 }
@@ -163,6 +167,12 @@ async fn stalls(signs: &Signs) {
         }
         sleep_until(deadline).await;
     }
+}
+
+/// Sends a last answer to somebody who has no place, and waits for nothing: it fits into an empty socket. To a peer that has
+/// more on its way it may be lost.
+fn turn_away(stream: &TcpStream, answer: &[u8]) {
+    let _ = stream.try_write(answer);
 }
 
 /// Sends a last answer and lets the peer read it.

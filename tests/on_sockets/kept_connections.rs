@@ -172,6 +172,52 @@ fn a_request_on_its_way_when_the_stop_comes_is_told_so() {
 }
 
 #[test]
+fn who_was_refused_and_stays_is_counted() {
+    const PLACES: usize = 16;
+    let server = Server::with(1, |config| config.control.max_connections = PLACES);
+    let mut refused: Vec<Wire> = (0..10 * PLACES)
+        .map(|_| {
+            let mut wire = Wire::connect(server.address());
+            wire.send(HEALTH);
+            answer(&mut wire);
+            wire.send(b"no request\r\n\r\n");
+            assert!(wire.head().starts_with("HTTP/1.1 400 "));
+            wire
+        })
+        .collect();
+    // What is sent to a closed socket comes back as a reset, and fails the next send.
+    let held = |wire: &mut Wire| (0..50).all(|_| wire.try_send(b"x") && wire.has_no_error());
+    let held = refused.iter_mut().map(held).filter(|is_held| *is_held).count();
+    assert!(held <= PLACES, "{held} of {} are held", 10 * PLACES);
+}
+
+#[test]
+fn an_upgrade_behind_more_than_a_read_is_served_whole() {
+    let server = Server::start(1);
+    let mut wire = Wire::connect(server.address());
+    // A part of a head that a shard keeps, and behind it more than it reads at once.
+    let padding = format!("GET /health HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(12_000));
+    wire.send(padding.as_bytes());
+    let mut rest = b"\r\n\r\n".to_vec();
+    rest.extend(UPGRADE.as_bytes());
+    let pings = 2_000;
+    let ping = format!(r#"{{"type":"Ping","padding":"{}"}}"#, "x".repeat(40));
+    for _ in 0..pings {
+        rest.extend(frame(TEXT, ping.as_bytes()));
+    }
+    // Whoever comes later is answered, so the part was read.
+    let mut other = Wire::connect(server.address());
+    other.send(HEALTH);
+    answer(&mut other);
+    wire.send(&rest);
+    assert_eq!(answer(&mut wire).1, "OK");
+    assert!(wire.head().starts_with("HTTP/1.1 101 "));
+    for number in 0..pings {
+        assert_eq!(wire.frame().text(), r#"{"type":"Pong"}"#, "{number}");
+    }
+}
+
+#[test]
 fn operators_may_have_a_door_of_their_own() {
     let server = Server::with(1, |config| config.control.port = Some(0));
     let door = server.control_address().expect("a door");

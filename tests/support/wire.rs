@@ -106,6 +106,11 @@ impl Wire {
         self.stream.write_all(bytes).is_ok()
     }
 
+    /// Whether the other end has not reset the connection.
+    pub fn has_no_error(&self) -> bool {
+        matches!(self.stream.take_error(), Ok(None))
+    }
+
     /// Sends a masked frame.
     pub fn send_frame(&mut self, first: u8, payload: &[u8]) {
         self.send(&frame(first, payload));

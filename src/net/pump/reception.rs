@@ -154,15 +154,13 @@ impl<K: Kernel> Pump<K> {
 
     /// Takes back a socket that has asked for a WebSocket after all. It is judged like any other.
     pub(super) fn take_back_guest(&mut self, guest: Guest<K::Socket>, now: Now) {
-        let count = guest.received.len();
-        // What the control plane reads of a request fits, or it would not have known what it asks for.
-        let Some(scratch) = self.scratch.get_mut(..count) else {
+        let Some(at) = self.seat(guest.socket, guest.address, now) else {
             return;
         };
-        scratch.copy_from_slice(&guest.received);
-        if let Some(at) = self.seat(guest.socket, guest.address, now) {
-            self.answer_request(at, count, now);
+        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
+            pending_upgrade.received = guest.received.to_vec();
         }
+        self.answer_request(at, 0, now);
     }
 
     /// Takes an upgraded socket, which is watched, into the shard, or tells it that there is no place. `early` is what it said

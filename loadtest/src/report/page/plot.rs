@@ -293,7 +293,10 @@ mod tests {
     fn a_line_has_gaps_and_the_axis_goes_to_the_asked_end() {
         let series = Series::line("s", "s1", vec![Some(5.0), Some(10.0), None, Some(5.0)]);
         let drawn = plot(vec![series]).draw();
-        assert!(drawn.contains("d=\"M0.0 500.0L100.0 0.0M300.0 500.0m-6 0h12\""), "{drawn}");
+        assert!(
+            drawn.contains("d=\"M0.0 500.0L100.0 0.0M300.0 500.0m-6 0h12\""),
+            "{drawn}"
+        );
         assert!(drawn.contains(">10 s</span>"), "{drawn}");
     }
 
