@@ -62,8 +62,8 @@ impl Hall {
             }
         }
         let listeners = self.present(room).filter(|(_, _, line)| line.version == Version::Three);
-        let last = listeners.map(|(at, ..)| at).last();
-        let unlike = last.filter(|_| sent > 0 && self.culprit.makes(Fault::FinalSeqUnlike));
+        let second = listeners.map(|(at, ..)| at).nth(1);
+        let unlike = second.filter(|_| sent > 0 && self.culprit.makes(Fault::FinalSeqUnlike));
         self.tell(room, Some(me), "PlayerLeft", |version, at| match version {
             Version::Two => json!({"player_id": id}),
             Version::Three => {
