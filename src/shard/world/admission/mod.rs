@@ -2,10 +2,11 @@
 //!
 //! Exact, and shared by all shards; consulted on accept, handshake, room creation, joins by code and room end, and never
 //! on the relay path. What was admitted is held as a permit and given back by dropping it, so nothing that ends, however it ends, stays
-//! counted. The totals have a small lock; what is counted by address, game or application is striped, so that shards
-//! seldom meet and no lock is held while more than a few hundred entries move.
+//! counted. The totals have no lock: whoever reads them may lose its CPU at any moment, and no shard waits for that. What is
+//! counted by address, game or application is striped, so that shards seldom meet and no lock is held while more than a few
+//! hundred entries move.
 //!
-//! Locks are taken in this order: application, game or address, totals.
+//! Locks are taken in this order: application, game or address.
 
 mod guesses;
 mod handshakes;
@@ -14,7 +15,8 @@ mod tally;
 mod tests;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
@@ -116,7 +118,7 @@ impl Reason for GuessRefused {
 #[derive(Debug)]
 pub struct AdmissionLedger {
     limits: AdmissionLimits,
-    totals: Mutex<Totals>,
+    totals: Totals,
     connections_by_address: Tally<IpAddr>,
     rooms_by_game: Tally<Box<str>>,
     rooms_by_app: Tally<AppId>,
@@ -124,12 +126,20 @@ pub struct AdmissionLedger {
     guesses: Guesses,
 }
 
+/// Every access is relaxed: each of them is a number for itself, and orders nothing else.
 #[derive(Debug, Default)]
 struct Totals {
-    connections: usize,
+    connections: AtomicUsize,
     /// The most connections since somebody asked.
-    peak_connections: usize,
-    rooms: usize,
+    peak_connections: AtomicUsize,
+    rooms: AtomicUsize,
+}
+
+/// Counts one more, unless there are as many as there may be. Returns how many there are then.
+fn take_one(count: &AtomicUsize, limit: usize) -> Option<usize> {
+    let more = |count: usize| (count < limit).then_some(count + 1);
+    let before = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    before.ok().map(|before| before + 1)
 }
 
 /// What the ledger holds at one moment.
@@ -147,7 +157,7 @@ impl AdmissionLedger {
     pub fn new(limits: AdmissionLimits) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            totals: Mutex::default(),
+            totals: Totals::default(),
             connections_by_address: Tally::default(),
             rooms_by_game: Tally::default(),
             rooms_by_app: Tally::default(),
@@ -156,26 +166,19 @@ impl AdmissionLedger {
         })
     }
 
-    fn totals(&self) -> MutexGuard<'_, Totals> {
-        // No code under the lock can panic half-way through a change.
-        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What is admitted now.
     #[must_use]
     pub fn admitted(&self) -> Admitted {
-        let totals = self.totals();
         Admitted {
-            connections: totals.connections,
-            rooms: totals.rooms,
+            connections: self.totals.connections.load(Ordering::Relaxed),
+            rooms: self.totals.rooms.load(Ordering::Relaxed),
         }
     }
 
     /// The most connections that there were since this was last asked, and how many there are now.
     pub fn take_peak_connections(&self) -> (usize, usize) {
-        let mut totals = self.totals();
-        let now = totals.connections;
-        (std::mem::replace(&mut totals.peak_connections, now), now)
+        let now = self.totals.connections.load(Ordering::Relaxed);
+        (self.totals.peak_connections.swap(now, Ordering::Relaxed), now)
     }
 
     /// Admits a connection from `address`, until the permit is dropped.
@@ -205,11 +208,11 @@ impl AdmissionLedger {
     ) -> Result<ConnectionPermit, ConnectionRefused> {
         let address = self.counted_address(address);
         let own = address.map(|address| self.connections_by_address.entry(address));
-        let mut totals = self.totals();
-        if totals.connections >= limits.connections {
-            return Err(ConnectionRefused::Total {
-                limit: limits.connections,
-            });
+        let too_many = ConnectionRefused::Total {
+            limit: limits.connections,
+        };
+        if self.totals.connections.load(Ordering::Relaxed) >= limits.connections {
+            return Err(too_many);
         }
         if let Some(own) = &own
             && own.count() >= limits.connections_per_address
@@ -218,9 +221,8 @@ impl AdmissionLedger {
                 limit: limits.connections_per_address,
             });
         }
-        totals.connections += 1;
-        totals.peak_connections = totals.peak_connections.max(totals.connections);
-        drop(totals);
+        let connections = take_one(&self.totals.connections, limits.connections).ok_or(too_many)?;
+        self.totals.peak_connections.fetch_max(connections, Ordering::Relaxed);
         if let Some(own) = own {
             own.add();
         }
@@ -283,12 +285,7 @@ impl AdmissionLedger {
                 limit: limits.rooms_per_game,
             });
         }
-        let mut totals = self.totals();
-        if totals.rooms >= limits.rooms {
-            return Err(RoomRefused::Total { limit: limits.rooms });
-        }
-        totals.rooms += 1;
-        drop(totals);
+        take_one(&self.totals.rooms, limits.rooms).ok_or(RoomRefused::Total { limit: limits.rooms })?;
         of_game.add();
         if let Some(of_app) = of_app {
             of_app.add();
@@ -373,7 +370,7 @@ impl Drop for ConnectionPermit {
         let own = self
             .address
             .map(|address| self.ledger.connections_by_address.entry(address));
-        self.ledger.totals().connections -= 1;
+        self.ledger.totals.connections.fetch_sub(1, Ordering::Relaxed);
         if let Some(own) = own {
             own.release();
         }
@@ -400,7 +397,7 @@ impl Drop for RoomPermit {
     fn drop(&mut self) {
         let of_app = self.app.take().map(|app| self.ledger.rooms_by_app.entry(app));
         let of_game = self.ledger.rooms_by_game.entry(std::mem::take(&mut self.game_name));
-        self.ledger.totals().rooms -= 1;
+        self.ledger.totals.rooms.fetch_sub(1, Ordering::Relaxed);
         of_game.release();
         if let Some(of_app) = of_app {
             of_app.release();
