@@ -16,7 +16,7 @@ use crate::net::{FrontDesk, Guest};
 use crate::shard::Source;
 
 /// Guests that may stand in line. Each costs the control plane some 20 µs until it is out of it.
-const LINE_LENGTH: usize = 256;
+pub const LINE_LENGTH: usize = 256;
 
 /// Guests of one source that may stand in line.
 const SHARE: usize = LINE_LENGTH / 2;

@@ -23,8 +23,8 @@ use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 use self::connection::{Door, Visit};
-pub use self::desk::Desk;
 use self::desk::Line;
+pub use self::desk::{Desk, LINE_LENGTH};
 use self::gate::Rules;
 use self::places::{PlaceLimits, Places};
 use self::routes::{Known, Scope, routes};

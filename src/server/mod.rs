@@ -15,7 +15,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config::{Config, TokenKeyError};
-use crate::control::{ControlPlane, PlaneParts};
+use crate::control::{self, ControlPlane, PlaneParts};
 use crate::net::http::Site;
 use crate::net::{Clock, FrontDesk, Listener, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
@@ -33,8 +33,9 @@ pub use settings::{admission_limits, shard_settings, site};
 /// Descriptors of a shard beside its executor's and its sockets: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
 
-/// Descriptors of the control plane beside its connections: its epoll set, what wakes it, a door of its own.
-const FILES_OF_CONTROL: u64 = 4;
+/// Descriptors of the control plane beside its connections: the sockets in its line, its epoll set, what wakes it, a door
+/// of its own.
+const FILES_OF_CONTROL: u64 = control::LINE_LENGTH as u64 + 4;
 
 /// How much the control plane gives way to the shards.
 const NICENESS_OF_CONTROL: i32 = 10;
