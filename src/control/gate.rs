@@ -162,19 +162,24 @@ fn rewritten(head: &Head<'_>) -> Bytes {
     for part in [head.method.as_bytes(), b" ", head.target.as_bytes(), version] {
         bytes.extend_from_slice(part);
     }
-    let mut write = |name: &str, value: &[u8]| {
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
-            bytes.extend_from_slice(part);
-        }
-    };
     for (name, value) in head.fields() {
-        if name.eq_ignore_ascii_case("connection") {
-            let kept = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            kept.filter(|option| !option.eq_ignore_ascii_case(b"upgrade"))
-                .for_each(|option| write(name, option));
-        } else if !name.eq_ignore_ascii_case("upgrade") {
-            write(name, value);
+        if name.eq_ignore_ascii_case("upgrade") {
+            continue;
         }
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        if name.eq_ignore_ascii_case("connection") {
+            // One field stays one: the library's limits are those that the head has passed.
+            let options = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            let kept = options.filter(|option| !option.eq_ignore_ascii_case(b"upgrade"));
+            for (place, option) in kept.enumerate() {
+                bytes.extend_from_slice(if place == 0 { b"" } else { b"," });
+                bytes.extend_from_slice(option);
+            }
+        } else {
+            bytes.extend_from_slice(value);
+        }
+        bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
     bytes.into()

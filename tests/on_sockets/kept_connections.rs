@@ -172,6 +172,17 @@ fn a_request_on_its_way_when_the_stop_comes_is_told_so() {
 }
 
 #[test]
+fn a_connection_field_may_have_many_options() {
+    let server = Server::start(1);
+    let mut wire = Wire::connect(server.address());
+    for options in [", keep-alive".repeat(200), ",".repeat(15_000)] {
+        wire.send(format!("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: {options}\r\n\r\n").as_bytes());
+        let (head, body) = answer(&mut wire);
+        assert_eq!(body, "OK", "{head}");
+    }
+}
+
+#[test]
 fn who_was_refused_and_stays_is_counted() {
     const PLACES: usize = 16;
     let server = Server::with(1, |config| config.control.max_connections = PLACES);
