@@ -88,8 +88,6 @@ impl Door {
         let gate = Gate::new(stream, received, Rc::clone(&self.rules), Rc::clone(&signs));
         let visit = async {
             let served = self.answer(gate, &signs).await;
-            // Whoever is only told goodbye is the first to make way.
-            signs.unanswered.set(0);
             match served.passage() {
                 Passage::ForShard => self.send_back(served, address, shard),
                 Passage::Refused => {
@@ -116,8 +114,9 @@ impl Door {
                 .any(|field| request.headers().contains_key(field));
             let answer = routes.call(request);
             Box::pin(async move {
+                signs.is_being_answered.set(true);
                 let Ok(mut answer) = answer.await;
-                signs.unanswered.set(signs.unanswered.get().saturating_sub(1));
+                signs.is_being_answered.set(false);
                 // Behind a body the gate looks for no further request.
                 if announces_body {
                     answer

@@ -43,8 +43,8 @@ pub(super) enum Passage {
 pub(super) struct Signs {
     /// When it last got on: a whole head came, or the peer took bytes of an answer.
     pub(super) progress: Cell<Instant>,
-    /// Requests that came and were not answered yet.
-    pub(super) unanswered: Cell<u32>,
+    /// Whether an answer is being made. Not while it is sent: a peer that does not read would keep its place by that.
+    pub(super) is_being_answered: Cell<bool>,
 }
 
 /// A socket whose requests pass one by one.
@@ -112,7 +112,6 @@ impl Gate {
                     return self.refuse(&refusal);
                 }
                 self.signs.progress.set(Instant::now());
-                self.signs.unanswered.set(self.signs.unanswered.get() + 1);
                 self.head = rewritten(&head);
                 let announces_body = head.announces_body();
                 self.held.advance(head_bytes);

@@ -1,9 +1,10 @@
 //! Who may stay with the control plane: how many connections, how many of one source, and who makes way for whom.
 //!
-//! Owns the count of connections by source and since when each is idle. Promises that nobody who is being answered makes
-//! way, and that a source that has most gives up its own first. Must never touch a socket.
+//! Owns the count of connections by source and since when each is idle. Promises that nobody whose answer is being made
+//! makes way, and that a source that has most gives up its own first. Must never touch a socket.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -105,30 +106,27 @@ impl Table {
         let limits = self.limits;
         let is_exempt = limits.exempt_loopback && is_loopback;
         if !is_exempt && self.staying().filter(|taken| taken.source == source).count() >= limits.per_source {
-            return self.dismiss_idle_of(source);
+            return self.dismiss_idle(|taken| taken.source == source);
         }
-        if self.staying().count() < limits.connections {
-            return true;
-        }
-        let mut weights: BTreeMap<Source, usize> = BTreeMap::new();
-        self.staying()
-            .for_each(|taken| *weights.entry(taken.source).or_default() += 1);
-        let mut sources: Vec<(usize, Source)> = weights.into_iter().map(|(source, count)| (count, source)).collect();
-        sources.sort_unstable_by(|a, b| b.cmp(a));
-        sources.into_iter().any(|(_, heaviest)| self.dismiss_idle_of(heaviest))
+        self.staying().count() < limits.connections || self.dismiss_idle(|_| true)
     }
 
     fn staying(&self) -> impl Iterator<Item = &Taken> {
         self.taken.values().filter(|taken| !taken.is_dismissed)
     }
 
-    /// Ends the connection of a source that has been idle for longest; says whether there was one.
-    fn dismiss_idle_of(&mut self, source: Source) -> bool {
+    /// Of those that may go and are idle, ends the one that has been so for longest, of the source that has most; says whether
+    /// there was one.
+    fn dismiss_idle(&mut self, may_go: impl Fn(&Taken) -> bool) -> bool {
+        let mut weights: BTreeMap<Source, usize> = BTreeMap::new();
+        self.staying()
+            .for_each(|taken| *weights.entry(taken.source).or_default() += 1);
         let idle = self
             .taken
             .values_mut()
-            .filter(|taken| taken.source == source && !taken.is_dismissed && taken.signs.unanswered.get() == 0);
-        let Some(oldest) = idle.min_by_key(|taken| taken.signs.progress.get()) else {
+            .filter(|taken| !taken.is_dismissed && !taken.signs.is_being_answered.get() && may_go(taken));
+        let Some(oldest) = idle.max_by_key(|taken| (weights[&taken.source], Reverse(taken.signs.progress.get())))
+        else {
             return false;
         };
         oldest.is_dismissed = true;
@@ -141,7 +139,7 @@ impl Table {
 pub(super) fn fresh_signs() -> Rc<Signs> {
     Rc::new(Signs {
         progress: std::cell::Cell::new(Instant::now()),
-        unanswered: std::cell::Cell::new(0),
+        is_being_answered: std::cell::Cell::new(false),
     })
 }
 
@@ -183,12 +181,12 @@ mod tests {
     fn a_source_has_its_share_and_its_longest_idle_makes_way() {
         let places = Places::new(LIMITS);
         let guests: Vec<_> = (0..3).filter_map(|_| comes(&places, "192.0.2.1")).collect();
-        guests[0].signs.unanswered.set(1);
+        guests[0].signs.is_being_answered.set(true);
         let fourth = comes(&places, "192.0.2.1").expect("another makes way");
         let dismissed: Vec<_> = guests.iter().map(Guest::is_dismissed).collect();
         assert_eq!(dismissed, [false, true, false], "not the one that is being answered");
         for guest in [&guests[2], &fourth] {
-            guest.signs.unanswered.set(1);
+            guest.signs.is_being_answered.set(true);
         }
         assert!(comes(&places, "192.0.2.1").is_none(), "all of them are being answered");
         assert!(comes(&places, "192.0.2.2").is_some(), "others come in");
@@ -202,10 +200,23 @@ mod tests {
         assert_eq!((heavy.len(), light.len()), (5, 3), "loopback counts only in all");
         let newcomer = comes(&places, "192.0.2.9").expect("the heaviest makes way");
         assert!(heavy[0].is_dismissed() && !light.iter().any(Guest::is_dismissed));
-        heavy.iter().for_each(|guest| guest.signs.unanswered.set(1));
+        heavy.iter().for_each(|guest| guest.signs.is_being_answered.set(true));
         let next = comes(&places, "192.0.2.10").expect("the next heaviest makes way");
         assert!(light[0].is_dismissed() && !newcomer.is_dismissed() && !next.is_dismissed());
         drop(newcomer);
         assert!(comes(&places, "192.0.2.11").is_some(), "a place that was given back");
+    }
+
+    #[test]
+    fn among_sources_that_have_as_many_the_longest_idle_makes_way() {
+        let places = Places::new(LIMITS);
+        let addresses = [5, 8, 1, 3, 7, 2, 6, 4].map(|number| format!("192.0.2.{number}"));
+        let guests: Vec<_> = addresses.iter().filter_map(|address| comes(&places, address)).collect();
+        let mut newcomers = Vec::new();
+        for (number, guest) in guests.iter().enumerate() {
+            newcomers.extend(comes(&places, &format!("192.0.2.{}", 100 + number)));
+            assert!(guest.is_dismissed(), "{} came before the others", addresses[number]);
+        }
+        assert!(newcomers.len() == guests.len() && !newcomers.iter().any(Guest::is_dismissed));
     }
 }

@@ -183,6 +183,26 @@ fn a_connection_field_may_have_many_options() {
 }
 
 #[test]
+fn requests_without_end_keep_nobody_out() {
+    const PLACES: usize = 256;
+    let server = Server::with(1, |config| config.control.max_connections = PLACES);
+    let pipelines: Vec<Wire> = (0..PLACES)
+        .map(|_| {
+            let mut wire = Wire::connect(server.address());
+            wire.stream().set_nonblocking(true).expect("an option of every socket");
+            while wire.try_send(&HEALTH.repeat(500)) {}
+            wire
+        })
+        .collect();
+    for _ in 0..20 {
+        let mut other = Wire::connect(server.address());
+        other.send(HEALTH);
+        assert_eq!(answer(&mut other).1, "OK");
+    }
+    drop(pipelines);
+}
+
+#[test]
 fn who_was_refused_and_stays_is_counted() {
     const PLACES: usize = 16;
     let server = Server::with(1, |config| config.control.max_connections = PLACES);
