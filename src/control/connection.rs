@@ -1,7 +1,7 @@
 //! One connection of the control plane, from the moment at which it is given over to its end or its return to a shard.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -83,13 +83,13 @@ impl Door {
         } = visit;
         let signs = fresh_signs();
         let Some(place) = self.places.take(address, &signs) else {
-            return turn_away(&stream, &crowded_out(self.rules.now().wall));
+            return turn_away(stream, &crowded_out(self.rules.now().wall));
         };
         let gate = Gate::new(stream, received, Rc::clone(&self.rules), Rc::clone(&signs));
         let visit = async {
             let served = self.answer(gate, &signs).await;
             match served.passage() {
-                Passage::ForShard => self.send_back(served, address, shard),
+                Passage::ForShard => self.send_back(served, address, shard).await,
                 Passage::Refused => {
                     let (stream, answer) = served.into_parts();
                     say_goodbye(stream, &answer).await;
@@ -139,7 +139,7 @@ impl Door {
     }
 
     /// Gives a socket whose next request is an upgrade back to the shard that accepted it.
-    fn send_back(&self, gate: Gate, address: IpAddr, shard: ShardId) {
+    async fn send_back(&self, gate: Gate, address: IpAddr, shard: ShardId) {
         let (stream, received) = gate.into_parts();
         let Ok(stream) = stream.into_std() else { return };
         let guest = Guest {
@@ -152,7 +152,7 @@ impl Door {
         if let Err(Mail::Returned(guest)) = self.shards[shard.index()].try_send(Priority::Bulk, mail)
             && let Ok(visit) = Visit::of(*guest)
         {
-            turn_away(&visit.stream, &crowded_out(self.rules.now().wall));
+            say_goodbye(visit.stream, &crowded_out(self.rules.now().wall)).await;
         }
     }
 }
@@ -170,8 +170,11 @@ async fn stalls(signs: &Signs) {
 
 /// Sends a last answer to somebody who has no place, and waits for nothing: it fits into an empty socket. To a peer that has
 /// more on its way it may be lost.
-fn turn_away(stream: &TcpStream, answer: &[u8]) {
-    let _ = stream.try_write(answer);
+fn turn_away(stream: TcpStream, answer: &[u8]) {
+    // Past the library, which writes nothing before it has been told that the socket can take something.
+    if let Ok(mut stream) = stream.into_std() {
+        let _ = stream.write(answer);
+    }
 }
 
 /// Sends a last answer and lets the peer read it.

@@ -183,6 +183,26 @@ fn a_connection_field_may_have_many_options() {
 }
 
 #[test]
+fn an_upgrade_for_which_its_shard_has_no_room_is_told_so() {
+    let server = Server::with(1, |config| config.runtime.inbox_capacity = 16);
+    let mut wires: Vec<Wire> = (0..300).map(|_| Wire::connect(server.address())).collect();
+    for wire in &mut wires {
+        wire.send(HEALTH);
+        answer(wire);
+    }
+    for wire in &mut wires {
+        wire.send(UPGRADE.as_bytes());
+    }
+    for wire in &mut wires {
+        let head = wire.head();
+        assert!(
+            head.starts_with("HTTP/1.1 101 ") || head.starts_with("HTTP/1.1 503 "),
+            "{head}"
+        );
+    }
+}
+
+#[test]
 fn requests_without_end_keep_nobody_out() {
     const PLACES: usize = 256;
     let server = Server::with(1, |config| config.control.max_connections = PLACES);
