@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::gate::{Gate, Passage, Rules, Signs};
@@ -47,6 +48,8 @@ pub(super) struct Door {
     /// Where upgrades go.
     pub(super) shards: Peers,
     pub(super) places: Places,
+    /// Is dropped with the door, which every connection holds.
+    pub(super) _open: Sender<Infallible>,
 }
 
 /// A connection as it comes in.

@@ -17,10 +17,12 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
 
 use self::connection::{Door, Visit};
 use self::desk::Line;
@@ -38,6 +40,10 @@ const THREAD_NAME: &str = "control";
 
 /// Connections of one source that the control plane serves at a time.
 const CONNECTIONS_PER_SOURCE: usize = 16;
+
+/// How long answers may still take when the shards are gone. Whoever is only silent is waited for as well: a request of
+/// theirs may be on its way.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
 /// What the control plane is made of.
 #[derive(Debug)]
@@ -91,11 +97,13 @@ impl ControlPlane {
         self.desk.clone()
     }
 
-    /// Ends it, and everybody whom it serves, at once: the shards are gone.
+    /// Ends it, when the shards are gone. Whoever has asked by then still has a moment for the answer.
     pub fn stop(self) {
+        let Self { desk, stop, thread } = self;
+        drop(desk);
         // It may have ended by itself, with a panic that was printed.
-        let _ = self.stop.send(());
-        let _ = self.thread.join();
+        let _ = stop.send(());
+        let _ = thread.join();
     }
 }
 
@@ -114,6 +122,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     } else {
         Scope::Everything
     };
+    let (open, mut all_closed) = mpsc::channel(1);
     let door = |scope, doors| {
         Rc::new(Door {
             routes: routes(&known, scope),
@@ -125,16 +134,21 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
             }),
             shards: Arc::clone(&parts.peers),
             places: places.clone(),
+            _open: open.clone(),
         })
     };
-    let players = door(scope, None);
-    if let Some((listener, doors)) = parts.operators {
-        spawn_local(accept(listener, door(Scope::Operators, Some(doors))));
+    spawn_local(receive(line, door(scope, None)));
+    let accepting = parts
+        .operators
+        .map(|(listener, doors)| spawn_local(accept(listener, door(Scope::Operators, Some(doors)))));
+    // It fails when nobody is left to say it.
+    let _ = stopped.await;
+    if let Some(accepting) = accepting {
+        accepting.abort();
     }
-    tokio::select! {
-        () = receive(line, players) => {}
-        _ = stopped => {}
-    }
+    drop(open);
+    // The line ends with the shards, and each door with the last whom it serves.
+    let _ = timeout(LAST_ANSWERS, all_closed.recv()).await;
 }
 
 /// Serves those whom the shards bring.

@@ -1,7 +1,7 @@
 //! A shard that stands still is named by `/readyz`, which others wait for no longer than its deadline, and is ready again
-//! when it goes on.
+//! when it goes on. A control plane that stands still while the shards end answers whoever had asked.
 //!
-//! Played in a child: the shard's thread is held in a signal handler, which is the whole process's.
+//! Played in a child: a thread is held in a signal handler, which is the whole process's.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -22,12 +22,11 @@ extern "C" fn hold(_: libc::c_int) {
     unsafe { libc::read(HOLD.load(Ordering::Relaxed), (&raw mut byte).cast(), 1) };
 }
 
-/// The thread of this name.
-fn thread(name: &str) -> libc::c_int {
+/// The thread of this name, if there is one.
+fn thread(name: &str) -> Option<libc::c_int> {
     let mut tasks = fs::read_dir("/proc/self/task").expect("this process").flatten();
-    let task = tasks.find(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name));
-    let task = task.expect("a thread of this name").file_name();
-    task.to_str().and_then(|task| task.parse().ok()).expect("a number")
+    let task = tasks.find(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name))?;
+    task.file_name().to_str().and_then(|task| task.parse().ok())
 }
 
 /// A thread that stands still until this is dropped.
@@ -35,6 +34,7 @@ struct Held(fs::File);
 
 impl Held {
     fn thread(name: &str) -> Self {
+        let task = thread(name).expect("a thread of this name");
         let (reader, writer) = std::io::pipe().expect("a pipe");
         HOLD.store(OwnedFd::from(reader).into_raw(), Ordering::Relaxed);
         // SAFETY: the handler only reads, and stays as long as the process.
@@ -46,7 +46,7 @@ impl Held {
                 libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()),
                 0
             );
-            let sent = libc::syscall(libc::SYS_tgkill, libc::getpid(), thread(name), libc::SIGUSR1);
+            let sent = libc::syscall(libc::SYS_tgkill, libc::getpid(), task, libc::SIGUSR1);
             assert_eq!(sent, 0);
         }
         Self(OwnedFd::from(writer).into())
@@ -72,11 +72,15 @@ impl IntoRaw for OwnedFd {
     }
 }
 
+const READYZ: &[u8] = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
 /// Asks on a connection that the control plane keeps, whichever shard stands still.
 fn readiness(stream: &mut TcpStream) -> String {
-    stream
-        .write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .expect("the server reads");
+    stream.write_all(READYZ).expect("the server reads");
+    answer(stream)
+}
+
+fn answer(stream: &mut TcpStream) -> String {
     let mut answer = String::new();
     let mut byte = [0];
     while !answer.ends_with("\r\n\r\n") {
@@ -112,4 +116,26 @@ fn a_shard_that_stands_still_is_named() {
         drop(held);
         while !readiness(&mut stream).starts_with("HTTP/1.1 200 ") {}
     });
+}
+
+#[test]
+fn whoever_has_asked_when_the_shards_end_is_answered() {
+    child::play(
+        "stalled_shard::whoever_has_asked_when_the_shards_end_is_answered",
+        || {
+            let server = Server::start(2);
+            let mut stream = TcpStream::connect_timeout(&server.address(), DEADLINE).expect("the server accepts");
+            stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
+            assert!(readiness(&mut stream).starts_with("HTTP/1.1 200 "));
+            let held = Held::thread("control");
+            stream.write_all(READYZ).expect("the server reads");
+            let stopping = std::thread::spawn(|| server.stop());
+            while ["shard-0", "shard-1"].iter().any(|shard| thread(shard).is_some()) {
+                std::thread::yield_now();
+            }
+            drop(held);
+            assert!(answer(&mut stream).starts_with("HTTP/1.1 503 "));
+            stopping.join().expect("it stops");
+        },
+    );
 }
