@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::gate::{Gate, Passage, Rules, Signs};
 use super::places::{Places, fresh_signs};
+use super::standstill::is_our_delay;
 use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES, crowded_out};
 use crate::net::{Guest, Mail, Peers, Socket};
 use crate::shard::{Priority, ShardId};
@@ -160,14 +161,19 @@ impl Door {
     }
 }
 
-/// Waits until a connection has not got on for too long.
+/// Waits until a connection has not got on for too long. Time in which we ourselves stood still is not its own: what it
+/// sent meanwhile was not read.
 async fn stalls(signs: &Signs) {
     loop {
         let deadline = signs.progress.get() + IDLE;
-        if deadline <= Instant::now() {
+        sleep_until(deadline).await;
+        if signs.progress.get() + IDLE > deadline {
+            continue;
+        }
+        if !is_our_delay(deadline) {
             return;
         }
-        sleep_until(deadline).await;
+        signs.progress.set(Instant::now());
     }
 }
 
@@ -189,4 +195,27 @@ async fn say_goodbye(mut stream: TcpStream, answer: &[u8]) {
     };
     // A peer that is gone, or that does not read, need not know.
     let _ = timeout(GOODBYE, goodbye).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a connection that got on last so long ago is ended within `patience`.
+    fn is_ended(since: Duration, patience: Duration) -> bool {
+        let signs = fresh_signs();
+        signs.progress.set(Instant::now() - since);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let ended = runtime
+            .expect("a runtime")
+            .block_on(async { timeout(patience, stalls(&signs)).await });
+        ended.is_ok()
+    }
+
+    #[test]
+    fn whoever_is_idle_is_ended_and_nobody_is_charged_for_our_standstill() {
+        assert!(is_ended(IDLE + Duration::from_millis(1), 4 * IDLE));
+        let is_charged = is_ended(IDLE + Duration::from_secs(30), Duration::from_millis(100));
+        assert!(!is_charged, "it was not read meanwhile");
+    }
 }

@@ -11,6 +11,7 @@ mod gate;
 mod places;
 mod routes;
 mod shards;
+mod standstill;
 
 use std::io;
 use std::net::TcpListener;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
+use super::standstill::is_our_delay;
 use crate::net::{Link, Mail, Peers, Question};
 use crate::shard::{Now, Priority, Shard, ShardId};
 
@@ -71,5 +72,14 @@ async fn ask<A: Send + 'static>(
     });
     let peer = peers.get(shard.index())?;
     peer.try_send(Priority::Bulk, Mail::Question(question)).ok()?;
-    timeout(ANSWER_WITHIN, answered).await.ok()?.ok()
+    let mut answered = answered;
+    loop {
+        let deadline = Instant::now() + ANSWER_WITHIN;
+        match timeout_at(deadline, &mut answered).await {
+            Ok(answer) => return answer.ok(),
+            // Then the shard stood still as well, and its answer may be on its way.
+            Err(_) if is_our_delay(deadline) => {}
+            Err(_) => return None,
+        }
+    }
 }

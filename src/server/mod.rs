@@ -348,7 +348,6 @@ fn mailboxes(config: &Config, shards: u16) -> io::Result<(Peers, Vec<Mailbox>)> 
     Ok((senders.into(), mailboxes))
 }
 
-/// Random bytes of the system's: the one door through which randomness enters.
 /// Has the shard's thread scheduled in slices of that length; 0: as the system does it. It runs without, too.
 fn ask_for_slices(shard: ShardId, slice_us: u64) {
     if slice_us == 0 {
@@ -363,6 +362,7 @@ fn ask_for_slices(shard: ShardId, slice_us: u64) {
     }
 }
 
+/// Random bytes of the system's: the one door through which randomness enters.
 fn os_random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;

@@ -304,3 +304,23 @@ fn a_page_that_asks_for_text_of_html_gets_a_page_and_others_a_line() {
     let (_, body) = answer(&mut wire);
     assert!(body.contains("/v2/ws") && body.lines().count() == 1, "{body}");
 }
+
+#[test]
+fn many_that_come_back_at_once_are_all_served_and_hold_up_nobody() {
+    let server = Server::start(1);
+    let mut player = crate::support::player::Player::authenticated(&server);
+    let mut wires: Vec<Wire> = (0..300).map(|_| Wire::connect(server.address())).collect();
+    for wire in &mut wires {
+        wire.send(HEALTH);
+        answer(wire);
+    }
+    for wire in &mut wires {
+        wire.send(UPGRADE.as_bytes());
+    }
+    assert!(player.is_served());
+    for wire in wires {
+        let mut wire = wire;
+        assert!(wire.head().starts_with("HTTP/1.1 101 "));
+        wire.expect_served();
+    }
+}

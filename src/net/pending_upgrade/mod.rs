@@ -48,6 +48,8 @@ pub(super) struct PendingUpgrade<S> {
     pub(super) address: IpAddr,
     /// The bytes of a request that is not yet complete.
     pub(super) received: Vec<u8>,
+    /// Whether nobody has looked at those bytes: they came with the socket.
+    pub(super) is_unjudged: bool,
     /// Bytes that came after the answer and were read away.
     pub(super) ignored_bytes: usize,
     is_answered: bool,
@@ -123,6 +125,7 @@ impl<S> PendingUpgrades<S> {
             socket,
             address,
             received: Vec::new(),
+            is_unjudged: false,
             ignored_bytes: 0,
             is_answered: false,
             is_in_line: false,

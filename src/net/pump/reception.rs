@@ -30,19 +30,24 @@ const MAX_IGNORED_BYTES: usize = 64 * 1024;
 static ACCEPTING_PAUSES: RareLine = RareLine::new();
 
 impl<K: Kernel> Pump<K> {
+    /// Says whether more may wait.
     #[inline(never)]
-    pub(super) fn accept(&mut self, listener: u32, now: Now) {
+    pub(super) fn accept(&mut self, listener: u32, now: Now) -> bool {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.kernel.accept(listener) {
                 Ok(Some((socket, address))) => {
                     self.seat(socket, address.ip(), now);
                 }
-                Ok(None) => return,
+                Ok(None) => return false,
                 // The newcomer takes the place of the one that has the least right to its own.
                 Err(error) if is_want_of_descriptors(&error) && self.pending_upgrades.give_up_one() => {}
-                Err(error) => return self.pause_accepting(&error, now),
+                Err(error) => {
+                    self.pause_accepting(&error, now);
+                    return false;
+                }
             }
         }
+        true
     }
 
     /// Leaves connections in the kernel's queue until the next tick: asking again at once would spin.
@@ -68,8 +73,12 @@ impl<K: Kernel> Pump<K> {
         if !self.pending_upgrades.may_serve() {
             return self.line.pass_over(Waiting::PendingUpgrade(at));
         }
-        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
-            pending_upgrade.is_in_line = false;
+        let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
+            return;
+        };
+        pending_upgrade.is_in_line = false;
+        if std::mem::take(&mut pending_upgrade.is_unjudged) {
+            self.answer_request(at, 0, now);
         }
         loop {
             let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
@@ -152,15 +161,16 @@ impl<K: Kernel> Pump<K> {
         }
     }
 
-    /// Takes back a socket that has asked for a WebSocket after all. It is judged like any other.
+    /// Takes back a socket that has asked for a WebSocket after all. It is judged like any other, and stands in line for it.
     pub(super) fn take_back_guest(&mut self, guest: Guest<K::Socket>, now: Now) {
         let Some(at) = self.seat(guest.socket, guest.address, now) else {
             return;
         };
         if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
             pending_upgrade.received = guest.received.to_vec();
+            pending_upgrade.is_unjudged = true;
         }
-        self.answer_request(at, 0, now);
+        self.note_upgrade(at);
     }
 
     /// Takes an upgraded socket, which is watched, into the shard, or tells it that there is no place. `early` is what it said

@@ -22,9 +22,7 @@ impl<K: Kernel> Pump<K> {
             self.stage = Stage::Draining {
                 until_ms: now.mono_ms.saturating_add(whole_ms(grace)),
             };
-            for _ in 0..LAST_ACCEPTS {
-                self.accept(0, now);
-            }
+            let _ = (0..LAST_ACCEPTS).any(|_| !self.accept(0, now));
             self.kernel.close_listeners();
             self.shard.announce_drain(whole_ms(grace), now);
         }

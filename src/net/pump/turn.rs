@@ -150,7 +150,9 @@ impl<K: Kernel> Pump<K> {
                     }
                 }
                 Token::PendingUpgrade(at) => self.note_upgrade(at),
-                Token::Listener(number) => self.accept(number, now),
+                Token::Listener(number) => {
+                    self.accept(number, now);
+                }
                 Token::Wakeup => self.kernel.hush(),
             }
         }
