@@ -45,6 +45,7 @@ mod tempo;
 mod timeline;
 mod unit;
 mod version;
+mod vigil;
 mod watch;
 mod worker;
 mod yardstick;

@@ -1,4 +1,5 @@
-//! A test that is interrupted ends at once with a whole report of what was done, and says that it was cut short.
+//! A test that is interrupted ends at once with a whole report of what was done, and says that it was cut short. One that
+//! only stood still for a while goes on where it was, and does not take its own pause for silence of the server.
 
 mod program;
 
@@ -21,9 +22,13 @@ fn start(arguments: &[&str]) -> Child {
         .expect("the program starts")
 }
 
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.expect("kill").success());
+}
+
 fn interrupt(child: &Child) {
-    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-    assert!(interrupted.expect("kill").success());
+    signal(child, "-INT");
 }
 
 fn counters(yardstick: &Yardstick) -> String {
@@ -149,4 +154,39 @@ fn an_interrupted_comparison_gives_the_rounds_that_are_whole_and_stops_its_serve
         let pid = &server["runs"][0]["traffic"]["server"]["pid"];
         assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "it still runs");
     }
+}
+
+#[test]
+fn a_generator_that_stood_still_waits_for_what_is_on_its_way_nevertheless() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let url = yardstick.url();
+    let child = start(&[
+        "run",
+        "--json",
+        "--url",
+        &url,
+        "--rooms",
+        "20",
+        "--players",
+        "4",
+        "--rate",
+        "100",
+        "--seconds",
+        "1",
+        "--warmup-seconds",
+        "0",
+        "--drain-seconds",
+        "0.5",
+    ]);
+    await_traffic(&yardstick);
+    signal(&child, "-STOP");
+    // The pause is what this is about: longer than the rest of the test and all its waiting together.
+    std::thread::sleep(Duration::from_secs(6));
+    signal(&child, "-CONT");
+    let output = child.wait_with_output().expect("its end");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert!(report["traffic"]["send_lag_us"]["max"].as_f64() > Some(3e6), "{report}");
+    assert_eq!(report["ledger"]["lost"], 0, "{report}");
+    assert_eq!(report["ledger"]["balanced"], true, "{report}");
+    yardstick.stop();
 }

@@ -23,6 +23,7 @@ use crate::random::Random;
 use crate::report::{self, ConnectionsReport, HandshakesFindings, HandshakesReport, Verdict};
 use crate::server::Server;
 use crate::server_figures::ServerProcess;
+use crate::vigil::Vigil;
 use crate::{expect, first_contact, interruption, sys, unit};
 
 /// At a rate, the most that are under way.
@@ -101,6 +102,7 @@ enum Stage {
 struct Doors<'a> {
     server: &'a Server,
     clock: Clock,
+    vigil: Vigil,
     sockets: Sockets,
     random: Random,
     /// A connection is open when WebSocket is agreed on, and not before.
@@ -122,9 +124,11 @@ struct Doors<'a> {
 impl<'a> Doors<'a> {
     fn new(server: &'a Server, arguments: &HandshakesArguments, at_a_time: usize) -> Result<Self> {
         let generator = &arguments.generator;
+        let clock = Clock::start();
         Ok(Self {
             server,
-            clock: Clock::start(),
+            clock,
+            vigil: Vigil::begin(clock.now_ns()),
             sockets: Sockets::new(generator.io, false)?,
             random: Random::seeded(generator.seed),
             // In the clear there is nothing else to wait for.
@@ -149,6 +153,7 @@ impl<'a> Doors<'a> {
         let mut heard = Heard::default();
         loop {
             let now_ns = self.clock.now_ns();
+            self.vigil.look(now_ns);
             let beginning = now_ns < end_ns && !interruption::asked();
             let wait = if beginning {
                 self.begin(start_ns, now_ns)?
@@ -254,7 +259,7 @@ impl<'a> Doors<'a> {
     fn give_up(&mut self, now_ns: u64) {
         for number in 0..self.stages.len() {
             let (stage, since_ns) = self.stages[number];
-            let waited_ns = now_ns.saturating_sub(since_ns);
+            let waited_ns = self.vigil.waited_ns(since_ns, now_ns);
             if stage == Stage::Opening && waited_ns > OPEN_PATIENCE_NS {
                 *self.failures.entry("no answer for 10 s".to_owned()).or_default() += 1;
                 self.vacate(number);

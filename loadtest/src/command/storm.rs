@@ -28,6 +28,7 @@ use crate::scenario::Scenario;
 use crate::server_figures::ServerProcess;
 use crate::sys;
 use crate::version::Version;
+use crate::vigil::Vigil;
 use crate::watch::Watch;
 
 const PARTY: usize = 4;
@@ -374,6 +375,7 @@ impl Sink for Storm<'_> {
 /// Notices a standstill.
 struct Standstill {
     clock: Clock,
+    vigil: Vigil,
     steps: u64,
     since_ns: u64,
 }
@@ -382,6 +384,7 @@ impl Standstill {
     fn new(clock: Clock) -> Self {
         Self {
             clock,
+            vigil: Vigil::begin(clock.now_ns()),
             steps: u64::MAX,
             since_ns: 0,
         }
@@ -389,11 +392,12 @@ impl Standstill {
 
     fn expect_progress(&mut self, storm: &Storm<'_>) -> Result<()> {
         let now_ns = self.clock.now_ns();
+        self.vigil.look(now_ns);
         let waits_for_its_turn = storm.parties.iter().all(|party| !party.busy) && storm.ready == storm.members.len();
         if storm.steps != self.steps || waits_for_its_turn {
             self.steps = storm.steps;
             self.since_ns = now_ns;
-        } else if now_ns - self.since_ns > PATIENCE_NS {
+        } else if self.vigil.waited_ns(self.since_ns, now_ns) > PATIENCE_NS {
             let stuck = storm
                 .members
                 .iter()

@@ -39,6 +39,7 @@ use crate::progress::Progress;
 use crate::random::Random;
 use crate::scenario::{Scenario, Traffic};
 use crate::seating::Seating;
+use crate::vigil::Vigil;
 use crate::worker::entrance::Entrance;
 use crate::worker::front::Front;
 use crate::worker::intake::Intake;
@@ -119,6 +120,7 @@ fn work(
     let entrance = Entrance::new(Arc::clone(&scenario), seating.clone());
     let mut worker = Worker {
         clock,
+        vigil: Vigil::begin(clock.now_ns()),
         sockets: Sockets::new(scenario.io, scenario.gathers())?,
         front: Front::new(Intake::new(clock, seating.clone()), entrance),
         unsteady: Unsteady::new(&scenario, &seating),

@@ -92,7 +92,7 @@ impl Worker {
 
     /// A try to come back failed.
     pub(super) fn set_back(&mut self, member: u32, now_ns: u64, what: &str) {
-        if !self.unsteady.returns.set_back(member, now_ns) {
+        if !self.unsteady.returns.set_back(member, now_ns, &self.vigil) {
             self.mishap(member, format!("did not come back: {what}"));
         }
     }

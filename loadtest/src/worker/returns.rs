@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use hdrhistogram::Histogram;
 
 use crate::histogram::latency_histogram;
+use crate::vigil::Vigil;
 
 /// First and longest pause between two tries.
 const FIRST_PAUSE_NS: u64 = 20_000_000;
@@ -102,11 +103,11 @@ impl Returns {
     }
 
     /// A try came to nothing: the member tries again after a pause, unless it has tried long enough.
-    pub(super) fn set_back(&mut self, member: u32, now_ns: u64) -> bool {
+    pub(super) fn set_back(&mut self, member: u32, now_ns: u64, vigil: &Vigil) -> bool {
         let Some(away) = self.away.get_mut(&member) else {
             return false;
         };
-        if now_ns > away.cut_ns + PATIENCE_NS {
+        if vigil.waited_ns(away.cut_ns, now_ns) > PATIENCE_NS {
             away.given_up = true;
             return false;
         }
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!(returns.pop(0), Some((0, Showing::Token)));
         assert_eq!(returns.pop(u64::MAX), None);
         let (mut now_ns, mut tries) = (0, 0);
-        while returns.set_back(0, now_ns) {
+        while returns.set_back(0, now_ns, &Vigil::default()) {
             assert_eq!(returns.pop(now_ns), None);
             now_ns += FIRST_PAUSE_NS.max((FIRST_PAUSE_NS << tries.min(20)).min(LONGEST_PAUSE_NS));
             assert!(returns.pop(now_ns).is_some(), "try {tries}");
@@ -187,6 +188,17 @@ mod tests {
         }
         assert!((60..70).contains(&tries), "{tries} tries");
         assert!(returns.is_away(0) && !returns.expects_somebody());
+    }
+
+    #[test]
+    fn a_member_is_not_given_up_for_a_standstill_of_our_own() {
+        let mut vigil = Vigil::begin(0);
+        let mut returns = Returns::new(1);
+        returns.leave(0, 0);
+        let woken_ns = 2 * PATIENCE_NS;
+        vigil.look(woken_ns);
+        assert!(returns.set_back(0, woken_ns, &vigil));
+        assert!(!returns.set_back(0, woken_ns + PATIENCE_NS, &vigil));
     }
 
     #[test]

@@ -37,10 +37,12 @@ impl Worker {
                 }
             }
             self.progress.publish_joined(self.front.entrance.joined as u64);
+            let now_ns = self.clock.now_ns();
+            self.vigil.look(now_ns);
             if self.front.entrance.steps != seen_steps {
                 seen_steps = self.front.entrance.steps;
-                last_step_ns = self.clock.now_ns();
-            } else if self.clock.now_ns() - last_step_ns > PATIENCE.as_nanos() as u64 {
+                last_step_ns = now_ns;
+            } else if self.vigil.waited_ns(last_step_ns, now_ns) > PATIENCE.as_nanos() as u64 {
                 bail!(
                     "{} of {total} players joined, then nothing for {} s: {}",
                     self.front.entrance.joined,

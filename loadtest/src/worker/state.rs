@@ -11,6 +11,7 @@ use crate::progress::Progress;
 use crate::random::Random;
 use crate::scenario::Scenario;
 use crate::seating::Seating;
+use crate::vigil::Vigil;
 use crate::worker::front::Front;
 use crate::worker::unsteady::Unsteady;
 
@@ -18,6 +19,7 @@ use crate::worker::unsteady::Unsteady;
 pub(super) struct Worker {
     pub(super) scenario: Arc<Scenario>,
     pub(super) clock: Clock,
+    pub(super) vigil: Vigil,
     pub(super) seating: Seating,
     pub(super) sockets: Sockets,
     pub(super) front: Front,

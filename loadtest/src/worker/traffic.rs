@@ -83,6 +83,8 @@ struct Sending {
     /// Messages sent within the window.
     sent: u64,
     lag_ns: Histogram<u64>,
+    /// When anything was last sent.
+    last_ns: u64,
 }
 
 /// CPU time of the thread over the measured window.
@@ -126,8 +128,12 @@ impl Worker {
         let mut meter = CpuMeter::default();
         let mut now_ns = self.clock.now_ns();
         loop {
+            self.vigil.look(now_ns);
             meter.pass(now_ns, window_start, end_ns);
             let sent = self.send_due(&mut sending, now_ns);
+            if sent {
+                sending.last_ns = now_ns;
+            }
             self.tend(now_ns, end_ns)?;
             if now_ns >= next_news_ns {
                 next_news_ns = now_ns + NEWS_NS;
@@ -228,6 +234,7 @@ impl Worker {
             frames,
             sent: 0,
             lag_ns: latency_histogram(),
+            last_ns: start_ns,
         }
     }
 
@@ -301,15 +308,19 @@ impl Worker {
         if sending.next_ns().is_some() || now_ns < sending.end_ns {
             return false;
         }
-        let last_news_ns = self.front.intake.last_arrival_ns.max(sending.end_ns);
+        // Who is late sends beyond the end.
+        let waits_since_ns = sending.end_ns.max(sending.last_ns);
+        let last_news_ns = self.front.intake.last_arrival_ns.max(waits_since_ns);
+        let waited_ns = self.vigil.waited_ns(waits_since_ns, now_ns);
+        let silent_ns = self.vigil.waited_ns(last_news_ns, now_ns);
         let drain_ns = self.scenario.drain.as_nanos() as u64;
         // Where nobody is left, nothing can come.
         let abandoned = self.front.entrance.joined == 0 && !self.somebody_moves();
         let settled = self.front.intake.ledger.settled()
             && !self.somebody_moves()
             && self.front.intake.operations.all_answered()
-            && now_ns - last_news_ns.min(now_ns) >= QUIET_NS;
-        settled || abandoned || now_ns >= last_news_ns + drain_ns || now_ns >= sending.end_ns + drain_ns * DRAIN_FACTOR
+            && silent_ns >= QUIET_NS;
+        settled || abandoned || silent_ns >= drain_ns || waited_ns >= drain_ns * DRAIN_FACTOR
     }
 }
 
