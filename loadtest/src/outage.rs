@@ -30,6 +30,11 @@ impl Ticks {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     pub(crate) fn mark(&mut self, tick: usize) {
         self.words[tick / 64] |= 1 << (tick % 64);
     }

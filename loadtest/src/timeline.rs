@@ -53,6 +53,8 @@ pub(crate) struct Timeline {
     arrival: Cursor,
     dues: Ticks,
     due: Cursor,
+    /// In which ticks a thread listened; silence while none did is not the server's.
+    heeded: Ticks,
     /// What has come since this was last taken, for the display.
     recent_us: Histogram<u32>,
 }
@@ -128,6 +130,7 @@ impl Timeline {
             groups,
             arrivals: ticks.clone(),
             arrival: Cursor::default(),
+            heeded: ticks.clone(),
             dues: ticks,
             due: Cursor::default(),
             recent_us: coarse_histogram(),
@@ -171,6 +174,20 @@ impl Timeline {
         cell.latency_us[group].saturating_record(latency_us);
     }
 
+    /// The thread has listened through the window but for these times, which are in order.
+    pub(crate) fn heeded_but(&mut self, absences: &[Range<u64>]) {
+        let tick_ns = |tick: usize| self.slots.start_ns + tick as u64 * TICK_NS;
+        for tick in 0..self.heeded.count() {
+            let next = absences.partition_point(|absence| absence.end <= tick_ns(tick));
+            if absences
+                .get(next)
+                .is_none_or(|absence| !absence.contains(&tick_ns(tick)))
+            {
+                self.heeded.mark(tick);
+            }
+        }
+    }
+
     /// Moves what has come lately into `into`.
     pub(crate) fn drain_recent(&mut self, into: &mut Histogram<u32>) {
         *into += &self.recent_us;
@@ -182,6 +199,7 @@ impl Timeline {
         self.groups = self.groups.max(other.groups);
         self.arrivals.add(&other.arrivals);
         self.dues.add(&other.dues);
+        self.heeded.add(&other.heeded);
         for (ours, theirs) in self.cells.iter_mut().zip(&other.cells) {
             ours.owed += theirs.owed;
             ours.delivered += theirs.delivered;
@@ -198,8 +216,10 @@ impl Timeline {
     /// always is.
     pub(crate) fn gaps(&self, length: Duration, always_owed: bool) -> Vec<Gap> {
         let until = (length.as_nanos() as u64).div_ceil(TICK_NS) as usize;
-        self.arrivals
-            .gaps(until, |tick| always_owed || self.dues.is_marked(tick))
+        let mut no_silence = self.arrivals.clone();
+        let unheeded = (0..no_silence.count()).filter(|&tick| !self.heeded.is_marked(tick));
+        unheeded.for_each(|tick| no_silence.mark(tick));
+        no_silence.gaps(until, |tick| always_owed || self.dues.is_marked(tick))
     }
 
     /// The points of a plot, in order, given what was lost by slot.
@@ -300,6 +320,8 @@ mod tests {
         timeline.delivered(1_000_000);
         timeline.owed(500_000_000, 1);
         timeline.delivered(1_300_000_000);
+        let mut absent = timeline.clone();
+        timeline.heeded_but(&[]);
         let gaps = timeline.gaps(Duration::from_secs(2), false);
         assert_eq!(
             gaps,
@@ -308,5 +330,9 @@ mod tests {
                 back_ns: Some(1_300_000_000)
             }]
         );
+        absent.heeded_but(std::slice::from_ref(&(510_000_000..1_300_000_000)));
+        assert_eq!(absent.gaps(Duration::from_secs(2), false), [], "nobody listened");
+        absent.add(&timeline);
+        assert_eq!(absent.gaps(Duration::from_secs(2), false), gaps, "another thread did");
     }
 }

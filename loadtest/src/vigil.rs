@@ -33,6 +33,11 @@ impl Vigil {
         self.seen_ns = now_ns;
     }
 
+    /// When it stood still so far, in order.
+    pub(crate) fn absences(&self) -> &[Range<u64>] {
+        &self.absences
+    }
+
     /// For how long the thread has waited at `now_ns` for something that it expects since `since_ns`.
     pub(crate) fn waited_ns(&self, since_ns: u64, now_ns: u64) -> u64 {
         let within = |absence: &Range<u64>| absence.end.min(now_ns).saturating_sub(absence.start.max(since_ns));

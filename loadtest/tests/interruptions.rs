@@ -188,5 +188,6 @@ fn a_generator_that_stood_still_waits_for_what_is_on_its_way_nevertheless() {
     assert!(report["traffic"]["send_lag_us"]["max"].as_f64() > Some(3e6), "{report}");
     assert_eq!(report["ledger"]["lost"], 0, "{report}");
     assert_eq!(report["ledger"]["balanced"], true, "{report}");
+    assert_eq!(report["traffic"]["outage"], Value::Null, "nobody listened: {report}");
     yardstick.stop();
 }

@@ -176,6 +176,7 @@ impl Worker {
         self.end_storms();
         let stretch = &mut self.front.intake.stretch;
         stretch.flights = None;
+        stretch.timeline.heeded_but(self.vigil.absences());
         let (cpu_spent_ns, cpu_wait_ns) = meter.spent_ns.unwrap_or_default();
         Ok(Outcome {
             latency_ns: stretch.latency_ns.clone(),
