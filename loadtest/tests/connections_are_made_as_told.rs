@@ -1,23 +1,19 @@
 //! What a server sees of a connection before WebSocket: where it comes from, as whose proxy, and with which origin.
 
+mod program;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
+
+use program::{execute, program};
 
 /// The source address and the first words of a connection that the program makes, and how it ends when it is refused.
 fn first_words(more: &[&str]) -> (IpAddr, String, Output) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("the port's address");
-    let program = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args([
-            "run",
-            "--rooms",
-            "1",
-            "--players",
-            "2",
-            "--url",
-            &format!("ws://{address}/v2/ws"),
-        ])
+    let url = format!("ws://{address}/v2/ws");
+    let program = program(&["run", "--rooms", "1", "--players", "2", "--url", &url])
         .args(more)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -85,11 +81,7 @@ fn what_cannot_be_is_refused_with_a_remedy() {
         ),
         (&["--client-addresses", "9"], "--proxy-protocol"),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-            .args(["run", "--url", "ws://127.0.0.1:1/"])
-            .args(arguments)
-            .output()
-            .expect("the program starts");
+        let (output, _) = execute(&[&["run", "--url", "ws://127.0.0.1:1/"], arguments].concat());
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert!(said.contains(remedy), "{arguments:?}: {said}");

@@ -1,39 +1,23 @@
 //! `--expect`: thresholds that are met, that are not, and that cannot be, and the exit status that tells.
 
+mod program;
 mod relay;
 mod scratch;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
+use program::{execute, program, run_shortly};
 use relay::Fault;
 use scratch::Scratch;
 use serde_json::{Value, json};
 
-fn generator(command: &str, fault: Fault, more: &[&str]) -> Output {
-    let url = format!("ws://{}/v2/ws", relay::start(fault));
-    Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args([command, "--url", &url])
-        .args(more)
-        .output()
-        .expect("the generator starts")
+fn url(fault: Fault) -> String {
+    format!("ws://{}/v2/ws", relay::start(fault))
 }
 
-/// A short run, in JSON.
+/// A short run.
 fn run(fault: Fault, expect: &[&str]) -> (Output, Value) {
-    let load = [
-        "--json",
-        "--rooms",
-        "2",
-        "--players",
-        "3",
-        "--seconds",
-        "0.5",
-        "--warmup-seconds",
-        "0",
-    ];
-    let output = generator("run", fault, &[&load[..], &["--drain-seconds", "0.5"], expect].concat());
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    (output, report)
+    run_shortly(&url(fault), &[&["--drain-seconds", "0.5"], expect].concat())
 }
 
 fn met(report: &Value) -> Vec<(&str, bool)> {
@@ -101,21 +85,10 @@ fn a_loss_that_was_expected_remains_a_loss() {
 
 #[test]
 fn the_table_says_what_was_expected_and_found() {
-    let load = [
-        "--rooms",
-        "1",
-        "--players",
-        "2",
-        "--seconds",
-        "0.2",
-        "--warmup-seconds",
-        "0",
-    ];
-    let output = generator(
-        "run",
-        Fault::None,
-        &[&load[..], &["--expect", "max<1ns,lost=0"]].concat(),
-    );
+    let load = "run --rooms 1 --players 2 --seconds 0.2 --warmup-seconds 0 --expect max<1ns,lost=0";
+    let load: Vec<&str> = load.split(' ').collect();
+    let output = program(&load).args(["--url", &url(Fault::None)]).output();
+    let output = output.expect("the program starts");
     let table = String::from_utf8_lossy(&output.stdout);
     let row = |begin: &str| {
         table
@@ -138,15 +111,16 @@ fn groups_are_held_to_thresholds_of_their_own() {
         &json!({"seconds": 0.3, "warmup_seconds": 0, "groups": [
             {"name": "duels", "rooms": 1, "players": 2}, {"name": "arena", "rooms": 1, "players": 3}]}),
     );
-    let load = [
-        "--json",
+    let expect = "arena.p99<20s,duels.p99.9<1ns";
+    let (output, report) = execute(&[
+        "run",
+        "--url",
+        &url(Fault::None),
         "--scenario",
         scenario.path(),
         "--expect",
-        "arena.p99<20s,duels.p99.9<1ns",
-    ];
-    let output = generator("run", Fault::None, &load);
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        expect,
+    ]);
     assert_eq!(met(&report), [("arena.p99 < 20s", true), ("duels.p99.9 < 1ns", false)]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
@@ -176,7 +150,7 @@ fn what_cannot_be_expected_is_refused_before_the_test() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(why), "{error}");
     }
-    let output = generator("storm", Fault::None, &["--expect", "jon.p99<1ms"]);
+    let (output, _) = execute(&["storm", "--url", &url(Fault::None), "--expect", "jon.p99<1ms"]);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("only create, join, leave"), "{error}");
 }

@@ -1,28 +1,21 @@
 //! The whole generator against a relay that makes exactly one mistake: each must be found, named, and told by the exit
 //! status; and a relay without mistakes must pass.
 
+mod program;
 mod relay;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
+use program::execute;
 use relay::Fault;
 use serde_json::Value;
 
 fn run(fault: Fault, more: &[&str]) -> (Output, Value) {
     let url = format!("ws://{}/v2/ws", relay::start(fault));
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(["run", "--json", "--url", &url, "--rooms", "2", "--players", "3"])
-        .args(["--seconds", "0.5", "--warmup-seconds", "0", "--drain-seconds", "0.5"])
-        .args(more)
-        .output()
-        .expect("the generator starts");
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report = serde_json::from_str(&stdout).unwrap_or_else(|error| {
-        panic!(
-            "{error} in the report {stdout:?}; {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    });
+    let load = ["run", "--url", &url, "--rooms", "2", "--players", "3"];
+    let times = ["--seconds", "0.5", "--warmup-seconds", "0", "--drain-seconds", "0.5"];
+    let (output, report) = execute(&[&load[..], &times, more].concat());
+    assert!(report.is_object(), "{output:?}");
     (output, report)
 }
 

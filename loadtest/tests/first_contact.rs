@@ -5,10 +5,8 @@ mod program;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output};
 
-use program::Yardstick;
-use serde_json::Value;
+use program::{Yardstick, execute};
 
 const COMMANDS: [&[&str]; 4] = [
     &[
@@ -26,13 +24,6 @@ const COMMANDS: [&[&str]; 4] = [
     &["storm", "--parties", "1", "--cycles", "1"],
     &["idle", "--connections", "2", "--players", "2"],
 ];
-
-fn execute(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(arguments)
-        .output()
-        .expect("the program starts")
-}
 
 /// Everything a server says to whoever connects, which is then closed.
 fn serve(answer: &'static [u8]) -> SocketAddr {
@@ -55,7 +46,7 @@ fn a_port_where_nobody_listens_is_told_by_every_command() {
     drop(listener);
     let url = format!("ws://{address}/v2/ws");
     for command in COMMANDS {
-        let output = execute(&[command, &["--url", &url]].concat());
+        let (output, _) = execute(&[command, &["--url", &url]].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{command:?}: {said}");
         let wanted = format!("nothing answers at {address}: is the server running?");
@@ -80,7 +71,7 @@ fn what_answers_but_is_no_such_server_is_named() {
         (b"", "without an answer"),
     ] {
         let url = format!("ws://{}/v2/ws", serve(answer));
-        let output = execute(&[COMMANDS[0], &["--url", &url]].concat());
+        let (output, _) = execute(&[COMMANDS[0], &["--url", &url]].concat());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(wanted), "{wanted}: {said}");
@@ -90,12 +81,10 @@ fn what_answers_but_is_no_such_server_is_named() {
 #[test]
 fn the_counters_of_a_server_on_this_machine_are_found_and_can_be_left_alone() {
     let yardstick = Yardstick::start(&["--backend", "epoll"]);
-    assert_eq!(yardstick.backend, "(epoll)");
     let run = |more: &[&str]| {
         let url = yardstick.url();
-        let output = execute(&[COMMANDS[0], &["--json", "--url", &url], more].concat());
+        let (output, report) = execute(&[COMMANDS[0], &["--url", &url], more].concat());
         assert_eq!(output.status.code(), Some(0), "{output:?}");
-        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         report["traffic"]["server_sends_per_delivery"].as_f64()
     };
     assert!(run(&[]) > Some(0.0));
@@ -104,7 +93,7 @@ fn the_counters_of_a_server_on_this_machine_are_found_and_can_be_left_alone() {
     assert!(run(&["--server-counters", &page]) > Some(0.0));
 
     let missing = format!("http://{}/nowhere", yardstick.address);
-    let output = execute(&[COMMANDS[0], &["--url", &yardstick.url(), "--server-counters", &missing]].concat());
+    let (output, _) = execute(&[COMMANDS[0], &["--url", &yardstick.url(), "--server-counters", &missing]].concat());
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("404"), "{output:?}");
     yardstick.stop();
@@ -112,7 +101,7 @@ fn the_counters_of_a_server_on_this_machine_are_found_and_can_be_left_alone() {
 
 #[test]
 fn a_page_that_could_not_be_written_is_told_before_the_test() {
-    let output = execute(&["run", "--url", "ws://127.0.0.1:1/", "--html", "/nonexistent/page.html"]);
+    let (output, _) = execute(&["run", "--url", "ws://127.0.0.1:1/", "--html", "/nonexistent/page.html"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(

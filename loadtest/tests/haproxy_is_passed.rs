@@ -2,14 +2,16 @@
 //! PROXY protocol.
 
 mod authority;
+mod program;
 mod relay;
 mod scratch;
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use authority::{Authority, Identity};
+use program::{execute, run_shortly};
 use relay::Fault;
 use scratch::Scratch;
 use serde_json::Value;
@@ -61,20 +63,8 @@ fn bundle(name: &str, identity: &Identity) -> Scratch {
     Scratch::with(name, &format!("{}{}", read(&identity.certificate), read(&identity.key)))
 }
 
-fn execute(arguments: &[&str]) -> (Output, Value) {
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(arguments)
-        .arg("--json")
-        .output()
-        .expect("the program starts");
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    (output, report)
-}
-
 fn balances(url: &str, more: &[&str]) -> Value {
-    let load = "run --rooms 2 --players 3 --seconds 0.5 --warmup-seconds 0 --rate 60 --url";
-    let arguments: Vec<&str> = load.split(' ').chain([url]).chain(more.iter().copied()).collect();
-    let (output, report) = execute(&arguments);
+    let (output, report) = run_shortly(url, more);
     assert_eq!(output.status.code(), Some(0), "{more:?}: {output:?}");
     assert_eq!(report["ledger"]["balanced"], true, "{more:?}: {report}");
     report

@@ -4,18 +4,15 @@
 mod program;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use program::Yardstick;
+use program::{PROGRAM, Yardstick, program};
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_signal-fish-loadtest");
-
 fn start(arguments: &[&str]) -> Child {
-    Command::new(PROGRAM)
-        .args(arguments)
+    program(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -31,28 +28,11 @@ fn interrupt(child: &Child) {
     signal(child, "-INT");
 }
 
-fn counters(yardstick: &Yardstick) -> String {
-    let mut stream = TcpStream::connect(&yardstick.address).expect("it listens");
-    stream
-        .write_all(b"GET /metrics/prom HTTP/1.0\r\n\r\n")
-        .expect("a request");
-    let mut page = String::new();
-    stream.read_to_string(&mut page).expect("an answer");
-    page
-}
-
 /// Waits until the yardstick has relayed something, which is when the load runs.
 fn await_traffic(yardstick: &Yardstick) {
     let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let page = counters(yardstick);
-        if page
-            .lines()
-            .any(|line| line.starts_with("signal_fish_deliveries_total ") && !line.ends_with(" 0"))
-        {
-            return;
-        }
-        assert!(Instant::now() < deadline, "no traffic: {page}");
+    while yardstick.counter("signal_fish_deliveries_total") == 0.0 {
+        assert!(Instant::now() < deadline, "no traffic");
         std::thread::yield_now();
     }
 }
@@ -60,7 +40,6 @@ fn await_traffic(yardstick: &Yardstick) {
 #[test]
 fn an_interrupted_run_reports_what_was_done() {
     let yardstick = Yardstick::start(&["--backend", "epoll"]);
-    assert_eq!(yardstick.backend, "(epoll)");
     let url = yardstick.url();
     let child = start(&[
         "run",

@@ -2,20 +2,10 @@
 
 mod program;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use program::Yardstick;
+use program::{Yardstick, execute, program};
 use serde_json::Value;
-
-fn run(arguments: &[&str]) -> (Output, Value) {
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(arguments)
-        .arg("--json")
-        .output()
-        .expect("the program starts");
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    (output, report)
-}
 
 /// Searches with messages of 300 kB between two players.
 fn search(yardstick: &Yardstick, more: &[&str]) -> (Output, Value) {
@@ -37,7 +27,7 @@ fn search(yardstick: &Yardstick, more: &[&str]) -> (Output, Value) {
         "--p99-ms",
         "500",
     ];
-    run(&[&fixed[..], more].concat())
+    execute(&[&fixed[..], more].concat())
 }
 
 fn steps(report: &Value) -> &[Value] {
@@ -142,7 +132,7 @@ fn a_generator_without_time_left_has_more_threads_unless_they_were_asked_for() {
         "0",
     ];
     for asked in ["auto", "1"] {
-        let (output, report) = run(&[&load[..], &["--threads", asked]].concat());
+        let (output, report) = execute(&[&load[..], &["--threads", asked]].concat());
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let (threads, because) = (&report["setting"]["threads"], &report["setting"]["threads_because"]);
         let share = report["traffic"]["generator_busiest_share"].as_f64().expect("a share");
@@ -167,7 +157,7 @@ fn a_generator_without_time_left_has_more_threads_unless_they_were_asked_for() {
 #[test]
 fn a_storm_counts_every_cycle_and_request() {
     let yardstick = Yardstick::start(&["--backend", "ring"]);
-    let (output, report) = run(&[
+    let (output, report) = execute(&[
         "storm",
         "--url",
         &yardstick.url(),
@@ -184,8 +174,6 @@ fn a_storm_counts_every_cycle_and_request() {
     assert_eq!(report["cycles"], 24);
     assert!(report["join_us"]["max"].as_f64() > Some(0.0), "{report}");
     assert!(report["server_cpu_us_per_cycle"].as_f64() > Some(0.0), "{report}");
-    assert_eq!(yardstick.backend, "(ring)");
-    assert!(yardstick.pid() > 0);
     yardstick.stop();
 }
 
@@ -193,8 +181,7 @@ fn a_storm_counts_every_cycle_and_request() {
 fn a_report_is_a_table_or_json_and_never_both() {
     let yardstick = Yardstick::start(&["--backend", "epoll"]);
     let storm = |more: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-            .args(["storm", "--url", &yardstick.url(), "--parties", "1", "--cycles", "1"])
+        let output = program(&["storm", "--url", &yardstick.url(), "--parties", "1", "--cycles", "1"])
             .args(more)
             .output()
             .expect("the program starts");
@@ -214,8 +201,7 @@ fn a_reader_that_has_gone_is_no_error() {
     let yardstick = Yardstick::start(&["--backend", "epoll"]);
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(["storm", "--url", &yardstick.url(), "--parties", "1", "--cycles", "1"])
+    let output = program(&["storm", "--url", &yardstick.url(), "--parties", "1", "--cycles", "1"])
         .stdout(writer)
         .output()
         .expect("the program starts");

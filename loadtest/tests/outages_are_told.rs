@@ -1,49 +1,28 @@
 //! A server that dies in the middle of a run: the run ends in time, and its report tells of the whole window that was asked
 //! for, in words, in JSON and on the page.
 
-#[expect(dead_code, reason = "other tests need more of it")]
 mod program;
-#[expect(dead_code, reason = "other tests need more of it")]
 mod scratch;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use program::Yardstick;
+use program::{Yardstick, execute, program};
 use scratch::Scratch;
 use serde_json::Value;
-
-/// Deliveries that the yardstick has made.
-fn deliveries(address: &str) -> f64 {
-    let mut stream = TcpStream::connect(address).expect("the counters");
-    write!(
-        stream,
-        "GET /metrics/prom HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    )
-    .expect("asked");
-    let mut page = String::new();
-    stream.read_to_string(&mut page).expect("a page");
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix("signal_fish_deliveries_total "));
-    line.map_or(0.0, |count| count.trim().parse().expect("a number"))
-}
 
 #[test]
 fn a_server_that_dies_is_told_in_words_in_json_and_on_the_page() {
     let page = Scratch::new("outage.html");
     let server = Yardstick::start(&["--backend", "epoll"]);
     let began = Instant::now();
-    let run = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(["run", "--json", "--url", &server.url(), "--html", page.path()])
+    let run = program(&["run", "--json", "--url", &server.url(), "--html", page.path()])
         .args(["--rooms", "2", "--players", "4", "--rate", "50"])
         .args(["--seconds", "4", "--warmup-seconds", "0"])
         .stdout(Stdio::piped())
         .spawn()
         .expect("the generator starts");
-    while deliveries(&server.address) < 100.0 {
+    while server.counter("signal_fish_deliveries_total") < 100.0 {
         assert!(began.elapsed() < Duration::from_secs(30), "no traffic");
     }
     drop(server); // killed
@@ -100,22 +79,10 @@ fn a_server_that_dies_is_told_in_words_in_json_and_on_the_page() {
 #[test]
 fn a_good_run_tells_of_no_outage_and_of_what_it_cost_over_time() {
     let server = Yardstick::start(&["--backend", "epoll"]);
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args([
-            "run",
-            "--json",
-            "--url",
-            &server.url(),
-            "--rooms",
-            "2",
-            "--players",
-            "3",
-        ])
-        .args(["--rate", "50", "--seconds", "1", "--warmup-seconds", "0"])
-        .output()
-        .expect("the generator starts");
+    let url = server.url();
+    let load = "run --rooms 2 --players 3 --rate 50 --seconds 1 --warmup-seconds 0 --url";
+    let (output, report) = execute(&load.split(' ').chain([url.as_str()]).collect::<Vec<_>>());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     let traffic = &report["traffic"];
     assert_eq!(traffic["server_gone_seconds"], Value::Null, "{report}");
     assert_eq!(traffic["timeline"].as_array().map(Vec::len), Some(10));

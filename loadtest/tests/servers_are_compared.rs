@@ -1,20 +1,16 @@
 //! `compare` starts servers, measures them in turn, stops them, and tells how they relate.
 
 mod program;
-#[expect(dead_code, reason = "other tests need more of it")]
 mod scratch;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use program::Yardstick;
+use program::{PROGRAM, Yardstick, program};
 use scratch::Scratch;
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_signal-fish-loadtest");
-
 fn compare(servers: &[&str], more: &[&str]) -> Output {
-    let mut command = Command::new(PROGRAM);
-    command.args([
+    let mut command = program(&[
         "compare",
         "--json",
         "--rounds",
@@ -82,7 +78,6 @@ fn a_running_and_a_started_server_are_measured_in_turn() {
         "a fresh process for each run: {pids:?}"
     );
     assert!(pids[1].iter().all(|pid| *pid == yardstick.pid()), "{pids:?}");
-    assert_eq!(yardstick.backend, "(epoll)");
     assert!(yardstick.stop().contains("deliveries"));
     let page = std::fs::read_to_string(page.path()).expect("a page");
     assert_eq!(

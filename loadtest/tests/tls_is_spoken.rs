@@ -1,32 +1,18 @@
 //! The generator through TLS: whom it believes, how it resumes, and what it says when something is wrong.
 
 mod authority;
+mod program;
 mod relay;
 mod scratch;
 mod terminator;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use authority::Authority;
+use program::{execute, run_shortly as run};
 use relay::Fault;
 use serde_json::Value;
 use terminator::Ending;
-
-fn execute(arguments: &[&str]) -> (Output, Value) {
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args(arguments)
-        .arg("--json")
-        .output()
-        .expect("the program starts");
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    (output, report)
-}
-
-fn run(url: &str, more: &[&str]) -> (Output, Value) {
-    let load = "run --rooms 2 --players 3 --seconds 0.5 --warmup-seconds 0 --rate 60 --url";
-    let arguments: Vec<&str> = load.split(' ').chain([url]).chain(more.iter().copied()).collect();
-    execute(&arguments)
-}
 
 fn handshakes(url: &str, more: &[&str]) -> (Output, Value) {
     let arguments: Vec<&str> = ["handshakes", "--seconds", "0.3", "--url", url]

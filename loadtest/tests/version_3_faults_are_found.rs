@@ -1,11 +1,11 @@
 //! The whole generator on version 3 against a relay that makes exactly one mistake: each must be found, put to the right
 //! count, and told by the exit status; and a relay without mistakes must pass.
 
+mod program;
 mod relay;
 mod scratch;
 
-use std::process::Command;
-
+use program::execute;
 use relay::Fault;
 use scratch::Scratch;
 use serde_json::{Value, json};
@@ -38,12 +38,16 @@ fn run(fault: Fault, groups: &[Value]) -> (Option<i32>, Value) {
         let (address, culprit) = relay::start_watched(fault);
         let scenario = Scratch::with(&format!("{}.json", address.port()), &scenario);
         let url = format!("ws://{address}/v3/ws");
-        let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-            .args(["run", "--json", "--url", &url, "--scenario", scenario.path()])
-            .args(["--drain-seconds", "2"])
-            .output()
-            .expect("the generator starts");
-        let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let (output, report) = execute(&[
+            "run",
+            "--url",
+            &url,
+            "--scenario",
+            scenario.path(),
+            "--drain-seconds",
+            "2",
+        ]);
+        assert!(report.is_object(), "{output:?}");
         if culprit.was_at_it() {
             return (output.status.code(), report);
         }

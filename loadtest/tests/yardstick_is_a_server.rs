@@ -3,10 +3,9 @@
 mod program;
 
 use std::future::Future;
-use std::process::Command;
 use std::time::Duration;
 
-use program::Yardstick;
+use program::{Yardstick, execute};
 use serde_json::{Value, json};
 use signal_fish_client::{
     JoinRoomParams, SignalFishClient, SignalFishConfig, SignalFishEvent as Event, WebSocketTransport,
@@ -17,30 +16,21 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 fn drive(yardstick: &Yardstick, more: &[&str]) -> Value {
     let counters = format!("http://{}/metrics/prom", yardstick.address);
-    let output = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-        .args([
-            "run",
-            "--json",
-            "--url",
-            &yardstick.url(),
-            "--server-counters",
-            &counters,
-        ])
-        .args([
-            "--rooms",
-            "3",
-            "--players",
-            "4",
-            "--seconds",
-            "0.3",
-            "--warmup-seconds",
-            "0",
-        ])
-        .args(more)
-        .output()
-        .expect("the generator starts");
+    let url = yardstick.url();
+    let load = [
+        "run",
+        "--url",
+        &url,
+        "--server-counters",
+        &counters,
+        "--rooms",
+        "3",
+        "--players",
+        "4",
+    ];
+    let (output, report) = execute(&[&load[..], &["--seconds", "0.3", "--warmup-seconds", "0"], more].concat());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    serde_json::from_slice(&output.stdout).expect("a report")
+    report
 }
 
 #[test]
@@ -178,6 +168,8 @@ fn the_published_client_plays_on_both_backends() {
 
 #[test]
 fn the_backend_that_serves_is_named() {
-    let yardstick = Yardstick::start(&["--backend", "epoll"]);
-    assert_eq!((yardstick.backend.as_str(), yardstick.pid() > 0), ("(epoll)", true));
+    for backend in ["epoll", "ring"] {
+        let yardstick = Yardstick::start(&["--backend", backend]);
+        assert_eq!(yardstick.backend, format!("({backend})"));
+    }
 }

@@ -1,7 +1,35 @@
-//! The program under test, as a process.
+//! The program under test, as a process: run to its end, or serving as a yardstick.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Command, Stdio};
+#![allow(dead_code, reason = "each test program uses its own part")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use serde_json::Value;
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_signal-fish-loadtest");
+
+/// The program with these arguments, not yet started.
+pub(crate) fn program(arguments: &[&str]) -> Command {
+    let mut program = Command::new(PROGRAM);
+    program.args(arguments);
+    program
+}
+
+/// Runs the program to its end; its report is null where it has printed none.
+pub(crate) fn execute(arguments: &[&str]) -> (Output, Value) {
+    let output = program(arguments).arg("--json").output().expect("the program starts");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+    (output, report)
+}
+
+/// A run of half a second with two rooms of three.
+pub(crate) fn run_shortly(url: &str, more: &[&str]) -> (Output, Value) {
+    let load = "run --rooms 2 --players 3 --seconds 0.5 --warmup-seconds 0 --rate 60 --url";
+    let arguments: Vec<&str> = load.split(' ').chain([url]).chain(more.iter().copied()).collect();
+    execute(&arguments)
+}
 
 /// A yardstick server on a free port, killed when dropped.
 pub(crate) struct Yardstick {
@@ -13,8 +41,7 @@ pub(crate) struct Yardstick {
 
 impl Yardstick {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_signal-fish-loadtest"))
-            .args(["yardstick", "--port", "0"])
+        let mut child = program(&["yardstick", "--port", "0"])
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
@@ -40,6 +67,18 @@ impl Yardstick {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// One of its counters as it is now.
+    pub(crate) fn counter(&self, name: &str) -> f64 {
+        let mut stream = TcpStream::connect(&self.address).expect("it listens");
+        stream
+            .write_all(b"GET /metrics/prom HTTP/1.0\r\n\r\n")
+            .expect("a request");
+        let mut page = String::new();
+        stream.read_to_string(&mut page).expect("an answer");
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.expect("a counter of this name").parse().expect("a number")
     }
 
     /// Interrupts it and returns its last words.

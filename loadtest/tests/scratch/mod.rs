@@ -1,5 +1,7 @@
 //! Files that a test hands to the program, or gets from it.
 
+#![allow(dead_code, reason = "each test program uses its own part")]
+
 use std::path::PathBuf;
 
 /// A file of this test, removed when dropped.
