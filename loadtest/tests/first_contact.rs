@@ -6,7 +6,7 @@ mod program;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 
-use program::{Yardstick, execute};
+use program::{Yardstick, execute, given_time};
 
 const COMMANDS: [&[&str]; 4] = [
     &[
@@ -81,16 +81,22 @@ fn what_answers_but_is_no_such_server_is_named() {
 #[test]
 fn the_counters_of_a_server_on_this_machine_are_found_and_can_be_left_alone() {
     let yardstick = Yardstick::start(&["--backend", "epoll"]);
-    let run = |more: &[&str]| {
-        let url = yardstick.url();
-        let (output, report) = execute(&[COMMANDS[0], &["--url", &url], more].concat());
+    let run = |longer: f64, more: &[&str]| {
+        let (url, seconds) = (yardstick.url(), (0.2 * longer).to_string());
+        let load = "run --rooms 1 --players 2 --warmup-seconds 0 --seconds";
+        let load: Vec<&str> = load.split(' ').chain([seconds.as_str(), "--url", &url]).collect();
+        let (output, report) = execute(&[&load[..], more].concat());
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         report["traffic"]["server_sends_per_delivery"].as_f64()
     };
-    assert!(run(&[]) > Some(0.0));
-    assert_eq!(run(&["--server-counters", "none"]), None);
+    assert_eq!(run(1.0, &["--server-counters", "none"]), None);
     let page = format!("http://{}/metrics/prom", yardstick.address);
-    assert!(run(&["--server-counters", &page]) > Some(0.0));
+    for more in [&[][..], &["--server-counters", &page]] {
+        given_time(|longer| match run(longer, more) {
+            Some(sends) if sends > 0.0 => Ok(()),
+            sends => Err(format!("{more:?}: {sends:?} sends per delivery")),
+        });
+    }
 
     let missing = format!("http://{}/nowhere", yardstick.address);
     let (output, _) = execute(&[COMMANDS[0], &["--url", &yardstick.url(), "--server-counters", &missing]].concat());

@@ -31,6 +31,19 @@ pub(crate) fn run_shortly(url: &str, more: &[&str]) -> (Output, Value) {
     execute(&arguments)
 }
 
+/// Makes a test whose load is short, and, where something is missing that a machine busy with other things may have kept
+/// from it, again with one so many times longer. The words of the last attempt are those of the failure.
+pub(crate) fn given_time(mut test: impl FnMut(f64) -> Result<(), String>) {
+    let mut missing = String::new();
+    for longer in [1.0, 5.0, 25.0] {
+        match test(longer) {
+            Ok(()) => return,
+            Err(what) => missing = what,
+        }
+    }
+    panic!("{missing}");
+}
+
 /// A yardstick server on a free port, killed when dropped.
 pub(crate) struct Yardstick {
     child: Child,
