@@ -1,10 +1,13 @@
 //! `search` finds a limit from both sides, and `storm` counts cycles and says what a budget refuses.
 
 mod program;
+mod scratch;
 
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use program::{Yardstick, execute, program};
+use scratch::Scratch;
 use serde_json::Value;
 
 /// Searches with messages of 300 kB between two players.
@@ -175,6 +178,38 @@ fn a_storm_counts_every_cycle_and_request() {
     assert!(report["join_us"]["max"].as_f64() > Some(0.0), "{report}");
     assert!(report["server_cpu_us_per_cycle"].as_f64() > Some(0.0), "{report}");
     yardstick.stop();
+}
+
+#[test]
+fn a_storm_whose_server_dies_reports_what_was_done() {
+    let yardstick = Yardstick::start(&["--backend", "epoll"]);
+    let page = Scratch::new("storm.html");
+    let storm = program(&["storm", "--json", "--url", &yardstick.url(), "--html", page.path()])
+        .args(["--parties", "1", "--cycles", "4000000"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let began = Instant::now();
+    // More than four connections need until the end of their first cycle, and what is sent to us besides.
+    let mut enough = 200.0;
+    while yardstick.counter("signal_fish_socket_sends_total") < enough {
+        enough += 1.0;
+        assert!(began.elapsed() < Duration::from_secs(30), "no storm");
+    }
+    drop(yardstick); // killed
+    let output = storm.wait_with_output().expect("the report");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert!(report["cycles"].as_u64() > Some(0), "{report}");
+    assert!(report["join_us"]["p50"].as_f64() > Some(0.0), "{report}");
+    assert!(
+        report["broke_off"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("connection ")),
+        "{report}"
+    );
+    let page = std::fs::read_to_string(page.path()).expect("a page");
+    assert!(page.contains("Broke off"), "{page}");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 //! A party is four connections. One creates a room, the other three join it together, then all four leave; the next time
 //! another one creates, so that the budgets of all are charged alike.
 
+use std::fmt;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use hdrhistogram::Histogram;
 
 use crate::cli::{StormArguments, Threads};
@@ -77,7 +78,10 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
     let start_ns = storm.clock.now_ns();
     let mut watch = Watch::new(process, Duration::ZERO);
     watch.look(0);
-    storm.rage(&mut sockets, &mut watch)?;
+    let broke_off = match storm.rage(&mut sockets, &mut watch) {
+        Err(error) if error.is::<Broken>() => Some(format!("{error:#}")),
+        outcome => outcome.map(|()| None)?,
+    };
     watch.look(storm.clock.now_ns() - start_ns);
     let seconds = (storm.clock.now_ns() - start_ns) as f64 / 1e9;
     let generator_cpu_ns = sys::thread_cpu_ns() - own_before_ns;
@@ -99,10 +103,23 @@ pub(crate) fn execute(arguments: &StormArguments) -> Result<Verdict> {
         usage,
         generator_cpu_ns,
         spin: generator.spin,
+        broke_off,
     };
     let report = StormReport::new(&arguments.target.url, findings).judged_by(&arguments.expect.expect)?;
     report::publish(&report, generator)
 }
+
+/// The server did not go on as it must. What it did until then is worth a report, unlike that of one that refuses.
+#[derive(Debug)]
+struct Broken(String);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Broken {}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -156,7 +173,7 @@ struct Storm<'a> {
     create_ns: Histogram<u64>,
     join_ns: Histogram<u64>,
     leave_ns: Histogram<u64>,
-    failure: Option<anyhow::Error>,
+    failure: Option<Error>,
 }
 
 impl<'a> Storm<'a> {
@@ -263,7 +280,8 @@ impl<'a> Storm<'a> {
         }
         for number in sockets.take_ended() {
             if let Some(end) = sockets.get(number).end() {
-                bail!("connection {number}: {end} while {:?}", self.members[number].stage);
+                let stage = self.members[number].stage;
+                bail!(Broken(format!("connection {number}: {end} while {stage:?}")));
             }
         }
         self.failure.take().map_or(Ok(()), Err)
@@ -289,7 +307,8 @@ impl<'a> Storm<'a> {
     fn take(&mut self, message: &[u8]) -> Result<()> {
         let member = self.current;
         let party = member / PARTY;
-        let answer = handshake::read_answer(message, Encoding::Json.token())?;
+        let answer =
+            handshake::read_answer(message, Encoding::Json.token()).map_err(|error| Broken(format!("{error:#}")))?;
         let took_ns = self.now_ns.saturating_sub(self.members[member].asked_ns);
         self.steps += 1;
         match (self.members[member].stage, answer) {
@@ -332,7 +351,7 @@ impl<'a> Storm<'a> {
             }
             (_, Answer::Refused(why)) => bail!(refusal::explained(&why)),
             (_, Answer::Other) => {}
-            (stage, answer) => bail!("unexpected answer while {stage:?}: {answer:?}"),
+            (stage, answer) => bail!(Broken(format!("unexpected answer while {stage:?}: {answer:?}"))),
         }
         Ok(())
     }
@@ -402,13 +421,13 @@ impl Standstill {
                 .members
                 .iter()
                 .position(|member| !matches!(member.stage, Stage::Idle | Stage::Joined));
-            bail!(
+            bail!(Broken(format!(
                 "nothing has happened for {} s after {} cycles; connection {:?} is {:?}",
                 PATIENCE_NS / 1_000_000_000,
                 storm.cycles_done,
                 stuck,
                 stuck.map(|member| storm.members[member].stage)
-            );
+            )));
         }
         Ok(())
     }

@@ -33,6 +33,8 @@ pub(crate) struct StormFindings {
     pub(crate) usage: Option<Usage>,
     pub(crate) generator_cpu_ns: u64,
     pub(crate) spin: bool,
+    /// Why it ended before its time, where the server is the reason.
+    pub(crate) broke_off: Option<String>,
 }
 
 /// Cycles in a slot of time.
@@ -50,6 +52,8 @@ pub(crate) struct StormReport {
     pub(super) server: String,
     pub(super) connections: u32,
     pub(super) cycles: u64,
+    /// What the server did, or did not do, that ended the storm before its time.
+    pub(super) broke_off: Option<String>,
     pub(super) seconds: f64,
     pub(super) cycles_per_second: f64,
     pub(super) create_us: Percentiles,
@@ -96,6 +100,7 @@ impl StormReport {
             server: url.to_owned(),
             connections: findings.parties * 4,
             cycles: findings.cycles,
+            broke_off: findings.broke_off,
             seconds: round(findings.seconds, 3),
             cycles_per_second: round(findings.cycles as f64 / findings.seconds, 1),
             create_us: Percentiles::of_ns(&findings.create_ns),
@@ -126,9 +131,11 @@ impl StormReport {
 }
 
 impl Report for StormReport {
-    /// Whatever goes wrong in a storm ends it with an error.
     fn verdict(&self) -> Verdict {
-        self.expectations.on_top_of(Verdict::Balanced)
+        self.expectations.on_top_of(match self.broke_off {
+            None => Verdict::Balanced,
+            Some(_) => Verdict::Faulty,
+        })
     }
 
     fn table(&self) -> String {
@@ -141,6 +148,9 @@ impl Report for StormReport {
                 self.connections, self.cycles, self.seconds, self.cycles_per_second
             ),
         );
+        if let Some(why) = &self.broke_off {
+            table.row("BROKE OFF", why);
+        }
         table.row("create", self.create_us.line());
         table.row("join", self.join_us.line());
         table.row("leave", self.leave_us.line());

@@ -32,6 +32,7 @@ impl OnPage for StormReport {
             (time(self.leave_us.p99), "leave, 99 of 100", Mood::Plain),
             (thousands(self.joins_over_5_ms as f64), "joins over 5 ms", Mood::Plain),
         ]);
+        page.faults("Broke off", &self.broke_off);
         self.expectations.draw(&mut page);
         page.doubts(self.warnings.iter().map(String::as_str));
         page.plot(&Curve::plot("Time from request to answer, by percentile", &self.curves));
