@@ -44,8 +44,7 @@ impl Crew {
         let cpus = available_parallelism().map_or(1, |count| count.get() as u32);
         // Spinning threads leave nothing of their CPUs to a server on this machine.
         let cpus = if generator.spin { cpus - 1 } else { cpus };
-        let rooms = plan.groups.iter().map(|group| group.rooms).sum();
-        Self::of(generator.threads, plan.owed_per_second(), cpus.clamp(1, rooms))
+        Self::of(generator.threads, plan.owed_per_second(), cpus.clamp(1, plan.rooms()))
     }
 
     fn of(asked: Threads, owed_per_second: f64, most: u32) -> Self {

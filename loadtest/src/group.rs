@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::delivery::Mixture;
 use crate::encoding::Encoding;
+use crate::payload;
 use crate::version::Version;
 
 /// Room operations of one room.
@@ -31,6 +32,21 @@ pub(crate) struct Group {
     pub(crate) mixture: Mixture,
     /// In each room; version 3 only.
     pub(crate) room_operations_per_second: f64,
+}
+
+/// How many connections these make, if they make sense.
+pub(crate) fn check(groups: &[Group]) -> Result<u32> {
+    let mut connections = 0u32;
+    for group in groups {
+        group.check().with_context(|| format!("group {:?}", group.name))?;
+        connections = group
+            .rooms
+            .checked_mul(group.members())
+            .and_then(|members| connections.checked_add(members))
+            .filter(|&connections| connections <= payload::MAX_PLAYERS)
+            .with_context(|| format!("at most {} players can be told apart", payload::MAX_PLAYERS))?;
+    }
+    Ok(connections)
 }
 
 impl Group {
@@ -72,7 +88,7 @@ impl Group {
         self.room_operations_per_second > 0.0
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    fn check(&self) -> Result<()> {
         if self.version == Version::V2 {
             ensure!(
                 !self.mixture.has_classes() && !self.operates(),

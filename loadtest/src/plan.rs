@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::cli::LoadArguments;
 use crate::delivery::Mixture;
 use crate::encoding::Encoding;
-use crate::group::Group;
+use crate::group::{self, Group};
 use crate::load::{Load, Pace};
 use crate::phase::Phase;
 use crate::scenario::Traffic;
@@ -91,7 +91,7 @@ impl Plan {
         let groups = self.groups.iter().zip(&self.traffic.loads).enumerate();
         let owed = groups.map(|(at, (group, load))| match load.pace {
             Pace::OpenLoop { period_ns, .. } => {
-                f64::from(group.rooms * group.senders() * (group.members() - 1)) * 1e9 / period_ns
+                f64::from(group.rooms) * f64::from(group.senders() * (group.members() - 1)) * 1e9 / period_ns
                     * self.traffic.mean_factor(at)
             }
             Pace::ClosedLoop { .. } => 0.0,
@@ -162,12 +162,19 @@ impl Plan {
         plan.arranged()
     }
 
+    /// How many there are; of a plan that has grown beyond everything, as many as can be counted.
+    pub(crate) fn rooms(&self) -> u32 {
+        let rooms = self.groups.iter().map(|group| group.rooms);
+        rooms.fold(0, u32::saturating_add)
+    }
+
     pub(crate) fn group_names(&self) -> Vec<&str> {
         self.groups.iter().map(|group| group.name.as_str()).collect()
     }
 
     /// With its steps in order of time, if all of it makes sense.
     fn arranged(mut self) -> Result<Self> {
+        group::check(&self.groups)?;
         self.traffic.steps.sort_by_key(|step| step.at);
         self.traffic.check(&self.groups)?;
         Ok(self)
@@ -256,6 +263,11 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for (bad, why) in [
             (r#"{"groups": []}"#, "no groups"),
+            (r#"{"groups": [{"rooms": 0, "players": 2}]}"#, "at least one room"),
+            (
+                r#"{"groups": [{"rooms": 4294967295, "players": 2}, {"rooms": 1, "players": 2}]}"#,
+                "at most 16777216 players",
+            ),
             (r#"{"groups": [{"rooms": 1, "players": 2, "colour": 1}]}"#, "colour"),
             (
                 r#"{"groups": [{"rooms": 1, "players": 2, "slow_players": 1}]}"#,

@@ -5,9 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::cli::{GeneratorArguments, Io, Threads};
-use crate::group::Group;
+use crate::group::{self, Group};
 use crate::load::{Load, Pace};
-use crate::payload;
 use crate::server::Server;
 use crate::steps::{self, Step};
 use crate::tempo::Tempo;
@@ -39,16 +38,7 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// Checks the arguments against each other. With `prompt`, what arrives is read at once, for it decides what is sent.
     pub(crate) fn new(url: &str, common: &GeneratorArguments, groups: Vec<Group>, prompt: bool) -> Result<Self> {
-        let mut connections = 0u32;
-        for group in &groups {
-            group.check().with_context(|| format!("group {:?}", group.name))?;
-            connections = group
-                .rooms
-                .checked_mul(group.members())
-                .and_then(|members| connections.checked_add(members))
-                .filter(|&connections| connections <= payload::MAX_PLAYERS)
-                .with_context(|| format!("at most {} players can be told apart", payload::MAX_PLAYERS))?;
-        }
+        let connections = group::check(&groups)?;
         let rooms: u32 = groups.iter().map(|group| group.rooms).sum();
         let (threads, because) = match common.threads {
             Threads::Auto => (1, "one to begin with"),

@@ -5,7 +5,7 @@ mod scratch;
 
 use std::process::Output;
 
-use program::{PROGRAM, Yardstick, program};
+use program::{PROGRAM, Yardstick, execute, program};
 use scratch::Scratch;
 use serde_json::Value;
 
@@ -92,6 +92,22 @@ fn a_running_and_a_started_server_are_measured_in_turn() {
         (&Value::from("running"), &Value::from("started"))
     );
     assert!(ratio["min"].as_f64() <= ratio["median"].as_f64() && ratio["median"].as_f64() <= ratio["max"].as_f64());
+}
+
+#[test]
+fn a_load_without_rooms_is_refused_before_a_server_is_started() {
+    let (output, _) = execute(&[
+        "compare",
+        "--rooms",
+        "0",
+        "--server",
+        "a=/nonexistent {port}",
+        "--server",
+        "b=ws://x/",
+    ]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("at least one room"), "{said}");
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn scaled(plan: &Plan, vary: Searched, factor: f64) -> Option<Plan> {
 fn measure(arguments: &SearchArguments, plan: &Plan, crew: &Crew, version: Option<&str>, factor: f64) -> Step {
     Step::new(
         factor,
-        plan.groups.iter().map(|group| group.rooms).sum(),
+        plan.rooms(),
         plan.owed_per_second(),
         KEPT_UP,
         arguments.p99_ms * 1e3,
@@ -156,7 +156,21 @@ fn run_step(arguments: &SearchArguments, plan: &Plan, crew: &Crew, version: Opti
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_load_beyond_everything_is_counted_and_does_not_overflow() {
+        let Command::Search(arguments) = Cli::parse_from(["x", "search", "--vary", "rooms"]).command else {
+            panic!("a search");
+        };
+        let plan = Plan::of(&arguments.load).expect("the usual load");
+        let plan = scaled(&plan, arguments.vary, 1e300).expect("somebody would be owed something");
+        assert!(plan.rooms() == u32::MAX && plan.owed_per_second() > 1e12);
+        Crew::first(&arguments.generator, &plan);
+    }
 
     /// What a search finds when everything up to `limit` passes.
     fn found(limit: f64, start: f64) -> (f64, u32) {
