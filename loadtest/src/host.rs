@@ -130,9 +130,11 @@ fn command_line(words: impl Iterator<Item = String>) -> String {
 
 /// Servers that `compare` starts are given variables, `NAME=VARIABLE=VALUE … PROGRAM …`.
 fn without_secrets(word: &str) -> String {
-    let parts = word.split(' ').map(|part| match part.rsplit_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}=…"),
-        _ => part.to_owned(),
+    // A value may have equals signs of its own, as base64 does.
+    let parts = word.split(' ').map(|part| {
+        let mut names = part.match_indices('=').map(|(end, _)| &part[..end]);
+        let secret = names.find(|name| is_secret(name));
+        secret.map_or_else(|| part.to_owned(), |name| format!("{name}=…"))
     });
     parts.collect::<Vec<_>>().join(" ")
 }
@@ -186,13 +188,13 @@ mod tests {
             "lt",
             "compare",
             "--server",
-            "a=ADMIN_TOKEN=hush PORT={port} relay 'x'",
+            "a=ADMIN_TOKEN=hush PORT={port} B_SECRET=aHVzaA== relay 'x'",
             "--client-key",
             "k.pem",
         ];
         assert_eq!(
             command_line(words.into_iter().map(str::to_owned)),
-            r"lt compare --server 'a=ADMIN_TOKEN=… PORT={port} relay '\''x'\''' --client-key k.pem"
+            r"lt compare --server 'a=ADMIN_TOKEN=… PORT={port} B_SECRET=… relay '\''x'\''' --client-key k.pem"
         );
     }
 
