@@ -99,6 +99,10 @@ fn found(expectation: &Expectation, report: &Value) -> Option<f64> {
     } else {
         report
     };
+    // No time is 0: where the longest is, there was none.
+    if figure.is_percentile && place["max"] == 0.0 {
+        return None;
+    }
     figure.at.iter().find_map(|pointer| number(place.pointer(pointer)?))
 }
 
@@ -130,6 +134,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::histogram::latency_histogram;
+    use crate::report::percentiles::Percentiles;
 
     fn judged(report: &Value, text: &str) -> (Option<f64>, bool, String) {
         let expectation = Expectation::parse(text).expect(text);
@@ -174,6 +180,20 @@ mod tests {
         assert_eq!(judged(&storm, "p99<1s").0, None);
         assert_eq!(judged(&storm, "cycles>20/s").0, Some(40.0));
         assert_eq!(judged(&storm, "cpu<100us").0, Some(80.0));
+    }
+
+    #[test]
+    fn what_never_happened_was_not_fast() {
+        let nothing = json!(Percentiles::of_ns(&latency_histogram()));
+        let run = json!({
+            "setting": {"groups": [{"name": "all"}]}, "traffic": {"latency_us": nothing}, "upgrade_us": nothing});
+        for text in ["p99<1ms", "all.max<1s", "upgrade.p50<1s"] {
+            assert_eq!(
+                judged(&run, text),
+                (None, false, "not known in this test".to_owned()),
+                "{text}"
+            );
+        }
     }
 
     #[test]
