@@ -46,8 +46,8 @@ pub struct SecurityConfig {
     pub connect_token: Option<ConnectTokenConfig>,
     /// Encryption and what binds a token to a connection.
     pub transport: TransportConfig,
-    /// Whether peers on loopback addresses are left out of caps per address and of the share that one address has of an
-    /// app's handshakes. Default true.
+    /// Whether peers on loopback addresses are left out of caps per address, that of failed joins among them, and of the
+    /// share that one address has of an app's handshakes. Default true.
     pub exempt_loopback: bool,
 }
 
