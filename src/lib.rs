@@ -12,6 +12,7 @@ pub mod logging;
 pub mod metrics;
 pub mod net;
 pub mod protocol;
+pub mod rare_line;
 pub mod room;
 pub mod runtime;
 pub mod server;

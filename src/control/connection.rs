@@ -20,10 +20,11 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::caller::Caller;
 use super::gate::{Gate, Passage, Rules, Signs};
 use super::places::{Places, fresh_signs};
 use super::standstill::is_our_delay;
-use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES, crowded_out};
+use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES};
 use crate::net::{Guest, Mail, Peers, Socket};
 use crate::shard::{Priority, ShardId};
 
@@ -87,11 +88,11 @@ impl Door {
         } = visit;
         let signs = fresh_signs();
         let Some(place) = self.places.take(address, &signs) else {
-            return turn_away(stream, &crowded_out(self.rules.now().wall));
+            return turn_away(stream, &self.rules.crowded_out(address));
         };
-        let gate = Gate::new(stream, received, Rc::clone(&self.rules), Rc::clone(&signs));
+        let gate = Gate::new(stream, address, received, Rc::clone(&self.rules), Rc::clone(&signs));
         let visit = async {
-            let served = self.answer(gate, &signs).await;
+            let served = self.answer(gate, address, &signs).await;
             match served.passage() {
                 Passage::ForShard => self.send_back(served, address, shard).await,
                 Passage::Refused => {
@@ -109,9 +110,10 @@ impl Door {
     }
 
     /// Lets the library answer one request after the other until it sees the end of the stream.
-    async fn answer(&self, gate: Gate, signs: &Rc<Signs>) -> Gate {
+    async fn answer(&self, gate: Gate, address: IpAddr, signs: &Rc<Signs>) -> Gate {
         let routes = TowerToHyperService::new(self.routes.clone());
-        let service = service_fn(|request: Request<Incoming>| {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Caller(address));
             let signs = Rc::clone(signs);
             let announces_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
                 .iter()
@@ -156,7 +158,7 @@ impl Door {
         if let Err(Mail::Returned(guest)) = self.shards[shard.index()].try_send(Priority::Bulk, mail)
             && let Ok(visit) = Visit::of(*guest)
         {
-            say_goodbye(visit.stream, &crowded_out(self.rules.now().wall)).await;
+            say_goodbye(visit.stream, &self.rules.crowded_out(address)).await;
         }
     }
 }

@@ -8,6 +8,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::net::Clock;
-use crate::net::http::{Doors, Head, Site, read_head, refused, turned_away, wanted_endpoint};
+use crate::net::http::{Doors, Head, Site, read_head, wanted_endpoint};
 use crate::shard::Now;
 
 /// How much is read from the socket at once.
@@ -51,6 +52,7 @@ pub(super) struct Signs {
 #[derive(Debug)]
 pub(super) struct Gate {
     socket: TcpStream,
+    address: IpAddr,
     held: BytesMut,
     /// A head that is let through.
     head: Bytes,
@@ -76,13 +78,19 @@ impl Rules {
         let mut clock = self.clock;
         clock.now(clock.moment())
     }
+
+    /// The answer to somebody at this address for whom there is no place.
+    pub(super) fn crowded_out(&self, address: IpAddr) -> Vec<u8> {
+        self.site.crowded_out(address, self.now())
+    }
 }
 
 impl Gate {
     /// A gate before `socket`, from which `received` was read already.
-    pub(super) fn new(socket: TcpStream, received: Bytes, rules: Rc<Rules>, signs: Rc<Signs>) -> Self {
+    pub(super) fn new(socket: TcpStream, address: IpAddr, received: Bytes, rules: Rc<Rules>, signs: Rc<Signs>) -> Self {
         Self {
             socket,
+            address,
             held: BytesMut::from(received),
             head: Bytes::new(),
             passage: Passage::Closed,
@@ -108,7 +116,8 @@ impl Gate {
             Ok(Some((head, _))) if self.rules.lead_to_shards && wanted_endpoint(&head).is_some() => Passage::ForShard,
             Ok(Some((head, head_bytes))) => {
                 let doors = self.rules.doors.as_ref().unwrap_or(&self.rules.site.doors);
-                if let Some(refusal) = turned_away(&head, doors, self.rules.now()) {
+                let now = self.rules.now();
+                if let Some(refusal) = self.rules.site.turned_away(&head, doors, self.address, now) {
                     return self.refuse(&refusal);
                 }
                 self.signs.progress.set(Instant::now());
@@ -117,7 +126,10 @@ impl Gate {
                 self.held.advance(head_bytes);
                 if announces_body { Passage::Open } else { Passage::Closed }
             }
-            Err(refusal) => return self.refuse(&refused(refusal, self.rules.now().wall)),
+            Err(refusal) => {
+                let answer = self.rules.site.refused(refusal, self.address, self.rules.now());
+                return self.refuse(&answer);
+            }
         };
         true
     }

@@ -5,6 +5,7 @@
 //! the world. Promises that no shard ever waits for it, and that what it holds is bounded in connections, bytes and time.
 //! Only here and in `storage` is tokio known. Must never touch a player's socket.
 
+mod caller;
 mod connection;
 mod desk;
 mod gate;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use self::connection::{Door, Visit};
 use self::desk::Line;
@@ -45,6 +46,9 @@ const CONNECTIONS_PER_SOURCE: usize = 16;
 /// How long answers may still take when the shards are gone. Whoever is only silent is waited for as well: a request of
 /// theirs may be on its way.
 const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
+/// How often it is looked whether lines of the log were left out and for how long.
+const LEFT_OUT_EVERY: Duration = Duration::from_secs(5);
 
 /// What the control plane is made of.
 #[derive(Debug)]
@@ -112,6 +116,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     let known = Arc::new(Known {
         site: Arc::clone(&parts.site),
         shards: Shards::new(Arc::clone(&parts.peers)),
+        clock: parts.clock,
     });
     let places = Places::new(PlaceLimits {
         connections: parts.max_connections,
@@ -139,6 +144,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
         })
     };
     spawn_local(receive(line, door(scope, None)));
+    let telling = spawn_local(tell_what_was_left_out(Arc::clone(&parts.site), parts.clock));
     let accepting = parts
         .operators
         .map(|(listener, doors)| spawn_local(accept(listener, door(Scope::Operators, Some(doors)))));
@@ -147,9 +153,19 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     if let Some(accepting) = accepting {
         accepting.abort();
     }
+    telling.abort();
     drop(open);
     // The line ends with the shards, and each door with the last whom it serves.
     let _ = timeout(LAST_ANSWERS, all_closed.recv()).await;
+}
+
+/// Sees to it that refusals of which no line is written any more are told by their number.
+async fn tell_what_was_left_out(site: Arc<Site>, mut clock: Clock) {
+    loop {
+        sleep(LEFT_OUT_EVERY).await;
+        let now = clock.now(clock.moment());
+        site.world.refusals.tell_what_was_left_out(now.mono_ms);
+    }
 }
 
 /// Serves those whom the shards bring.

@@ -15,7 +15,6 @@ mod pace;
 mod pending_upgrade;
 mod poller;
 mod pump;
-mod rare_line;
 mod socket;
 mod system;
 mod system_call;

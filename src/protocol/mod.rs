@@ -55,4 +55,5 @@ pub use session_plan::{DirectEndpoint, IceServer, PlanPeer, SessionPlan};
 pub use stamp::Stamp;
 pub use tokens::{DeliveryClass, GameDataFormat, RelayTransport, Topology, Transport};
 pub use version::ProtocolVersion;
+pub use visible::Excerpt;
 pub use wall_time::WallTime;

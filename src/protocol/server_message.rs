@@ -433,6 +433,22 @@ pub enum Replay {
     Unavailable,
 }
 
+impl ServerMessage<'_> {
+    /// The refusal that the message tells, if it tells one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<(ErrorCode, &str)> {
+        match *self {
+            Self::Error { message, error_code } => Some((error_code, message)),
+            Self::AuthenticationError { error, error_code } => Some((error_code, error)),
+            Self::RoomJoinFailed { reason, error_code }
+            | Self::SpectatorJoinFailed { reason, error_code }
+            | Self::ReconnectionFailed { reason, error_code } => Some((error_code, reason)),
+            Self::AuthorityResponse { refusal } => refusal.map(|why| (why.code, &*why.text)),
+            _ => None,
+        }
+    }
+}
+
 impl Refusal {
     /// The refusal as an `Error`.
     #[must_use]

@@ -54,9 +54,62 @@ impl fmt::Display for Quoted {
     }
 }
 
+/// What somebody else wrote, for the log: cut after so many characters, and on one line whatever is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Excerpt<'a, const CHARS: usize>(pub &'a [u8]);
+
+impl<const CHARS: usize> fmt::Display for Excerpt<'_, CHARS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A character has four bytes at most, so what is beyond is never looked at.
+        let shown = &self.0[..self.0.len().min(CHARS * 4)];
+        let mut left = CHARS;
+        for chunk in shown.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if left == 0 {
+                    return f.write_char('…');
+                }
+                left -= 1;
+                if character == ' ' || (shows_by_itself(character) && character != '\\' && character != '"') {
+                    f.write_char(character)?;
+                } else {
+                    write!(f, "{}", character.escape_default())?;
+                }
+            }
+            for byte in chunk.invalid() {
+                if left == 0 {
+                    return f.write_char('…');
+                }
+                left -= 1;
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        if shown.len() < self.0.len() {
+            f.write_char('…')?;
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_is_short_and_on_one_line() {
+        let shown = |text: &[u8]| Excerpt::<64>(text).to_string();
+        assert_eq!(shown(b"https://play.example:8080"), "https://play.example:8080");
+        assert_eq!(shown("Bj\u{f6}rn \u{1f41f}".as_bytes()), "Bj\u{f6}rn \u{1f41f}");
+        assert_eq!(
+            shown(b"a\nERROR \x1b[31m\"\\\xff\r"),
+            r#"a\nERROR \u{1b}[31m\"\\\xff\r"#
+        );
+        assert_eq!(shown("\u{202e}x\u{200b}".as_bytes()), r"\u{202e}x\u{200b}");
+        assert_eq!(shown(&[b'x'; 64]), "x".repeat(64));
+        assert_eq!(shown(&[b'x'; 65]), format!("{}…", "x".repeat(64)));
+        for long in [[b'\n'; 9_000], [0xff; 9_000], [b'x'; 9_000]] {
+            assert!(shown(&long).chars().count() <= 64 * 8 + 1);
+        }
+    }
 
     /// The ranges of Unicode's property `Default_Ignorable_Code_Point`.
     const IGNORABLE: [std::ops::RangeInclusive<u32>; 17] = [

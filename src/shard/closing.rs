@@ -5,11 +5,20 @@ use crate::protocol::{CloseCode, ErrorCode, Opcode, Refusal, write_close_payload
 use crate::room::ConnectionKey;
 use crate::shard::state::connection::State;
 use crate::shard::world::now::Now;
+use crate::shard::world::refusals::RefusalReason;
 
 impl<L> Shard<L> {
     /// Ends a connection: its room mates learn that it left, and it gets a last `Error`, if there is something to say,
     /// and a close frame. Its link is kept until the peer has answered or the time for that is over.
     pub(super) fn close(&mut self, at: ConnectionKey, code: CloseCode, why: Option<Refusal>, now: Now) {
+        let is_news = self
+            .post
+            .connections
+            .get(at)
+            .is_some_and(|connection| !connection.is_closing());
+        if let Some(why) = why.as_ref().filter(|_| is_news) {
+            self.note_refusal(at, RefusalReason::Error(why.code), &why.text, now);
+        }
         self.close_with(at, Some(code), why, now);
     }
 

@@ -20,6 +20,7 @@ mod frozen;
 mod inbox;
 mod leaving;
 mod lookup;
+mod noting;
 mod outbox;
 mod outposts;
 mod post;
@@ -56,7 +57,7 @@ pub use world::settings::{
 };
 pub use world::slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
 pub use world::source::Source;
-pub use world::{World, admission, presence};
+pub use world::{World, admission, presence, refusals};
 
 use std::sync::Arc;
 

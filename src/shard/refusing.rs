@@ -8,6 +8,7 @@ use crate::room::ConnectionKey;
 use crate::shard::refusal::no_seat;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
+use crate::shard::world::refusals::RefusalReason;
 
 impl<L> Shard<L> {
     /// Refuses a request with an `Error`.
@@ -22,12 +23,13 @@ impl<L> Shard<L> {
 
     /// Sends a refusal, or a `Pong`, against the connection's budget for such replies.
     pub(super) fn reply(&mut self, at: ConnectionKey, message: &ServerMessage<'_>, now: Now) {
+        if let Some((code, text)) = message.refusal() {
+            self.post.counters.refusals.add(1);
+            self.note_refusal(at, RefusalReason::Error(code), text, now);
+        }
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        if !matches!(message, ServerMessage::Pong) {
-            self.post.counters.refusals.add(1);
-        }
         if connection
             .session
             .allowance

@@ -93,7 +93,10 @@ impl Stage for PureStage {
 
     fn request(&mut self, request: &str) -> String {
         let now = self.game.machine().now();
-        let answer = match self.site.answer(request.as_bytes(), [7; 16], now) {
+        let answer = match self
+            .site
+            .answer(request.as_bytes(), Ipv4Addr::LOCALHOST.into(), [7; 16], now)
+        {
             Answer::Wait => Vec::new(),
             Answer::Close(answer) | Answer::Upgrade { response: answer, .. } => answer,
             Answer::Elsewhere => self.ask_the_control_plane(request),

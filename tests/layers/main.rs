@@ -30,11 +30,15 @@ use survey::Survey;
 const LAYERS: &[Layer<'_>] = &[
     ("protocol", &[]),
     ("clock", &[]),
+    ("rare_line", &[]),
     ("budget", &["clock"]),
     ("auth", &["protocol"]),
     ("room", &["protocol", "budget", "clock"]),
     ("session", &["protocol", "budget", "clock", "auth"]),
-    ("shard", &["protocol", "budget", "clock", "auth", "room", "session"]),
+    (
+        "shard",
+        &["protocol", "budget", "clock", "rare_line", "auth", "room", "session"],
+    ),
     ("metrics", &["shard"]),
     ("config", &["auth"]),
     ("logging", &["config"]),
@@ -42,7 +46,15 @@ const LAYERS: &[Layer<'_>] = &[
     (
         "net",
         &[
-            "protocol", "clock", "auth", "config", "room", "session", "shard", "metrics",
+            "protocol",
+            "clock",
+            "rare_line",
+            "auth",
+            "config",
+            "room",
+            "session",
+            "shard",
+            "metrics",
         ],
     ),
     ("runtime", &["clock", "shard"]),

@@ -2,19 +2,36 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use super::known::Known;
+use crate::control::caller::Caller;
 use crate::metrics;
 use crate::protocol::Secret;
+use crate::shard::refusals::{RefusalReason, Refused};
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics/prom`: the page for Prometheus.
-pub(super) async fn prometheus(State(known): State<Arc<Known>>, fields: HeaderMap) -> Response {
+pub(super) async fn prometheus(
+    State(known): State<Arc<Known>>,
+    Extension(Caller(address)): Extension<Caller>,
+    fields: HeaderMap,
+) -> Response {
     if !may_read(&known, &fields) {
+        let who = Refused {
+            address: Some(address),
+            ..Refused::default()
+        };
+        let now_ms = known.now().mono_ms;
+        known
+            .site
+            .world
+            .refusals
+            .note(RefusalReason::MetricsToken, &who, now_ms);
         return (
             StatusCode::UNAUTHORIZED,
             [(header::WWW_AUTHENTICATE, r#"Bearer realm="metrics""#)],

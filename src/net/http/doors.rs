@@ -6,7 +6,7 @@
 use super::host::{self, HostPolicy};
 use super::request::Head;
 use super::response::{Response, Status};
-use crate::net::rare_line::RareLine;
+use crate::rare_line::RareLine;
 
 static FOREIGN_HOSTS: RareLine = RareLine::new();
 static PROXIES: RareLine = RareLine::new();
@@ -30,7 +30,7 @@ impl Doors {
     }
 
     /// The refusal of a request that is for another host. Whatever comes in otherwise than from this machine is told in the
-    /// log, a few times a minute at most.
+    /// log, once a minute at most.
     pub(super) fn refuse(&self, head: &Head<'_>, now_ms: u64) -> Option<Response> {
         if let Some(host) = self.hosts.refused(head) {
             let origin = host::origin_to_list(host);

@@ -16,5 +16,5 @@ pub use doors::Doors;
 pub use host::{HostName, HostPolicy};
 pub use request::{Head, MAX_FIELDS, MAX_HEAD_BYTES, RequestRefusal, read_head};
 pub use response::{Response, Status};
-pub use routes::{Answer, Site, crowded_out, endpoint, refused, turned_away, wanted_endpoint};
+pub use routes::{Answer, Site, endpoint, wanted_endpoint};
 pub use upgrade::answer_by_the_standard;

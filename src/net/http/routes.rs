@@ -3,6 +3,7 @@
 //! A shard answers upgrades and what is no request at all. Both roads on which a request may come, a fresh socket and one
 //! that the control plane has kept, end in [`Site::answer`]: an upgrade is judged in one place only.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +17,7 @@ use crate::auth::token_binding::{BindingPolicy, HandshakeKey};
 use crate::config::OriginPolicy;
 use crate::protocol::{ProtocolVersion, Secret, WallTime};
 use crate::shard::admission::ConnectionRefused;
+use crate::shard::refusals::{RefusalReason, Refused};
 use crate::shard::{Now, World};
 
 /// What is known of the server wherever requests are answered.
@@ -74,27 +76,97 @@ pub fn wanted_endpoint(head: &Head<'_>) -> Option<ProtocolVersion> {
     endpoint(head.path).filter(|_| head.method == "GET")
 }
 
+/// A request for a WebSocket.
+struct Asked<'a> {
+    head: Head<'a>,
+    head_bytes: usize,
+    address: IpAddr,
+    endpoint: ProtocolVersion,
+}
+
 impl Site {
-    /// Answers the bytes of a request, at this moment. `random` becomes the request's id, if it needs one.
+    /// Answers the bytes of a request from this address, at this moment. `random` becomes the request's id, if it needs one.
     #[must_use]
-    pub fn answer(&self, bytes: &[u8], random: [u8; 16], now: Now) -> Answer {
+    pub fn answer(&self, bytes: &[u8], address: IpAddr, random: [u8; 16], now: Now) -> Answer {
         match read_head(bytes) {
             Ok(None) => Answer::Wait,
             Ok(Some((head, head_bytes))) => match wanted_endpoint(&head) {
-                Some(endpoint) => match turned_away(&head, &self.doors, now) {
+                Some(endpoint) => match self.turned_away(&head, &self.doors, address, now) {
                     Some(refusal) => Answer::Close(refusal),
-                    None => self.upgrade(&head, head_bytes, endpoint, random, now.wall),
+                    None => {
+                        let asked = Asked {
+                            head,
+                            head_bytes,
+                            address,
+                            endpoint,
+                        };
+                        self.upgrade(&asked, random, now)
+                    }
                 },
                 None => Answer::Elsewhere,
             },
-            Err(refusal) => Answer::Close(refused(refusal, now.wall)),
+            Err(refusal) => Answer::Close(self.refused(refusal, address, now)),
         }
+    }
+
+    /// The answer to a request that names a host which is not this server's. Health checks may ask for any.
+    #[must_use]
+    pub fn turned_away(&self, head: &Head<'_>, doors: &Doors, address: IpAddr, now: Now) -> Option<Vec<u8>> {
+        if matches!(head.path, "/health" | "/v2/health" | "/readyz" | "/v2/readyz") {
+            return None;
+        }
+        let refusal = doors.refuse(head, now.mono_ms)?;
+        let who = Refused {
+            address: Some(address),
+            origin: head.values("origin").next(),
+            ..Refused::default()
+        };
+        self.world.refusals.note(RefusalReason::Host, &who, now.mono_ms);
+        Some(dated(refusal, now.wall).into_bytes())
+    }
+
+    /// The answer to what is no request that can be served.
+    #[must_use]
+    pub fn refused(&self, refusal: RequestRefusal, address: IpAddr, now: Now) -> Vec<u8> {
+        let reason = match refusal {
+            RequestRefusal::Malformed => RefusalReason::NotHttp,
+            RequestRefusal::Http2 => RefusalReason::Http2,
+            RequestRefusal::Tls => RefusalReason::Tls,
+            RequestRefusal::TooLarge => RefusalReason::HeadTooLarge,
+        };
+        let who = Refused {
+            address: Some(address),
+            ..Refused::default()
+        };
+        self.world.refusals.note(reason, &who, now.mono_ms);
+        dated(Response::from(refusal), now.wall).into_bytes()
+    }
+
+    /// The answer to a request for which the control plane has no place.
+    #[must_use]
+    pub fn crowded_out(&self, address: IpAddr, now: Now) -> Vec<u8> {
+        let response = Response::text(
+            Status::ServiceUnavailable,
+            "too many requests are being answered; ask again in a moment",
+        );
+        let who = Refused {
+            address: Some(address),
+            ..Refused::default()
+        };
+        self.world.refusals.note(RefusalReason::ControlFull, &who, now.mono_ms);
+        dated(response.field("Retry-After", 1), now.wall).into_bytes()
     }
 
     /// Answers an upgrade for which there is no place, when too many that were told so after theirs are still there.
     #[must_use]
-    pub fn refuse(&self, refusal: &ConnectionRefused, request_id: Uuid, now: WallTime) -> Vec<u8> {
-        dated(upgrade::refuse(refusal, &self.facts(request_id)), now).into_bytes()
+    pub fn refuse(&self, refusal: ConnectionRefused, request_id: Uuid, address: IpAddr, now: Now) -> Vec<u8> {
+        let who = Refused {
+            address: Some(address),
+            request_id: Some(request_id),
+            ..Refused::default()
+        };
+        self.world.refusals.note(refusal.into(), &who, now.mono_ms);
+        dated(upgrade::refuse(&refusal, &self.facts(request_id)), now.wall).into_bytes()
     }
 
     fn facts(&self, request_id: Uuid) -> UpgradeFacts<'_> {
@@ -107,24 +179,27 @@ impl Site {
         }
     }
 
-    fn upgrade(
-        &self,
-        head: &Head<'_>,
-        head_bytes: usize,
-        endpoint: ProtocolVersion,
-        random: [u8; 16],
-        now: WallTime,
-    ) -> Answer {
+    fn upgrade(&self, asked: &Asked<'_>, random: [u8; 16], now: Now) -> Answer {
         let request_id = uuid::Builder::from_random_bytes(random).into_uuid();
+        let head = &asked.head;
         match upgrade::answer(head, &self.facts(request_id)) {
             Outcome::Upgraded(response, binding) => Answer::Upgrade {
-                response: dated(self.shared(response, head), now).into_bytes(),
-                head_bytes,
+                response: dated(self.shared(response, head), now.wall).into_bytes(),
+                head_bytes: asked.head_bytes,
                 request_id,
-                endpoint,
+                endpoint: asked.endpoint,
                 binding,
             },
-            Outcome::Refused(response) => Answer::Close(dated(self.shared(response, head), now).into_bytes()),
+            Outcome::Refused(response, reason) => {
+                let who = Refused {
+                    address: Some(asked.address),
+                    request_id: Some(request_id),
+                    origin: head.values("origin").next(),
+                    ..Refused::default()
+                };
+                self.world.refusals.note(reason, &who, now.mono_ms);
+                Answer::Close(dated(self.shared(response, head), now.wall).into_bytes())
+            }
         }
     }
 
@@ -137,32 +212,6 @@ impl Site {
             None => response,
         }
     }
-}
-
-/// The answer to a request that names a host which is not this server's. Health checks may ask for any.
-#[must_use]
-pub fn turned_away(head: &Head<'_>, doors: &Doors, now: Now) -> Option<Vec<u8>> {
-    if matches!(head.path, "/health" | "/v2/health" | "/readyz" | "/v2/readyz") {
-        return None;
-    }
-    let refusal = doors.refuse(head, now.mono_ms)?;
-    Some(dated(refusal, now.wall).into_bytes())
-}
-
-/// The answer to what is no request that can be served.
-#[must_use]
-pub fn refused(refusal: RequestRefusal, now: WallTime) -> Vec<u8> {
-    dated(Response::from(refusal), now).into_bytes()
-}
-
-/// The answer to a request for which the control plane has no place.
-#[must_use]
-pub fn crowded_out(now: WallTime) -> Vec<u8> {
-    let response = Response::text(
-        Status::ServiceUnavailable,
-        "too many requests are being answered; ask again in a moment",
-    );
-    dated(response.field("Retry-After", 1), now).into_bytes()
 }
 
 fn dated(response: Response, now: WallTime) -> Response {

@@ -9,6 +9,7 @@ use super::response::{Response, Status};
 use crate::auth::token_binding::{self, BindingPolicy, HandshakeKey, OfferRefusal};
 use crate::config::{OriginPolicy, PLAIN_SUBPROTOCOLS};
 use crate::shard::admission::ConnectionRefused;
+use crate::shard::refusals::RefusalReason;
 
 /// Where a client that has no `Sec-WebSocket-Key` gives its handshake key; beside one it is one key too many.
 const BINDING_KEY: &str = "x-signalfish-token-binding-key";
@@ -33,30 +34,30 @@ pub(super) struct UpgradeFacts<'a> {
 pub(super) enum Outcome {
     /// The answer is the upgrade, and perhaps the connection is bound to its handshake.
     Upgraded(Response, Option<HandshakeKey>),
-    /// There is no connection.
-    Refused(Response),
+    /// There is no connection, for this reason.
+    Refused(Response, RefusalReason),
 }
 
 /// Answers a request for a WebSocket.
 pub(super) fn answer(head: &Head<'_>, facts: &UpgradeFacts<'_>) -> Outcome {
     let key = match check(head) {
         Ok(key) => key,
-        Err(refused) => return Outcome::Refused(refused.into()),
+        Err(refused) => return Outcome::Refused(refused.into(), RefusalReason::Upgrade),
     };
     if let Err(refused) = origin::check(head, facts.origins) {
         let response = Response::text(Status::Forbidden, refused.to_string());
-        return Outcome::Refused(marked(response, "rejected_origin", facts));
+        return Outcome::Refused(marked(response, "rejected_origin", facts), RefusalReason::Origin);
     }
     if facts.is_draining {
         let text = "the server is about to stop; connect elsewhere";
         let response = Response::text(Status::ServiceUnavailable, text);
-        return Outcome::Refused(marked(response, "rejected_draining", facts));
+        return Outcome::Refused(marked(response, "rejected_draining", facts), RefusalReason::Draining);
     }
     let binding = match negotiate_binding(head, facts.token_binding) {
         Ok(binding) => binding,
         Err(refusal) => {
             let response = Response::text(Status::BadRequest, refusal.to_string());
-            return Outcome::Refused(marked(response, refusal.outcome(), facts));
+            return Outcome::Refused(marked(response, refusal.outcome(), facts), reason_of(refusal));
         }
     };
     let bound_by = facts.token_binding.filter(|_| binding.is_some());
@@ -93,6 +94,13 @@ fn switch(key: &[u8]) -> Response {
 pub(super) fn refuse(refusal: &ConnectionRefused, facts: &UpgradeFacts<'_>) -> Response {
     let response = Response::text(Status::ServiceUnavailable, refusal.to_string());
     marked(response, "rejected_capacity", facts).field("Retry-After", 1)
+}
+
+const fn reason_of(refusal: OfferRefusal) -> RefusalReason {
+    match refusal {
+        OfferRefusal::Unsupported | OfferRefusal::Required => RefusalReason::BindingOffer,
+        OfferRefusal::KeyMissing | OfferRefusal::KeyNotAlone | OfferRefusal::KeyMalformed => RefusalReason::BindingKey,
+    }
 }
 
 fn negotiate_binding(head: &Head<'_>, policy: Option<&BindingPolicy>) -> Result<Option<HandshakeKey>, OfferRefusal> {
@@ -186,7 +194,7 @@ mod tests {
                 assert_eq!(binding.is_some(), fields.contains("tokenbinding"));
                 (response, true)
             }
-            Outcome::Refused(response) => (response, false),
+            Outcome::Refused(response, _) => (response, false),
         };
         let text = String::from_utf8(response.into_bytes()).expect("text");
         assert_eq!(is_upgrade, text.starts_with("HTTP/1.1 101"));

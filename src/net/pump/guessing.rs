@@ -1,8 +1,8 @@
 //! The line of the log about codes that are guessed.
 
 use super::super::kernel::Kernel;
-use super::super::rare_line::RareLine;
 use super::Pump;
+use crate::rare_line::RareLine;
 use crate::shard::Now;
 
 /// Whoever has many addresses reaches the limit with each.

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::super::guest::Guest;
-use super::super::http;
 use super::super::kernel::Kernel;
 use super::super::pending_upgrade::UpgradeKey;
 use super::Pump;
@@ -28,8 +27,9 @@ impl<K: Kernel> Pump<K> {
             Ok(()) => self.shard.counters().control_handovers.add(1),
             Err(guest) => {
                 self.shard.counters().control_refused.add(1);
+                let answer = self.site.crowded_out(guest.address, now);
                 if let Some(at) = self.seat(guest.socket, guest.address, now) {
-                    self.answer_upgrade(at, &http::crowded_out(now.wall), now);
+                    self.answer_upgrade(at, &answer, now);
                 }
             }
         }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::super::kernel::{Interest, Kernel, Stream, Token};
 use super::super::pending_upgrade::UpgradeKey;
-use super::super::rare_line::RareLine;
 use super::Pump;
+use crate::rare_line::RareLine;
 use crate::shard::Now;
 
 /// Where the kernel has no room for watches, every connection is dropped.

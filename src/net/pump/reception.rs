@@ -10,11 +10,11 @@ use super::super::http::Answer;
 use super::super::kernel::{Interest, Kernel, Received, Stream, Token};
 use super::super::link::Link;
 use super::super::pending_upgrade::UpgradeKey;
-use super::super::rare_line::RareLine;
 use super::super::socket::is_want_of_descriptors;
 use super::Pump;
 use super::line::Waiting;
 use super::stage::Stage;
+use crate::rare_line::RareLine;
 use crate::room::ConnectionKey;
 use crate::session::Arrival;
 use crate::shard::admission::{ConnectionPermit, ConnectionRefused};
@@ -119,7 +119,8 @@ impl<K: Kernel> Pump<K> {
             pending_upgrade.received.extend_from_slice(fresh);
             &pending_upgrade.received
         };
-        match self.site.answer(whole, self.shard.draw_random(), now) {
+        let address = pending_upgrade.address;
+        match self.site.answer(whole, address, self.shard.draw_random(), now) {
             Answer::Wait => {
                 if pending_upgrade.received.is_empty() {
                     pending_upgrade.received = fresh.to_vec();
@@ -144,7 +145,7 @@ impl<K: Kernel> Pump<K> {
                         .pending_upgrades
                         .may_say_farewell(|at| self.shard.link(at).is_some())
                 {
-                    let response = self.site.refuse(refusal, request_id, now.wall);
+                    let response = self.site.refuse(*refusal, request_id, address, now);
                     return self.answer_upgrade(at, &response, now);
                 }
                 let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");

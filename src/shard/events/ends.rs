@@ -4,6 +4,7 @@ use crate::protocol::{CloseCode, Opcode, Refusal};
 use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::state::connection::State;
+use crate::shard::world::admission::ConnectionRefused;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
@@ -54,8 +55,10 @@ impl<L> Shard<L> {
     }
 
     /// Closes a connection for which there is no place: by the protocol's rule the close frame gives no code.
-    pub fn turn_away(&mut self, at: ConnectionKey, why: impl Into<Refusal>, now: Now) {
-        self.event(now, |shard| shard.close_with(at, None, Some(why.into()), now));
+    pub fn turn_away(&mut self, at: ConnectionKey, why: ConnectionRefused, now: Now) {
+        let refusal = Refusal::from(why);
+        self.note_refusal(at, why.into(), &refusal.text, now);
+        self.event(now, |shard| shard.close_with(at, None, Some(refusal), now));
     }
 
     /// Serves a close frame. `payload` is valid and comes back unchanged, unless the server had closed first.

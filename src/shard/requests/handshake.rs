@@ -6,6 +6,7 @@ use crate::room::ConnectionKey;
 use crate::session::HandshakeRefusal;
 use crate::shard::Shard;
 use crate::shard::world::now::Now;
+use crate::shard::world::refusals::RefusalReason;
 use crate::shard::world::settings::Settings;
 
 impl<L> Shard<L> {
@@ -42,6 +43,7 @@ impl<L> Shard<L> {
                 names.join(", ")
             );
             let remark = Refusal::new(ErrorCode::UnsupportedGameDataFormat, text);
+            self.note_refusal(at, RefusalReason::Error(remark.code), &remark.text, now);
             self.tell(at, &remark.to_error(), now);
         }
         self.tell(
@@ -102,6 +104,7 @@ impl<L> Shard<L> {
             error_code: why.code,
         };
         if is_final {
+            self.note_refusal(at, RefusalReason::Error(why.code), &why.text, now);
             self.tell(at, &message, now);
             self.close(at, CloseCode::Unregistered, None, now);
         } else {

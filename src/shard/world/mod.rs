@@ -7,6 +7,7 @@ pub(super) mod ice;
 pub(super) mod id;
 pub(super) mod now;
 pub mod presence;
+pub mod refusals;
 pub(super) mod settings;
 pub(super) mod slots;
 pub(super) mod source;
@@ -20,6 +21,7 @@ use crate::shard::world::admission::{AdmissionLedger, AdmissionLimits};
 use crate::shard::world::counters::Counters;
 use crate::shard::world::id::ShardId;
 use crate::shard::world::presence::Presence;
+use crate::shard::world::refusals::Refusals;
 use crate::shard::world::settings::Settings;
 use crate::shard::world::slots::{SlotKey, SlotTable};
 
@@ -38,6 +40,8 @@ pub struct World {
     pub ledger: Arc<AdmissionLedger>,
     /// Which player ids are connected.
     pub presence: Presence,
+    /// Who was refused what, wherever in the process.
+    pub refusals: Refusals,
     loads: Box<[Load]>,
     counters: Box<[Counters]>,
     is_draining: AtomicBool,
@@ -59,6 +63,7 @@ impl World {
             slot_key,
             ledger: AdmissionLedger::new(limits),
             presence: Presence::default(),
+            refusals: Refusals::default(),
             loads: (0..shards).map(|_| Load::default()).collect(),
             counters: (0..shards).map(|_| Counters::default()).collect(),
             is_draining: AtomicBool::new(false),
