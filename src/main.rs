@@ -1,10 +1,11 @@
 //! The `signal-fish-relay` server binary.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use signal_fish_relay::cli::{self, Action};
 use signal_fish_relay::config::{Loaded, Origin};
-use signal_fish_relay::runtime::{self, signals};
+use signal_fish_relay::runtime::{self, NotifySocket, activation, signals};
 use signal_fish_relay::server::Reloader;
 use signal_fish_relay::{logging, server};
 
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
     runtime::install_panic_hook();
     match cli::run_process() {
         Action::Exit(exit) => exit.print(),
+        Action::Inquire(inquiry) => inquiry.ask().print(),
         Action::Serve(loaded) => serve(&loaded),
     }
 }
@@ -24,18 +26,41 @@ fn serve(loaded: &Loaded) -> ExitCode {
     for remark in cli::remarks(loaded) {
         tracing::warn!("{remark}");
     }
-    let running = match server::start(&loaded.config) {
+    let notify = match NotifySocket::of_this_process() {
+        Ok(notify) => Arc::new(notify),
+        Err(error) => {
+            return fail(&format_args!(
+                "the service manager (NOTIFY_SOCKET) is not there: {error}"
+            ));
+        }
+    };
+    let passed = match activation::passed_sockets() {
+        Ok(passed) => passed,
+        Err(error) => {
+            return fail(&format_args!(
+                "the sockets that LISTEN_FDS announces are not there: {error}"
+            ));
+        }
+    };
+    let running = match server::start_on(&loaded.config, passed) {
         Ok(running) => running,
         Err(error) => return fail(&error),
     };
     let stopper = running.stopper();
+    let (stopping, longest_stop) = (Arc::clone(&notify), running.longest_stop());
     let on_stop = move |cause| {
         tracing::info!(?cause, "stopping");
+        stopping.stopping(longest_stop);
         stopper.stop();
     };
     let reloader = running.reloader(loaded.config.clone());
     let origins = loaded.origins.clone();
-    let on_reload = Box::new(move || reload(&reloader, &origins));
+    let reloading = Arc::clone(&notify);
+    let on_reload = Box::new(move || {
+        reloading.reloading();
+        reload(&reloader, &origins);
+        reloading.ready();
+    });
     let _signals = match signals::listen(on_stop, Some(on_reload)) {
         Ok(signals) => signals,
         Err(error) => return fail(&error),
@@ -45,7 +70,9 @@ fn serve(loaded: &Loaded) -> ExitCode {
     if let Some(hint) = cli::going_public_hint(&loaded.config) {
         tracing::info!("{hint}");
     }
-    let outcome = running.wait();
+    notify.status(running.status());
+    notify.ready();
+    let outcome = running.wait_telling(&notify);
     tracing::info!("{outcome}");
     ExitCode::from(&outcome)
 }

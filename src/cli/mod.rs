@@ -3,30 +3,28 @@
 //! Owns the flags and the texts for inspection. Promises that everything wrong with a configuration is said before the
 //! first thread starts. [`run`] is pure but for the sources it is given; [`run_process`] gives it those of the process.
 
+mod exit;
+mod health;
 mod summary;
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{ArgGroup, CommandFactory, Parser};
 use clap_complete::Shell;
 
 use crate::config::{self, Config, Loaded, Origin, Overrides, Surroundings};
 
+pub use self::exit::Exit;
+pub use self::health::Inquiry;
 use self::summary::summary;
 pub use self::summary::{going_public_hint, remarks};
 
 /// The name of the program, in completions and messages.
 const PROGRAM: &str = "signal-fish-relay";
-
-/// The configuration is fine, or was shown.
-const EXIT_OK: u8 = 0;
-/// The configuration cannot be loaded or is not valid.
-const EXIT_INVALID: u8 = 1;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,14 +38,17 @@ Examples:
       Show the configuration that results; secrets are not shown.
   signal-fish-relay --sample-config > config.json
       Every key with its default.
+  signal-fish-relay --health http://127.0.0.1:3536
+      Does the server there take players in? Without a URL: the one of this configuration.
   signal-fish-relay --completions bash > /etc/bash_completion.d/signal-fish-relay
 
 Sources, later ones win: defaults, config.json beside the executable, config.json in the working
 directory, the file in SIGNAL_FISH_CONFIG_PATH (--config replaces these three), standard input when
 SIGNAL_FISH_CONFIG_STDIN=1, the JSON in SIGNAL_FISH_CONFIG_JSON, SIGNAL_FISH__SECTION__KEY, flags.
 
-Exit codes: 0 a clean stop, a valid configuration or a text that was asked for; 1 the server cannot
-start or had to be forced to stop, or the configuration is not valid; 2 the command line is wrong.";
+Exit codes: 0 a clean stop, a valid configuration, a server that is ready, or a text that was asked
+for; 1 the server cannot start, had to be forced to stop or is not ready, or the configuration is not
+valid; 2 the command line is wrong.";
 
 #[derive(Debug, Parser)]
 #[command(
@@ -79,6 +80,9 @@ struct Flags {
     /// Print every key with its default and end
     #[arg(long, group = "inspection")]
     sample_config: bool,
+    /// Ask a running server whether it takes players in, and end; a URL as http://HOST:PORT/PATH, /readyz without a path
+    #[arg(long, value_name = "URL", num_args = 0..=1, group = "inspection")]
+    health: Option<Option<Inquiry>>,
     /// Print completions for this shell and end
     #[arg(long, value_name = "SHELL", group = "inspection")]
     completions: Option<Shell>,
@@ -91,49 +95,8 @@ pub enum Action {
     Serve(Box<Loaded>),
     /// Print this and end.
     Exit(Exit),
-}
-
-/// What to print before ending.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Exit {
-    /// For the standard output.
-    pub stdout: String,
-    /// For the standard error.
-    pub stderr: String,
-    /// The exit code of the process.
-    pub code: u8,
-}
-
-impl Exit {
-    /// Prints both texts. A reader that is gone is no fault.
-    #[must_use]
-    pub fn print(&self) -> ExitCode {
-        // Nobody is left to tell when these fail.
-        let _ = io::stdout().write_all(self.stdout.as_bytes());
-        let _ = io::stderr().write_all(self.stderr.as_bytes());
-        ExitCode::from(self.code)
-    }
-
-    fn shown(stdout: String) -> Self {
-        Self {
-            stdout,
-            stderr: String::new(),
-            code: EXIT_OK,
-        }
-    }
-
-    fn invalid(reason: impl std::fmt::Display) -> Self {
-        let stderr = reason
-            .to_string()
-            .lines()
-            .map(|line| format!("Error: {line}\n"))
-            .collect();
-        Self {
-            stdout: String::new(),
-            stderr,
-            code: EXIT_INVALID,
-        }
-    }
+    /// Ask a running server, and end with what it says.
+    Inquire(Inquiry),
 }
 
 /// [`run`] with the arguments, variables, directories and standard input of this process.
@@ -169,6 +132,7 @@ pub fn reload_process(at_start: &[Origin]) -> Result<Box<Loaded>, String> {
     match run_process() {
         Action::Serve(loaded) => Ok(loaded),
         Action::Exit(exit) => Err(exit.stderr),
+        Action::Inquire(_) => unreachable!("a process that asks another serves nobody"),
     }
 }
 
@@ -186,6 +150,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
     if flags.sample_config {
         return Action::Exit(Exit::shown(sample_config()));
     }
+    if let Some(Some(inquiry)) = flags.health {
+        return Action::Inquire(inquiry);
+    }
     let overrides = Overrides {
         config_file: flags.config,
         bind: flags.bind,
@@ -196,6 +163,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
         Ok(loaded) => loaded,
         Err(errors) => return Action::Exit(Exit::invalid(errors)),
     };
+    if flags.health.is_some() {
+        // Whether it is valid is the running server's affair.
+        return Action::Inquire(Inquiry::of(&loaded.config));
+    }
     let validated = loaded.config.validate();
     if flags.print_config {
         let mut exit = Exit::shown(to_json(&loaded.config));
@@ -266,7 +237,7 @@ mod tests {
     fn exit(arguments: &[&str], variables: &[(&str, &str)]) -> Exit {
         match run_with(arguments, variables) {
             Action::Exit(exit) => exit,
-            Action::Serve(loaded) => panic!("{arguments:?} would serve {loaded:?}"),
+            other => panic!("{arguments:?} would lead to {other:?}"),
         }
     }
 
@@ -293,6 +264,28 @@ mod tests {
         };
         assert_eq!((loaded.config.port, loaded.config.runtime.shards), (2000, 3));
         assert_eq!(loaded.config.bind.to_string(), "::1");
+    }
+
+    #[test]
+    fn a_server_is_asked_by_its_url_or_by_the_configuration() {
+        let whom = |arguments: &[&str], variables: &[(&str, &str)]| match run_with(arguments, variables) {
+            Action::Inquire(inquiry) => inquiry,
+            other => panic!("{arguments:?} would lead to {other:?}"),
+        };
+        let named = whom(
+            &["--health", "http://127.0.0.1:9/readyz"],
+            &[("SIGNAL_FISH__PORT", "nonsense")],
+        );
+        assert_eq!(
+            Ok(named),
+            "http://127.0.0.1:9".parse(),
+            "no configuration is read for that"
+        );
+        // One that is not valid will do: it is public, and nothing has been decided.
+        let configured = whom(&["--health", "--bind", "0.0.0.0"], &[("SIGNAL_FISH__PORT", "9")]);
+        assert_eq!(Ok(configured), "http://127.0.0.1:9".parse());
+        assert_eq!(exit(&["--health", "https://127.0.0.1"], &[]).code, 2);
+        assert_eq!(exit(&["--health"], &[("SIGNAL_FISH__PORT", "nonsense")]).code, 1);
     }
 
     #[test]

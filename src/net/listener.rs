@@ -1,8 +1,9 @@
-//! Where connections arrive: one listening socket per shard and address, all on one port.
+//! Where connections arrive: one listening socket per shard and address, all on one port; or those that were passed to the
+//! process, which shards share.
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use socket2::{Domain, Protocol, SockAddr, Type};
 
@@ -28,6 +29,32 @@ impl Listener {
         socket.bind(&SockAddr::from(address))?;
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         Ok(Self(socket))
+    }
+
+    /// A socket that somebody else has opened. It must listen for TCP already.
+    ///
+    /// # Errors
+    ///
+    /// When it does not, or what the kernel says.
+    pub fn adopt(socket: OwnedFd, backlog: u32) -> io::Result<Self> {
+        let socket = socket2::Socket::from(socket);
+        let is_tcp = socket.r#type()? == Type::STREAM && socket.local_addr()?.as_socket().is_some();
+        if !is_tcp || !socket.is_listener()? {
+            return Err(io::Error::other("it is no TCP socket that listens"));
+        }
+        socket.set_nonblocking(true)?;
+        // Listening again changes only the backlog.
+        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        Ok(Self(socket))
+    }
+
+    /// The same socket once more, for another shard: each connection goes to one of those who watch it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no descriptor left.
+    pub fn share(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
     }
 
     /// The address that was bound, with the port that was drawn.

@@ -78,9 +78,10 @@ impl Poller {
         Ok(poller)
     }
 
-    /// Watches a listener for connections.
+    /// Watches a listener for connections. Of several shards that watch one, a connection wakes one that sleeps.
     pub(super) fn watch_listener(&self, listener: BorrowedFd<'_>, number: u32) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, listener, libc::EPOLLIN, Token::Listener(number))
+        let events = libc::EPOLLIN | libc::EPOLLEXCLUSIVE;
+        self.control(libc::EPOLL_CTL_ADD, listener, events, Token::Listener(number))
     }
 
     /// Watches a socket. What is already there is reported too.

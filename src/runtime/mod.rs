@@ -6,10 +6,12 @@
 //! deadline once a stop has been asked for. Knows nothing of the protocol, of rooms or of the configuration file: all
 //! it needs arrives as plain arguments.
 
+pub mod activation;
 pub mod cpus;
 pub mod executors;
 mod locked_memory;
 pub mod niceness;
+mod notify;
 mod panic_hook;
 pub mod preflight;
 pub mod signals;
@@ -18,6 +20,7 @@ mod spare_memory;
 pub mod supervisor;
 mod tick;
 
+pub use notify::NotifySocket;
 pub use panic_hook::install_panic_hook;
 pub use spare_memory::SpareMemory;
 pub use tick::{Tick, every};

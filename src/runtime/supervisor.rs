@@ -16,9 +16,6 @@ use super::executors::{Event, Shards, list};
 use crate::clock::moment_after;
 use crate::shard::ShardId;
 
-/// How often the supervisor looks after what no shard looks after.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-
 /// How the shards ended. [`Display`](fmt::Display) is the line for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -131,25 +128,24 @@ impl Supervisor {
     /// Unless the outcome is [`Outcome::Stopped`] there are shards running: print the outcome and end the process.
     #[must_use]
     pub fn wait(self) -> Outcome {
-        self.wait_looking(|| {})
+        self.wait_looking(Duration::MAX, |_| {})
     }
 
-    /// The same; every five seconds until a stop is requested it calls `look`, which may take a moment.
+    /// The same; at every `interval` (above zero) it calls `look` with the shards that have not ended. It may take a moment.
     #[must_use]
-    pub fn wait_looking(self, mut look: impl FnMut()) -> Outcome {
+    pub fn wait_looking(self, interval: Duration, mut look: impl FnMut(&BTreeSet<ShardId>)) -> Outcome {
         let mut running: BTreeSet<ShardId> = self.shards.threads.iter().map(|(shard, _)| *shard).collect();
-        let mut give_up_at = None;
+        let mut give_up_at: Option<Instant> = None;
+        let mut look_at = moment_after(Instant::now(), interval);
         while !running.is_empty() {
-            let event = match give_up_at {
-                None => match self.shards.events.recv_timeout(LOOK_INTERVAL) {
-                    Err(RecvTimeoutError::Timeout) => {
-                        look();
-                        continue;
-                    }
-                    event => event,
-                },
-                Some(instant) => self.shards.events.recv_deadline(instant),
-            };
+            let wake_at = give_up_at.map_or(look_at, |instant| instant.min(look_at));
+            let event = self.shards.events.recv_deadline(wake_at);
+            let is_over = give_up_at.is_some_and(|instant| instant <= Instant::now());
+            if event == Err(RecvTimeoutError::Timeout) && !is_over {
+                look(&running);
+                look_at = moment_after(Instant::now(), interval);
+                continue;
+            }
             match event {
                 Ok(Event::StopRequested) => give_up_at = Some(moment_after(Instant::now(), self.stop_within)),
                 Ok(Event::Ended { shard, panicked }) if panicked || give_up_at.is_none() => {

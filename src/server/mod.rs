@@ -3,32 +3,36 @@
 //! Owns the order of a start (place, check, listen, run) and of a stop (refuse, say goodbye, flush, end). Everything that
 //! it puts together is elsewhere.
 
+mod error;
+mod listeners;
 mod reload;
 mod settings;
+mod vigil;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thiserror::Error;
-
-use crate::config::{Config, TokenKeyError};
+use crate::config::Config;
 use crate::control::{self, ControlPlane, PlaneParts};
 use crate::net::http::Site;
-use crate::net::{Clock, FrontDesk, Listener, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
+use crate::net::{Clock, FrontDesk, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
-use crate::runtime::executors::{self, StartError};
+use crate::runtime::executors;
 use crate::runtime::niceness::give_way;
-use crate::runtime::preflight::{self, Demands, ListenAddress, PreflightError, RingFeatures};
+use crate::runtime::preflight::{self, Demands, ListenAddress, RingFeatures};
 use crate::runtime::slice;
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
-use crate::runtime::{SpareMemory, signals};
+use crate::runtime::{NotifySocket, SpareMemory, signals};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
+pub use error::ServeError;
 pub use reload::{ReloadError, Reloaded, Reloader};
 pub use settings::{admission_limits, shard_settings, site};
+use vigil::Vigil;
 
 /// Descriptors of a shard beside its executor's and its sockets: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
@@ -43,34 +47,6 @@ const NICENESS_OF_CONTROL: i32 = 10;
 /// How much longer than its own flush deadline a shard may take to end.
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Why a server did not start. Each message says what to do.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// The machine, container or service unit cannot carry it.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Preflight(Vec<PreflightError>),
-    /// The CPUs of the process cannot be read.
-    #[error("the CPUs of this process cannot be read ({0}); is /proc mounted?")]
-    Cpus(#[source] io::Error),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address} ({source}); choose another address or port")]
-    Listen {
-        /// What was configured.
-        address: SocketAddr,
-        /// What the kernel says.
-        source: io::Error,
-    },
-    /// The process has no descriptor left, or no randomness.
-    #[error("a system resource is missing ({0}); raise the limit of open files")]
-    Resource(#[source] io::Error),
-    /// The key of connect tokens was there when the configuration was checked, and is not any more.
-    #[error(transparent)]
-    TokenKey(#[from] TokenKeyError),
-    /// A shard did not come up.
-    #[error(transparent)]
-    Start(#[from] StartError),
-}
-
 /// A running server. Dropping it does not stop it; see [`Stopper`] and [`Running::wait`].
 #[derive(Debug)]
 pub struct Running {
@@ -81,6 +57,8 @@ pub struct Running {
     placement: Placement,
     control: ControlPlane,
     control_address: Option<SocketAddr>,
+    tick: Duration,
+    longest_stop: Duration,
 }
 
 /// Stops a server, from any thread. Stopping twice changes nothing.
@@ -144,13 +122,35 @@ impl Running {
         Reloader::new(Arc::clone(&self.world), serving)
     }
 
+    /// The longest that a stop takes.
+    #[must_use]
+    pub const fn longest_stop(&self) -> Duration {
+        self.longest_stop
+    }
+
+    /// What people may be shown of it, in a line.
+    #[must_use]
+    pub fn status(&self) -> String {
+        vigil::status(&self.world, self.address)
+    }
+
     /// Waits until the server has stopped, or until a shard ends on its own.
     #[must_use]
     pub fn wait(self) -> Outcome {
+        self.wait_telling(&NotifySocket::default())
+    }
+
+    /// The same; the service manager has a sign of life as long as every shard gives one.
+    #[must_use]
+    pub fn wait_telling(self, notify: &NotifySocket) -> Outcome {
         let (world, mut spare) = (self.world, SpareMemory::default());
-        let outcome = self.supervisor.wait_looking(|| {
-            let (peak, connections) = world.ledger.take_peak_connections();
-            spare.look(peak, connections);
+        let mut vigil = Vigil::new(Arc::clone(&world), self.address, self.tick, notify);
+        let outcome = self.supervisor.wait_looking(vigil.interval(), |running| {
+            vigil.look(running);
+            if !world.is_draining() {
+                let (peak, connections) = world.ledger.take_peak_connections();
+                spare.look(peak, connections);
+            }
         });
         self.control.stop();
         outcome
@@ -163,25 +163,30 @@ impl Running {
 ///
 /// What stands in the way, with the cure. Nothing is left running.
 pub fn start(config: &Config) -> Result<Running, ServeError> {
+    start_on(config, Vec::new())
+}
+
+/// The same, on sockets that were passed to the process; without any it opens its own.
+///
+/// # Errors
+///
+/// As [`start`], and when they do not listen where the configuration says.
+pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeError> {
     let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).map_err(ServeError::Cpus)?;
     let asked = u16::try_from(config.runtime.shards).ok().and_then(NonZeroU16::new);
     let placement = cpus::place(asked, &allowed);
     let shards = NonZeroU16::new(placement.shards() as u16).expect("a process has at least one CPU");
     let wanted = SocketAddr::new(config.bind, config.port);
     let pump_settings = settings::pump_settings(config, shards.get());
-    check(config, &pump_settings, shards, wanted)?;
+    let opens = if passed.is_empty() { Some(wanted) } else { None };
+    check(config, &pump_settings, shards, opens)?;
 
     let backlog = config.runtime.listen_backlog;
-    let first = Listener::bind(wanted, backlog).map_err(|source| ServeError::Listen {
-        address: wanted,
-        source,
-    })?;
-    let address = first.address().map_err(ServeError::Resource)?;
-    let listen_error = |source| ServeError::Listen { address, source };
-    let mut listeners = vec![first];
-    for _ in 1..shards.get() {
-        listeners.push(Listener::bind(address, backlog).map_err(listen_error)?);
-    }
+    let (listeners, address) = if passed.is_empty() {
+        listeners::opened(wanted, shards, backlog)?
+    } else {
+        listeners::passed(passed, wanted, shards, backlog)?
+    };
 
     let slot_key = SlotKey::new(os_random().map_err(ServeError::Resource)?);
     let world = World::new(
@@ -200,7 +205,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
     let mut parts = mailboxes.into_iter().zip(listeners);
     let start_timeout = Duration::from_millis(config.runtime.start_timeout_ms);
     let running = executors::start(&placement, pump_settings.tick, start_timeout, |id| {
-        let (Mailbox { inbox, wakeup }, listener) = parts.next().expect("one mailbox and one listener per shard");
+        let (Mailbox { inbox, wakeup }, listeners) = parts.next().expect("a mailbox and listeners per shard");
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
         let desk = Arc::clone(&desk);
         let settings = pump_settings.clone();
@@ -211,7 +216,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
             let mut clock = clock;
             let now = clock.now(clock.moment());
             let shard = Shard::new(id, world, os_random()?, now);
-            let kernel = System::new(clock, vec![listener], wakeup, send_buffer_bytes)?;
+            let kernel = System::new(clock, listeners, wakeup, send_buffer_bytes)?;
             let pump = Pump::new(PumpParts {
                 shard,
                 kernel,
@@ -250,6 +255,8 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
         placement,
         control,
         control_address,
+        tick: pump_settings.tick,
+        longest_stop: longest_stop.saturating_add(STOP_GRACE),
     })
 }
 
@@ -304,10 +311,16 @@ fn check(
     config: &Config,
     pump_settings: &PumpSettings,
     shards: NonZeroU16,
-    address: SocketAddr,
+    opens: Option<SocketAddr>,
 ) -> Result<(), ServeError> {
     let sockets_per_shard = pump_settings.max_pending_upgrades + pump_settings.max_farewells;
-    let v6_only = address.is_ipv6() && !address.ip().is_unspecified();
+    let addresses: Vec<_> = opens
+        .into_iter()
+        .map(|address| ListenAddress {
+            address,
+            v6_only: address.is_ipv6() && !address.ip().is_unspecified(),
+        })
+        .collect();
     let for_control = config.control.max_connections as u64 + FILES_OF_CONTROL;
     let report = preflight::run(&Demands {
         shards,
@@ -316,7 +329,7 @@ fn check(
         files_per_shard: FILES_PER_SHARD + sockets_per_shard as u64,
         memlock_per_shard_bytes: 0,
         backlog: config.runtime.listen_backlog,
-        addresses: &[ListenAddress { address, v6_only }],
+        addresses: &addresses,
     })
     .map_err(ServeError::Preflight)?;
     for warning in report.warnings {

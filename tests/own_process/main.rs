@@ -4,6 +4,7 @@
 //! A scenario that would end or change the process of the tests runs in a child. So these run beside each other as well.
 
 mod a_pause_harms_nobody;
+mod asked_for_its_health;
 mod browser;
 mod child;
 mod forgotten_proxy;
@@ -12,9 +13,11 @@ mod io_uring_refused;
 mod logging;
 mod memory_comes_back;
 mod reload;
+mod service_manager;
 mod shard_death;
 mod shard_failure;
 mod short_of_descriptors;
+mod socket_activation;
 mod stalled_shard;
 mod startup_refusals;
 #[path = "../support/mod.rs"]

@@ -1,7 +1,9 @@
 //! A server in a process of its own.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -13,6 +15,9 @@ use tempfile::TempDir;
 
 use super::DEADLINE;
 
+/// The binary under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_signal-fish-relay");
+
 /// The program in a directory of its own, with nothing of the tests' surroundings.
 pub struct Program {
     directory: TempDir,
@@ -22,13 +27,25 @@ pub struct Program {
 impl Program {
     /// The program with these arguments.
     pub fn new(arguments: &[&str]) -> Self {
+        Self::from_command(Command::new(PROGRAM), arguments, Stdio::null())
+    }
+
+    /// The program on a socket that is passed to it as systemd passes sockets.
+    pub fn on_socket(socket: OwnedFd, arguments: &[&str]) -> Self {
+        // The shell's id is the program's when it has taken the shell's place.
+        let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"";
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, "sh", PROGRAM]);
+        Self::from_command(command, arguments, socket.into())
+    }
+
+    fn from_command(mut command: Command, arguments: &[&str], stdin: Stdio) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_signal-fish-relay"));
         command
             .args(arguments)
             .current_dir(directory.path())
             .env_clear()
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         Self { directory, command }
@@ -100,6 +117,23 @@ impl ServerProcess {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The TCP ports of IPv4 that its sockets listen on.
+    pub fn listening_ports(&self) -> BTreeSet<u16> {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.id())).expect("our child");
+        let sockets: Vec<_> = descriptors
+            .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+            .filter_map(|link| Some(link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+            .collect();
+        let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", self.id())).expect("our child");
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        // Local address, state (0A: listening), inode.
+        rows.filter(|row| {
+            row.get(3) == Some(&"0A") && row.get(9).is_some_and(|inode| sockets.iter().any(|s| s == inode))
+        })
+        .filter_map(|row| u16::from_str_radix(row[1].rsplit(':').next()?, 16).ok())
+        .collect()
     }
 
     /// Sends it a signal.

@@ -173,6 +173,7 @@ impl<K: Kernel> Pump<K> {
         let moment = self.turn_began;
         // Not the next multiple: after a long turn there is nothing to catch up with.
         self.next_tick = moment + self.settings.tick;
+        self.shard.counters().ticks.add(1);
         self.shard.tick(&Facts, now);
         self.release_paced(now);
         let expired = self.pending_upgrades.expire(now.mono_ms);

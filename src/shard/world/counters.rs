@@ -111,6 +111,7 @@ counters! {
     slow_consumers, "websocket_slow_consumer_disconnects_total", "Closes with 4002.";
     refusals, "refusals_total", "Requests that were answered with an error.";
     turns, "shard_turns_total", "Times the shard woke and worked.";
+    ticks, "shard_ticks_total", "Times the shard looked at its deadlines.";
     slow_turns, "shard_slow_turns_total", "Turns that took more than 5 ms, in which the shard looked at no socket.";
     paced_ms, "paced_milliseconds_total", "Time for which senders above their free rate were held back for readers with much waiting.";
     standstills, "shard_standstills_total", "Times that the shard got no turn for 100 ms more than a tick: nobody was judged by that time.";

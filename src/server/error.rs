@@ -1,0 +1,51 @@
+//! Why a server did not start.
+
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::config::TokenKeyError;
+use crate::runtime::executors::StartError;
+use crate::runtime::preflight::PreflightError;
+
+/// Why a server did not start. Each message says what to do.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The machine, container or service unit cannot carry it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Preflight(Vec<PreflightError>),
+    /// The CPUs of the process cannot be read.
+    #[error("the CPUs of this process cannot be read ({0}); is /proc mounted?")]
+    Cpus(#[source] io::Error),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} ({source}); choose another address or port")]
+    Listen {
+        /// What was configured.
+        address: SocketAddr,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// A socket that the process was passed is not the one that was configured.
+    #[error(
+        "the service manager has passed a socket at {passed}, and `bind` and `port` say {wanted}: make them the same, since          what may stay undecided depends on them (systemd ListenStream=)"
+    )]
+    Passed {
+        /// Where the socket listens.
+        passed: SocketAddr,
+        /// What was configured.
+        wanted: SocketAddr,
+    },
+    /// A socket that the process was passed cannot be listened on.
+    #[error("a socket that the service manager has passed cannot be used ({0}); see systemd.socket(5), ListenStream=")]
+    Unusable(#[source] io::Error),
+    /// The process has no descriptor left, or no randomness.
+    #[error("a system resource is missing ({0}); raise the limit of open files")]
+    Resource(#[source] io::Error),
+    /// The key of connect tokens was there when the configuration was checked, and is not any more.
+    #[error(transparent)]
+    TokenKey(#[from] TokenKeyError),
+    /// A shard did not come up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
