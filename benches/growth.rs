@@ -8,12 +8,14 @@
 
 mod rig;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use signal_fish_relay::protocol::{AppId, ProtocolVersion};
+use signal_fish_relay::session::ClientAddress;
+use signal_fish_relay::shard::SourceRule;
 use signal_fish_relay::shard::admission::{AdmissionLedger, AdmissionLimits};
 
 #[derive(Parser)]
@@ -63,7 +65,7 @@ fn ledger() -> Arc<AdmissionLedger> {
     AdmissionLedger::new(AdmissionLimits {
         connections: usize::MAX,
         connections_per_address: 64,
-        exempt_loopback: true,
+        sources: SourceRule::DEFAULT,
         failed_joins: None,
         failed_joins_window_ms: 60_000,
         rooms: usize::MAX,
@@ -71,8 +73,8 @@ fn ledger() -> Arc<AdmissionLedger> {
     })
 }
 
-fn address(number: u32) -> IpAddr {
-    Ipv4Addr::from_bits(0x0a00_0000 + number).into()
+fn address(number: u32) -> ClientAddress {
+    ClientAddress::own(Ipv4Addr::from_bits(0x0a00_0000 + number).into())
 }
 
 /// The CPU time of this thread.

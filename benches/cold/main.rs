@@ -6,7 +6,7 @@
 //! `cargo bench --bench cold`; figures are per message of three deliveries, system calls not counted.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::net::{Mail, NoDesk, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::site;
-use signal_fish_relay::session::Arrival;
+use signal_fish_relay::session::{Arrival, ClientAddress};
 use signal_fish_relay::shard::{InboxLimits, Shard, ShardId, Wake, inbox};
 
 use self::kernel::{Wire, Wires, Wiring};
@@ -86,7 +86,7 @@ impl Rig {
             },
         });
         let arrival = Arrival {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            address: ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
             endpoint: version,
             binding: None,
         };

@@ -5,13 +5,13 @@
 #[path = "../../tests/fixtures/bare_shard.rs"]
 mod bare_shard;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::room::ConnectionKey;
-use signal_fish_relay::session::Arrival;
+use signal_fish_relay::session::{Arrival, ClientAddress};
 use signal_fish_relay::shard::{Flow, SendOutcome, Shard, World};
 
 pub use self::bare_shard::NOW;
@@ -34,7 +34,7 @@ pub fn shard(world: &Arc<World>, number: u16) -> Shard<()> {
 /// A connection on the path of a version, not yet in a room.
 pub fn connect(shard: &mut Shard<()>, endpoint: ProtocolVersion) -> ConnectionKey {
     let arrival = Arrival {
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        address: ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
         endpoint,
         binding: None,
     };

@@ -80,6 +80,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("security.allowed_apps[].max_players_per_room", 1..=u8::MAX as u64),
     bound("security.allowed_apps[].rate_limit_per_minute", 1..=u32::MAX as u64),
     bound("security.allowed_apps[].max_relay_bytes", 1..=COUNTED_BYTES),
+    bound("security.ipv6_prefix_bits", 1..=128),
     bound("turn.credential_ttl_secs", 0..=CENTURY_SECS),
     bound("websocket.batch_size", 0..=65_536),
     bound("websocket.batch_interval_ms", 0..=CENTURY_MS),

@@ -12,10 +12,12 @@ mod error;
 mod logging;
 mod merge;
 mod metrics;
+mod networks;
 mod not_built;
 mod old_names;
 pub mod origins;
 mod protocol;
+mod proxies;
 mod rate_limit;
 mod runtime;
 mod schema;
@@ -42,9 +44,11 @@ pub use control::ControlConfig;
 pub use error::{LoadError, LoadErrors, Origin};
 pub use logging::{LogFormat, LogLevel, LogRotation, LoggingConfig};
 pub use metrics::{CoordinationConfig, HistoryField, MetricsConfig};
+pub use networks::{Network, NetworkFault, Networks};
 pub use not_built::not_built_yet;
 pub use origins::OriginPolicy;
 pub use protocol::{PlayerNameConfig, ProtocolConfig, SdkCompatibilityConfig};
+pub use proxies::ProxyProtocol;
 pub use rate_limit::RateLimitConfig;
 pub use runtime::RuntimeConfig;
 pub use secret::Secret;
@@ -121,10 +125,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether `bind` can be reached from this machine only.
+    /// Whether the server can be reached from this machine only: it is bound to loopback, and no proxy is known of that lets
+    /// others in.
     #[must_use]
     pub fn is_loopback_only(&self) -> bool {
-        self.bind.to_canonical().is_loopback()
+        self.bind.to_canonical().is_loopback() && self.security.trusted_proxies.is_empty()
     }
 
     /// Whether only the apps in `security.allowed_apps` may connect: as set, else off on loopback while none is given, and on

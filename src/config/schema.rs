@@ -10,7 +10,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::bounds::{self, Bound};
-use super::{AllowedApp, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Secret, Topology};
+use super::{
+    AllowedApp, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Network, Secret, Topology,
+};
 
 /// The member of every map in the exemplar; no real key is spelled like this.
 const ANY_KEY: &str = "*";
@@ -153,6 +155,10 @@ fn exemplar_app() -> AllowedApp {
     }
 }
 
+fn any_network() -> Network {
+    "::/0".parse().expect("a network")
+}
+
 fn exemplar() -> Config {
     fn map<T>(value: T) -> BTreeMap<String, T> {
         BTreeMap::from([(ANY_KEY.to_owned(), value)])
@@ -190,6 +196,7 @@ fn exemplar() -> Config {
         public_key_path: Some(PathBuf::new()),
         required: Some(false),
     });
+    security.trusted_proxies = vec![any_network()];
     security.transport.tls.certificate_path = Some(PathBuf::new());
     security.transport.tls.private_key_path = Some(PathBuf::new());
     security.transport.tls.client_ca_cert_path = Some(PathBuf::new());

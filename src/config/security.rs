@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::networks::Network;
+use super::proxies::ProxyProtocol;
 use super::secret::Secret;
 use super::transport::TransportConfig;
 
@@ -49,6 +51,14 @@ pub struct SecurityConfig {
     /// Whether peers on loopback addresses are left out of caps per address, that of failed joins among them, and of the
     /// share that one address has of an app's handshakes. Default true.
     pub exempt_loopback: bool,
+    /// How many bits of an IPv6 address tell one client from another, wherever something is bounded by address: one
+    /// subscriber has all addresses of such a prefix. Default 64; 1 … 128.
+    pub ipv6_prefix_bits: u8,
+    /// Whether connections begin with a header of the PROXY protocol, version 1 or 2: `off`, `optional` (those of a trusted
+    /// proxy may) or `required` (all do). Default off; the other two need `trusted_proxies`.
+    pub proxy_protocol: ProxyProtocol,
+    /// Proxies that are believed, as addresses or networks. Nothing is limited by a proxy's own address. Default empty.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl SecurityConfig {
@@ -83,6 +93,9 @@ impl Default for SecurityConfig {
             connect_token: None,
             transport: TransportConfig::default(),
             exempt_loopback: true,
+            ipv6_prefix_bits: 64,
+            proxy_protocol: ProxyProtocol::Off,
+            trusted_proxies: Vec::new(),
         }
     }
 }

@@ -16,8 +16,9 @@ const MAX_SEGMENTS: usize = 16;
 const ENVIRONMENT_HINT: &str = "environment";
 
 /// Lists that may be given separated by commas.
-const COMMA_LISTS: [&[&str]; 2] = [
+const COMMA_LISTS: [&[&str]; 3] = [
     &["protocol", "player_name_validation", "allowed_symbols"],
+    &["security", "trusted_proxies"],
     &["metrics", "dashboard_cache_history_fields"],
 ];
 
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn two_lists_may_be_separated_by_commas() {
+    fn some_lists_may_be_separated_by_commas() {
         let symbols = |value| documents(&[("SIGNAL_FISH__PROTOCOL__PLAYER_NAME_VALIDATION__ALLOWED_SYMBOLS", value)]);
         for value in ["-, +", "[\"-\", \"+\"]"] {
             let expected = json!({"protocol": {"player_name_validation": {"allowed_symbols": ["-", "+"]}}});

@@ -1,7 +1,7 @@
 //! Who asks, as the routes know it.
 
-use std::net::IpAddr;
+use crate::session::ClientAddress;
 
 /// The address that a request comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller(pub(super) IpAddr);
+pub(super) struct Caller(pub(super) ClientAddress);

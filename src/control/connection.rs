@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +25,7 @@ use super::places::{Places, fresh_signs};
 use super::standstill::is_our_delay;
 use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES};
 use crate::net::{Guest, Mail, Peers, Socket};
+use crate::session::ClientAddress;
 use crate::shard::{Priority, ShardId};
 
 /// How long a connection may be without a request, or its peer without taking any of an answer.
@@ -57,7 +57,7 @@ pub(super) struct Door {
 /// A connection as it comes in.
 pub(super) struct Visit {
     pub(super) stream: TcpStream,
-    pub(super) address: IpAddr,
+    pub(super) address: ClientAddress,
     /// What was read of it before.
     pub(super) received: Bytes,
     /// The shard it came from.
@@ -110,7 +110,7 @@ impl Door {
     }
 
     /// Lets the library answer one request after the other until it sees the end of the stream.
-    async fn answer(&self, gate: Gate, address: IpAddr, signs: &Rc<Signs>) -> Gate {
+    async fn answer(&self, gate: Gate, address: ClientAddress, signs: &Rc<Signs>) -> Gate {
         let routes = TowerToHyperService::new(self.routes.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(Caller(address));
@@ -145,7 +145,7 @@ impl Door {
     }
 
     /// Gives a socket whose next request is an upgrade back to the shard that accepted it.
-    async fn send_back(&self, gate: Gate, address: IpAddr, shard: ShardId) {
+    async fn send_back(&self, gate: Gate, address: ClientAddress, shard: ShardId) {
         let (stream, received) = gate.into_parts();
         let Ok(stream) = stream.into_std() else { return };
         let guest = Guest {

@@ -2,9 +2,8 @@
 //!
 //! Owns the bounded queue between the shards' threads and the control plane. Promises that no shard waits, not even for a
 //! lock that the control plane may hold while others have its CPU: what does not fit comes back to the shard, which answers
-//! 503. A source has half of the line at most, so nobody keeps others out of it.
+//! 503. A source has half of the line at most, so nobody keeps others out of it; an address that clients share is none.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,7 +12,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::net::{FrontDesk, Guest};
-use crate::shard::Source;
+use crate::session::ClientAddress;
+use crate::shard::SourceRule;
 
 /// Guests that may stand in line. Each costs the control plane some 20 µs until it is out of it.
 pub const LINE_LENGTH: usize = 256;
@@ -41,20 +41,40 @@ pub(super) struct Line {
 /// How many stand in line, by groups of sources.
 #[derive(Debug)]
 struct Crowds {
+    sources: SourceRule,
     hasher: RandomState,
     waiting: Vec<AtomicUsize>,
 }
 
 impl Crowds {
-    fn of(&self, address: IpAddr) -> &AtomicUsize {
-        &self.waiting[self.hasher.hash_one(Source::of(address)) as usize % GROUPS]
+    fn of(&self, address: ClientAddress) -> Option<&AtomicUsize> {
+        let source = self.sources.unshared(address)?;
+        Some(&self.waiting[self.hasher.hash_one(source) as usize % GROUPS])
+    }
+
+    /// Adds one, unless its source has its share.
+    fn add(&self, address: ClientAddress) -> bool {
+        // Relaxed: a count that a race gets wrong by one refuses or admits one guest more.
+        let may_stay = |crowd: &AtomicUsize| crowd.fetch_add(1, Ordering::Relaxed) < SHARE;
+        let is_added = self.of(address).is_none_or(may_stay);
+        if !is_added {
+            self.remove(address);
+        }
+        is_added
+    }
+
+    fn remove(&self, address: ClientAddress) {
+        if let Some(crowd) = self.of(address) {
+            crowd.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 /// A line, and its two ends.
-pub(super) fn line() -> (Desk, Line) {
+pub(super) fn line(sources: SourceRule) -> (Desk, Line) {
     let (sender, receiver) = channel(LINE_LENGTH);
     let crowds = Arc::new(Crowds {
+        sources,
         hasher: RandomState::new(),
         waiting: (0..GROUPS).map(|_| AtomicUsize::new(0)).collect(),
     });
@@ -67,15 +87,12 @@ pub(super) fn line() -> (Desk, Line) {
 
 impl FrontDesk for Desk {
     fn take(&self, guest: Guest) -> Result<(), Guest> {
-        // Relaxed: a count that a race gets wrong by one refuses or admits one guest more.
-        let crowd = self.crowds.of(guest.address);
-        if crowd.fetch_add(1, Ordering::Relaxed) >= SHARE {
-            crowd.fetch_sub(1, Ordering::Relaxed);
+        if !self.crowds.add(guest.address) {
             return Err(guest);
         }
         self.line.try_send(guest).map_err(|refused| {
             let (TrySendError::Full(guest) | TrySendError::Closed(guest)) = refused;
-            self.crowds.of(guest.address).fetch_sub(1, Ordering::Relaxed);
+            self.crowds.remove(guest.address);
             guest
         })
     }
@@ -85,7 +102,7 @@ impl Line {
     /// The next guest. `None`: there will be no more.
     pub(super) async fn next(&mut self) -> Option<Guest> {
         let guest = self.line.recv().await?;
-        self.crowds.of(guest.address).fetch_sub(1, Ordering::Relaxed);
+        self.crowds.remove(guest.address);
         Some(guest)
     }
 }
@@ -105,7 +122,7 @@ mod tests {
         let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         Guest {
             socket: Socket::from(OwnedFd::from(any)),
-            address: address.into(),
+            address: ClientAddress::own(address.into()),
             received: Bytes::new(),
             shard: ShardId(0),
         }
@@ -113,7 +130,8 @@ mod tests {
 
     #[test]
     fn a_source_has_half_of_the_line_and_gets_its_places_back() {
-        let (desk, mut line) = line();
+        let sources = SourceRule::DEFAULT;
+        let (desk, mut line) = line(sources);
         for _ in 0..SHARE {
             desk.take(guest([192, 0, 2, 1])).expect("its share");
         }

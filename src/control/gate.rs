@@ -8,7 +8,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::net::Clock;
 use crate::net::http::{Doors, Head, Site, read_head, wanted_endpoint};
+use crate::session::ClientAddress;
 use crate::shard::Now;
 
 /// How much is read from the socket at once.
@@ -52,7 +52,7 @@ pub(super) struct Signs {
 #[derive(Debug)]
 pub(super) struct Gate {
     socket: TcpStream,
-    address: IpAddr,
+    address: ClientAddress,
     held: BytesMut,
     /// A head that is let through.
     head: Bytes,
@@ -80,14 +80,20 @@ impl Rules {
     }
 
     /// The answer to somebody at this address for whom there is no place.
-    pub(super) fn crowded_out(&self, address: IpAddr) -> Vec<u8> {
+    pub(super) fn crowded_out(&self, address: ClientAddress) -> Vec<u8> {
         self.site.crowded_out(address, self.now())
     }
 }
 
 impl Gate {
     /// A gate before `socket`, from which `received` was read already.
-    pub(super) fn new(socket: TcpStream, address: IpAddr, received: Bytes, rules: Rc<Rules>, signs: Rc<Signs>) -> Self {
+    pub(super) fn new(
+        socket: TcpStream,
+        address: ClientAddress,
+        received: Bytes,
+        rules: Rc<Rules>,
+        signs: Rc<Signs>,
+    ) -> Self {
         Self {
             socket,
             address,

@@ -35,7 +35,8 @@ use self::routes::{Known, Scope, routes};
 use self::shards::Shards;
 use crate::net::http::{Doors, Site};
 use crate::net::{Clock, Peers};
-use crate::shard::ShardId;
+use crate::session::ClientAddress;
+use crate::shard::{ShardId, SourceRule};
 
 /// The name of the control plane's thread.
 const THREAD_NAME: &str = "control";
@@ -59,8 +60,8 @@ pub struct PlaneParts {
     pub peers: Peers,
     /// Connections that it serves at a time.
     pub max_connections: usize,
-    /// Whether sources on this machine count only in all.
-    pub exempt_loopback: bool,
+    /// Which addresses are one source, and which count only in all.
+    pub sources: SourceRule,
     /// A door for operators alone, and under which names it is asked; without one, their routes are where the players' are.
     pub operators: Option<(TcpListener, Doors)>,
     /// The process's clocks.
@@ -84,7 +85,7 @@ impl ControlPlane {
     ///
     /// When the system has no thread, no descriptor or no memory for it.
     pub fn start(parts: PlaneParts) -> io::Result<Self> {
-        let (desk, line) = desk::line();
+        let (desk, line) = desk::line(parts.sources);
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
@@ -121,7 +122,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     let places = Places::new(PlaceLimits {
         connections: parts.max_connections,
         per_source: CONNECTIONS_PER_SOURCE,
-        exempt_loopback: parts.exempt_loopback,
+        sources: parts.sources,
     });
     let scope = if parts.operators.is_some() {
         Scope::Players
@@ -191,7 +192,7 @@ async fn accept(listener: TcpListener, door: Rc<Door>) {
             Ok((stream, peer)) => {
                 let visit = Visit {
                     stream: tuned(stream),
-                    address: peer.ip(),
+                    address: ClientAddress::own(peer.ip()),
                     received: bytes::Bytes::new(),
                     shard: ShardId(0),
                 };

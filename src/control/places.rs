@@ -6,14 +6,14 @@
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::rc::Rc;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::gate::Signs;
-use crate::shard::Source;
+use crate::session::ClientAddress;
+use crate::shard::{Source, SourceRule};
 
 /// How many connections there may be.
 #[derive(Debug, Clone, Copy)]
@@ -22,8 +22,8 @@ pub(super) struct PlaceLimits {
     pub(super) connections: usize,
     /// From one source.
     pub(super) per_source: usize,
-    /// Whether sources on this machine count only in all.
-    pub(super) exempt_loopback: bool,
+    /// Which addresses are one source, and which count only in all.
+    pub(super) sources: SourceRule,
 }
 
 /// All places.
@@ -63,10 +63,10 @@ impl Places {
     }
 
     /// A place for a connection from `address`. `None`: all are taken by others that are being answered.
-    pub(super) fn take(&self, address: IpAddr, signs: &Rc<Signs>) -> Option<Place> {
+    pub(super) fn take(&self, address: ClientAddress, signs: &Rc<Signs>) -> Option<Place> {
         let mut table = self.0.borrow_mut();
-        let source = Source::of(address);
-        if !table.makes_way(source, address.is_loopback()) {
+        let source = table.limits.sources.source(address);
+        if !table.makes_way(address) {
             return None;
         }
         let number = table.arrivals;
@@ -101,11 +101,12 @@ impl Drop for Place {
 }
 
 impl Table {
-    /// Makes room for one more of `source`, if need be; says whether there is.
-    fn makes_way(&mut self, source: Source, is_loopback: bool) -> bool {
+    /// Makes room for one more from `address`, if need be; says whether there is.
+    fn makes_way(&mut self, address: ClientAddress) -> bool {
         let limits = self.limits;
-        let is_exempt = limits.exempt_loopback && is_loopback;
-        if !is_exempt && self.staying().filter(|taken| taken.source == source).count() >= limits.per_source {
+        if let Some(source) = limits.sources.counted(address)
+            && self.staying().filter(|taken| taken.source == source).count() >= limits.per_source
+        {
             return self.dismiss_idle(|taken| taken.source == source);
         }
         self.staying().count() < limits.connections || self.dismiss_idle(|_| true)
@@ -152,7 +153,7 @@ mod tests {
     const LIMITS: PlaceLimits = PlaceLimits {
         connections: 8,
         per_source: 3,
-        exempt_loopback: true,
+        sources: SourceRule::DEFAULT,
     };
 
     struct Guest {
@@ -173,7 +174,7 @@ mod tests {
         // No two are idle since the same instant.
         let age = Duration::from_secs(1) - Duration::from_millis(places.0.borrow().arrivals);
         signs.progress.set(Instant::now() - age);
-        let place = places.take(address.parse().expect("an address"), &signs)?;
+        let place = places.take(ClientAddress::own(address.parse().expect("an address")), &signs)?;
         Some(Guest { signs, place })
     }
 

@@ -4,19 +4,19 @@
 //! credentials.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use bytes::Bytes;
 
 use super::socket::Socket;
+use crate::session::ClientAddress;
 use crate::shard::ShardId;
 
 /// A socket that goes over, whole: nothing that was read from it is left behind.
 pub struct Guest<S = Socket> {
     /// Not watched by anybody at this moment.
     pub socket: S,
-    /// Who is at its other end.
-    pub address: IpAddr,
+    /// Who is at its other end, or whom a proxy there has named.
+    pub address: ClientAddress,
     /// What was read and not answered, from the first byte of a request on.
     pub received: Bytes,
     /// The shard that accepted it, and that takes it back if it asks for a WebSocket after all.

@@ -14,6 +14,7 @@ mod listener;
 mod pace;
 mod pending_upgrade;
 mod poller;
+pub mod proxies;
 mod pump;
 mod socket;
 mod system;

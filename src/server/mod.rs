@@ -285,7 +285,7 @@ fn start_control(
         site: Arc::clone(site),
         peers: Arc::clone(peers),
         max_connections: config.control.max_connections,
-        exempt_loopback: config.security.exempt_loopback,
+        sources: settings::source_rule(config),
         operators,
         clock,
         prepare_thread,

@@ -7,15 +7,16 @@ use std::time::Duration;
 use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
-use crate::config::{self, Config, OriginPolicy, TokenKeyError};
+use crate::config::{self, Config, Networks, OriginPolicy, TokenKeyError};
 use crate::net::http::{Doors, HostPolicy, Site};
+use crate::net::proxies::ProxyPolicy;
 use crate::net::{PumpSettings, TurnWindows};
 use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret, Topology};
 use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
 use crate::shard::{
     DeliveryRules, IceRules, ListedIceServer, LivenessRules, MessageLimits, OutboxLimits, PacingRules,
-    PeerSessionRules, ReconnectionRules, RoomRules, Settings, TurnRules, World,
+    PeerSessionRules, ReconnectionRules, RoomRules, Settings, SourceRule, TurnRules, World,
 };
 
 /// How long the peer may take for its half of a closing handshake.
@@ -239,13 +240,21 @@ fn game_data_caps(config: &Config) -> Vec<(GameDataFormat, usize)> {
     .collect()
 }
 
+/// Which addresses are taken together, and which count at all.
+pub(super) fn source_rule(config: &Config) -> SourceRule {
+    SourceRule {
+        ipv6_prefix_bits: config.security.ipv6_prefix_bits,
+        exempt_loopback: config.security.exempt_loopback,
+    }
+}
+
 /// What the whole process admits.
 #[must_use]
 pub fn admission_limits(config: &Config) -> AdmissionLimits {
     AdmissionLimits {
         connections: config.security.max_connections,
         connections_per_address: config.security.max_connections_per_ip,
-        exempt_loopback: config.security.exempt_loopback,
+        sources: source_rule(config),
         failed_joins: Some(config.rate_limit.max_failed_joins_per_address).filter(|limit| *limit > 0),
         failed_joins_window_ms: millis(config.rate_limit.time_window),
         rooms: config.server.max_rooms,
@@ -283,9 +292,18 @@ pub fn site(config: &Config, world: Arc<World>) -> Site {
     Site {
         world,
         doors: doors(config, config.bind),
+        proxies: proxy_policy(config),
         origins: config.origin_policy(),
         token_binding: token_binding(config),
         metrics_token: metrics_token(config),
+    }
+}
+
+/// Who is believed about whom it speaks for.
+fn proxy_policy(config: &Config) -> ProxyPolicy {
+    ProxyPolicy {
+        protocol: config.security.proxy_protocol,
+        trusted: Networks::new(&config.security.trusted_proxies),
     }
 }
 
@@ -295,8 +313,10 @@ pub(super) fn doors(config: &Config, bind: IpAddr) -> Doors {
 }
 
 /// Under which names it is asked. Where nobody said which pages may connect, that any may is no word about hosts.
+/// Behind a proxy that is known of it is a public server, wherever it is bound.
 fn host_policy(config: &Config, bind: IpAddr) -> HostPolicy {
-    match (bind.to_canonical().is_loopback(), &config.security.cors_origins) {
+    let is_private = bind.to_canonical().is_loopback() && config.security.trusted_proxies.is_empty();
+    match (is_private, &config.security.cors_origins) {
         (false, _) => HostPolicy::Any,
         (true, None) => HostPolicy::this_machine_and(&OriginPolicy::Only(Vec::new())),
         (true, Some(_)) => HostPolicy::this_machine_and(&config.origin_policy()),

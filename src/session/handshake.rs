@@ -188,6 +188,7 @@ mod tests {
     use super::super::{Arrival, ConnectTokenPolicy};
     use super::*;
     use crate::protocol::{ClientMessage, PlayerId, Topology, Transport, parse};
+    use crate::session::ClientAddress;
 
     const NOW: WallTime = WallTime { unix_nanos: 0 };
 
@@ -197,7 +198,7 @@ mod tests {
 
     fn session_at(endpoint: ProtocolVersion) -> Session {
         let arrival = Arrival {
-            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            address: ClientAddress::own(std::net::Ipv4Addr::LOCALHOST.into()),
             endpoint,
             binding: None,
         };

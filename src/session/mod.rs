@@ -4,16 +4,16 @@
 //! rooms' rules, or which shard it is on.
 
 mod access;
+mod address;
 mod handshake;
 mod sdk;
 mod versions;
 
 pub use access::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy};
+pub use address::ClientAddress;
 pub use handshake::{Accepted, HandshakePolicy, HandshakeRefusal};
 pub use sdk::{SdkRefusal, SdkTable};
 pub use versions::VersionRange;
-
-use std::net::IpAddr;
 
 use crate::auth::token_binding::{HandshakeKey, NONCE_BYTES, TokenBinding};
 use crate::budget::Allowance;
@@ -23,8 +23,8 @@ use crate::protocol::{Abilities, AppId, Dialect, PlayerId, ProtocolVersion};
 /// How a connection came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// The address of the peer.
-    pub address: IpAddr,
+    /// Where the client comes from.
+    pub address: ClientAddress,
     /// The version of the path that it asked for: what it speaks unless its handshake says otherwise.
     pub endpoint: ProtocolVersion,
     /// The key of its handshake, if it and the server agreed that its frames are bound to it.
@@ -46,7 +46,7 @@ pub enum Stage {
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Session {
     player: PlayerId,
-    address: IpAddr,
+    address: ClientAddress,
     opened_at_ms: u64,
     stage: Stage,
     dialect: Dialect,
@@ -87,9 +87,9 @@ impl Session {
         self.player
     }
 
-    /// The address of the peer.
+    /// Where the client comes from.
     #[must_use]
-    pub const fn address(&self) -> IpAddr {
+    pub const fn address(&self) -> ClientAddress {
         self.address
     }
 

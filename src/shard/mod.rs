@@ -56,7 +56,7 @@ pub use world::settings::{
     RoomRules, Settings,
 };
 pub use world::slots::{SLOT_COUNT, Slot, SlotKey, SlotTable};
-pub use world::source::Source;
+pub use world::source::{Source, SourceRule};
 pub use world::{World, admission, presence, refusals};
 
 use std::sync::Arc;

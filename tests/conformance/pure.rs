@@ -13,7 +13,8 @@ use signal_fish_relay::net::http::{Answer, Site};
 use signal_fish_relay::net::{Clock, FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::{admission_limits, shard_settings, site};
-use signal_fish_relay::shard::ShardId;
+use signal_fish_relay::session::ClientAddress;
+use signal_fish_relay::shard::{ShardId, SourceRule};
 
 use super::stage::Stage;
 use crate::harness::{Client, Frame, Game, Opcode, Setup};
@@ -59,7 +60,7 @@ impl PureStage {
             site: Arc::clone(&self.site),
             peers: Arc::from([]),
             max_connections: 16,
-            exempt_loopback: true,
+            sources: SourceRule::DEFAULT,
             operators: None,
             clock: Clock::start(),
             prepare_thread: || {},
@@ -67,7 +68,7 @@ impl PureStage {
         .expect("a thread");
         let guest = Guest {
             socket: Socket::from(OwnedFd::from(theirs)),
-            address: peer.ip(),
+            address: ClientAddress::own(peer.ip()),
             received: Bytes::copy_from_slice(request.as_bytes()),
             shard: ShardId(0),
         };
@@ -93,10 +94,12 @@ impl Stage for PureStage {
 
     fn request(&mut self, request: &str) -> String {
         let now = self.game.machine().now();
-        let answer = match self
-            .site
-            .answer(request.as_bytes(), Ipv4Addr::LOCALHOST.into(), [7; 16], now)
-        {
+        let answer = match self.site.answer(
+            request.as_bytes(),
+            ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
+            [7; 16],
+            now,
+        ) {
             Answer::Wait => Vec::new(),
             Answer::Close(answer) | Answer::Upgrade { response: answer, .. } => answer,
             Answer::Elsewhere => self.ask_the_control_plane(request),

@@ -6,7 +6,7 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::server::shard_settings;
 use signal_fish_relay::session::AppPolicy;
 use signal_fish_relay::shard::admission::AdmissionLimits;
-use signal_fish_relay::shard::{InboxLimits, Settings};
+use signal_fish_relay::shard::{InboxLimits, Settings, SourceRule};
 
 /// What a run is made of. Every field may be changed before the run.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Default for Setup {
             limits: AdmissionLimits {
                 connections: 1_000,
                 connections_per_address: 1_000,
-                exempt_loopback: true,
+                sources: SourceRule::DEFAULT,
                 failed_joins: Some(120),
                 failed_joins_window_ms: 60_000,
                 rooms: 1_000,

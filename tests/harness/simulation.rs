@@ -10,7 +10,7 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::net::{Link, Mail, NoDesk, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::site;
-use signal_fish_relay::session::Arrival;
+use signal_fish_relay::session::{Arrival, ClientAddress};
 use signal_fish_relay::shard::{
     Inbox, InboxLimits, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Wake, World, inbox,
 };
@@ -208,7 +208,7 @@ impl Simulation {
             read_in_turn: Cell::new(0),
         };
         let arrival = Arrival {
-            address: self.arrives_from,
+            address: ClientAddress::own(self.arrives_from),
             endpoint,
             binding: None,
         };

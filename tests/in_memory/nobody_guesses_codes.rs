@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use serde_json::{Value, json};
 use signal_fish_relay::protocol::ProtocolVersion;
+use signal_fish_relay::session::ClientAddress;
 use signal_fish_relay::shard::InboxLimits;
 
 use crate::harness::{Client, Frame, Game, Setup, in_every_schedule, live_bytes};
@@ -307,7 +308,7 @@ fn loopback_is_free_where_it_is_exempt_and_nobody_is_bound_without_a_limit() {
     };
     let exposed = || {
         let mut setup = setup();
-        setup.limits.exempt_loopback = false;
+        setup.limits.sources.exempt_loopback = false;
         setup
     };
     for (setup, from, is_free) in [
@@ -332,14 +333,16 @@ fn a_flood_of_addresses_takes_two_megabytes_at_most_and_gives_them_back() {
     let start = live_bytes();
     for network in 0..500_000_u128 {
         let from = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | (network << 64) | 1);
-        world.ledger.note_miss(from.into(), 1_000);
+        world.ledger.note_miss(ClientAddress::own(from.into()), 1_000);
     }
     let held = live_bytes() - start;
     println!("{held} bytes are held of 500,000 networks");
     assert!((1..2_000_000).contains(&held), "{held} bytes are held");
     for network in 0..500_000_u128 {
         let from = Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | (network << 64) | 1);
-        let admitted = world.ledger.admit_guess(from.into(), 1_000 + WINDOW_MS);
+        let admitted = world
+            .ledger
+            .admit_guess(ClientAddress::own(from.into()), 1_000 + WINDOW_MS);
         assert!(admitted.is_ok(), "the window is over");
     }
     // What is printed above is captured, and stays.

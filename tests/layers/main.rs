@@ -58,7 +58,7 @@ const LAYERS: &[Layer<'_>] = &[
         ],
     ),
     ("runtime", &["clock", "shard"]),
-    ("control", &["protocol", "metrics", "net", "shard"]),
+    ("control", &["protocol", "metrics", "net", "session", "shard"]),
     (
         "server",
         &[

@@ -7,6 +7,7 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::RoomCode;
 use signal_fish_relay::runtime::supervisor::Outcome;
 use signal_fish_relay::server::{self, Running};
+use signal_fish_relay::shard::refusals::RefusalReason;
 use signal_fish_relay::shard::{Counter, CounterSet, ShardId, World};
 
 /// A server that is stopped at the end of its scope.
@@ -63,6 +64,11 @@ impl Server {
         (0..self.world.shards())
             .map(|number| counter(self.world.counters(ShardId(number))).get())
             .sum()
+    }
+
+    /// How often somebody was refused something for this reason.
+    pub fn refused(&self, reason: RefusalReason) -> u64 {
+        self.world.refusals.count(reason)
     }
 
     /// Where its door for operators is, if it has one.

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::check::{Check, Number, is_label};
 use crate::config::not_built::must_not_be_set;
 use crate::config::{
-    ClientAuth, Config, OriginPolicy, PLAIN_SUBPROTOCOLS, SecurityConfig, TokenBindingConfig, TokenBindingScheme,
-    TokenKeyError,
+    ClientAuth, Config, OriginPolicy, PLAIN_SUBPROTOCOLS, ProxyProtocol, SecurityConfig, TokenBindingConfig,
+    TokenBindingScheme, TokenKeyError,
 };
 
 /// Largest `max_outbound_message_size`, in bytes.
@@ -24,6 +24,7 @@ pub(super) fn check(config: &Config, check: &mut Check) {
     connect_token(config, check);
     tls(config, check);
     token_binding(config, check);
+    proxies(config, check);
     for path in must_not_be_set(config) {
         check.rule(
             path,
@@ -122,8 +123,8 @@ fn apps(config: &Config, check: &mut Check) {
         "[]",
         !(config.allowlist_enforced() && apps.is_empty()),
         &format!(
-            "must name an app while only listed apps may connect (which is so on the address {}, or with \
-             security.app_auth_path)",
+            "must name an app while only listed apps may connect (which is so on the address {}, behind \
+             security.trusted_proxies, or with security.app_auth_path)",
             config.bind
         ),
         "add {\"app_id\": \"my-game\", \"app_name\": \"My Game\"} to it, or set security.enforce_app_id_allowlist to \
@@ -164,7 +165,8 @@ fn metrics_auth(config: &Config, check: &mut Check) {
             "null",
             !config.metrics_auth_required(),
             &format!(
-                "must be set while metrics ask for a token (which is so on the address {})",
+                "must be set while metrics ask for a token (which is so on the address {}, or behind \
+                 security.trusted_proxies)",
                 config.bind
             ),
             "set it (16 characters or more), or set security.require_metrics_auth to false and let anyone read metrics",
@@ -246,6 +248,28 @@ fn tls(config: &Config, check: &mut Check) {
         tls.client_ca_cert_path.is_none() || tls.client_auth != ClientAuth::None,
         "has no effect while security.transport.tls.client_auth is none",
         "set client_auth to optional or require, or leave the path out",
+    );
+}
+
+fn proxies(config: &Config, check: &mut Check) {
+    let security = &config.security;
+    let (has_proxies, reads_headers) = (
+        !security.trusted_proxies.is_empty(),
+        security.proxy_protocol != ProxyProtocol::Off,
+    );
+    check.rule(
+        "security.trusted_proxies",
+        "[]",
+        has_proxies || !reads_headers,
+        "must name those who are believed while security.proxy_protocol is not off",
+        "add your proxy's address or network, like 10.0.0.0/8, or set security.proxy_protocol to off",
+    );
+    check.rule(
+        "security.trusted_proxies",
+        "set",
+        !has_proxies || reads_headers,
+        "has no effect while security.proxy_protocol is off",
+        "say what your proxies send, or leave it out",
     );
 }
 

@@ -171,6 +171,33 @@ fn all_faults_are_found_and_each_says_what_to_do() {
 }
 
 #[test]
+fn headers_of_proxies_need_proxies_that_are_believed_and_the_other_way_round() {
+    let decided = json!({"security": {"enforce_app_id_allowlist": false, "require_metrics_auth": false}});
+    let faults = |proxies: Value| {
+        let mut over = decided.clone();
+        merge(&mut over, json!({ "security": proxies }));
+        broken(&with(over)).into_iter().map(|v| v.path).collect::<Vec<_>>()
+    };
+    for mode in ["optional", "required"] {
+        assert_eq!(faults(json!({"proxy_protocol": mode})), ["security.trusted_proxies"]);
+        let named = json!({"proxy_protocol": mode, "trusted_proxies": ["10.0.0.0/8", "::1"]});
+        assert!(faults(named).is_empty(), "{mode}");
+    }
+    assert_eq!(
+        faults(json!({"trusted_proxies": ["10.0.0.0/8"]})),
+        ["security.trusted_proxies"]
+    );
+}
+
+#[test]
+fn whoever_names_a_proxy_has_a_public_server_wherever_it_is_bound() {
+    let near = with(json!({"security": {"proxy_protocol": "required", "trusted_proxies": ["127.0.0.1"]}}));
+    assert!(near.allowlist_enforced() && near.metrics_auth_required() && near.undecided_doors().is_empty());
+    let paths: Vec<_> = broken(&near).into_iter().map(|v| v.path).collect();
+    assert_eq!(paths, ["security.allowed_apps", "security.metrics_auth_token"]);
+}
+
+#[test]
 fn a_public_address_needs_apps_and_a_token_or_a_clear_no() {
     let public = with(json!({"bind": "0.0.0.0"}));
     let text = public.validate().expect_err("nobody could connect").to_string();

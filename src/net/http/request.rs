@@ -24,6 +24,11 @@ pub enum RequestRefusal {
     /// It is the greeting of TLS.
     #[error("this port speaks plain HTTP, not TLS: connect with http:// or ws://")]
     Tls,
+    /// It is the header of the PROXY protocol, which a proxy sends and nobody told the server of.
+    #[error(
+        "this connection begins with a PROXY header, which is not read here: set security.proxy_protocol and security.trusted_proxies, or have the proxy send none"
+    )]
+    ProxyHeader,
     /// Its head is too long, or has too many fields.
     #[error("the request's head is too large; send fewer or shorter header fields")]
     TooLarge,
@@ -126,6 +131,7 @@ fn greeting_of_another_protocol(bytes: &[u8]) -> RequestRefusal {
     match bytes {
         [TLS_HANDSHAKE, 3, ..] => RequestRefusal::Tls,
         _ if bytes.starts_with(b"PRI * HTTP/2") => RequestRefusal::Http2,
+        _ if bytes.starts_with(b"PROXY ") || bytes.starts_with(b"\r\n\r\n\0\r\nQUIT") => RequestRefusal::ProxyHeader,
         _ => RequestRefusal::Malformed,
     }
 }
@@ -215,6 +221,12 @@ mod tests {
             read_head(b"GET / HTTP/2.0\r\n\r\n").err(),
             Some(RequestRefusal::Malformed)
         );
+        for header in [
+            &b"PROXY TCP4 192.0.2.7 10.0.0.1 1 2\r\n"[..],
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c",
+        ] {
+            assert_eq!(read_head(header).err(), Some(RequestRefusal::ProxyHeader));
+        }
         let endless = [b"GET /".to_vec(), vec![b'a'; MAX_HEAD_BYTES]].concat();
         assert_eq!(read_head(&endless).err(), Some(RequestRefusal::TooLarge));
         let crowded = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MAX_FIELDS + 1));

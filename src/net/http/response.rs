@@ -91,7 +91,9 @@ impl Response {
 impl From<RequestRefusal> for Response {
     fn from(refusal: RequestRefusal) -> Self {
         let status = match refusal {
-            RequestRefusal::Malformed | RequestRefusal::Http2 | RequestRefusal::Tls => Status::BadRequest,
+            RequestRefusal::Malformed | RequestRefusal::Http2 | RequestRefusal::Tls | RequestRefusal::ProxyHeader => {
+                Status::BadRequest
+            }
             RequestRefusal::TooLarge => Status::HeadTooLarge,
         };
         Self::text(status, refusal.to_string())

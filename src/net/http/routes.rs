@@ -3,7 +3,6 @@
 //! A shard answers upgrades and what is no request at all. Both roads on which a request may come, a fresh socket and one
 //! that the control plane has kept, end in [`Site::answer`]: an upgrade is judged in one place only.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +14,9 @@ use super::response::{Response, Status};
 use super::upgrade::{self, Outcome, UpgradeFacts};
 use crate::auth::token_binding::{BindingPolicy, HandshakeKey};
 use crate::config::OriginPolicy;
+use crate::net::proxies::ProxyPolicy;
 use crate::protocol::{ProtocolVersion, Secret, WallTime};
+use crate::session::ClientAddress;
 use crate::shard::admission::ConnectionRefused;
 use crate::shard::refusals::{RefusalReason, Refused};
 use crate::shard::{Now, World};
@@ -27,6 +28,8 @@ pub struct Site {
     pub world: Arc<World>,
     /// Under which names it is asked.
     pub doors: Doors,
+    /// Who is believed about whom it speaks for.
+    pub proxies: ProxyPolicy,
     /// Which pages may connect.
     pub origins: OriginPolicy,
     /// How connections are bound to their handshakes; `None`: not at all.
@@ -80,14 +83,14 @@ pub fn wanted_endpoint(head: &Head<'_>) -> Option<ProtocolVersion> {
 struct Asked<'a> {
     head: Head<'a>,
     head_bytes: usize,
-    address: IpAddr,
+    address: ClientAddress,
     endpoint: ProtocolVersion,
 }
 
 impl Site {
     /// Answers the bytes of a request from this address, at this moment. `random` becomes the request's id, if it needs one.
     #[must_use]
-    pub fn answer(&self, bytes: &[u8], address: IpAddr, random: [u8; 16], now: Now) -> Answer {
+    pub fn answer(&self, bytes: &[u8], address: ClientAddress, random: [u8; 16], now: Now) -> Answer {
         match read_head(bytes) {
             Ok(None) => Answer::Wait,
             Ok(Some((head, head_bytes))) => match wanted_endpoint(&head) {
@@ -111,7 +114,7 @@ impl Site {
 
     /// The answer to a request that names a host which is not this server's. Health checks may ask for any.
     #[must_use]
-    pub fn turned_away(&self, head: &Head<'_>, doors: &Doors, address: IpAddr, now: Now) -> Option<Vec<u8>> {
+    pub fn turned_away(&self, head: &Head<'_>, doors: &Doors, address: ClientAddress, now: Now) -> Option<Vec<u8>> {
         if matches!(head.path, "/health" | "/v2/health" | "/readyz" | "/v2/readyz") {
             return None;
         }
@@ -127,11 +130,12 @@ impl Site {
 
     /// The answer to what is no request that can be served.
     #[must_use]
-    pub fn refused(&self, refusal: RequestRefusal, address: IpAddr, now: Now) -> Vec<u8> {
+    pub fn refused(&self, refusal: RequestRefusal, address: ClientAddress, now: Now) -> Vec<u8> {
         let reason = match refusal {
             RequestRefusal::Malformed => RefusalReason::NotHttp,
             RequestRefusal::Http2 => RefusalReason::Http2,
             RequestRefusal::Tls => RefusalReason::Tls,
+            RequestRefusal::ProxyHeader => RefusalReason::ProxyHeader,
             RequestRefusal::TooLarge => RefusalReason::HeadTooLarge,
         };
         let who = Refused {
@@ -144,7 +148,7 @@ impl Site {
 
     /// The answer to a request for which the control plane has no place.
     #[must_use]
-    pub fn crowded_out(&self, address: IpAddr, now: Now) -> Vec<u8> {
+    pub fn crowded_out(&self, address: ClientAddress, now: Now) -> Vec<u8> {
         let response = Response::text(
             Status::ServiceUnavailable,
             "too many requests are being answered; ask again in a moment",
@@ -159,7 +163,7 @@ impl Site {
 
     /// Answers an upgrade for which there is no place, when too many that were told so after theirs are still there.
     #[must_use]
-    pub fn refuse(&self, refusal: ConnectionRefused, request_id: Uuid, address: IpAddr, now: Now) -> Vec<u8> {
+    pub fn refuse(&self, refusal: ConnectionRefused, request_id: Uuid, address: ClientAddress, now: Now) -> Vec<u8> {
         let who = Refused {
             address: Some(address),
             request_id: Some(request_id),

@@ -73,10 +73,12 @@ fn weight(source: Source, crowd: &BTreeMap<u64, UpgradeKey>) -> Option<(usize, R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shard::TableKey;
+    use crate::session::ClientAddress;
+    use crate::shard::{SourceRule, TableKey};
 
     fn source(text: &str) -> Source {
-        Source::of(text.parse().expect("an address"))
+        let rule = SourceRule::DEFAULT;
+        rule.source(ClientAddress::own(text.parse().expect("an address")))
     }
 
     fn at(index: u32) -> UpgradeKey {

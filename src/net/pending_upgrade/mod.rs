@@ -12,12 +12,13 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
 
 use self::crowds::Crowds;
 pub use self::key::UpgradeKey;
+use super::proxies::{Introduction, Remarks};
 use crate::room::ConnectionKey;
-use crate::shard::{Source, Table};
+use crate::session::ClientAddress;
+use crate::shard::{SourceRule, Table};
 
 /// How long the peer of a socket that was answered has to close it, in milliseconds.
 const ANSWERED_MS: u64 = 2_000;
@@ -38,6 +39,8 @@ pub(super) struct UpgradeLimits {
     pub(super) timeout_ms: u64,
     /// How many there may be.
     pub(super) sockets: usize,
+    /// Which addresses are one source.
+    pub(super) sources: SourceRule,
     /// How many connections there may be that were upgraded only to be told that there is no place.
     pub(super) farewells: usize,
 }
@@ -45,7 +48,12 @@ pub(super) struct UpgradeLimits {
 /// A socket from which a request is expected, or which has been answered and is about to end.
 pub(super) struct PendingUpgrade<S> {
     pub(super) socket: S,
-    pub(super) address: IpAddr,
+    /// Who is at its other end, or whom a proxy there has named.
+    pub(super) address: ClientAddress,
+    /// What the proxy at its other end has still to say, if it may say something.
+    pub(super) introduction: Option<Introduction>,
+    /// What it has said of the client beside its address.
+    pub(super) remarks: Option<Box<Remarks>>,
     /// The bytes of a request that is not yet complete.
     pub(super) received: Vec<u8>,
     /// Whether nobody has looked at those bytes: they came with the socket.
@@ -110,12 +118,8 @@ impl<S> PendingUpgrades<S> {
     }
 
     /// Takes a socket in. Where its source has its share, or all places are taken, another one makes way.
-    pub(super) fn insert(&mut self, socket: S, address: IpAddr, now_ms: u64) -> UpgradeKey {
-        let source = Source::of(address);
-        let share = (self.limits.sockets / 2).max(1);
-        if self.crowds.count(source) >= share {
-            self.displace(self.crowds.oldest_of(source));
-        } else if self.table.len() >= self.limits.sockets {
+    pub(super) fn insert(&mut self, socket: S, address: ClientAddress, now_ms: u64) -> UpgradeKey {
+        if !self.keep_to_share(address) && self.table.len() >= self.limits.sockets {
             self.give_up_one();
         }
         let deadline_ms = now_ms.saturating_add(self.limits.timeout_ms).min(self.end_ms);
@@ -124,6 +128,8 @@ impl<S> PendingUpgrades<S> {
         let at = self.table.insert(PendingUpgrade {
             socket,
             address,
+            introduction: None,
+            remarks: None,
             received: Vec::new(),
             is_unjudged: false,
             ignored_bytes: 0,
@@ -132,9 +138,34 @@ impl<S> PendingUpgrades<S> {
             arrival,
             deadline_ms,
         });
-        self.crowds.add(source, arrival, at);
+        self.crowds.add(self.limits.sources.source(address), arrival, at);
         self.deadlines.insert((deadline_ms, at));
         at
+    }
+
+    /// Notes whom the proxy at the other end of a socket has named: from now on the socket is one of that client's, and one
+    /// that came with it makes way if that has its share.
+    pub(super) fn introduce(&mut self, at: UpgradeKey, client: ClientAddress) {
+        let Some(pending_upgrade) = self.table.get_mut(at) else {
+            return;
+        };
+        let (sources, arrival) = (self.limits.sources, pending_upgrade.arrival);
+        let proxy = std::mem::replace(&mut pending_upgrade.address, client);
+        self.crowds.remove(sources.source(proxy), arrival);
+        self.keep_to_share(client);
+        self.crowds.add(sources.source(client), arrival, at);
+    }
+
+    /// Where a source has its share of the places, its oldest socket makes way for one more. Says whether one did. Whoever
+    /// shares an address has no share: its sockets make way when all places are taken.
+    fn keep_to_share(&mut self, address: ClientAddress) -> bool {
+        let share = (self.limits.sockets / 2).max(1);
+        let full = self
+            .limits
+            .sources
+            .unshared(address)
+            .filter(|source| self.crowds.count(*source) >= share);
+        full.is_some_and(|source| self.displace(self.crowds.oldest_of(source)))
     }
 
     /// Closes the oldest socket of the source that has most, so that somebody else has its descriptor. Says whether there
@@ -161,8 +192,10 @@ impl<S> PendingUpgrades<S> {
     pub(super) fn remove(&mut self, at: UpgradeKey) -> Option<PendingUpgrade<S>> {
         let pending_upgrade = self.table.remove(at)?;
         self.deadlines.remove(&(pending_upgrade.deadline_ms, at));
-        self.crowds
-            .remove(Source::of(pending_upgrade.address), pending_upgrade.arrival);
+        self.crowds.remove(
+            self.limits.sources.source(pending_upgrade.address),
+            pending_upgrade.arrival,
+        );
         Some(pending_upgrade)
     }
 

@@ -5,14 +5,15 @@ use super::*;
 const LIMITS: UpgradeLimits = UpgradeLimits {
     timeout_ms: 10_000,
     sockets: 8,
+    sources: SourceRule::DEFAULT,
     farewells: 2,
 };
 
 /// A socket whose end can be seen.
 type Socket = Rc<()>;
 
-fn address(number: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, number])
+fn address(number: u8) -> ClientAddress {
+    ClientAddress::own([192, 0, 2, number].into())
 }
 
 struct Desk {
@@ -179,4 +180,52 @@ fn who_was_not_heard_yet_is_heard_before_its_time_is_over() {
     assert_eq!(desk.pending_upgrades.expire(20_000 + UNHEARD_MS - 1), 0);
     assert_eq!(desk.pending_upgrades.expire(20_000 + UNHEARD_MS), 1);
     assert!(!is_open(&in_line));
+}
+
+#[test]
+fn who_is_behind_a_proxy_is_counted_once_it_is_named_and_the_proxy_never() {
+    let mut desk = Desk::new();
+    let proxy = ClientAddress::shared([10, 0, 0, 1].into());
+    let comes = |desk: &mut Desk, client: Option<u8>| {
+        let socket = Socket::default();
+        let seen = Rc::downgrade(&socket);
+        let at = desk.pending_upgrades.insert(socket, proxy, desk.now_ms);
+        if let Some(client) = client {
+            desk.pending_upgrades.introduce(at, address(client));
+        }
+        seen
+    };
+    let unnamed: Vec<_> = (0..5).map(|_| comes(&mut desk, None)).collect();
+    assert!(unnamed.iter().all(is_open), "more than a share");
+    let flood: Vec<_> = (0..3).map(|_| comes(&mut desk, Some(1))).collect();
+    assert!(unnamed.iter().chain(&flood).all(is_open), "eight places");
+    // All are taken: the proxy has most, then the client that has named itself most often.
+    let more: Vec<_> = (0..2).map(|_| comes(&mut desk, Some(1))).collect();
+    assert_eq!(unnamed.iter().filter(|socket| is_open(socket)).count(), 3);
+    assert!(
+        !is_open(&flood[0]) && flood[1..].iter().chain(&more).all(is_open),
+        "its share is four"
+    );
+    let others = [desk.comes(2), desk.comes(3)];
+    assert!(!is_open(&flood[1]) && is_open(&flood[2]) && others.iter().all(|(_, socket)| is_open(socket)));
+    assert_eq!(desk.pending_upgrades.len(), 8);
+}
+
+#[test]
+fn a_socket_that_is_named_makes_no_way_for_itself() {
+    let mut desk = Desk::new();
+    let proxy = ClientAddress::shared([10, 0, 0, 1].into());
+    let socket = Socket::default();
+    let seen = Rc::downgrade(&socket);
+    let oldest = desk.pending_upgrades.insert(socket, proxy, 0);
+    let crowd: Vec<_> = (0..4).map(|_| desk.comes(1)).collect();
+    desk.pending_upgrades.introduce(oldest, address(1));
+    assert!(is_open(&seen) && !is_open(&crowd[0].1));
+    assert!(desk.pending_upgrades.remove(oldest).is_some() && desk.pending_upgrades.remove(crowd[1].0).is_some());
+    desk.comes(1);
+    assert_eq!(
+        desk.pending_upgrades.displaced(),
+        1,
+        "it was counted for the client and given back"
+    );
 }

@@ -10,6 +10,7 @@
 mod exchange;
 mod guessing;
 mod handover;
+mod introduction;
 mod length;
 mod line;
 mod pending;
@@ -161,6 +162,7 @@ impl<K: Kernel> Pump<K> {
         let pending_upgrades = UpgradeLimits {
             timeout_ms: whole_ms(settings.upgrade_timeout),
             sockets: settings.max_pending_upgrades,
+            sources: shard.world().ledger.sources(),
             farewells: settings.max_farewells,
         };
         let moment = kernel.moment();

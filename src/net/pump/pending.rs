@@ -1,12 +1,12 @@
 //! Sockets that are not upgraded: their place, and their last answer.
 
 use std::io;
-use std::net::IpAddr;
 
 use super::super::kernel::{Interest, Kernel, Stream, Token};
 use super::super::pending_upgrade::UpgradeKey;
 use super::Pump;
 use crate::rare_line::RareLine;
+use crate::session::ClientAddress;
 use crate::shard::Now;
 
 /// Where the kernel has no room for watches, every connection is dropped.
@@ -14,7 +14,7 @@ static NOT_WATCHED: RareLine = RareLine::new();
 
 impl<K: Kernel> Pump<K> {
     /// Gives a socket a place among those that are not upgraded, and watches it.
-    pub(super) fn seat(&mut self, socket: K::Socket, address: IpAddr, now: Now) -> Option<UpgradeKey> {
+    pub(super) fn seat(&mut self, socket: K::Socket, address: ClientAddress, now: Now) -> Option<UpgradeKey> {
         let at = self.pending_upgrades.insert(socket, address, now.mono_ms);
         let pending_upgrade = self.pending_upgrades.get_mut(at).expect("inserted a moment ago");
         let watched = self

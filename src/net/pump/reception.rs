@@ -36,7 +36,7 @@ impl<K: Kernel> Pump<K> {
         for _ in 0..ACCEPTS_PER_TURN {
             match self.kernel.accept(listener) {
                 Ok(Some((socket, address))) => {
-                    self.seat(socket, address.ip(), now);
+                    self.receive_newcomer(socket, address.ip(), now);
                 }
                 Ok(None) => return false,
                 // The newcomer takes the place of the one that has the least right to its own.
@@ -84,8 +84,10 @@ impl<K: Kernel> Pump<K> {
             let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
                 return;
             };
-            let count = match pending_upgrade.socket.receive(&mut self.scratch) {
-                Received::Bytes(count) => count,
+            let introduction = pending_upgrade.introduction.as_ref();
+            let kept = introduction.map_or(0, |introduction| introduction.recall(&mut self.scratch));
+            let count = match pending_upgrade.socket.receive(&mut self.scratch[kept..]) {
+                Received::Bytes(count) => kept + count,
                 Received::Nothing => return,
                 Received::End => {
                     self.pending_upgrades.remove(at);
@@ -102,7 +104,9 @@ impl<K: Kernel> Pump<K> {
                 }
                 continue;
             }
-            self.answer_request(at, count, now);
+            if let Some(count) = self.introduce(at, count, now) {
+                self.answer_request(at, count, now);
+            }
         }
     }
 
@@ -150,7 +154,14 @@ impl<K: Kernel> Pump<K> {
                 }
                 let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
                 if pending_upgrade.socket.send(&response) == SendOutcome::Sent(response.len()) {
-                    tracing::debug!(%request_id, address = %pending_upgrade.address, "a connection was upgraded");
+                    let remarks = pending_upgrade.remarks.as_deref();
+                    tracing::debug!(
+                        %request_id,
+                        address = %pending_upgrade.address,
+                        server_name = remarks.and_then(|remarks| remarks.server_name.as_deref()),
+                        tls_version = remarks.and_then(|remarks| remarks.tls_version.as_deref()),
+                        "a connection was upgraded"
+                    );
                     let arrival = Arrival {
                         address: pending_upgrade.address,
                         endpoint,

@@ -8,10 +8,9 @@
 //!
 //! The connection's own budgets cannot bound this: whoever guesses opens another connection.
 
-use std::net::IpAddr;
-
 use crate::protocol::{Refusal, RoomCode};
 use crate::room::WatchRefusal;
+use crate::session::ClientAddress;
 use crate::shard::Shard;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::World;
@@ -22,7 +21,7 @@ impl World {
     /// Whether a code from an address may be looked up at all.
     pub(in crate::shard) fn check_guess(
         &self,
-        address: IpAddr,
+        address: ClientAddress,
         counters: &CounterSet,
         now: Now,
     ) -> Result<(), Refusal> {
@@ -33,7 +32,7 @@ impl World {
     }
 
     /// Counts a code that led nowhere.
-    pub(in crate::shard) fn note_miss(&self, address: IpAddr, counters: &CounterSet, now: Now) {
+    pub(in crate::shard) fn note_miss(&self, address: ClientAddress, counters: &CounterSet, now: Now) {
         counters.codes_missed.add(1);
         let noted = self.ledger.note_miss(address, now.mono_ms);
         counters.guessers_displaced.add(u64::from(noted.has_displaced));
@@ -43,7 +42,7 @@ impl World {
     pub(in crate::shard) fn note_refused_watch(
         &self,
         refusal: WatchRefusal,
-        address: IpAddr,
+        address: ClientAddress,
         counters: &CounterSet,
         now: Now,
     ) {
@@ -60,7 +59,7 @@ impl<L> Shard<L> {
     /// the others had not missed yet.
     pub(in crate::shard) fn look_up(
         &self,
-        address: IpAddr,
+        address: ClientAddress,
         game_name: &str,
         code: &RoomCode,
         now: Now,

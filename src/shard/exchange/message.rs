@@ -1,11 +1,11 @@
 //! What shards tell each other about rooms with outposts.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::protocol::{AppId, Dialect, OperationId, PlayerId, Refusal, RoomId};
 use crate::room::ConnectionKey;
+use crate::session::ClientAddress;
 use crate::shard::exchange::bulletin::closed::{Bulletin, BulletinView};
 use crate::shard::inbox::Priority;
 use crate::shard::state::connection::Connection;
@@ -105,7 +105,7 @@ impl Requester {
 pub(in crate::shard) struct WatchRequest {
     pub(in crate::shard) requester: Requester,
     /// Of its peer: what it is refused may count against it.
-    pub(in crate::shard) address: IpAddr,
+    pub(in crate::shard) address: ClientAddress,
     pub(in crate::shard) app: Option<AppId>,
     pub(in crate::shard) pending: PendingWatch,
 }

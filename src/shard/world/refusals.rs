@@ -3,13 +3,13 @@
 //! One place for the count and the line, so that neither is ever without the other. Promises that a refusal costs one
 //! counted addition, and a line of the log once a minute for each reason, with how often there was none.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use uuid::Uuid;
 
 use crate::protocol::{AppId, ErrorCode, Excerpt, PlayerId};
 use crate::rare_line::RareLine;
+use crate::session::ClientAddress;
 use crate::shard::world::admission::ConnectionRefused;
 
 /// Declares the reasons that have no error code once: variant, name, and what was refused.
@@ -54,6 +54,10 @@ reasons! {
     NotHttp, "not_http", "What is no request of HTTP/1.";
     Http2, "http2", "The greeting of HTTP/2.";
     Tls, "tls", "The greeting of TLS on a port without it.";
+    ProxyHeader, "proxy_header", "A PROXY header where none is read.";
+    ProxyUntrusted, "proxy_untrusted", "A connection that only a trusted proxy may open, or a PROXY header of somebody else.";
+    ProxyHeaderMissing, "proxy_header_missing", "A connection of a trusted proxy without the PROXY header that is required.";
+    ProxyHeaderMalformed, "proxy_header_malformed", "A PROXY header that is malformed or too long.";
     HeadTooLarge, "head_too_large", "A request whose head is too large.";
     Host, "host", "A request for a host that is not this server's.";
     Upgrade, "upgrade", "An upgrade that breaks the standard.";
@@ -90,8 +94,8 @@ impl From<ConnectionRefused> for RefusalReason {
 /// What the log may say of somebody who is refused something.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Refused<'a> {
-    /// The address of the peer.
-    pub address: Option<IpAddr>,
+    /// Where it comes from.
+    pub address: Option<ClientAddress>,
     /// The id that the answer to the upgrade shows.
     pub request_id: Option<Uuid>,
     /// The page that asks.

@@ -1,6 +1,6 @@
 //! Shards without sockets, and a script that is played with or without a change of process in the middle.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use rkyv::util::AlignedVec;
@@ -9,7 +9,7 @@ use signal_fish_relay::net::conversation::{self, Wire};
 use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
 use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::ConnectionKey;
-use signal_fish_relay::session::Arrival;
+use signal_fish_relay::session::{Arrival, ClientAddress};
 use signal_fish_relay::shard::admission::{AdmissionLimits, Admitted};
 use signal_fish_relay::shard::{
     AfterSend, FrozenShard, FrozenWorld, Incoherent, Now, Portion, SendOutcome, Settings, Shard, ShardId, SlotKey,
@@ -200,7 +200,7 @@ impl Rig {
         match step {
             Step::Connect(client) => {
                 assert_eq!(*client, self.clients.len(), "clients connect in order");
-                let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, (client / 2) as u8));
+                let address = ClientAddress::own(Ipv4Addr::new(192, 0, 2, (client / 2) as u8).into());
                 let permit = self.world.ledger.admit_connection(address).expect("below the limits");
                 let shard = client % self.shards.len();
                 let link = Link {

@@ -3,8 +3,8 @@
 use signal_fish_relay::config::Config;
 use signal_fish_relay::server::shard_settings;
 use signal_fish_relay::session::AppPolicy;
-use signal_fish_relay::shard::Settings;
 use signal_fish_relay::shard::admission::AdmissionLimits;
+use signal_fish_relay::shard::{Settings, SourceRule};
 
 /// An open server with room for everything, and short times.
 pub fn settings() -> Settings {
@@ -42,7 +42,10 @@ pub fn limits() -> AdmissionLimits {
     AdmissionLimits {
         connections: 100,
         connections_per_address: 3,
-        exempt_loopback: false,
+        sources: SourceRule {
+            ipv6_prefix_bits: 64,
+            exempt_loopback: false,
+        },
         failed_joins: None,
         failed_joins_window_ms: 60_000,
         rooms: 100,

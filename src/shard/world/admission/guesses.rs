@@ -140,6 +140,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::session::ClientAddress;
+    use crate::shard::world::source::SourceRule;
 
     const LIMIT: GuessLimit = GuessLimit {
         misses: 120,
@@ -147,7 +149,7 @@ mod tests {
     };
 
     fn source(number: u32) -> Source {
-        Source::of(Ipv4Addr::from_bits(number).into())
+        SourceRule::DEFAULT.source(ClientAddress::own(Ipv4Addr::from_bits(number).into()))
     }
 
     fn known(guesses: &Guesses) -> usize {

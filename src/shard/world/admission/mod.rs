@@ -14,17 +14,17 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use thiserror::Error;
 
 use crate::protocol::{AppId, ErrorCode, Reason};
+use crate::session::ClientAddress;
 use crate::shard::world::admission::guesses::{GuessLimit, Guesses};
 use crate::shard::world::admission::handshakes::{Handshakes, Rate};
 use crate::shard::world::admission::tally::Tally;
-use crate::shard::world::source::Source;
+use crate::shard::world::source::{Source, SourceRule};
 
 pub use self::guesses::Noted;
 pub use self::handshakes::FrozenHandshakes;
@@ -34,10 +34,10 @@ pub use self::handshakes::FrozenHandshakes;
 pub struct AdmissionLimits {
     /// Connections in all.
     pub connections: usize,
-    /// Connections of one peer address.
+    /// Connections of one source.
     pub connections_per_address: usize,
-    /// Whether loopback peers are free of what is limited per address.
-    pub exempt_loopback: bool,
+    /// Which addresses are one source, and which count at all.
+    pub sources: SourceRule,
     /// Joins by code of one source that may fail in a window; `None`: any number.
     pub failed_joins: Option<u32>,
     /// How long that window is, in milliseconds.
@@ -119,7 +119,7 @@ impl Reason for GuessRefused {
 pub struct AdmissionLedger {
     limits: AdmissionLimits,
     totals: Totals,
-    connections_by_address: Tally<IpAddr>,
+    connections_by_source: Tally<Source>,
     rooms_by_game: Tally<Box<str>>,
     rooms_by_app: Tally<AppId>,
     handshakes: Handshakes,
@@ -158,7 +158,7 @@ impl AdmissionLedger {
         Arc::new(Self {
             limits,
             totals: Totals::default(),
-            connections_by_address: Tally::default(),
+            connections_by_source: Tally::default(),
             rooms_by_game: Tally::default(),
             rooms_by_app: Tally::default(),
             handshakes: Handshakes::default(),
@@ -186,12 +186,12 @@ impl AdmissionLedger {
     /// # Errors
     ///
     /// The limit that is reached.
-    pub fn admit_connection(self: &Arc<Self>, address: IpAddr) -> Result<ConnectionPermit, ConnectionRefused> {
+    pub fn admit_connection(self: &Arc<Self>, address: ClientAddress) -> Result<ConnectionPermit, ConnectionRefused> {
         self.permit_connection(address, &self.limits)
     }
 
     /// Admits again, whatever the limits, a connection that was admitted before it was frozen.
-    pub fn restore_connection(self: &Arc<Self>, address: IpAddr) -> ConnectionPermit {
+    pub fn restore_connection(self: &Arc<Self>, address: ClientAddress) -> ConnectionPermit {
         let limits = AdmissionLimits {
             connections: usize::MAX,
             connections_per_address: usize::MAX,
@@ -203,11 +203,11 @@ impl AdmissionLedger {
 
     fn permit_connection(
         self: &Arc<Self>,
-        address: IpAddr,
+        address: ClientAddress,
         limits: &AdmissionLimits,
     ) -> Result<ConnectionPermit, ConnectionRefused> {
-        let address = self.counted_address(address);
-        let own = address.map(|address| self.connections_by_address.entry(address));
+        let source = self.limits.sources.counted(address);
+        let own = source.map(|source| self.connections_by_source.entry(source));
         let too_many = ConnectionRefused::Total {
             limit: limits.connections,
         };
@@ -228,14 +228,14 @@ impl AdmissionLedger {
         }
         Ok(ConnectionPermit {
             ledger: Arc::clone(self),
-            address,
+            source,
         })
     }
 
-    /// The address that a connection counts for, if it counts for any.
-    fn counted_address(&self, address: IpAddr) -> Option<IpAddr> {
-        let address = address.to_canonical();
-        (!(self.limits.exempt_loopback && address.is_loopback())).then_some(address)
+    /// Which addresses are one source, and which count at all.
+    #[must_use]
+    pub fn sources(&self) -> SourceRule {
+        self.limits.sources
     }
 
     /// Admits a room of `game_name` owned by `app`, until the permit is dropped.
@@ -310,14 +310,15 @@ impl AdmissionLedger {
     }
 
     /// Counts a handshake of `app` from `address` at `now_ms`, if the application's rate of `per_minute` in any sixty
-    /// seconds allows it. One address that counts may use half of the rate, and at least one.
-    pub fn admit_handshake(&self, app: &AppId, address: IpAddr, per_minute: u32, now_ms: u64) -> bool {
+    /// seconds allows it. One source that counts may use half of the rate, and at least one.
+    pub fn admit_handshake(&self, app: &AppId, address: ClientAddress, per_minute: u32, now_ms: u64) -> bool {
         let per_minute = per_minute as usize;
-        let rate = match self.counted_address(address) {
+        let rate = match self.limits.sources.counted(address) {
             Some(_) => Rate::shared(per_minute),
             None => Rate::unshared(per_minute),
         };
-        self.handshakes.admit(app, address.to_canonical(), rate, now_ms)
+        self.handshakes
+            .admit(app, self.limits.sources.source(address), rate, now_ms)
     }
 
     /// Whether a room may be looked for by a code that somebody at `address` has named.
@@ -325,7 +326,7 @@ impl AdmissionLedger {
     /// # Errors
     ///
     /// When too many codes from there have led nowhere.
-    pub fn admit_guess(&self, address: IpAddr, now_ms: u64) -> Result<(), GuessRefused> {
+    pub fn admit_guess(&self, address: ClientAddress, now_ms: u64) -> Result<(), GuessRefused> {
         let Some((source, limit)) = self.guesser(address) else {
             return Ok(());
         };
@@ -334,7 +335,7 @@ impl AdmissionLedger {
     }
 
     /// Counts a code that led somebody at `address` nowhere.
-    pub fn note_miss(&self, address: IpAddr, now_ms: u64) -> Noted {
+    pub fn note_miss(&self, address: ClientAddress, now_ms: u64) -> Noted {
         match self.guesser(address) {
             Some((source, limit)) => self.guesses.note(source, limit, now_ms),
             None => Noted { has_displaced: false },
@@ -348,12 +349,12 @@ impl AdmissionLedger {
     }
 
     /// Whom a code that was named counts for, and how often, if it counts.
-    fn guesser(&self, address: IpAddr) -> Option<(Source, GuessLimit)> {
+    fn guesser(&self, address: ClientAddress) -> Option<(Source, GuessLimit)> {
         let limit = GuessLimit {
             misses: self.limits.failed_joins?,
             window_ms: self.limits.failed_joins_window_ms,
         };
-        Some((Source::of(self.counted_address(address)?), limit))
+        Some((self.limits.sources.counted(address)?, limit))
     }
 }
 
@@ -362,14 +363,14 @@ impl AdmissionLedger {
 #[must_use = "dropping the permit gives the place back"]
 pub struct ConnectionPermit {
     ledger: Arc<AdmissionLedger>,
-    address: Option<IpAddr>,
+    source: Option<Source>,
 }
 
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let own = self
-            .address
-            .map(|address| self.ledger.connections_by_address.entry(address));
+            .source
+            .map(|source| self.ledger.connections_by_source.entry(source));
         self.ledger.totals.connections.fetch_sub(1, Ordering::Relaxed);
         if let Some(own) = own {
             own.release();

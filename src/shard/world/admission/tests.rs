@@ -1,15 +1,21 @@
+use std::net::IpAddr;
+
 use super::handshakes::WINDOW_MS;
 use super::*;
 
-const NEAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
-const FARTHER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 8));
+const NEAR: [u8; 4] = [127, 0, 0, 1];
+const FAR: [u8; 4] = [192, 0, 2, 7];
+const FARTHER: [u8; 4] = [192, 0, 2, 8];
+
+fn client(address: impl Into<IpAddr>) -> ClientAddress {
+    ClientAddress::own(address.into())
+}
 
 fn ledger() -> Arc<AdmissionLedger> {
     AdmissionLedger::new(AdmissionLimits {
         connections: 4,
         connections_per_address: 2,
-        exempt_loopback: true,
+        sources: SourceRule::DEFAULT,
         failed_joins: None,
         failed_joins_window_ms: 60_000,
         rooms: 3,
@@ -20,29 +26,29 @@ fn ledger() -> Arc<AdmissionLedger> {
 #[test]
 fn an_address_gets_its_share_and_gets_it_back() {
     let ledger = ledger();
-    let first = ledger.admit_connection(FAR).expect("first");
-    let _second = ledger.admit_connection(FAR).expect("second");
+    let first = ledger.admit_connection(client(FAR)).expect("first");
+    let _second = ledger.admit_connection(client(FAR)).expect("second");
     assert_eq!(
-        ledger.admit_connection(FAR).err(),
+        ledger.admit_connection(client(FAR)).err(),
         Some(ConnectionRefused::PerAddress { limit: 2 })
     );
-    let mapped = IpAddr::V6(std::net::Ipv4Addr::new(192, 0, 2, 7).to_ipv6_mapped());
+    let mapped = std::net::Ipv4Addr::from(FAR).to_ipv6_mapped();
     assert!(
-        ledger.admit_connection(mapped).is_err(),
+        ledger.admit_connection(client(mapped)).is_err(),
         "a mapped address is the same peer"
     );
     drop(first);
-    let _third = ledger.admit_connection(FAR).expect("a place came free");
+    let _third = ledger.admit_connection(client(FAR)).expect("a place came free");
 }
 
 #[test]
 fn loopback_is_free_of_the_share_but_not_of_the_total() {
     let ledger = ledger();
     let permits: Vec<_> = (0..4)
-        .map(|_| ledger.admit_connection(NEAR).expect("below the total"))
+        .map(|_| ledger.admit_connection(client(NEAR)).expect("below the total"))
         .collect();
     assert_eq!(
-        ledger.admit_connection(NEAR).err(),
+        ledger.admit_connection(client(NEAR)).err(),
         Some(ConnectionRefused::Total { limit: 4 })
     );
     drop(permits);
@@ -52,6 +58,27 @@ fn loopback_is_free_of_the_share_but_not_of_the_total() {
             connections: 0,
             rooms: 0
         }
+    );
+}
+
+#[test]
+fn nobody_is_kept_out_for_others_behind_its_proxy() {
+    let ledger = ledger();
+    let proxy = ClientAddress::shared(FAR.into());
+    let permits: Vec<_> = (0..4).map(|_| ledger.admit_connection(proxy)).collect();
+    assert!(permits.iter().all(Result::is_ok));
+    assert_eq!(
+        ledger.admit_connection(proxy).err(),
+        Some(ConnectionRefused::Total { limit: 4 })
+    );
+    let app = AppId::new("studio");
+    assert!((0..4).all(|now_ms| ledger.admit_handshake(&app, proxy, 4, now_ms)));
+    drop(permits);
+    let restored: Vec<_> = (0..5).map(|_| ledger.restore_connection(proxy)).collect();
+    drop(restored);
+    assert!(
+        ledger.admit_connection(client(FAR)).is_ok(),
+        "nothing was counted there"
     );
 }
 
@@ -83,14 +110,11 @@ fn rooms_are_counted_by_app_by_game_and_in_all() {
 fn one_address_may_use_half_of_an_applications_rate() {
     let ledger = ledger();
     let app = AppId::new("studio");
-    let try_at = |address, now_ms| ledger.admit_handshake(&app, address, 3, now_ms);
+    let try_at = |address: [u8; 4], now_ms| ledger.admit_handshake(&app, client(address), 3, now_ms);
     assert!(try_at(FAR, 0));
     assert!(!try_at(FAR, 1), "half of three is one");
     assert!(try_at(FARTHER, 2) && try_at(NEAR, 3));
-    assert!(
-        !try_at(IpAddr::from([10, 0, 0, 1]), 4),
-        "the application's rate is used up"
-    );
+    assert!(!try_at([10, 0, 0, 1], 4), "the application's rate is used up");
     assert!(try_at(FAR, WINDOW_MS), "the first one has left the window");
 }
 
@@ -98,26 +122,49 @@ fn one_address_may_use_half_of_an_applications_rate() {
 fn loopback_is_free_of_the_share_of_a_rate_but_not_of_the_rate() {
     let (app, mapped) = (
         AppId::new("studio"),
-        IpAddr::V6(std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped()),
+        client(std::net::Ipv4Addr::from(NEAR).to_ipv6_mapped()),
     );
     let ledger = ledger();
     for now_ms in 0..4 {
-        let from = [NEAR, mapped][now_ms as usize % 2];
+        let from = [client(NEAR), mapped][now_ms as usize % 2];
         assert!(ledger.admit_handshake(&app, from, 4, now_ms));
     }
-    assert!(!ledger.admit_handshake(&app, NEAR, 4, 5) && !ledger.admit_handshake(&app, FAR, 4, 6));
+    assert!(!ledger.admit_handshake(&app, client(NEAR), 4, 5) && !ledger.admit_handshake(&app, client(FAR), 4, 6));
     let strict = AdmissionLedger::new(AdmissionLimits {
-        exempt_loopback: false,
+        sources: SourceRule {
+            ipv6_prefix_bits: 64,
+            exempt_loopback: false,
+        },
         ..ledger.limits.clone()
     });
-    assert!(strict.admit_handshake(&app, NEAR, 2, 0) && !strict.admit_handshake(&app, NEAR, 2, 1));
+    assert!(strict.admit_handshake(&app, client(NEAR), 2, 0) && !strict.admit_handshake(&app, client(NEAR), 2, 1));
+}
+
+#[test]
+fn a_network_of_ipv6_is_one_address() {
+    let from = |host: u128| client(std::net::Ipv6Addr::from_bits((0x2001_0db8_0001_0002 << 64) | host));
+    let next_network = from(1 << 64);
+    let ledger = ledger();
+    let (_first, second) = (ledger.admit_connection(from(1)), ledger.admit_connection(from(2)));
+    assert!(second.is_ok() && ledger.admit_connection(from(u128::from(u64::MAX))).is_err());
+    assert!(ledger.admit_connection(next_network).is_ok());
+    drop(second);
+    assert!(ledger.admit_connection(from(3)).is_ok(), "given back to the network");
+
+    let app = AppId::new("studio");
+    assert!(ledger.admit_handshake(&app, from(1), 4, 0) && ledger.admit_handshake(&app, from(2), 4, 1));
+    assert!(
+        !ledger.admit_handshake(&app, from(3), 4, 2),
+        "half of the rate is used up"
+    );
+    assert!(ledger.admit_handshake(&app, next_network, 4, 3));
 }
 
 #[test]
 fn what_was_admitted_is_restored_beyond_every_limit_and_given_back() {
     let ledger = ledger();
     let app = AppId::new("studio");
-    let connections: Vec<_> = (0..6).map(|_| ledger.restore_connection(FAR)).collect();
+    let connections: Vec<_> = (0..6).map(|_| ledger.restore_connection(client(FAR))).collect();
     let rooms: Vec<_> = (0..5)
         .map(|_| ledger.restore_room("chess", Some(app.clone())))
         .collect();
@@ -128,9 +175,9 @@ fn what_was_admitted_is_restored_beyond_every_limit_and_given_back() {
             rooms: 5
         }
     );
-    assert!(ledger.admit_connection(FARTHER).is_err() && ledger.admit_room("go", None).is_err());
+    assert!(ledger.admit_connection(client(FARTHER)).is_err() && ledger.admit_room("go", None).is_err());
     drop((connections, rooms));
-    let _one = ledger.admit_connection(FAR).expect("all places came free");
+    let _one = ledger.admit_connection(client(FAR)).expect("all places came free");
     assert!(ledger.admit_room("chess", Some((&app, Some(1)))).is_ok());
 }
 
@@ -138,14 +185,14 @@ fn what_was_admitted_is_restored_beyond_every_limit_and_given_back() {
 fn handshakes_count_on_after_a_change_of_clocks() {
     let (old, new) = (ledger(), ledger());
     let app = AppId::new("studio");
-    assert!(old.admit_handshake(&app, FAR, 2, 500_000));
+    assert!(old.admit_handshake(&app, client(FAR), 2, 500_000));
     let start_ms = crate::clock::ARCHIVE_MS;
     new.thaw_handshakes(old.freeze_handshakes(510_000), start_ms);
     assert!(
-        !new.admit_handshake(&app, FAR, 2, start_ms + 49_999),
+        !new.admit_handshake(&app, client(FAR), 2, start_ms + 49_999),
         "ten seconds had passed"
     );
-    assert!(new.admit_handshake(&app, FAR, 2, start_ms + 50_000));
+    assert!(new.admit_handshake(&app, client(FAR), 2, start_ms + 50_000));
 }
 
 #[test]
@@ -153,7 +200,7 @@ fn no_limit_is_passed_and_nothing_stays_counted_however_many_shards_admit_at_onc
     let ledger = AdmissionLedger::new(AdmissionLimits {
         connections: 5,
         connections_per_address: 2,
-        exempt_loopback: true,
+        sources: SourceRule::DEFAULT,
         failed_joins: None,
         failed_joins_window_ms: 60_000,
         rooms: 5,
@@ -164,7 +211,7 @@ fn no_limit_is_passed_and_nothing_stays_counted_however_many_shards_admit_at_onc
             let ledger = &ledger;
             scope.spawn(move || {
                 let (app, game) = (AppId::new("studio"), ["chess", "go"][usize::from(number % 2)]);
-                let from = IpAddr::from([192, 0, 2, number % 2]);
+                let from = client([192, 0, 2, number % 2]);
                 for _ in 0..20_000 {
                     let connections: Vec<_> = (0..3).filter_map(|_| ledger.admit_connection(from).ok()).collect();
                     let rooms: Vec<_> = (0..3)

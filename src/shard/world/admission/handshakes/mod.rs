@@ -7,7 +7,6 @@
 mod queue;
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahash::AHashMap;
@@ -15,6 +14,7 @@ use ahash::AHashMap;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::AppId;
 use crate::shard::world::admission::handshakes::queue::Queue;
+use crate::shard::world::source::Source;
 use crate::shard::world::stripes::Stripes;
 
 /// How long a handshake counts against its application's rate.
@@ -23,7 +23,7 @@ pub(super) const WINDOW_MS: u64 = 60_000;
 /// Old handshakes that each new one forgets.
 const FORGOTTEN_AT_ONCE: usize = 4;
 
-/// Stripes of applications, and of the addresses of each.
+/// Stripes of applications, and of the sources of each.
 const STRIPES: usize = 64;
 
 /// The windows of all applications.
@@ -38,24 +38,24 @@ type Windows = AHashMap<AppId, Window>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rate {
     per_minute: usize,
-    /// Of these, from one address.
-    per_address: usize,
+    /// Of these, from one source.
+    per_source: usize,
 }
 
 impl Rate {
-    /// One address may use half, and at least one.
+    /// One source may use half, and at least one.
     pub(super) fn shared(per_minute: usize) -> Self {
         Self {
             per_minute,
-            per_address: (per_minute / 2).max(1),
+            per_source: (per_minute / 2).max(1),
         }
     }
 
-    /// One address may use all.
+    /// One source may use all.
     pub(super) const fn unshared(per_minute: usize) -> Self {
         Self {
             per_minute,
-            per_address: per_minute,
+            per_source: per_minute,
         }
     }
 }
@@ -64,9 +64,9 @@ impl Rate {
 #[derive(Debug)]
 struct Window {
     /// Oldest first; some at the front may count no more.
-    recent: Queue<(u64, IpAddr)>,
-    /// The same, of each address.
-    by_address: Stripes<AHashMap<IpAddr, VecDeque<u64>>>,
+    recent: Queue<(u64, Source)>,
+    /// The same, of each source.
+    by_source: Stripes<AHashMap<Source, VecDeque<u64>>>,
 }
 
 impl Default for Handshakes {
@@ -82,12 +82,12 @@ impl Handshakes {
         lock(self.windows.of(app))
     }
 
-    /// Counts a handshake, if the application's rate and the share that its address has of it allow it.
-    pub(super) fn admit(&self, app: &AppId, address: IpAddr, rate: Rate, now_ms: u64) -> bool {
+    /// Counts a handshake, if the application's rate and the share that its source has of it allow it.
+    pub(super) fn admit(&self, app: &AppId, source: Source, rate: Rate, now_ms: u64) -> bool {
         let mut windows = self.windows(app);
         match windows.get_mut(app) {
-            Some(window) => window.admit(address, rate, now_ms),
-            None => windows.entry(app.clone()).or_default().admit(address, rate, now_ms),
+            Some(window) => window.admit(source, rate, now_ms),
+            None => windows.entry(app.clone()).or_default().admit(source, rate, now_ms),
         }
     }
 
@@ -111,8 +111,8 @@ impl Handshakes {
         for (app, recent) in frozen.by_app {
             let mut windows = self.windows(&app);
             let window = windows.entry(app).or_default();
-            for (at_ms, address) in recent {
-                window.note(address, at_ms);
+            for (at_ms, source) in recent {
+                window.note(source, at_ms);
             }
         }
     }
@@ -127,46 +127,46 @@ impl Default for Window {
     fn default() -> Self {
         Self {
             recent: Queue::default(),
-            by_address: Stripes::new(STRIPES),
+            by_source: Stripes::new(STRIPES),
         }
     }
 }
 
 impl Window {
-    fn admit(&mut self, address: IpAddr, rate: Rate, now_ms: u64) -> bool {
+    fn admit(&mut self, source: Source, rate: Rate, now_ms: u64) -> bool {
         self.forget_some(now_ms);
         let is_over = |at_ms: u64| has_left(at_ms, now_ms);
         let in_all = self.recent.len() - self.recent.partition_point(|(at_ms, _)| is_over(*at_ms));
-        let own = self.by_address.of(&address).get(&address);
-        let from_address = own.map_or(0, |own| own.len() - own.partition_point(|at_ms| is_over(*at_ms)));
-        let is_admitted = in_all < rate.per_minute && from_address < rate.per_address;
+        let own = self.by_source.of(&source).get(&source);
+        let from_source = own.map_or(0, |own| own.len() - own.partition_point(|at_ms| is_over(*at_ms)));
+        let is_admitted = in_all < rate.per_minute && from_source < rate.per_source;
         if is_admitted {
-            self.note(address, now_ms);
+            self.note(source, now_ms);
         }
         is_admitted
     }
 
-    fn note(&mut self, address: IpAddr, at_ms: u64) {
+    fn note(&mut self, source: Source, at_ms: u64) {
         // Shards read their clocks once per turn, and one may come here with a moment that is a turn old.
         let at_ms = self.recent.back().map_or(at_ms, |(newest_ms, _)| at_ms.max(*newest_ms));
-        self.recent.push_back((at_ms, address));
-        self.by_address
-            .of_mut(&address)
-            .entry(address)
+        self.recent.push_back((at_ms, source));
+        self.by_source
+            .of_mut(&source)
+            .entry(source)
             .or_default()
             .push_back(at_ms);
     }
 
     fn forget_some(&mut self, now_ms: u64) {
         for _ in 0..FORGOTTEN_AT_ONCE {
-            let Some((_, address)) = self.recent.pop_front_if(|(at_ms, _)| has_left(*at_ms, now_ms)) else {
+            let Some((_, source)) = self.recent.pop_front_if(|(at_ms, _)| has_left(*at_ms, now_ms)) else {
                 return;
             };
-            let addresses = self.by_address.of_mut(&address);
-            if let Some(own) = addresses.get_mut(&address) {
+            let sources = self.by_source.of_mut(&source);
+            if let Some(own) = sources.get_mut(&source) {
                 own.pop_front();
                 if own.is_empty() {
-                    addresses.remove(&address);
+                    sources.remove(&source);
                 }
             }
         }
@@ -180,7 +180,7 @@ const fn has_left(at_ms: u64, now_ms: u64) -> bool {
 /// Handshakes that count against a rate, out of an archive or on their way into one.
 #[derive(Debug, Clone, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct FrozenHandshakes {
-    by_app: Vec<(AppId, Vec<(u64, IpAddr)>)>,
+    by_app: Vec<(AppId, Vec<(u64, Source)>)>,
 }
 
 impl Moments for FrozenHandshakes {
@@ -197,9 +197,11 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+    use crate::session::ClientAddress;
+    use crate::shard::world::source::SourceRule;
 
-    fn address(number: u32) -> IpAddr {
-        Ipv4Addr::from_bits(number).into()
+    fn address(number: u32) -> Source {
+        SourceRule::DEFAULT.source(ClientAddress::own(Ipv4Addr::from_bits(number).into()))
     }
 
     #[test]
@@ -235,8 +237,8 @@ mod tests {
             }
         }
         assert!(window.recent.len() <= 100 + 100, "{}", window.recent.len());
-        let kept: usize = window.by_address.iter().map(|addresses| addresses.len()).sum();
-        assert!(kept <= 200, "{kept} addresses");
+        let kept: usize = window.by_source.iter().map(|sources| sources.len()).sum();
+        assert!(kept <= 200, "{kept} sources");
     }
 
     #[test]

@@ -1,0 +1,15 @@
+//! What is believed of those who pass connections and requests on.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether connections begin with a header of the PROXY protocol, version 1 or 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocol {
+    /// Never.
+    Off,
+    /// Those of a trusted proxy may; others come without.
+    Optional,
+    /// All do, and come from a trusted proxy.
+    Required,
+}
