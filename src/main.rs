@@ -1,25 +1,32 @@
 //! The `signal-fish-relay` server binary.
 
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 use std::sync::Arc;
+use std::time::Duration;
 
 use signal_fish_relay::cli::{self, Action};
-use signal_fish_relay::config::{Loaded, Origin};
-use signal_fish_relay::runtime::{self, NotifySocket, activation, signals};
-use signal_fish_relay::server::Reloader;
-use signal_fish_relay::{logging, server};
+use signal_fish_relay::config::Loaded;
+use signal_fish_relay::logging::{self, Logs};
+use signal_fish_relay::runtime::signals::{self, Obeys, Signals, StopCause};
+use signal_fish_relay::runtime::{self, NotifySocket, activation, last_words};
+use signal_fish_relay::server::{self, ReloadThread, Stopper};
 
 fn main() -> ExitCode {
+    signals::hold();
     runtime::install_panic_hook();
+    let signals = match signals::listen(stopped_early) {
+        Ok(signals) => signals,
+        Err(error) => return fail(&error),
+    };
     match cli::run_process() {
         Action::Exit(exit) => exit.print(),
         Action::Inquire(inquiry) => inquiry.ask().print(),
-        Action::Serve(loaded) => serve(&loaded),
+        Action::Serve(loaded) => serve(&loaded, &signals),
     }
 }
 
-fn serve(loaded: &Loaded) -> ExitCode {
-    let _logs = match logging::init(&loaded.config.logging) {
+fn serve(loaded: &Loaded, signals: &Signals) -> ExitCode {
+    let logs = match logging::init(&loaded.config.logging) {
         Ok(guard) => guard,
         Err(error) => return fail(&error),
     };
@@ -46,25 +53,19 @@ fn serve(loaded: &Loaded) -> ExitCode {
         Ok(running) => running,
         Err(error) => return fail(&error),
     };
-    let stopper = running.stopper();
-    let (stopping, longest_stop) = (Arc::clone(&notify), running.longest_stop());
-    let on_stop = move |cause| {
-        tracing::info!(?cause, "stopping");
-        stopping.stopping(longest_stop);
-        stopper.stop();
-    };
-    let reloader = running.reloader(loaded.config.clone());
     let origins = loaded.origins.clone();
-    let reloading = Arc::clone(&notify);
-    let on_reload = Box::new(move || {
-        reloading.reloading();
-        reload(&reloader, &origins);
-        reloading.ready();
-    });
-    let _signals = match signals::listen(on_stop, Some(on_reload)) {
-        Ok(signals) => signals,
+    let read = Arc::new(move || cli::reload_process(&origins));
+    let reload = match ReloadThread::start(running.reloader(loaded.config.clone()), read, Arc::clone(&notify)) {
+        Ok(reload) => reload,
         Err(error) => return fail(&error),
     };
+    signals.obey(Operated {
+        stopper: running.stopper(),
+        longest_stop: running.longest_stop(),
+        notify: Arc::clone(&notify),
+        reload,
+        logs: logs.logs(),
+    });
     // Not before a signal stops it in order: whoever waits for this line may send one.
     tracing::info!(address = %running.address(), shards = %running.placement(), "serving");
     if let Some(hint) = cli::going_public_hint(&loaded.config) {
@@ -77,28 +78,49 @@ fn serve(loaded: &Loaded) -> ExitCode {
     ExitCode::from(&outcome)
 }
 
-/// Takes over who is let in from the configuration as it is now. What is wrong with it changes nothing.
-fn reload(reloader: &Reloader, origins: &[Origin]) {
-    let fresh = match cli::reload_process(origins) {
-        Ok(fresh) => fresh,
-        Err(faults) => return tracing::error!(faults = faults.trim_end(), "nothing was reloaded"),
-    };
-    match reloader.reload(&fresh.config) {
-        Err(error) => tracing::error!(faults = %error, "nothing was reloaded"),
-        Ok(reloaded) => {
-            if !reloaded.waiting.is_empty() {
-                let keys = reloaded.waiting.join(", ");
-                tracing::warn!(keys, "these keys have changed and wait for a restart");
-            }
-            tracing::info!(
-                apps = reloaded.apps,
-                "applications and the key of connect tokens were reloaded"
-            );
+/// What signals act on.
+struct Operated {
+    stopper: Stopper,
+    longest_stop: Duration,
+    notify: Arc<NotifySocket>,
+    reload: ReloadThread,
+    logs: Logs,
+}
+
+impl Obeys for Operated {
+    fn stop(&mut self, cause: StopCause) {
+        tracing::info!(?cause, "stopping");
+        self.notify.stopping(self.longest_stop);
+        self.stopper.stop();
+    }
+
+    fn explain(&mut self) {
+        let players = self.stopper.waits_for();
+        if players > 0 {
+            let secs = self.stopper.drain_grace().as_secs();
+            let those = if players == 1 { "player" } else { "players" };
+            tracing::info!("waiting up to {secs} s for {players} {those}; again to end now");
         }
+    }
+
+    fn hurry(&mut self) {
+        tracing::info!("ending now");
+        self.stopper.hurry();
+    }
+
+    fn reload(&mut self) {
+        self.logs.reopen();
+        self.reload.ask();
     }
 }
 
+/// A stop that comes before anybody was served: nothing has to be said to anybody.
+fn stopped_early(cause: StopCause) {
+    last_words::say(&format!("Stopped by {cause} before serving."));
+    process::exit(0)
+}
+
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {
-    eprintln!("Error: {error}");
+    last_words::say(&format!("Error: {error}"));
     ExitCode::FAILURE
 }

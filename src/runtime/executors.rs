@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, PoolPlacement, ReactorErrorKind};
 
 use super::cpus::Placement;
-use super::{Tick, locked_memory, signals};
+use super::{Tick, locked_memory};
 use crate::clock::moment_after;
 use crate::shard::ShardId;
 
@@ -107,11 +107,12 @@ pub struct Shards {
     pub(super) notify: Sender<Event>,
 }
 
-/// What the supervisor hears. At most one [`Event::Ended`] per shard and one [`Event::StopRequested`], which is the
-/// capacity of the channel: sending never blocks and drops nothing.
+/// What the supervisor hears. At most one [`Event::Ended`] per shard and one of each of the others, which is the capacity of
+/// the channel: sending never blocks and drops nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     StopRequested,
+    HurryRequested,
     Ended { shard: ShardId, panicked: bool },
 }
 
@@ -136,7 +137,7 @@ where
     Main: Future<Output = ()> + 'static,
 {
     let give_up_at = moment_after(Instant::now(), deadline);
-    let (notify, events) = bounded(placement.shards() + 1);
+    let (notify, events) = bounded(placement.shards() + 2);
     let (report, reports) = bounded(placement.shards());
     let (release, released) = bounded::<()>(placement.shards());
 
@@ -218,7 +219,7 @@ fn leave(threads: Vec<(ShardId, JoinHandle<()>)>, events: &Receiver<Event>, give
     while ended.len() < threads.len() {
         match events.recv_deadline(give_up_at) {
             Ok(Event::Ended { shard, .. }) => ended.insert(shard),
-            Ok(Event::StopRequested) => false,
+            Ok(Event::StopRequested | Event::HurryRequested) => false,
             Err(_) => break,
         };
     }
@@ -241,7 +242,6 @@ fn run_shard<Body, Main>(
     Body: FnOnce(Tick) -> Result<Main, SetUpError>,
     Main: Future<Output = ()> + 'static,
 {
-    signals::leave_to_the_signal_thread();
     let executor = match locked_memory::wait_out(|| build_executor(cpu), is_no_memory) {
         Ok(executor) => executor,
         Err(error) => return report.send(Err(start_error(shard, cpu, &error))),

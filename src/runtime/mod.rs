@@ -9,6 +9,7 @@
 pub mod activation;
 pub mod cpus;
 pub mod executors;
+pub mod last_words;
 mod locked_memory;
 pub mod niceness;
 mod notify;

@@ -3,11 +3,10 @@
 //! A panic leaves the rooms of a shard in an unknown state, so the process never goes on after one: the hook prints
 //! what happened and aborts, also in builds that would unwind.
 
-use std::io::Write;
 use std::panic::PanicHookInfo;
-use std::{backtrace, io, process, thread};
+use std::{backtrace, process, thread};
 
-use super::executors;
+use super::{executors, last_words};
 
 /// Makes every panic of the process print thread (or shard), place and message to standard error in one line, then a
 /// backtrace if the environment asks for one (`RUST_BACKTRACE=1`), and abort.
@@ -17,11 +16,10 @@ pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
         let thread = thread::current();
         let line = last_words(thread.name(), info);
-        // Nothing is left to do about a standard error that cannot be written to.
-        let _ = writeln!(io::stderr(), "{line}");
+        last_words::say(&line);
         let backtrace = backtrace::Backtrace::capture();
         if backtrace.status() == backtrace::BacktraceStatus::Captured {
-            let _ = writeln!(io::stderr(), "{backtrace}");
+            last_words::say(&backtrace.to_string());
         }
         process::abort();
     }));

@@ -1,15 +1,19 @@
-//! Signals, on a thread of their own.
+//! Signals, from the first instruction of the program, on a thread of their own.
 //!
-//! Promises that a stop is told exactly once, that later SIGTERM and SIGINT change nothing (the supervisor's deadline
-//! ends a stop that hangs), and that the callbacks run on an ordinary thread, where they may lock and allocate.
+//! Promises that no signal that asks for something is lost or deadly once [`hold`] was called, as process 1 of a
+//! container too: it waits until the thread takes it. A stop is told exactly once; what comes before the server serves ends
+//! the start, or is told as soon as it does. Must never do what is asked for on this thread if that may wait: a thread that
+//! waits hears no SIGTERM.
 
-use std::thread::{self, JoinHandle};
-use std::{fmt, io, mem, ptr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::{fmt, io, mem, ptr, thread};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
+use libc::{SIGHUP, SIGINT, SIGTERM};
 
 const THREAD_NAME: &str = "signals";
+
+/// What is taken over.
+const TAKEN: [libc::c_int; 3] = [SIGTERM, SIGINT, SIGHUP];
 
 /// What asked the process to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,172 +33,246 @@ impl fmt::Display for StopCause {
     }
 }
 
-/// What SIGHUP calls.
-pub type Reload = Box<dyn FnMut() + Send>;
-
-/// The running signal thread; dropping it ends it.
-#[derive(Debug)]
-pub struct SignalThread {
-    handle: Handle,
-    thread: Option<JoinHandle<()>>,
+/// Who does what signals ask for. Called on the signals' thread, one after the other: must not wait.
+pub trait Obeys: Send {
+    /// Stops, in order. Called once.
+    fn stop(&mut self, cause: StopCause);
+    /// Tells somebody at a terminal what the stop waits for. Called once, with the first SIGINT.
+    fn explain(&mut self);
+    /// Stops without waiting any longer. Called once, with the second SIGINT.
+    fn hurry(&mut self);
+    /// Takes over what has changed.
+    fn reload(&mut self);
 }
 
-/// Takes over SIGTERM and SIGINT, and SIGHUP if `on_reload` is given; without it SIGHUP keeps the system's default.
+/// Keeps signals waiting for the thread of [`listen`], whoever they are sent to. The first instruction of a program: threads
+/// that are started later do as this one.
+pub fn hold() {
+    let taken = taken();
+    // SAFETY: the new mask is read from this frame, and the old one is not asked for. The call fails only for an operation
+    // that does not exist.
+    unsafe {
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const taken, ptr::null_mut());
+    }
+}
+
+/// Starts the thread that takes the signals which [`hold`] keeps. Until [`Signals::obey`] a stop calls `stopped_early`,
+/// which ends the process.
 ///
 /// # Errors
-/// When the handlers or the thread cannot be had.
-pub fn listen(on_stop: impl FnOnce(StopCause) + Send + 'static, on_reload: Option<Reload>) -> io::Result<SignalThread> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    if on_reload.is_some() {
-        signals.add_signal(SIGHUP)?;
-    }
-    let handle = signals.handle();
-    let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
-        serve(
-            &mut signals,
-            Callbacks {
-                on_stop: Some(on_stop),
-                on_reload,
-            },
-        )
+/// When the system has no thread for it.
+pub fn listen(stopped_early: fn(StopCause)) -> io::Result<Signals> {
+    let signals = Signals {
+        state: Arc::new(Mutex::new(State {
+            stopped_early,
+            server: None,
+            is_reload_asked: false,
+            is_stopping: false,
+            interrupts: 0,
+        })),
+    };
+    let state = Arc::clone(&signals.state);
+    thread::Builder::new().name(THREAD_NAME.to_owned()).spawn(move || {
+        loop {
+            let signal = next();
+            lock(&state).deliver(signal);
+        }
     })?;
-    Ok(SignalThread {
-        handle,
-        thread: Some(thread),
-    })
+    Ok(signals)
 }
 
-impl SignalThread {
-    /// Ends the thread and waits for it. The signals stay caught: what arrives later is ignored.
-    ///
-    /// Must not be called from a callback.
-    pub fn close(mut self) {
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            // A panic in a callback has aborted the process already.
-            let _ = thread.join();
+/// The signals of the process.
+pub struct Signals {
+    state: Arc<Mutex<State>>,
+}
+
+impl Signals {
+    /// From now on signals are for `server`, and so is a reload that was asked for before.
+    pub fn obey(&self, server: impl Obeys + 'static) {
+        let mut state = lock(&self.state);
+        let is_reload_asked = mem::take(&mut state.is_reload_asked);
+        let server = state.server.insert(Box::new(server));
+        if is_reload_asked {
+            server.reload();
         }
     }
 }
 
-impl Drop for SignalThread {
-    fn drop(&mut self) {
-        self.handle.close();
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signals").finish_non_exhaustive()
     }
 }
 
-struct Callbacks<Stop> {
-    on_stop: Option<Stop>,
-    on_reload: Option<Reload>,
+struct State {
+    stopped_early: fn(StopCause),
+    server: Option<Box<dyn Obeys>>,
+    is_reload_asked: bool,
+    is_stopping: bool,
+    interrupts: u32,
 }
 
-impl<Stop: FnOnce(StopCause)> Callbacks<Stop> {
+impl State {
     fn deliver(&mut self, signal: libc::c_int) {
-        match signal {
-            SIGTERM => self.stop(StopCause::Terminate),
-            SIGINT => self.stop(StopCause::Interrupt),
-            _ => {
-                if let Some(reload) = &mut self.on_reload {
-                    reload();
+        match (signal, &mut self.server) {
+            (SIGTERM, None) => (self.stopped_early)(StopCause::Terminate),
+            (SIGINT, None) => (self.stopped_early)(StopCause::Interrupt),
+            (SIGHUP, None) => self.is_reload_asked = true,
+            (SIGTERM, Some(server)) => {
+                if !mem::replace(&mut self.is_stopping, true) {
+                    server.stop(StopCause::Terminate);
                 }
             }
-        }
-    }
-
-    fn stop(&mut self, cause: StopCause) {
-        if let Some(on_stop) = self.on_stop.take() {
-            on_stop(cause);
+            (SIGINT, Some(server)) => {
+                self.interrupts = self.interrupts.saturating_add(1);
+                if !mem::replace(&mut self.is_stopping, true) {
+                    server.stop(StopCause::Interrupt);
+                }
+                match self.interrupts {
+                    1 => server.explain(),
+                    2 => server.hurry(),
+                    _ => {}
+                }
+            }
+            (_, Some(server)) => server.reload(),
+            (_, None) => {}
         }
     }
 }
 
-fn serve(signals: &mut Signals, mut callbacks: Callbacks<impl FnOnce(StopCause)>) {
-    for signal in signals.forever() {
-        callbacks.deliver(signal);
-    }
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().expect("a panic ends the process")
 }
 
-/// Blocks the caught signals on the calling thread and those it will start, so that none of them interrupts a shard's
-/// kernel entry.
-pub fn leave_to_the_signal_thread() {
+fn taken() -> libc::sigset_t {
     // SAFETY: `sigset_t` is plain data that sigemptyset initialises before any other use, and every pointer is to this
-    // frame or null where the manual allows it. These calls fail only for invalid signal numbers.
+    // frame. These calls fail only for signal numbers that do not exist.
     unsafe {
-        let mut blocked: libc::sigset_t = mem::zeroed();
-        libc::sigemptyset(&raw mut blocked);
-        for signal in [SIGTERM, SIGINT, SIGHUP] {
-            libc::sigaddset(&raw mut blocked, signal);
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in TAKEN {
+            libc::sigaddset(&raw mut set, signal);
         }
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const blocked, ptr::null_mut());
+        set
+    }
+}
+
+/// Waits for the next signal.
+fn next() -> libc::c_int {
+    let taken = taken();
+    loop {
+        // SAFETY: the set is read from this frame, and no details are asked for.
+        let signal = unsafe { libc::sigwaitinfo(&raw const taken, ptr::null_mut()) };
+        // Otherwise a signal that is not for us, as when the process was stopped and goes on.
+        if signal > 0 {
+            return signal;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-    use std::time::Duration;
-
-    use signal_hook::low_level::raise;
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     use super::*;
 
-    const DEADLINE: Duration = Duration::from_secs(10);
+    struct Told(Sender<&'static str>);
 
-    // One test: signals are a matter of the whole process.
+    impl Obeys for Told {
+        fn stop(&mut self, cause: StopCause) {
+            let told = match cause {
+                StopCause::Terminate => "stop by SIGTERM",
+                StopCause::Interrupt => "stop by SIGINT",
+            };
+            self.0.send(told).expect("the test listens");
+        }
+
+        fn explain(&mut self) {
+            self.0.send("explain").expect("the test listens");
+        }
+
+        fn hurry(&mut self) {
+            self.0.send("hurry").expect("the test listens");
+        }
+
+        fn reload(&mut self) {
+            self.0.send("reload").expect("the test listens");
+        }
+    }
+
+    fn starting() -> Signals {
+        let state = State {
+            stopped_early: |cause| panic!("{cause}"),
+            server: None,
+            is_reload_asked: false,
+            is_stopping: false,
+            interrupts: 0,
+        };
+        Signals {
+            state: Arc::new(Mutex::new(state)),
+        }
+    }
+
+    fn heard(signals: &Signals, told: &Receiver<&'static str>, arriving: &[libc::c_int]) -> Vec<&'static str> {
+        for signal in arriving {
+            lock(&signals.state).deliver(*signal);
+        }
+        told.try_iter().collect()
+    }
+
     #[test]
     fn a_stop_is_told_once_and_a_reload_each_time() {
-        let (told, heard) = mpsc::channel();
-        let reloaded = told.clone();
-        let on_reload: Reload = Box::new(move || reloaded.send("reload".to_owned()).expect("the test listens"));
-        let signals = listen(
-            move |cause| told.send(cause.to_string()).expect("the test listens"),
-            Some(on_reload),
-        )
-        .expect("signals can be had");
-        let next = || heard.recv_timeout(DEADLINE).expect("a callback in time");
-
-        raise(SIGHUP).expect("raised");
-        assert_eq!(next(), "reload");
-        raise(SIGINT).expect("raised");
-        assert_eq!(next(), "SIGINT");
-        raise(SIGTERM).expect("raised");
-        raise(SIGINT).expect("raised");
-        raise(SIGHUP).expect("raised");
-        assert_eq!(next(), "reload");
-
-        signals.close();
+        let (tell, told) = channel();
+        let signals = starting();
+        signals.obey(Told(tell));
         assert_eq!(
-            heard.try_recv(),
-            Err(mpsc::TryRecvError::Disconnected),
-            "the thread is gone and told nothing more"
+            heard(&signals, &told, &[SIGHUP, SIGHUP, SIGTERM, SIGTERM, SIGHUP]),
+            ["reload", "reload", "stop by SIGTERM", "reload"]
         );
     }
 
     #[test]
-    fn only_the_first_stop_counts() {
-        let mut heard = Vec::new();
-        let mut callbacks = Callbacks {
-            on_stop: Some(|cause| heard.push(cause)),
-            on_reload: None,
-        };
-        for signal in [SIGTERM, SIGINT, SIGTERM, SIGHUP] {
-            callbacks.deliver(signal);
-        }
-        drop(callbacks);
-        assert_eq!(heard, [StopCause::Terminate]);
+    fn the_first_ctrl_c_explains_and_the_second_hurries() {
+        let (tell, told) = channel();
+        let signals = starting();
+        signals.obey(Told(tell.clone()));
+        assert_eq!(
+            heard(&signals, &told, &[SIGINT, SIGTERM, SIGINT, SIGINT]),
+            ["stop by SIGINT", "explain", "hurry"]
+        );
+        let signals = starting();
+        signals.obey(Told(tell));
+        assert_eq!(
+            heard(&signals, &told, &[SIGTERM, SIGINT, SIGINT]),
+            ["stop by SIGTERM", "explain", "hurry"]
+        );
     }
 
     #[test]
-    fn a_shard_thread_takes_no_signals() {
-        let blocked = thread::spawn(|| {
-            leave_to_the_signal_thread();
+    fn a_reload_before_the_server_serves_is_made_good_once() {
+        let (tell, told) = channel();
+        let signals = starting();
+        assert_eq!(heard(&signals, &told, &[SIGHUP, SIGHUP]), [] as [&str; 0]);
+        signals.obey(Told(tell));
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), ["reload"]);
+    }
+
+    #[test]
+    fn held_signals_wait_on_this_thread_and_those_that_it_starts() {
+        let blocked = || {
             // SAFETY: a null new mask only reads; the old mask is plain data of this frame.
             unsafe {
                 let mut now: libc::sigset_t = mem::zeroed();
                 libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &raw mut now);
-                [SIGTERM, SIGINT, SIGHUP].map(|signal| libc::sigismember(&raw const now, signal))
+                TAKEN.map(|signal| libc::sigismember(&raw const now, signal))
             }
-        });
-        assert_eq!(blocked.join().expect("the thread ended well"), [1, 1, 1]);
+        };
+        let [here, below] = thread::spawn(move || {
+            hold();
+            [blocked(), thread::spawn(blocked).join().expect("no panic")]
+        })
+        .join()
+        .expect("no panic");
+        assert_eq!([here, below], [[1; 3]; 2]);
     }
 }

@@ -80,12 +80,14 @@ pub struct Supervisor {
     shards: Shards,
     stop: StopHandle,
     stop_within: Duration,
+    hurry_within: Duration,
 }
 
 /// Tells the supervisor that the shards are about to be told to stop.
 #[derive(Debug, Clone)]
 pub struct StopHandle {
     requested: Arc<AtomicBool>,
+    hurried: Arc<AtomicBool>,
     notify: Sender<Event>,
 }
 
@@ -99,21 +101,31 @@ impl StopHandle {
             let _ = self.notify.try_send(Event::StopRequested);
         }
     }
+
+    /// Shortens the deadline of a stop that was requested, to what flushing takes. Call it before telling the shards.
+    pub fn hurry(&self) {
+        if !self.hurried.swap(true, Ordering::Relaxed) {
+            let _ = self.notify.try_send(Event::HurryRequested);
+        }
+    }
 }
 
 impl Supervisor {
-    /// A requested stop may take `flush`, the shards' own deadline for sending what is queued, and `grace` on top, for
-    /// them to end.
+    /// A requested stop may take `stop`, the shards' own longest way to their end, one that is hurried `flush`, their
+    /// deadline for sending what is queued, and both `grace` on top, for them to end.
     #[must_use]
-    pub fn new(shards: Shards, flush: Duration, grace: Duration) -> Self {
+    pub fn new(shards: Shards, stop: Duration, flush: Duration, grace: Duration) -> Self {
+        let (stop_within, hurry_within) = (stop.saturating_add(grace), flush.saturating_add(grace));
         let stop = StopHandle {
             requested: Arc::default(),
+            hurried: Arc::default(),
             notify: shards.notify.clone(),
         };
         Self {
             shards,
             stop,
-            stop_within: flush.saturating_add(grace),
+            stop_within,
+            hurry_within,
         }
     }
 
@@ -136,6 +148,7 @@ impl Supervisor {
     pub fn wait_looking(self, interval: Duration, mut look: impl FnMut(&BTreeSet<ShardId>)) -> Outcome {
         let mut running: BTreeSet<ShardId> = self.shards.threads.iter().map(|(shard, _)| *shard).collect();
         let mut give_up_at: Option<Instant> = None;
+        let mut within = self.stop_within;
         let mut look_at = moment_after(Instant::now(), interval);
         while !running.is_empty() {
             let wake_at = give_up_at.map_or(look_at, |instant| instant.min(look_at));
@@ -147,7 +160,11 @@ impl Supervisor {
                 continue;
             }
             match event {
-                Ok(Event::StopRequested) => give_up_at = Some(moment_after(Instant::now(), self.stop_within)),
+                Ok(Event::StopRequested) => give_up_at = Some(moment_after(Instant::now(), within)),
+                Ok(Event::HurryRequested) => {
+                    within = self.hurry_within;
+                    give_up_at = Some(moment_after(Instant::now(), within));
+                }
                 Ok(Event::Ended { shard, panicked }) if panicked || give_up_at.is_none() => {
                     return Outcome::ShardEnded { shard };
                 }
@@ -157,10 +174,7 @@ impl Supervisor {
                 // Only the deadline: the channel cannot close while `self` holds a sender.
                 Err(_) => {
                     let shards = running.into_iter().collect();
-                    return Outcome::StopTimedOut {
-                        shards,
-                        within: self.stop_within,
-                    };
+                    return Outcome::StopTimedOut { shards, within };
                 }
             }
         }

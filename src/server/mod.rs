@@ -6,6 +6,7 @@
 mod error;
 mod listeners;
 mod reload;
+mod reload_thread;
 mod settings;
 mod vigil;
 
@@ -26,11 +27,12 @@ use crate::runtime::niceness::give_way;
 use crate::runtime::preflight::{self, Demands, ListenAddress, RingFeatures};
 use crate::runtime::slice;
 use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
-use crate::runtime::{NotifySocket, SpareMemory, signals};
+use crate::runtime::{NotifySocket, SpareMemory};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
 pub use error::ServeError;
 pub use reload::{ReloadError, Reloaded, Reloader};
+pub use reload_thread::{ReadConfig, ReloadThread};
 pub use settings::{admission_limits, shard_settings, site};
 use vigil::Vigil;
 
@@ -76,8 +78,33 @@ impl Stopper {
     pub fn stop(&self) {
         self.supervisor.request();
         self.world.begin_drain();
-        let is_idle = self.world.ledger.admitted().connections == 0;
-        let grace = if is_idle { Duration::ZERO } else { self.drain_grace };
+        let grace = if self.waits_for() == 0 {
+            Duration::ZERO
+        } else {
+            self.drain_grace
+        };
+        self.tell_shards(grace);
+    }
+
+    /// Has a server that stops say goodbye at once to those who are still here.
+    pub fn hurry(&self) {
+        self.supervisor.hurry();
+        self.tell_shards(Duration::ZERO);
+    }
+
+    /// How many connections there are, for which a stop waits.
+    #[must_use]
+    pub fn waits_for(&self) -> usize {
+        self.world.ledger.admitted().connections
+    }
+
+    /// How long a stop waits for them.
+    #[must_use]
+    pub const fn drain_grace(&self) -> Duration {
+        self.drain_grace
+    }
+
+    fn tell_shards(&self, grace: Duration) {
         for peer in &*self.peers {
             // Fails when even the reserve of an inbox is full, or the shard is gone: the supervisor's deadline ends both.
             let _ = peer.try_send(Priority::Control, Mail::Drain { grace });
@@ -240,7 +267,7 @@ pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeE
     let longest_stop = drain_grace
         .saturating_add(pump_settings.drain_spread)
         .saturating_add(pump_settings.flush_timeout);
-    let supervisor = Supervisor::new(running, longest_stop, STOP_GRACE);
+    let supervisor = Supervisor::new(running, longest_stop, pump_settings.flush_timeout, STOP_GRACE);
     let stopper = Stopper {
         world: Arc::clone(&world),
         peers,
@@ -295,7 +322,6 @@ fn start_control(
 }
 
 fn prepare_thread() {
-    signals::leave_to_the_signal_thread();
     if let Err(error) = give_way(NICENESS_OF_CONTROL) {
         tracing::debug!(%error, "the control plane does not give way to the shards");
     }

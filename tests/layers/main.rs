@@ -41,7 +41,7 @@ const LAYERS: &[Layer<'_>] = &[
     ),
     ("metrics", &["shard"]),
     ("config", &["auth"]),
-    ("logging", &["config"]),
+    ("logging", &["config", "rare_line"]),
     ("cli", &["config"]),
     (
         "net",

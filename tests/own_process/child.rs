@@ -3,7 +3,10 @@
 //! The test asks [`is_child`] first: in the child it plays the scenario, in the parent it judges what came of the child.
 
 use std::env;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
+
+use signal_fish_relay::runtime::signals;
 
 const IN_CHILD: &str = "SIGNAL_FISH_TEST_CHILD";
 
@@ -19,6 +22,14 @@ pub fn command(test: &str) -> Command {
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(IN_CHILD, "1")
         .env_remove("RUST_BACKTRACE");
+    // The thread that runs the tests is no thread of the scenario's, and would take the signals that are for it.
+    // SAFETY: all that is called between fork and exec is `pthread_sigmask`, which may be.
+    unsafe {
+        command.pre_exec(|| {
+            signals::hold();
+            Ok(())
+        });
+    }
     command
 }
 

@@ -98,6 +98,21 @@ fn players_go_on_while_the_server_drains_and_a_second_signal_changes_nothing() {
 }
 
 #[test]
+fn the_first_ctrl_c_says_what_it_waits_for_and_the_second_ends_that() {
+    let server = serve("600");
+    let mut players = seated_pair(&server);
+    server.signal(libc::SIGINT);
+    server.wait_for_log("waiting up to 600 s for 2 players; again to end now");
+    players[0].say(&json!("still here"));
+    assert_eq!(players[1].hear(), "still here");
+    server.signal(libc::SIGINT);
+    for player in &mut players {
+        assert_eq!(player.receive(), Received::Close(Some(4000)));
+    }
+    assert_eq!(server.wait(Duration::from_secs(5)), STOPPED_IN_ORDER);
+}
+
+#[test]
 fn a_player_that_does_not_answer_the_goodbye_holds_nobody_up_for_long() {
     let server = Program::new(&["--port", "0", "--shards", "1"])
         .variable("SIGNAL_FISH__SERVER__DRAIN_GRACE_SECS", "0")

@@ -7,6 +7,7 @@ mod a_pause_harms_nobody;
 mod asked_for_its_health;
 mod browser;
 mod child;
+mod early_signals;
 mod forgotten_proxy;
 mod graceful_stop;
 mod io_uring_refused;
@@ -20,6 +21,7 @@ mod short_of_descriptors;
 mod socket_activation;
 mod stalled_shard;
 mod startup_refusals;
+mod stuck_log;
 #[path = "../support/mod.rs"]
 mod support;
 mod unprivileged_start;

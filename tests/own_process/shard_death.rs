@@ -6,8 +6,9 @@ use std::process;
 use std::time::Duration;
 
 use signal_fish_relay::runtime::cpus::{AllowedCpus, CgroupRoots, place};
-use signal_fish_relay::runtime::supervisor::Supervisor;
-use signal_fish_relay::runtime::{executors, install_panic_hook, signals};
+use signal_fish_relay::runtime::signals::{self, Obeys, StopCause};
+use signal_fish_relay::runtime::supervisor::{StopHandle, Supervisor};
+use signal_fish_relay::runtime::{executors, install_panic_hook};
 use signal_fish_relay::shard::ShardId;
 
 use crate::child;
@@ -30,7 +31,9 @@ enum Fate {
 
 /// The main of a small server: start, supervise, exit as told.
 fn live(fate: Fate) -> ! {
+    signals::hold();
     install_panic_hook();
+    let signals = signals::listen(|cause| panic!("{cause} came before it was sent")).expect("a thread");
     let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).expect("the kernel tells the mask");
     let placement = place(NonZeroU16::new(SHARDS), &allowed);
     let mut inboxes = Vec::new();
@@ -56,25 +59,41 @@ fn live(fate: Fate) -> ! {
         Fate::IgnoresAStop => (Duration::from_millis(60), Duration::from_millis(40)),
         _ => (START_DEADLINE, START_DEADLINE),
     };
-    let supervisor = Supervisor::new(shards, flush, grace);
+    let supervisor = Supervisor::new(shards, flush, flush, grace);
     let stop = supervisor.stop_handle();
-    let on_stop = move |cause| {
-        stop.request();
-        eprintln!("stop by {cause}");
-        if fate != Fate::IgnoresAStop {
-            inboxes
-                .iter()
-                .for_each(|inbox| inbox.send(()).expect("the shard lives"));
-        }
-    };
-    let _signals = signals::listen(on_stop, None).expect("signals can be had");
+    signals.obey(Inboxes { stop, fate, inboxes });
     READY.store(true, std::sync::atomic::Ordering::SeqCst);
     let outcome = supervisor.wait();
     eprintln!("{outcome}");
     process::exit(outcome.exit_code().into());
 }
 
-/// Set once the signal handlers are in place.
+/// What a stop is told to.
+struct Inboxes {
+    stop: StopHandle,
+    fate: Fate,
+    inboxes: Vec<crossbeam_channel::Sender<()>>,
+}
+
+impl Obeys for Inboxes {
+    fn stop(&mut self, cause: StopCause) {
+        self.stop.request();
+        eprintln!("stop by {cause}");
+        if self.fate != Fate::IgnoresAStop {
+            for inbox in &self.inboxes {
+                inbox.send(()).expect("the shard lives");
+            }
+        }
+    }
+
+    fn explain(&mut self) {}
+
+    fn hurry(&mut self) {}
+
+    fn reload(&mut self) {}
+}
+
+/// Set once signals are obeyed.
 static READY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
 
 async fn meet(fate: Fate) {
@@ -86,7 +105,7 @@ async fn meet(fate: Fate) {
         Fate::PanicsInATask => glommio::spawn_local(async { panic!("the task is on fire") }).await,
         Fate::Returns => {}
         Fate::AsksForAStop | Fate::IgnoresAStop => {
-            // SAFETY: a signal to this very process; its handler is in place.
+            // SAFETY: a signal to this very process, which takes it.
             assert_eq!(unsafe { libc::kill(libc::getpid(), libc::SIGTERM) }, 0);
         }
     }

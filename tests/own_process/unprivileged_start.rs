@@ -77,7 +77,7 @@ fn start_and_stop(shards: u16) -> ! {
         eprintln!("{error}");
         process::exit(2);
     });
-    let supervisor = Supervisor::new(shards, DEADLINE, DEADLINE);
+    let supervisor = Supervisor::new(shards, DEADLINE, DEADLINE, DEADLINE);
     supervisor.stop_handle().request();
     drop(gates);
     let outcome = supervisor.wait();

@@ -1,11 +1,12 @@
 //! A server in a process of its own.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -62,6 +63,21 @@ impl Program {
         self
     }
 
+    /// Gives it another standard output.
+    pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Self {
+        self.command.stdout(stdout);
+        self
+    }
+
+    /// Starts it and waits for nothing.
+    pub fn start(mut self) -> StartedProcess {
+        let child = self.command.spawn().expect("the program runs");
+        StartedProcess {
+            child,
+            directory: self.directory,
+        }
+    }
+
     /// Runs it to its end, which must come within the deadline.
     pub fn output(mut self) -> Output {
         let mut child = self.command.spawn().expect("the program runs");
@@ -90,8 +106,9 @@ impl Program {
         let mut process = ServerProcess {
             child,
             logged,
+            passed_over: RefCell::default(),
             address: ([0, 0, 0, 0], 0).into(),
-            _directory: self.directory,
+            directory: self.directory,
         };
         let line = process.wait_for_log("serving");
         let address = line["fields"]["address"].as_str().expect("the line tells the address");
@@ -100,15 +117,102 @@ impl Program {
     }
 }
 
+/// A process of which nothing is known yet. It is killed at the end of its scope, if it still runs.
+pub struct StartedProcess {
+    child: Child,
+    directory: TempDir,
+}
+
+impl StartedProcess {
+    /// Where it runs.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has come as far as its first instruction.
+    pub fn wait_for_beginning(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        while !has_begun(self.id()) {
+            assert!(Instant::now() < deadline, "it never began");
+            thread::yield_now();
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: libc::c_int) {
+        send(&self.child, signal);
+    }
+
+    /// What it says on its standard error until its end, which must come within the deadline, and how it ended.
+    pub fn end(mut self) -> (ExitStatus, String) {
+        let status = wait_for(&mut self.child, DEADLINE);
+        let mut said = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut said).expect("text");
+        }
+        (status, said)
+    }
+}
+
+impl Drop for StartedProcess {
+    fn drop(&mut self) {
+        // Both fail when it has ended and been waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether a process of ours has come as far as its first instruction: it keeps SIGTERM and SIGHUP waiting.
+pub fn has_begun(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+    let mask = blocked.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let is_kept = |mask: u64| {
+        [libc::SIGTERM, libc::SIGHUP]
+            .iter()
+            .all(|signal| mask >> (signal - 1) & 1 == 1)
+    };
+    mask.is_some_and(is_kept)
+}
+
+fn send(child: &Child, signal: libc::c_int) {
+    let pid = libc::pid_t::try_from(child.id()).expect("a process id");
+    // SAFETY: has no requirements; the process is our child and has not been waited for, so the id is its own.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+}
+
+fn wait_for(child: &mut Child, time: Duration) -> ExitStatus {
+    let deadline = Instant::now() + time;
+    loop {
+        if let Some(status) = child.try_wait().expect("our child") {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "the process still runs after {time:?}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// A process that serves. It is killed at the end of its scope, if it still runs.
 pub struct ServerProcess {
     child: Child,
     logged: Receiver<String>,
+    /// Lines that came before those that were waited for.
+    passed_over: RefCell<Vec<Value>>,
     address: SocketAddr,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl ServerProcess {
+    /// Where it runs.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -138,9 +242,7 @@ impl ServerProcess {
 
     /// Sends it a signal.
     pub fn signal(&self, signal: libc::c_int) {
-        let pid = libc::pid_t::try_from(self.child.id()).expect("a process id");
-        // SAFETY: has no requirements; the process is our child and has not been waited for, so the id is its own.
-        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        send(&self.child, signal);
     }
 
     /// Stops it where it is, as a frozen machine would, and returns when it stands still.
@@ -175,19 +277,20 @@ impl ServerProcess {
             if line["fields"]["message"] == message {
                 return line;
             }
+            self.passed_over.borrow_mut().push(line);
         }
+    }
+
+    /// A line of the log with this message, whenever it came or comes within the deadline.
+    pub fn find_log(&self, message: &str) -> Value {
+        let is_it = |line: &&Value| line["fields"]["message"] == message;
+        let found = self.passed_over.borrow().iter().find(is_it).cloned();
+        found.unwrap_or_else(|| self.wait_for_log(message))
     }
 
     /// Waits for its end, which must come within `time`. Returns its exit code.
     pub fn wait(mut self, time: Duration) -> Option<i32> {
-        let deadline = Instant::now() + time;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("our child") {
-                return status.code();
-            }
-            assert!(Instant::now() < deadline, "the server still runs after {time:?}");
-            thread::sleep(Duration::from_millis(2));
-        }
+        wait_for(&mut self.child, time).code()
     }
 }
 

@@ -55,7 +55,8 @@ pub enum Mail<S = Socket> {
     Returned(Box<Guest<S>>),
     /// Something that the control plane wants to know.
     Question(Question<S>),
-    /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end.
+    /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end. A second one without a
+    /// grace hurries.
     Drain {
         /// How long those who are here may go on.
         grace: Duration,

@@ -16,9 +16,14 @@ const LAST_ANSWERS_MS: u64 = 250;
 const LAST_ACCEPTS: usize = 32;
 
 impl<K: Kernel> Pump<K> {
-    /// Stops taking connections in. Closing the listeners refuses new ones at once; who had come before hears why.
+    /// Stops taking connections in. Closing the listeners refuses new ones at once; who had come before hears why. Told
+    /// again without a grace, it closes those at once who are still here.
     pub(super) fn drain(&mut self, grace: Duration, now: Now) {
-        if self.stage == Stage::Serving {
+        if let Stage::Draining { .. } | Stage::Dismissing { .. } = self.stage {
+            if grace.is_zero() {
+                self.close_all(now);
+            }
+        } else if self.stage == Stage::Serving {
             self.stage = Stage::Draining {
                 until_ms: now.mono_ms.saturating_add(whole_ms(grace)),
             };

@@ -183,7 +183,7 @@ fn more_shards_than_cpus_start_and_stop() {
         }
     })
     .expect("the shards start");
-    let supervisor = Supervisor::new(shards, DEADLINE, DEADLINE);
+    let supervisor = Supervisor::new(shards, DEADLINE, DEADLINE, DEADLINE);
     supervisor.stop_handle().request();
     drop(gates);
     assert_eq!(supervisor.wait(), Outcome::Stopped);

@@ -1,26 +1,34 @@
 //! Log lines: level, form and places.
 //!
 //! Owns the one subscriber of the process. Promises that writing a line never waits: lines go through bounded queues to
-//! threads that write them, and when a queue is full the line is dropped and counted. Text on a terminal and JSON
-//! otherwise, unless the configuration says which. Must never be used for values of secrets.
+//! threads that write them, and when a queue is full the line is dropped and counted; and that whoever ends the process
+//! waits a second at most for what is queued. Text on a terminal and JSON otherwise, unless the configuration says which.
+//! Must never be used for values of secrets.
+
+mod file;
+mod writer;
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tracing::Subscriber;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{LogFormat, LogLevel, LogRotation, LoggingConfig};
+use self::file::LogFile;
+pub use self::writer::lost_lines;
+use self::writer::{LineWriter, Sink};
+use crate::config::{LogFormat, LogLevel, LoggingConfig};
 
-/// Lines that may wait for one writer; a line beyond that is dropped and counted.
-const QUEUED_LINES: usize = 16_384;
+/// How long the end of the process waits for lines that are queued.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The variable with the filter that counts when `logging.level` is not set.
 const FILTER_VARIABLE: &str = "RUST_LOG";
@@ -34,37 +42,77 @@ pub enum LoggingError {
     /// The filter in the environment cannot be parsed.
     #[error("RUST_LOG is not a filter ({0}): write it like `info` or `info,signal_fish_relay=debug`, or unset it")]
     BadFilter(String),
+    /// There is no thread for a writer, or no standard output.
+    #[error("logging has no thread or no standard output ({0}): raise the limits on tasks and open files")]
+    NoWriter(#[from] io::Error),
 }
 
-/// Keeps the writers alive. Dropping it writes what is queued, so keep it until the process ends.
+/// The writers of the log. Dropping it writes what is queued, for a second at most: keep it until the process ends.
 #[must_use = "lines are lost when the guard is dropped at once"]
 #[derive(Debug)]
 pub struct Guard {
-    writers: Vec<WorkerGuard>,
-    dropped: Vec<ErrorCounter>,
+    logs: Logs,
 }
 
 impl Guard {
-    /// Lines dropped so far because a writer was too slow.
+    /// The writers, for others to ask something of.
     #[must_use]
-    pub fn dropped_lines(&self) -> usize {
-        self.dropped.iter().map(ErrorCounter::dropped_lines).sum()
-    }
-
-    fn writer(&mut self, target: impl io::Write + Send + 'static, name: &str) -> NonBlocking {
-        let builder = NonBlockingBuilder::default()
-            .lossy(true)
-            .buffered_lines_limit(QUEUED_LINES)
-            .thread_name(name);
-        let (writer, guard) = builder.finish(target);
-        self.dropped.push(writer.error_counter());
-        self.writers.push(guard);
-        writer
+    pub fn logs(&self) -> Logs {
+        self.logs.clone()
     }
 }
 
-/// Starts logging to the standard output, and to a file when asked for. A file that cannot be opened is warned of and
-/// left out.
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.logs.flush();
+    }
+}
+
+/// A way to the writers of the log.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    writers: Vec<LineWriter>,
+}
+
+impl Logs {
+    /// Begins the files anew, under their names: whoever rotates them has moved the old ones.
+    pub fn reopen(&self) {
+        self.writers.iter().for_each(LineWriter::reopen);
+    }
+
+    /// Waits until what is queued was written, for a second at most.
+    pub fn flush(&self) {
+        let deadline = Instant::now() + LAST_LINES;
+        // All are asked before any is waited for: one that is stuck must not cost the others their last lines.
+        let asked: Vec<_> = self
+            .writers
+            .iter()
+            .map(|writer| writer.flushed(Instant::now()))
+            .collect();
+        for (writer, asked) in self.writers.iter().zip(asked) {
+            if let Some(written) = asked.or_else(|| writer.flushed(deadline)) {
+                let _ = written.recv_deadline(deadline);
+            }
+        }
+    }
+}
+
+/// The standard output, apart from the lock that the standard library holds while it writes.
+struct Stdout(File);
+
+impl Sink for Stdout {
+    fn name(&self) -> &'static str {
+        "stdout"
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.0.write_all(lines)
+    }
+
+    fn reopen(&mut self) {}
+}
+
+/// Starts logging to the standard output, and to a file when asked for. A file that cannot be written is warned of.
 ///
 /// # Errors
 ///
@@ -75,22 +123,20 @@ pub fn init(config: &LoggingConfig) -> Result<Guard, LoggingError> {
     let filter = filter(config.level, env::var(FILTER_VARIABLE).ok().as_deref())?;
     let format = format(config.format, terminal);
 
-    let mut guard = Guard {
-        writers: Vec::new(),
-        dropped: Vec::new(),
-    };
-    let screen = layer(format, guard.writer(stdout, "log-stdout"), terminal && colours_wanted());
-    let (file, failure) = match config.enable_file_logging.then(|| open(config)) {
-        None => (None, None),
-        Some(Ok(appender)) => (Some(layer(format, guard.writer(appender, "log-file"), false)), None),
-        Some(Err(error)) => (None, Some(error)),
+    let screen = LineWriter::start(Stdout(File::from(stdout.as_fd().try_clone_to_owned()?)))?;
+    let mut writers = vec![screen.clone()];
+    let screen = layer(format, screen, terminal && colours_wanted());
+    let file = match config.enable_file_logging {
+        false => None,
+        true => {
+            let file = LineWriter::start(LogFile::new(config))?;
+            writers.push(file.clone());
+            Some(layer(format, file, false))
+        }
     };
     let registry = tracing_subscriber::registry().with(screen.and_then(file).with_filter(filter));
     registry.try_init().map_err(|_| LoggingError::AlreadyStarted)?;
-    if let Some(error) = failure {
-        tracing::warn!(dir = config.dir, %error, "cannot open the log file, so lines go to the standard output only");
-    }
-    Ok(guard)
+    Ok(Guard { logs: Logs { writers } })
 }
 
 /// Whether the variable that asks every program for plain text is absent.
@@ -120,7 +166,7 @@ fn format(set: Option<LogFormat>, terminal: bool) -> LogFormat {
     set.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json })
 }
 
-fn layer<S>(format: LogFormat, writer: NonBlocking, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
+fn layer<S>(format: LogFormat, writer: LineWriter, colours: bool) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -131,25 +177,12 @@ where
     }
 }
 
-fn open(config: &LoggingConfig) -> Result<RollingFileAppender, Box<dyn std::error::Error>> {
-    let rotation = match config.rotation {
-        LogRotation::Daily => Rotation::DAILY,
-        LogRotation::Hourly => Rotation::HOURLY,
-        LogRotation::Never => Rotation::NEVER,
-    };
-    // The directory is made here: the appender would panic at the first rotation into one that it could not make.
-    std::fs::create_dir_all(&config.dir)?;
-    Ok(RollingFileAppender::builder()
-        .rotation(rotation)
-        .filename_prefix(&config.filename)
-        .build(&config.dir)?)
-}
-
 #[cfg(test)]
 mod tests {
     use tracing_subscriber::Registry;
 
     use super::*;
+    use crate::config::LogRotation;
 
     #[test]
     fn the_configured_level_wins_over_the_variable() {
@@ -179,20 +212,16 @@ mod tests {
     fn write_one_line(format: LogFormat) -> String {
         let dir = tempfile::tempdir().expect("a directory");
         let config = LoggingConfig {
-            dir: dir.path().join("deep/er").display().to_string(),
+            dir: dir.path().display().to_string(),
             rotation: LogRotation::Never,
             ..LoggingConfig::default()
         };
-        let mut guard = Guard {
-            writers: Vec::new(),
-            dropped: Vec::new(),
-        };
-        let file = guard.writer(open(&config).expect("a file"), "log-test");
-        let subscriber = Registry::default().with(layer(format, file, false));
+        let file = LineWriter::start(LogFile::new(&config)).expect("a thread");
+        let subscriber = Registry::default().with(layer(format, file.clone(), false));
         tracing::subscriber::with_default(subscriber, || tracing::info!(room = 7, "a line"));
-        assert_eq!(guard.dropped_lines(), 0);
-        drop(guard);
-        std::fs::read_to_string(dir.path().join("deep/er/server.log")).expect("the file was written")
+        let logs = Logs { writers: vec![file] };
+        drop(Guard { logs });
+        std::fs::read_to_string(dir.path().join("server.log")).expect("the file was written")
     }
 
     #[test]
@@ -208,15 +237,5 @@ mod tests {
     fn a_text_line_has_no_colours_in_a_file() {
         let line = write_one_line(LogFormat::Text);
         assert!(line.contains("a line room=7") && !line.contains('\u{1b}'), "{line:?}");
-    }
-
-    #[test]
-    fn a_directory_that_cannot_be_made_is_an_error_not_a_panic() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        let config = LoggingConfig {
-            dir: file.path().display().to_string(),
-            ..LoggingConfig::default()
-        };
-        assert!(open(&config).is_err());
     }
 }
