@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, ProxyProtocol};
 
 use super::exit::Exit;
 
@@ -17,6 +17,9 @@ const DEADLINE: Duration = Duration::from_secs(3);
 
 /// What is asked where a URL names no path.
 const READINESS: &str = "/readyz";
+
+/// A header of the PROXY protocol, which no connection may be without where it is required. It names no client.
+const NOBODY: &str = "PROXY UNKNOWN\r\n";
 
 /// The longest status line that is read.
 const LONGEST_LINE: usize = 256;
@@ -27,6 +30,8 @@ pub struct Inquiry {
     /// Host and port, as in a URL.
     authority: String,
     path: String,
+    /// What is sent before the request.
+    introduction: &'static str,
 }
 
 impl FromStr for Inquiry {
@@ -54,6 +59,7 @@ impl FromStr for Inquiry {
                 format!("{authority}:80")
             },
             path: path.to_owned(),
+            introduction: "",
         })
     }
 }
@@ -63,7 +69,9 @@ impl Inquiry {
     /// one: that may be reached when the players' is full.
     pub(super) fn of(config: &Config) -> Self {
         let players = SocketAddr::new(config.bind, config.port);
-        let mut address = config.control.door(config.bind).unwrap_or(players);
+        let door = config.control.door(config.bind);
+        let is_awaited = door.is_none() && config.security.proxy_protocol == ProxyProtocol::Required;
+        let mut address = door.unwrap_or(players);
         if address.ip().is_unspecified() {
             address.set_ip(match address.ip() {
                 IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -73,6 +81,7 @@ impl Inquiry {
         Self {
             authority: address.to_string(),
             path: READINESS.to_owned(),
+            introduction: if is_awaited { NOBODY } else { "" },
         }
     }
 
@@ -91,8 +100,8 @@ impl Inquiry {
         let mut stream = self.connect(give_up_at)?;
         stream.set_write_timeout(Some(left(give_up_at)?))?;
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.path, self.authority
+            "{}GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.introduction, self.path, self.authority
         );
         stream.write_all(request.as_bytes())?;
         let mut line = Vec::new();
@@ -153,7 +162,7 @@ mod tests {
     use super::*;
 
     fn inquiry(url: &str) -> Result<(String, String), String> {
-        let Inquiry { authority, path } = url.parse()?;
+        let Inquiry { authority, path, .. } = url.parse()?;
         Ok((authority, path))
     }
 
@@ -204,9 +213,18 @@ mod tests {
         assert_eq!(Inquiry::of(&config).authority, "127.0.0.1:3536");
         config.bind = Ipv6Addr::UNSPECIFIED.into();
         assert_eq!(Inquiry::of(&config).authority, "[::1]:3536");
+        for (protocol, introduction) in [
+            (ProxyProtocol::Off, ""),
+            (ProxyProtocol::Optional, ""),
+            (ProxyProtocol::Required, NOBODY),
+        ] {
+            config.security.proxy_protocol = protocol;
+            assert_eq!(Inquiry::of(&config).introduction, introduction);
+        }
         config.control.bind = Some(Ipv4Addr::UNSPECIFIED.into());
         config.control.port = Some(9000);
         assert_eq!(Inquiry::of(&config).authority, "127.0.0.1:9000");
+        assert_eq!(Inquiry::of(&config).introduction, "", "the operators' door takes none");
     }
 
     #[test]

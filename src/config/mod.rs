@@ -48,7 +48,7 @@ pub use networks::{Network, NetworkFault, Networks};
 pub use not_built::not_built_yet;
 pub use origins::OriginPolicy;
 pub use protocol::{PlayerNameConfig, ProtocolConfig, SdkCompatibilityConfig};
-pub use proxies::ProxyProtocol;
+pub use proxies::{ForwardedHeader, ProxyProtocol};
 pub use rate_limit::RateLimitConfig;
 pub use runtime::RuntimeConfig;
 pub use secret::Secret;

@@ -13,3 +13,17 @@ pub enum ProxyProtocol {
     /// All do, and come from a trusted proxy.
     Required,
 }
+
+/// Which header field of a request tells whom a trusted proxy passes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForwardedHeader {
+    /// No one.
+    #[serde(rename = "none")]
+    None,
+    /// `Forwarded` (RFC 7239).
+    #[serde(rename = "forwarded")]
+    Forwarded,
+    /// `X-Forwarded-For`.
+    #[serde(rename = "x-forwarded-for")]
+    XForwardedFor,
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::networks::Network;
-use super::proxies::ProxyProtocol;
+use super::proxies::{ForwardedHeader, ProxyProtocol};
 use super::secret::Secret;
 use super::transport::TransportConfig;
 
@@ -57,6 +57,9 @@ pub struct SecurityConfig {
     /// Whether connections begin with a header of the PROXY protocol, version 1 or 2: `off`, `optional` (those of a trusted
     /// proxy may) or `required` (all do). Default off; the other two need `trusted_proxies`.
     pub proxy_protocol: ProxyProtocol,
+    /// Which field of a request tells whom a trusted proxy passes on: `none`, `forwarded` (RFC 7239) or `x-forwarded-for`.
+    /// Default none; the other two need `trusted_proxies`.
+    pub forwarded_header: ForwardedHeader,
     /// Proxies that are believed, as addresses or networks. Nothing is limited by a proxy's own address. Default empty.
     pub trusted_proxies: Vec<Network>,
 }
@@ -95,6 +98,7 @@ impl Default for SecurityConfig {
             exempt_loopback: true,
             ipv6_prefix_bits: 64,
             proxy_protocol: ProxyProtocol::Off,
+            forwarded_header: ForwardedHeader::None,
             trusted_proxies: Vec::new(),
         }
     }

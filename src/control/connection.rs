@@ -58,6 +58,8 @@ pub(super) struct Door {
 pub(super) struct Visit {
     pub(super) stream: TcpStream,
     pub(super) address: ClientAddress,
+    /// Whom its first request comes from.
+    pub(super) client: ClientAddress,
     /// What was read of it before.
     pub(super) received: Bytes,
     /// The shard it came from.
@@ -71,6 +73,7 @@ impl Visit {
         Ok(Self {
             stream: TcpStream::from_std(stream)?,
             address: guest.address,
+            client: guest.client,
             received: guest.received,
             shard: guest.shard,
         })
@@ -83,18 +86,19 @@ impl Door {
         let Visit {
             stream,
             address,
+            client,
             received,
             shard,
         } = visit;
-        let signs = fresh_signs();
-        let Some(place) = self.places.take(address, &signs) else {
-            return turn_away(stream, &self.rules.crowded_out(address));
+        let signs = fresh_signs(client);
+        let Some(place) = self.places.take(&signs) else {
+            return turn_away(stream, &self.rules.crowded_out(client));
         };
         let gate = Gate::new(stream, address, received, Rc::clone(&self.rules), Rc::clone(&signs));
         let visit = async {
             let served = self.answer(gate, address, &signs).await;
             match served.passage() {
-                Passage::ForShard => self.send_back(served, address, shard).await,
+                Passage::ForShard => self.send_back(served, address, signs.client.get(), shard).await,
                 Passage::Refused => {
                     let (stream, answer) = served.into_parts();
                     say_goodbye(stream, &answer).await;
@@ -113,7 +117,7 @@ impl Door {
     async fn answer(&self, gate: Gate, address: ClientAddress, signs: &Rc<Signs>) -> Gate {
         let routes = TowerToHyperService::new(self.routes.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Caller(address));
+            request.extensions_mut().insert(Caller(signs.client.get()));
             let signs = Rc::clone(signs);
             let announces_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
                 .iter()
@@ -123,6 +127,8 @@ impl Door {
                 signs.is_being_answered.set(true);
                 let Ok(mut answer) = answer.await;
                 signs.is_being_answered.set(false);
+                // What a proxy keeps open is nobody's until it passes on somebody's next request.
+                signs.client.set(address);
                 // Behind a body the gate looks for no further request.
                 if announces_body {
                     answer
@@ -145,12 +151,13 @@ impl Door {
     }
 
     /// Gives a socket whose next request is an upgrade back to the shard that accepted it.
-    async fn send_back(&self, gate: Gate, address: ClientAddress, shard: ShardId) {
+    async fn send_back(&self, gate: Gate, address: ClientAddress, client: ClientAddress, shard: ShardId) {
         let (stream, received) = gate.into_parts();
         let Ok(stream) = stream.into_std() else { return };
         let guest = Guest {
             socket: Socket::from(OwnedFd::from(stream)),
             address,
+            client,
             received,
             shard,
         };
@@ -158,7 +165,7 @@ impl Door {
         if let Err(Mail::Returned(guest)) = self.shards[shard.index()].try_send(Priority::Bulk, mail)
             && let Ok(visit) = Visit::of(*guest)
         {
-            say_goodbye(visit.stream, &self.rules.crowded_out(address)).await;
+            say_goodbye(visit.stream, &self.rules.crowded_out(client)).await;
         }
     }
 }
@@ -205,7 +212,7 @@ mod tests {
 
     /// Whether a connection that got on last so long ago is ended within `patience`.
     fn is_ended(since: Duration, patience: Duration) -> bool {
-        let signs = fresh_signs();
+        let signs = fresh_signs(ClientAddress::own([192, 0, 2, 1].into()));
         signs.progress.set(Instant::now() - since);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let ended = runtime

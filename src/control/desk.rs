@@ -87,12 +87,12 @@ pub(super) fn line(sources: SourceRule) -> (Desk, Line) {
 
 impl FrontDesk for Desk {
     fn take(&self, guest: Guest) -> Result<(), Guest> {
-        if !self.crowds.add(guest.address) {
+        if !self.crowds.add(guest.client) {
             return Err(guest);
         }
         self.line.try_send(guest).map_err(|refused| {
             let (TrySendError::Full(guest) | TrySendError::Closed(guest)) = refused;
-            self.crowds.remove(guest.address);
+            self.crowds.remove(guest.client);
             guest
         })
     }
@@ -102,7 +102,7 @@ impl Line {
     /// The next guest. `None`: there will be no more.
     pub(super) async fn next(&mut self) -> Option<Guest> {
         let guest = self.line.recv().await?;
-        self.crowds.remove(guest.address);
+        self.crowds.remove(guest.client);
         Some(guest)
     }
 }
@@ -123,6 +123,7 @@ mod tests {
         Guest {
             socket: Socket::from(OwnedFd::from(any)),
             address: ClientAddress::own(address.into()),
+            client: ClientAddress::own(address.into()),
             received: Bytes::new(),
             shard: ShardId(0),
         }

@@ -46,6 +46,8 @@ pub(super) struct Signs {
     pub(super) progress: Cell<Instant>,
     /// Whether an answer is being made. Not while it is sent: a peer that does not read would keep its place by that.
     pub(super) is_being_answered: Cell<bool>,
+    /// Whom it is kept for: of what a proxy keeps open, the client that is being answered.
+    pub(super) client: Cell<ClientAddress>,
 }
 
 /// A socket whose requests pass one by one.
@@ -121,9 +123,11 @@ impl Gate {
             Ok(None) => return false,
             Ok(Some((head, _))) if self.rules.lead_to_shards && wanted_endpoint(&head).is_some() => Passage::ForShard,
             Ok(Some((head, head_bytes))) => {
+                let client = self.rules.site.client(&head, self.address);
+                self.signs.client.set(client);
                 let doors = self.rules.doors.as_ref().unwrap_or(&self.rules.site.doors);
                 let now = self.rules.now();
-                if let Some(refusal) = self.rules.site.turned_away(&head, doors, self.address, now) {
+                if let Some(refusal) = self.rules.site.turned_away(&head, doors, client, now) {
                     return self.refuse(&refusal);
                 }
                 self.signs.progress.set(Instant::now());

@@ -35,7 +35,6 @@ use self::routes::{Known, Scope, routes};
 use self::shards::Shards;
 use crate::net::http::{Doors, Site};
 use crate::net::{Clock, Peers};
-use crate::session::ClientAddress;
 use crate::shard::{ShardId, SourceRule};
 
 /// The name of the control plane's thread.
@@ -190,9 +189,11 @@ async fn accept(listener: TcpListener, door: Rc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let address = door.rules.site.proxies.peer(peer.ip());
                 let visit = Visit {
                     stream: tuned(stream),
-                    address: ClientAddress::own(peer.ip()),
+                    address,
+                    client: address,
                     received: bytes::Bytes::new(),
                     shard: ShardId(0),
                 };

@@ -39,7 +39,6 @@ struct Table {
 
 #[derive(Debug)]
 struct Taken {
-    source: Source,
     signs: Rc<Signs>,
     dismissal: Rc<Notify>,
     is_dismissed: bool,
@@ -62,18 +61,16 @@ impl Places {
         })))
     }
 
-    /// A place for a connection from `address`. `None`: all are taken by others that are being answered.
-    pub(super) fn take(&self, address: ClientAddress, signs: &Rc<Signs>) -> Option<Place> {
+    /// A place for a connection. `None`: all are taken by others that are being answered.
+    pub(super) fn take(&self, signs: &Rc<Signs>) -> Option<Place> {
         let mut table = self.0.borrow_mut();
-        let source = table.limits.sources.source(address);
-        if !table.makes_way(address) {
+        if !table.makes_way(signs.client.get()) {
             return None;
         }
         let number = table.arrivals;
         table.arrivals += 1;
         let dismissal = Rc::new(Notify::new());
         let taken = Taken {
-            source,
             signs: Rc::clone(signs),
             dismissal: Rc::clone(&dismissal),
             is_dismissed: false,
@@ -101,13 +98,14 @@ impl Drop for Place {
 }
 
 impl Table {
-    /// Makes room for one more from `address`, if need be; says whether there is.
-    fn makes_way(&mut self, address: ClientAddress) -> bool {
+    /// Makes room for one more of `client`, if need be; says whether there is.
+    fn makes_way(&mut self, client: ClientAddress) -> bool {
         let limits = self.limits;
-        if let Some(source) = limits.sources.counted(address)
-            && self.staying().filter(|taken| taken.source == source).count() >= limits.per_source
-        {
-            return self.dismiss_idle(|taken| taken.source == source);
+        if let Some(source) = limits.sources.counted(client) {
+            let is_its = |taken: &Taken| limits.sources.unshared(taken.signs.client.get()) == Some(source);
+            if self.staying().filter(|taken| is_its(taken)).count() >= limits.per_source {
+                return self.dismiss_idle(is_its);
+            }
         }
         self.staying().count() < limits.connections || self.dismiss_idle(|_| true)
     }
@@ -119,14 +117,16 @@ impl Table {
     /// Of those that may go and are idle, ends the one that has been so for longest, of the source that has most; says whether
     /// there was one.
     fn dismiss_idle(&mut self, may_go: impl Fn(&Taken) -> bool) -> bool {
+        let sources = self.limits.sources;
+        let source = |taken: &Taken| sources.source(taken.signs.client.get());
         let mut weights: BTreeMap<Source, usize> = BTreeMap::new();
         self.staying()
-            .for_each(|taken| *weights.entry(taken.source).or_default() += 1);
+            .for_each(|taken| *weights.entry(source(taken)).or_default() += 1);
         let idle = self
             .taken
             .values_mut()
             .filter(|taken| !taken.is_dismissed && !taken.signs.is_being_answered.get() && may_go(taken));
-        let Some(oldest) = idle.max_by_key(|taken| (weights[&taken.source], Reverse(taken.signs.progress.get())))
+        let Some(oldest) = idle.max_by_key(|taken| (weights[&source(taken)], Reverse(taken.signs.progress.get())))
         else {
             return false;
         };
@@ -137,10 +137,11 @@ impl Table {
 }
 
 /// Signs of a connection that has just come.
-pub(super) fn fresh_signs() -> Rc<Signs> {
+pub(super) fn fresh_signs(client: ClientAddress) -> Rc<Signs> {
     Rc::new(Signs {
         progress: std::cell::Cell::new(Instant::now()),
         is_being_answered: std::cell::Cell::new(false),
+        client: std::cell::Cell::new(client),
     })
 }
 
@@ -170,11 +171,11 @@ mod tests {
     }
 
     fn comes(places: &Places, address: &str) -> Option<Guest> {
-        let signs = fresh_signs();
+        let signs = fresh_signs(ClientAddress::own(address.parse().expect("an address")));
         // No two are idle since the same instant.
         let age = Duration::from_secs(1) - Duration::from_millis(places.0.borrow().arrivals);
         signs.progress.set(Instant::now() - age);
-        let place = places.take(ClientAddress::own(address.parse().expect("an address")), &signs)?;
+        let place = places.take(&signs)?;
         Some(Guest { signs, place })
     }
 

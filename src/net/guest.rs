@@ -17,6 +17,8 @@ pub struct Guest<S = Socket> {
     pub socket: S,
     /// Who is at its other end, or whom a proxy there has named.
     pub address: ClientAddress,
+    /// Whom its request comes from.
+    pub client: ClientAddress,
     /// What was read and not answered, from the first byte of a request on.
     pub received: Bytes,
     /// The shard that accepted it, and that takes it back if it asks for a WebSocket after all.

@@ -303,6 +303,7 @@ pub fn site(config: &Config, world: Arc<World>) -> Site {
 fn proxy_policy(config: &Config) -> ProxyPolicy {
     ProxyPolicy {
         protocol: config.security.proxy_protocol,
+        forwarded: config.security.forwarded_header,
         trusted: Networks::new(&config.security.trusted_proxies),
     }
 }

@@ -69,6 +69,7 @@ impl PureStage {
         let guest = Guest {
             socket: Socket::from(OwnedFd::from(theirs)),
             address: ClientAddress::own(peer.ip()),
+            client: ClientAddress::own(peer.ip()),
             received: Bytes::copy_from_slice(request.as_bytes()),
             shard: ShardId(0),
         };
@@ -102,7 +103,7 @@ impl Stage for PureStage {
         ) {
             Answer::Wait => Vec::new(),
             Answer::Close(answer) | Answer::Upgrade { response: answer, .. } => answer,
-            Answer::Elsewhere => self.ask_the_control_plane(request),
+            Answer::Elsewhere { .. } => self.ask_the_control_plane(request),
         };
         String::from_utf8(answer).expect("answers are text")
     }

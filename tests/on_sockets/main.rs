@@ -4,6 +4,7 @@
 //! (`own_process`): its tests run beside each other.
 
 mod every_number_at_its_upper_end;
+mod forwarded_headers;
 mod framing_violations;
 mod hop_loses_nothing;
 mod hostile_bytes;

@@ -1,13 +1,12 @@
 //! Behind a proxy that speaks the PROXY protocol: who is believed, and that clients are told apart by their own addresses.
 
 use std::io::Read;
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 
 use proxy_header::{ProxiedAddress, ProxyHeader};
 use serde_json::json;
 use signal_fish_relay::config::{Config, ProxyProtocol};
 use signal_fish_relay::shard::refusals::RefusalReason;
-use socket2::{Domain, Socket, Type};
 
 use crate::support::DEADLINE;
 use crate::support::server::Server;
@@ -35,14 +34,6 @@ fn behind_a_proxy(change: impl FnOnce(&mut Config)) -> Server {
         trusting(ProxyProtocol::Required)(config);
         change(config);
     })
-}
-
-fn connect_from(source: [u8; 4], to: SocketAddr) -> Wire {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    let source = SocketAddr::from((Ipv4Addr::from(source), 0));
-    socket.bind(&source.into()).expect("an address of this machine");
-    socket.connect(&to.into()).expect("the server listens");
-    Wire::over(TcpStream::from(socket))
 }
 
 /// A header of version 2 with its parts as they are.
@@ -74,7 +65,7 @@ fn header_of(client: &str) -> Vec<u8> {
 
 /// A connection on which the proxy has named a client.
 fn client(server: &Server, address: &str) -> Wire {
-    let mut wire = connect_from(PROXY, server.address());
+    let mut wire = Wire::connect_from(PROXY, server.address());
     wire.send(&header_of(address));
     wire
 }
@@ -82,17 +73,7 @@ fn client(server: &Server, address: &str) -> Wire {
 /// Whether a client that upgrades has a place.
 fn is_admitted(wire: &mut Wire) -> bool {
     wire.send(UPGRADE.as_bytes());
-    let head = wire.head();
-    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-    wire.send_frame(TEXT, br#"{"type":"Ping"}"#);
-    let answer = wire.frame();
-    match answer.text() {
-        r#"{"type":"Pong"}"# => true,
-        refusal => {
-            assert!(refusal.contains("TOO_MANY_CONNECTIONS"), "{refusal}");
-            false
-        }
-    }
+    wire.expect_place()
 }
 
 /// How many connections ended at their first bytes.
@@ -169,7 +150,7 @@ required | v2 of a version 3      | closed | closed
 ";
 
 fn answer_from(source: [u8; 4], server: &Server, beginning: &[u8]) -> String {
-    let mut wire = connect_from(source, server.address());
+    let mut wire = Wire::connect_from(source, server.address());
     // It may be closed by then, and then part of this is answered with a reset.
     wire.try_send(&[beginning, HEALTH].concat());
     let _ = wire.stream().shutdown(Shutdown::Write);
@@ -206,7 +187,7 @@ fn who_is_believed_is_as_tabled() {
 fn a_header_may_come_byte_by_byte_and_the_request_with_its_last() {
     let server = behind_a_proxy(|_| {});
     for (name, beginning) in beginnings().into_iter().take(4) {
-        let mut wire = connect_from(PROXY, server.address());
+        let mut wire = Wire::connect_from(PROXY, server.address());
         let (last, first) = beginning.split_last().expect("a header");
         for byte in first {
             wire.send(&[*byte]);
@@ -223,7 +204,7 @@ fn a_header_that_does_not_end_is_closed_when_a_request_would_be() {
     let mut halves: Vec<_> = [&b""[..], b"P", b"PROXY TCP4 192.0.2.7", V2_BEGIN]
         .into_iter()
         .map(|half| {
-            let mut wire = connect_from(PROXY, server.address());
+            let mut wire = Wire::connect_from(PROXY, server.address());
             wire.send(half);
             wire
         })
@@ -261,7 +242,7 @@ fn whoever_is_not_named_is_not_limited_by_the_proxys_address() {
         .collect();
     let mut wires = Vec::new();
     for (name, beginning) in unnamed.iter().chain(&unnamed) {
-        let mut wire = connect_from(PROXY, server.address());
+        let mut wire = Wire::connect_from(PROXY, server.address());
         wire.send(beginning);
         assert!(is_admitted(&mut wire), "{name}");
         wires.push(wire);
@@ -339,10 +320,10 @@ fn the_control_plane_knows_a_connections_client_and_hands_it_back_with_it() {
 fn the_operators_door_takes_no_header() {
     let server = behind_a_proxy(|config| config.control.port = Some(0));
     let door = server.control_address().expect("a door of its own");
-    let mut wire = connect_from(STRANGER, door);
+    let mut wire = Wire::connect_from(STRANGER, door);
     wire.send(HEALTH);
     assert!(wire.head().starts_with("HTTP/1.1 200 "));
-    let mut stream = connect_from(PROXY, door).into_parts().0;
+    let mut stream = Wire::connect_from(PROXY, door).into_parts().0;
     stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
     std::io::Write::write_all(&mut stream, &header_of("192.0.2.7")).expect("it reads");
     let mut answer = [0; 12];

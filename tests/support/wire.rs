@@ -1,7 +1,9 @@
 //! A socket on which a test decides every byte.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use super::DEADLINE;
 use super::masked_frame::{MASK, masked_frame};
@@ -56,6 +58,15 @@ impl Wire {
     /// Connects and says nothing.
     pub fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts"))
+    }
+
+    /// The same, from an address of this machine.
+    pub fn connect_from(source: [u8; 4], address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        let source = SocketAddr::from((Ipv4Addr::from(source), 0));
+        socket.bind(&source.into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("the server listens");
+        Self::over(TcpStream::from(socket))
     }
 
     /// Connects and upgrades.
@@ -170,6 +181,20 @@ impl Wire {
         self.send_frame(TEXT, br#"{"type":"Ping"}"#);
         let answer = self.frame();
         assert_eq!(answer.text(), r#"{"type":"Pong"}"#);
+    }
+
+    /// Reads the answer to an upgrade. Whether the connection has a place: else it is told that there are too many.
+    pub fn expect_place(&mut self) -> bool {
+        let head = self.head();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        self.send_frame(TEXT, br#"{"type":"Ping"}"#);
+        let answer = self.frame();
+        let is_served = answer.text() == r#"{"type":"Pong"}"#;
+        assert!(
+            is_served || answer.text().contains("TOO_MANY_CONNECTIONS"),
+            "{answer:?}"
+        );
+        is_served
     }
 
     fn take_frame(&mut self) -> Option<Frame> {

@@ -6,8 +6,8 @@ use std::path::Path;
 use super::check::{Check, Number, is_label};
 use crate::config::not_built::must_not_be_set;
 use crate::config::{
-    ClientAuth, Config, OriginPolicy, PLAIN_SUBPROTOCOLS, ProxyProtocol, SecurityConfig, TokenBindingConfig,
-    TokenBindingScheme, TokenKeyError,
+    ClientAuth, Config, ForwardedHeader, OriginPolicy, PLAIN_SUBPROTOCOLS, ProxyProtocol, SecurityConfig,
+    TokenBindingConfig, TokenBindingScheme, TokenKeyError,
 };
 
 /// Largest `max_outbound_message_size`, in bytes.
@@ -253,22 +253,21 @@ fn tls(config: &Config, check: &mut Check) {
 
 fn proxies(config: &Config, check: &mut Check) {
     let security = &config.security;
-    let (has_proxies, reads_headers) = (
-        !security.trusted_proxies.is_empty(),
-        security.proxy_protocol != ProxyProtocol::Off,
-    );
+    let has_proxies = !security.trusted_proxies.is_empty();
+    let reads_headers =
+        security.proxy_protocol != ProxyProtocol::Off || security.forwarded_header != ForwardedHeader::None;
     check.rule(
         "security.trusted_proxies",
         "[]",
         has_proxies || !reads_headers,
-        "must name those who are believed while security.proxy_protocol is not off",
-        "add your proxy's address or network, like 10.0.0.0/8, or set security.proxy_protocol to off",
+        "must name those who are believed while security.proxy_protocol or security.forwarded_header is set",
+        "add your proxy's address or network, like 10.0.0.0/8, or leave both out",
     );
     check.rule(
         "security.trusted_proxies",
         "set",
         !has_proxies || reads_headers,
-        "has no effect while security.proxy_protocol is off",
+        "has no effect while neither security.proxy_protocol nor security.forwarded_header is set",
         "say what your proxies send, or leave it out",
     );
 }

@@ -183,6 +183,11 @@ fn headers_of_proxies_need_proxies_that_are_believed_and_the_other_way_round() {
         let named = json!({"proxy_protocol": mode, "trusted_proxies": ["10.0.0.0/8", "::1"]});
         assert!(faults(named).is_empty(), "{mode}");
     }
+    for field in ["forwarded", "x-forwarded-for"] {
+        assert_eq!(faults(json!({"forwarded_header": field})), ["security.trusted_proxies"]);
+        let named = json!({"forwarded_header": field, "trusted_proxies": ["::1"]});
+        assert!(faults(named).is_empty(), "{field}");
+    }
     assert_eq!(
         faults(json!({"trusted_proxies": ["10.0.0.0/8"]})),
         ["security.trusted_proxies"]

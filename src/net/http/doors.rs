@@ -61,8 +61,8 @@ impl Doors {
             tracing::warn!(
                 undecided = self.undecided,
                 unsaid,
-                cure = "set the keys that are undecided: what they decide is open to whoever comes through the proxy, whose \
-                        addresses are not taken from Forwarded, X-Forwarded-For or X-Real-IP",
+                cure = "set the keys that are undecided: what they decide is open to whoever comes through the proxy; and \
+                        set security.forwarded_header and security.trusted_proxies, or no limit by address holds for them",
                 "A PROXY ON THIS MACHINE LETS OTHERS IN"
             );
         }

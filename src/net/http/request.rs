@@ -59,7 +59,7 @@ impl<'a> Head<'a> {
     }
 
     /// Every value of a header field, whatever the case of its name.
-    pub fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn values(&self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.fields
             .iter()
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name))

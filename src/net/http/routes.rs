@@ -46,7 +46,10 @@ pub enum Answer {
     /// Send this and close.
     Close(Vec<u8>),
     /// It asks for no WebSocket: the control plane answers it.
-    Elsewhere,
+    Elsewhere {
+        /// Whom it comes from.
+        client: ClientAddress,
+    },
     /// Send this; what follows the head is WebSocket.
     Upgrade {
         /// The answer.
@@ -55,6 +58,8 @@ pub enum Answer {
         head_bytes: usize,
         /// The id that the answer and the log share.
         request_id: Uuid,
+        /// Whom it comes from.
+        client: ClientAddress,
         /// The version that the path stands for.
         endpoint: ProtocolVersion,
         /// The key of the handshake, if the connection is bound to it.
@@ -83,33 +88,39 @@ pub fn wanted_endpoint(head: &Head<'_>) -> Option<ProtocolVersion> {
 struct Asked<'a> {
     head: Head<'a>,
     head_bytes: usize,
-    address: ClientAddress,
+    client: ClientAddress,
     endpoint: ProtocolVersion,
 }
 
 impl Site {
-    /// Answers the bytes of a request from this address, at this moment. `random` becomes the request's id, if it needs one.
+    /// Answers the bytes of a request of this peer, at this moment. `random` becomes the request's id, if it needs one.
     #[must_use]
-    pub fn answer(&self, bytes: &[u8], address: ClientAddress, random: [u8; 16], now: Now) -> Answer {
-        match read_head(bytes) {
-            Ok(None) => Answer::Wait,
-            Ok(Some((head, head_bytes))) => match wanted_endpoint(&head) {
-                Some(endpoint) => match self.turned_away(&head, &self.doors, address, now) {
-                    Some(refusal) => Answer::Close(refusal),
-                    None => {
-                        let asked = Asked {
-                            head,
-                            head_bytes,
-                            address,
-                            endpoint,
-                        };
-                        self.upgrade(&asked, random, now)
-                    }
-                },
-                None => Answer::Elsewhere,
-            },
-            Err(refusal) => Answer::Close(self.refused(refusal, address, now)),
+    pub fn answer(&self, bytes: &[u8], peer: ClientAddress, random: [u8; 16], now: Now) -> Answer {
+        let (head, head_bytes) = match read_head(bytes) {
+            Ok(None) => return Answer::Wait,
+            Ok(Some(whole)) => whole,
+            Err(refusal) => return Answer::Close(self.refused(refusal, peer, now)),
+        };
+        let client = self.client(&head, peer);
+        let Some(endpoint) = wanted_endpoint(&head) else {
+            return Answer::Elsewhere { client };
+        };
+        if let Some(refusal) = self.turned_away(&head, &self.doors, client, now) {
+            return Answer::Close(refusal);
         }
+        let asked = Asked {
+            head,
+            head_bytes,
+            client,
+            endpoint,
+        };
+        self.upgrade(&asked, random, now)
+    }
+
+    /// Whom a request of this peer comes from: each says it for itself, whatever the others on its connection say.
+    #[must_use]
+    pub fn client(&self, head: &Head<'_>, peer: ClientAddress) -> ClientAddress {
+        self.proxies.client(peer, |field| head.values(field))
     }
 
     /// The answer to a request that names a host which is not this server's. Health checks may ask for any.
@@ -191,12 +202,13 @@ impl Site {
                 response: dated(self.shared(response, head), now.wall).into_bytes(),
                 head_bytes: asked.head_bytes,
                 request_id,
+                client: asked.client,
                 endpoint: asked.endpoint,
                 binding,
             },
             Outcome::Refused(response, reason) => {
                 let who = Refused {
-                    address: Some(asked.address),
+                    address: Some(asked.client),
                     request_id: Some(request_id),
                     origin: head.values("origin").next(),
                     ..Refused::default()

@@ -1,16 +1,18 @@
 //! Proxies in front of the server, and what is believed of what they say.
 //!
-//! Owns who is trusted, and the header of the PROXY protocol with which a trusted proxy begins a connection. Promises that
+//! Owns who is trusted, the header of the PROXY protocol with which a trusted proxy begins a connection, and the field of a
+//! request in which it says whom it passes on. Promises that
 //! nobody else is believed, and that a header is bounded in bytes. Sans-I/O. Must never let what a proxy says of a client's
 //! encryption decide anything: it is for the log alone.
 
+mod forwarded;
 mod header;
 
 use std::net::IpAddr;
 
 pub(super) use self::header::Remarks;
 use self::header::{Begin, HeaderFault};
-use crate::config::{Networks, ProxyProtocol};
+use crate::config::{ForwardedHeader, Networks, ProxyProtocol};
 use crate::session::ClientAddress;
 
 /// Who is believed, and when.
@@ -18,6 +20,8 @@ use crate::session::ClientAddress;
 pub struct ProxyPolicy {
     /// Whether connections begin with a header of the PROXY protocol.
     pub protocol: ProxyProtocol,
+    /// Which field of a request tells whom it is passed on for.
+    pub forwarded: ForwardedHeader,
     /// Who may say whom it speaks for.
     pub trusted: Networks,
 }
@@ -71,12 +75,40 @@ pub(super) enum IntroductionFault {
 
 impl ProxyPolicy {
     /// What is known of who connects from this address. Behind a proxy is anybody.
-    pub(super) fn peer(&self, address: IpAddr) -> ClientAddress {
+    pub fn peer(&self, address: IpAddr) -> ClientAddress {
         if self.trusted.contain(address) {
             ClientAddress::shared(address)
         } else {
             ClientAddress::own(address)
         }
+    }
+
+    /// Whom a request of a [peer](Self::peer) is passed on for; `lines` are the values of a field of it. A proxy that names
+    /// nobody, or nobody who can be understood, speaks for any number of clients.
+    pub(super) fn client<'a, L>(&self, peer: ClientAddress, lines: impl FnOnce(&'static str) -> L) -> ClientAddress
+    where
+        L: DoubleEndedIterator<Item = &'a [u8]>,
+    {
+        if !self.trusted.contain(peer.ip()) {
+            return peer;
+        }
+        match self.forwarded {
+            ForwardedHeader::None => peer,
+            ForwardedHeader::Forwarded => self.walk(peer, forwarded::in_forwarded(lines("forwarded"))),
+            ForwardedHeader::XForwardedFor => self.walk(peer, forwarded::in_x_forwarded_for(lines("x-forwarded-for"))),
+        }
+    }
+
+    /// From proxy to proxy, the newest first.
+    fn walk(&self, peer: ClientAddress, hops: impl Iterator<Item = Option<IpAddr>>) -> ClientAddress {
+        let mut last = peer;
+        for hop in hops.map_while(|hop| hop) {
+            last = self.peer(hop);
+            if !last.is_shared() {
+                break;
+            }
+        }
+        last
     }
 
     /// What is awaited of a [peer](Self::peer) before anything else, if anything is.
@@ -145,7 +177,11 @@ mod tests {
 
     fn policy(protocol: ProxyProtocol) -> ProxyPolicy {
         let trusted = Networks::new(&["10.0.0.0/8".parse().expect("a network")]);
-        ProxyPolicy { protocol, trusted }
+        ProxyPolicy {
+            protocol,
+            forwarded: ForwardedHeader::XForwardedFor,
+            trusted,
+        }
     }
 
     /// How a connection from there begins, whose first bytes are these.
@@ -189,6 +225,43 @@ mod tests {
     fn a_proxy_is_nobody_of_its_own() {
         let policy = policy(ProxyProtocol::Required);
         assert!(policy.peer(PROXY.into()).is_shared() && !policy.peer(STRANGER.into()).is_shared());
+    }
+
+    /// Whom a request from there is passed on for.
+    fn client(from: [u8; 4], lines: &[&str]) -> (String, bool) {
+        let policy = policy(ProxyProtocol::Off);
+        let lines = |field| {
+            assert_eq!(field, "x-forwarded-for");
+            lines.iter().map(|line| line.as_bytes())
+        };
+        let client = policy.client(policy.peer(from.into()), lines);
+        (client.to_string(), client.is_shared())
+    }
+
+    #[test]
+    fn a_request_is_walked_back_past_trusted_proxies() {
+        let own = |address: &str| (address.to_owned(), false);
+        let shared = |address: &str| (address.to_owned(), true);
+        assert_eq!(client(PROXY, &["192.0.2.7"]), own("192.0.2.7"));
+        assert_eq!(client(PROXY, &["192.0.2.7, 10.0.0.9", "10.0.0.8"]), own("192.0.2.7"));
+        assert_eq!(
+            client(PROXY, &["10.0.0.9, 203.0.113.1, 192.0.2.7"]),
+            own("192.0.2.7"),
+            "what it made up"
+        );
+        assert_eq!(
+            client(STRANGER, &["192.0.2.7"]),
+            own("203.0.113.9"),
+            "nobody believes it"
+        );
+        assert_eq!(client(PROXY, &[]), shared("10.0.0.2"));
+        assert_eq!(client(PROXY, &["192.0.2.7, unknown"]), shared("10.0.0.2"));
+        assert_eq!(
+            client(PROXY, &["192.0.2.7, x, 10.0.0.9"]),
+            shared("10.0.0.9"),
+            "the last that is known"
+        );
+        assert_eq!(client(PROXY, &["10.0.0.9"]), shared("10.0.0.9"));
     }
 
     #[test]

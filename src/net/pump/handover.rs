@@ -6,11 +6,13 @@ use super::super::guest::Guest;
 use super::super::kernel::Kernel;
 use super::super::pending_upgrade::UpgradeKey;
 use super::Pump;
+use crate::session::ClientAddress;
 use crate::shard::Now;
 
 impl<K: Kernel> Pump<K> {
-    /// Gives a socket that asks for something else than a WebSocket to the control plane, with all that was read of it.
-    pub(super) fn show_to_the_desk(&mut self, at: UpgradeKey, received: Bytes, now: Now) {
+    /// Gives a socket that asks for something else than a WebSocket to the control plane, with all that was read of it. `client`
+    /// is whom the request comes from.
+    pub(super) fn show_to_the_desk(&mut self, at: UpgradeKey, client: ClientAddress, received: Bytes, now: Now) {
         let Some(pending_upgrade) = self.pending_upgrades.remove(at) else {
             return;
         };
@@ -20,6 +22,7 @@ impl<K: Kernel> Pump<K> {
         let guest = Guest {
             socket: pending_upgrade.socket,
             address: pending_upgrade.address,
+            client,
             received,
             shard: self.shard.id(),
         };
@@ -27,7 +30,7 @@ impl<K: Kernel> Pump<K> {
             Ok(()) => self.shard.counters().control_handovers.add(1),
             Err(guest) => {
                 self.shard.counters().control_refused.add(1);
-                let answer = self.site.crowded_out(guest.address, now);
+                let answer = self.site.crowded_out(guest.client, now);
                 if let Some(at) = self.seat(guest.socket, guest.address, now) {
                     self.answer_upgrade(at, &answer, now);
                 }

@@ -131,25 +131,26 @@ impl<K: Kernel> Pump<K> {
                 }
             }
             Answer::Close(response) => self.answer_upgrade(at, &response, now),
-            Answer::Elsewhere => {
+            Answer::Elsewhere { client } => {
                 let received = Bytes::copy_from_slice(whole);
-                self.show_to_the_desk(at, received, now);
+                self.show_to_the_desk(at, client, received, now);
             }
             Answer::Upgrade {
                 response,
                 head_bytes,
                 request_id,
+                client,
                 endpoint,
                 binding,
             } => {
                 let mut early = whole[head_bytes..].to_vec();
-                let admitted = self.shard.world().ledger.admit_connection(pending_upgrade.address);
+                let admitted = self.shard.world().ledger.admit_connection(client);
                 if let Err(refusal) = &admitted
                     && !self
                         .pending_upgrades
                         .may_say_farewell(|at| self.shard.link(at).is_some())
                 {
-                    let response = self.site.refuse(*refusal, request_id, address, now);
+                    let response = self.site.refuse(*refusal, request_id, client, now);
                     return self.answer_upgrade(at, &response, now);
                 }
                 let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
@@ -157,13 +158,13 @@ impl<K: Kernel> Pump<K> {
                     let remarks = pending_upgrade.remarks.as_deref();
                     tracing::debug!(
                         %request_id,
-                        address = %pending_upgrade.address,
+                        address = %client,
                         server_name = remarks.and_then(|remarks| remarks.server_name.as_deref()),
                         tls_version = remarks.and_then(|remarks| remarks.tls_version.as_deref()),
                         "a connection was upgraded"
                     );
                     let arrival = Arrival {
-                        address: pending_upgrade.address,
+                        address: client,
                         endpoint,
                         binding,
                     };
