@@ -103,7 +103,19 @@ fn paths(text: &str) -> impl Iterator<Item = &str> {
 fn every_path_that_is_named_exists() {
     let mut checked = 0;
     // The changelog is history: what it names may be gone. And the checks of the layers are checked by made-up files.
-    let mut named = files(&[".md", ".rs", ".toml", ".service", "Dockerfile", "run"]);
+    let mut named = files(&[
+        ".md",
+        ".rs",
+        ".toml",
+        ".service",
+        ".socket",
+        ".cfg",
+        ".conf",
+        ".yml",
+        "Dockerfile",
+        "Caddyfile",
+        "run",
+    ]);
     named.retain(|file| !file.ends_with("CHANGELOG.md") && !file.ends_with("layers/made_up.rs"));
     for file in named {
         for path in paths(&fs::read_to_string(&file).expect("text")) {
@@ -147,7 +159,7 @@ fn one_version_of_rust_is_named_everywhere() {
     let pinned = pinned.split('"').next().expect("its end");
     let (minor, _) = pinned.rsplit_once('.').expect("three numbers");
     assert!(read("Cargo.toml").contains(&format!("rust-version = \"{minor}\"")));
-    assert!(read("Dockerfile").contains(&format!("FROM rust:{pinned}-")));
+    assert!(read("deploy/Dockerfile").contains(&format!("FROM rust:{pinned}-")));
     assert!(read("README.md").contains(&format!("Rust {minor} ")));
 }
 

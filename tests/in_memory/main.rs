@@ -42,4 +42,5 @@ mod slow_reader_is_judged;
 mod standing_still;
 mod steadily_too_slow_lives_on;
 mod sweeping_stalls_nobody;
+mod waits_of_a_deployment;
 mod weather;

@@ -5,6 +5,7 @@
 
 mod a_pause_harms_nobody;
 mod asked_for_its_health;
+mod behind_proxies;
 mod browser;
 mod child;
 mod early_signals;
@@ -24,4 +25,5 @@ mod startup_refusals;
 mod stuck_log;
 #[path = "../support/mod.rs"]
 mod support;
+mod systemd_unit;
 mod unprivileged_start;

@@ -44,10 +44,20 @@ impl Player {
     /// Connects to an address without saying anything.
     pub fn connect_to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts");
+        Self::over(stream, &address.to_string())
+    }
+
+    /// A connection that somebody has made to `host`, as yet without saying anything.
+    pub fn over(stream: TcpStream, host: &str) -> Self {
+        Self::over_to(stream, &format!("ws://{host}/v2/ws"))
+    }
+
+    /// The same, for this URL.
+    pub fn over_to(stream: TcpStream, url: &str) -> Self {
         stream.set_nodelay(true).expect("an option of every socket");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout above zero");
-        let (socket, _) = tungstenite::client(format!("ws://{address}/v2/ws"), stream).expect("an upgrade");
+        let (socket, _) = tungstenite::client(url, stream).expect("an upgrade");
         let operations = 0;
         Self { socket, operations }
     }
@@ -87,10 +97,15 @@ impl Player {
     /// Connects and authenticates for game data in `format`.
     pub fn authenticated_for(server: &Server, format: &str) -> Self {
         let mut player = Self::connect(server);
-        player.send(&json!({"type": "Authenticate", "data": {"app_id": APP_ID, "game_data_format": format}}));
-        player.expect("Authenticated");
-        player.expect("ProtocolInfo");
+        player.authenticate(format);
         player
+    }
+
+    /// Authenticates for game data in `format`.
+    pub fn authenticate(&mut self, format: &str) {
+        self.send(&json!({"type": "Authenticate", "data": {"app_id": APP_ID, "game_data_format": format}}));
+        self.expect("Authenticated");
+        self.expect("ProtocolInfo");
     }
 
     /// Sends a control message or JSON game data.
