@@ -8,6 +8,8 @@ mod harness;
 mod index;
 mod play;
 mod pure;
+mod recording;
+mod schema;
 mod script;
 mod socket;
 mod stage;
