@@ -16,13 +16,14 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Every file of the repository with one of these endings. Hidden folders, `.ci` apart, and what was built are none of it.
+/// Every file of the repository with one of these endings. Hidden folders, `.ci` apart, and what was built or
+/// fetched are none of it.
 fn files(endings: &[&str]) -> Vec<PathBuf> {
     fn collect(directory: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).expect("a directory of the repository") {
             let path = entry.expect("a readable entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if (name.starts_with('.') && name != ".ci") || name.starts_with("target") {
+            if (name.starts_with('.') && name != ".ci") || name.starts_with("target") || name == "node_modules" {
                 continue;
             }
             if path.is_dir() {
