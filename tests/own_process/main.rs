@@ -9,6 +9,7 @@ mod behind_proxies;
 mod browser;
 mod child;
 mod early_signals;
+mod first_process;
 mod forgotten_proxy;
 mod graceful_stop;
 mod io_uring_refused;
@@ -25,5 +26,6 @@ mod startup_refusals;
 mod stuck_log;
 #[path = "../support/mod.rs"]
 mod support;
+mod system_calls;
 mod systemd_unit;
 mod unprivileged_start;

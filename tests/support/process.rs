@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -38,6 +39,27 @@ impl Program {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "sh", PROGRAM]);
         Self::from_command(command, arguments, socket.into())
+    }
+
+    /// The program as the first process of a container: with process ids, mounts and a root of its own, which is read-only, as
+    /// a user without a name or a right.
+    pub fn as_first_process(root: &Path, arguments: &[&str]) -> Self {
+        let script = "set -e; root=$1; shift
+            mount --make-rprivate /; mount --rbind / $root; mount -o remount,bind,ro $root; mount -t proc proc $root/proc
+            exec chroot $root setpriv --reuid=65532 --regid=65532 --clear-groups --no-new-privs --bounding-set=-all \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args([
+            "--fork",
+            "--kill-child",
+            "--pid",
+            "--mount",
+            "/bin/sh",
+            "-c",
+            script,
+            "sh",
+        ]);
+        command.arg(root).arg(PROGRAM);
+        Self::from_command(command, arguments, Stdio::null())
     }
 
     fn from_command(mut command: Command, arguments: &[&str], stdin: Stdio) -> Self {
@@ -76,6 +98,17 @@ impl Program {
             child,
             directory: self.directory,
         }
+    }
+
+    /// Has `prepare` run in the new process before it becomes the program.
+    ///
+    /// # Safety
+    ///
+    /// As of [`CommandExt::pre_exec`]: it must do nothing but system calls.
+    pub unsafe fn prepared(mut self, prepare: impl FnMut() -> io::Result<()> + Send + Sync + 'static) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { self.command.pre_exec(prepare) };
+        self
     }
 
     /// Runs it to its end, which must come within the deadline.
@@ -181,8 +214,12 @@ pub fn has_begun(pid: u32) -> bool {
 }
 
 fn send(child: &Child, signal: libc::c_int) {
-    let pid = libc::pid_t::try_from(child.id()).expect("a process id");
-    // SAFETY: has no requirements; the process is our child and has not been waited for, so the id is its own.
+    send_to(child.id(), signal);
+}
+
+fn send_to(process: u32, signal: libc::c_int) {
+    let pid = libc::pid_t::try_from(process).expect("a process id");
+    // SAFETY: has no requirements; the process is our child, or its, and was not waited for: the id is its own.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
 }
 
@@ -243,6 +280,13 @@ impl ServerProcess {
     /// Sends it a signal.
     pub fn signal(&self, signal: libc::c_int) {
         send(&self.child, signal);
+    }
+
+    /// Sends a signal to its only child, which is the program if this is what has put it into a container.
+    pub fn signal_child(&self, signal: libc::c_int) {
+        let children = format!("/proc/{0}/task/{0}/children", self.id());
+        let children = std::fs::read_to_string(children).expect("our child");
+        send_to(children.trim().parse().expect("one child"), signal);
     }
 
     /// Stops it where it is, as a frozen machine would, and returns when it stands still.
