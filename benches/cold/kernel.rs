@@ -63,6 +63,7 @@ impl Kernel for Wiring {
     fn now(&mut self, _: Duration) -> Now {
         Now {
             mono_ms: self.0.mono_ms.get(),
+            mono_us: self.0.mono_ms.get() * 1_000,
             wall: WallTime {
                 unix_nanos: 1_795_397_463_000_000_000,
             },

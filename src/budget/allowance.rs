@@ -98,11 +98,17 @@ impl Allowance {
         }
     }
 
-    /// Charges a request to join; one that asks for a new room is also charged as a creation.
-    pub fn charge_join(&mut self, creates: bool, limits: &BudgetLimits, now_ms: u64) -> Charge {
+    /// Charges a request for a new room, which is charged as a request to join as well.
+    pub fn charge_creation(&mut self, limits: &BudgetLimits, now_ms: u64) -> Charge {
         self.roll(limits, now_ms);
-        let accepted = (!creates || charge(&mut self.room_creations, 1, limits.room_creations))
-            && charge(&mut self.joins, 1, limits.joins);
+        let accepted = charge(&mut self.room_creations, 1, limits.room_creations);
+        self.verdict(accepted, limits, now_ms)
+    }
+
+    /// Charges a request to join.
+    pub fn charge_join(&mut self, limits: &BudgetLimits, now_ms: u64) -> Charge {
+        self.roll(limits, now_ms);
+        let accepted = charge(&mut self.joins, 1, limits.joins);
         self.verdict(accepted, limits, now_ms)
     }
 
@@ -179,18 +185,20 @@ mod tests {
     fn creations_and_joins_are_counted_apart_and_return_together() {
         let limits = limits();
         let mut allowance = Allowance::new(0);
-        assert_eq!(allowance.charge_join(true, &limits, 0), Charge::Accepted);
+        assert_eq!(allowance.charge_creation(&limits, 0), Charge::Accepted);
+        assert_eq!(allowance.charge_join(&limits, 0), Charge::Accepted);
         assert_eq!(
-            allowance.charge_join(true, &limits, 10_000),
+            allowance.charge_creation(&limits, 10_000),
             Charge::Refused { retry_after_secs: 50 }
         );
-        assert_eq!(allowance.charge_join(false, &limits, 10_000), Charge::Accepted);
-        assert_eq!(allowance.charge_join(false, &limits, 10_000), Charge::Accepted);
+        assert_eq!(allowance.charge_join(&limits, 10_000), Charge::Accepted);
+        assert_eq!(allowance.charge_join(&limits, 10_000), Charge::Accepted);
         assert_eq!(
-            allowance.charge_join(false, &limits, 59_999),
+            allowance.charge_join(&limits, 59_999),
             Charge::Refused { retry_after_secs: 1 }
         );
-        assert_eq!(allowance.charge_join(true, &limits, 60_000), Charge::Accepted);
+        assert_eq!(allowance.charge_creation(&limits, 60_000), Charge::Accepted);
+        assert_eq!(allowance.charge_join(&limits, 60_000), Charge::Accepted);
     }
 
     #[test]
@@ -210,11 +218,11 @@ mod tests {
     fn a_player_who_comes_back_has_spent_what_it_had_spent() {
         let limits = limits();
         let mut earlier = Allowance::new(0);
-        assert_eq!(earlier.charge_join(true, &limits, 0), Charge::Accepted);
+        assert_eq!(earlier.charge_creation(&limits, 0), Charge::Accepted);
         assert!(earlier.charge_reply(&limits, 0) && earlier.charge_reply(&limits, 0));
         let mut now = Allowance::new(10);
         now.take_over(earlier);
-        assert!(matches!(now.charge_join(true, &limits, 10), Charge::Refused { .. }));
+        assert!(matches!(now.charge_creation(&limits, 10), Charge::Refused { .. }));
         assert!(now.charge_reply(&limits, 10), "refusals are counted by socket");
     }
 

@@ -6,6 +6,7 @@
 //! Only here and in `storage` is tokio known. Must never touch a player's socket.
 
 mod caller;
+mod collector;
 mod connection;
 mod desk;
 mod gate;
@@ -26,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use self::collector::Collector;
 use self::connection::{Door, Visit};
 use self::desk::Line;
 pub use self::desk::{Desk, LINE_LENGTH};
@@ -113,9 +115,11 @@ impl ControlPlane {
 }
 
 async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
+    let shards = Arc::new(Shards::new(Arc::clone(&parts.peers)));
     let known = Arc::new(Known {
         site: Arc::clone(&parts.site),
-        shards: Shards::new(Arc::clone(&parts.peers)),
+        collector: Collector::new(Arc::clone(&shards)),
+        shards,
         clock: parts.clock,
     });
     let places = Places::new(PlaceLimits {

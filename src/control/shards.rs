@@ -35,6 +35,11 @@ impl Shards {
         }
     }
 
+    /// How to reach them, by number.
+    pub(super) const fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
     /// The shards that give no sign of life.
     pub(super) async fn silent(&self) -> Vec<ShardId> {
         let mut known = self.silent.lock().await;
@@ -60,7 +65,7 @@ impl Shards {
 }
 
 /// Asks one shard. `None`: its inbox is full, or it did not answer in time.
-async fn ask<A: Send + 'static>(
+pub(super) async fn ask<A: Send + 'static>(
     peers: Peers,
     shard: ShardId,
     question: impl FnOnce(&Shard<Link>, Now) -> A + Send + 'static,

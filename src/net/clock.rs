@@ -48,6 +48,7 @@ impl Clock {
         }
         Now {
             mono_ms: ARCHIVE_MS + since_origin_nanos / 1_000_000,
+            mono_us: ARCHIVE_MS * 1_000 + since_origin_nanos / 1_000,
             wall: WallTime {
                 unix_nanos: self.wall_of_origin_nanos + since_origin_nanos,
             },

@@ -125,8 +125,8 @@ fn serve<L>(shard: &mut Shard<L>, at: ConnectionKey, event: Event<'_>, now: Now)
             shard.pong(at, payload, now);
             Flow::Continue
         }
-        Event::Pong(_) => {
-            shard.on_control_frame(at, now);
+        Event::Pong(payload) => {
+            shard.on_pong(at, payload, now);
             Flow::Continue
         }
         Event::Close(payload) => {

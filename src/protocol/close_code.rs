@@ -36,6 +36,24 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// Every one, in their order.
+    pub const ALL: &'static [Self] = &[
+        Self::Unregistered,
+        Self::ProtocolViolation,
+        Self::InvalidUtf8,
+        Self::InboundTooLarge,
+        Self::OutboundTooLarge,
+        Self::AdmissionFailed,
+        Self::ServerShutdown,
+        Self::AuthTimeout,
+        Self::SlowConsumer,
+        Self::ActivityTimeout,
+        Self::IdleTimeout,
+        Self::RoomInactive,
+        Self::InboundRateLimited,
+        Self::Kicked,
+    ];
+
     /// The number in the close frame.
     #[must_use]
     pub const fn code(self) -> u16 {
@@ -95,5 +113,18 @@ impl CloseCode {
             Self::InboundRateLimited => "inbound_rate_limited",
             Self::Kicked => "kicked",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_the_order_of_the_codes() {
+        for (place, code) in CloseCode::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, place);
+        }
+        assert_eq!(CloseCode::ALL.last(), Some(&CloseCode::Kicked), "the last one is in it");
     }
 }

@@ -108,9 +108,9 @@ impl DisconnectedSeats {
         self.events.next_number()
     }
 
-    /// Keeps an event. The oldest are pushed out when there are `limit` already, or too many bytes.
-    pub(super) fn keep_event(&mut self, event: MissedEvent, limit: usize) {
-        self.events.keep(event, limit);
+    /// Keeps an event. The oldest are pushed out when there are `limit` already, or too many bytes. Returns how many those were.
+    pub(super) fn keep_event(&mut self, event: MissedEvent, limit: usize) -> u64 {
+        self.events.keep(event, limit)
     }
 
     /// The events from a number on, and whether older ones were pushed out.

@@ -246,14 +246,22 @@ impl MissedEvents {
     }
 
     /// Keeps an event. The oldest are pushed out while there are more than `limit`, or they are too large together.
-    pub(super) fn keep(&mut self, event: MissedEvent, limit: usize) {
+    /// Returns how many those were.
+    pub(super) fn keep(&mut self, event: MissedEvent, limit: usize) -> u64 {
+        let pushed_out_before = self.pushed_out;
         self.weight_bytes += event.weight() as u64;
         self.events.push_back(event);
         while self.events.len() > limit || self.weight_bytes > MAX_EVENT_BYTES as u64 {
-            let Some(oldest) = self.events.pop_front() else { return };
+            let Some(oldest) = self.events.pop_front() else { break };
             self.weight_bytes -= oldest.weight() as u64;
             self.pushed_out += 1;
         }
+        self.pushed_out - pushed_out_before
+    }
+
+    /// How many are kept.
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
     }
 
     /// The events from a number on, and whether some of these were pushed out.

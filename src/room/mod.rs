@@ -28,7 +28,7 @@ pub use membership::{Departure, JoinRefusal};
 pub use missed::{MissedEvent, Portrait};
 pub use moderation::{ModerationRefusal, Removed};
 pub use peer_session::{Briefing, PeerSession, SessionRules};
-pub use returning::{Claim, RedeemRefusal, Return};
+pub use returning::{Absence, Claim, RedeemRefusal, Return};
 pub use roster::{ConnectionKey, Member, Newcomer, Roster, Seat, UndeliverableNotice};
 pub use state::{Room, RoomSettings};
 pub use watching::{Visitor, WatchRefusal};

@@ -88,6 +88,15 @@ pub struct Return {
     pub is_truncated: bool,
 }
 
+/// What a room keeps for those who may come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absence {
+    /// Players who may.
+    pub players: usize,
+    /// Events that they will be told.
+    pub events: usize,
+}
+
 impl Room {
     /// Frees the seat of a member whose connection was lost, and keeps a record of it for `window_ms`.
     pub fn lose(
@@ -136,9 +145,18 @@ impl Room {
     }
 
     /// Keeps an event for those who are absent. The oldest are pushed out when there are `limit` already, or too many
-    /// bytes.
-    pub fn keep_event(&mut self, event: MissedEvent, limit: usize) {
-        self.disconnected_seats.keep_event(event, limit);
+    /// bytes. Returns how many those were.
+    pub fn keep_event(&mut self, event: MissedEvent, limit: usize) -> u64 {
+        self.disconnected_seats.keep_event(event, limit)
+    }
+
+    /// How many players may still come back, and how many events are kept for them.
+    #[must_use]
+    pub fn absence(&self) -> Absence {
+        Absence {
+            players: self.disconnected_seats.seats().count(),
+            events: self.disconnected_seats.events.len(),
+        }
     }
 
     /// Forgets the players who stayed away for too long.

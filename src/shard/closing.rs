@@ -31,6 +31,9 @@ impl<L> Shard<L> {
         let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
         let connection = self.post.connections.get_mut(at).expect("looked up above");
         if code == Some(CloseCode::SlowConsumer) {
+            self.post
+                .counters
+                .note_abandoned(connection.outbox.untouched_by_class());
             let dropped = connection.outbox.discard_unsent(self.post.outgoing.pool());
             self.post.counters.discarded_frames.add(dropped as u64);
             self.post.counters.slow_consumers.add(1);
@@ -41,6 +44,9 @@ impl<L> Shard<L> {
             peer_has_closed: false,
         };
         self.post.frames.clear();
+        if let Some(code) = code {
+            self.post.counters.closes[code as usize].add(1);
+        }
         if let Some(why) = why {
             let message = why.to_error();
             let frame = self

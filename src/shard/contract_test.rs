@@ -4,10 +4,11 @@
 use std::path::Path;
 
 /// Public calls that change a shard and are no event, and why they can mark nobody to be closed.
-const NO_EVENTS: [(&str, &str); 19] = [
+const NO_EVENTS: [(&str, &str); 21] = [
     ("begin_turn", "queues nothing"),
     ("dismiss_within", "only plans when whom the tick closes"),
     ("draw_random", "queues nothing"),
+    ("end_turn", "only counts"),
     ("extract", "takes out one that moves; the rooms stay as they are"),
     ("forgive", "only changes clocks"),
     ("hurry_shard_messages", "writes to other shards, not to connections"),
@@ -17,6 +18,7 @@ const NO_EVENTS: [(&str, &str); 19] = [
     ("next_shard_message", "writes to other shards, not to connections"),
     ("note_unfinished", "only changes clocks"),
     ("on_control_frame", "only changes clocks"),
+    ("on_pong", "only changes clocks"),
     (
         "sent",
         "whom it finds overrun waits for `close_overrun`: a round of sends judges before it closes",

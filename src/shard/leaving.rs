@@ -63,12 +63,14 @@ impl<L> Shard<L> {
         };
         let departure = match self.post.connections.get(at).filter(|_| keep_seat) {
             Some(connection) => {
+                self.post.counters.seats_kept.add(1);
                 let allowance = connection.session.allowance.clone();
                 room.lose(at, allowance, world.settings.reconnection.window_ms, now.mono_ms)
             }
             None => room.leave(at, now.mono_ms),
         };
         let Some(departure) = departure else { return };
+        self.post.counters.players_left.add(1);
         if self.drain.leaves_untold {
             return;
         }

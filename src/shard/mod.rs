@@ -29,8 +29,10 @@ mod refusing;
 mod requests;
 mod seating;
 mod state;
+mod survey;
 mod telling;
 mod timers;
+mod timings;
 mod waiting;
 mod world;
 
@@ -46,8 +48,10 @@ pub use state::connection::Connection;
 pub use state::room_key::RoomKey;
 pub(crate) use state::table::{Table, TableKey, table_key};
 pub use state::transfer::{PendingJoin, PendingRequest, PendingReturn, PendingWatch, Transfer};
+pub use survey::{Survey, SurveyPlace};
+pub use timings::{Timing, Timings};
 pub use world::access::LiveAccess;
-pub use world::counters::{Counter, CounterSet, Counters};
+pub use world::counters::{ClassCounters, Counter, CounterSet, Counters, Drops, Shown, Spread, Unit};
 pub use world::ice::{IceRules, ListedIceServer, TurnRules};
 pub use world::id::ShardId;
 pub use world::now::Now;
@@ -66,6 +70,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use self::exchange::outposts::Outposts;
 use self::post::Post;
+use self::state::app_meters::AppMeters;
 use self::state::code_search::CodeSearches;
 use self::state::deadlines::Deadlines;
 use self::state::drain::Drain;
@@ -74,6 +79,7 @@ use self::state::rooms::Rooms;
 use self::state::share::TurnShares;
 use self::state::standing::Census;
 use self::state::sweep::Sweep;
+use crate::protocol::AppId;
 use crate::room::ConnectionKey;
 use crate::session::AccessPolicy;
 
@@ -87,7 +93,7 @@ use crate::session::AccessPolicy;
 ///
 /// - arrivals: [`admit`](Self::admit), and [`turn_away`](Self::turn_away) right after it where there was no permit;
 /// - messages: [`on_text`](Self::on_text), [`on_binary`](Self::on_binary), [`on_control_frame`](Self::on_control_frame)
-///   with [`pong`](Self::pong), [`on_peer_close`](Self::on_peer_close), [`on_violation`](Self::on_violation). Before a
+///   with [`pong`](Self::pong), [`on_pong`](Self::on_pong), [`on_peer_close`](Self::on_peer_close), [`on_violation`](Self::on_violation). Before a
 ///   socket is read, [`may_read`](Self::may_read) is asked; what of a message has come so far is told by
 ///   [`note_unfinished`](Self::note_unfinished);
 /// - what sockets say to sends: [`sent`](Self::sent), [`writable`](Self::writable); and their end:
@@ -121,7 +127,8 @@ use crate::session::AccessPolicy;
 /// 6. a round of sends: for each of [`take_dirty`](Self::take_dirty), [`unsent`](Self::unsent), the send,
 ///    [`sent`](Self::sent), and what [`AfterSend`] says; then [`close_overrun`](Self::close_overrun);
 /// 7. every few milliseconds, once all that had arrived was served: [`tick`](Self::tick);
-/// 8. some of those who are [over](Self::take_ended) are [removed](Self::remove).
+/// 8. some of those who are [over](Self::take_ended) are [removed](Self::remove);
+/// 9. whoever has a clock says how long all this took: [`end_turn`](Self::end_turn).
 ///
 /// Never skipped: whoever is taken from a list is on none any more, so each that was taken is sent to, extracted, resumed or
 /// removed. What was refused is given back before the next is taken. After [`Flow::Suspend`] nothing more of a connection is
@@ -133,7 +140,8 @@ use crate::session::AccessPolicy;
 /// [`outbox`](Self::outbox), [`is_unfinished`](Self::is_unfinished),
 /// [`is_closing`](Self::is_closing), [`is_departing`](Self::is_departing), [`connections`](Self::connections),
 /// [`rooms`](Self::rooms), [`to_flush`](Self::to_flush), [`queued_bytes`](Self::queued_bytes), [`id`](Self::id),
-/// [`world`](Self::world), [`counters`](Self::counters), [`draw_random`](Self::draw_random). Whatever a connection's
+/// [`world`](Self::world), [`counters`](Self::counters), [`timings`](Self::timings), [`survey`](Self::survey),
+/// [`app_bytes`](Self::app_bytes), [`draw_random`](Self::draw_random). Whatever a connection's
 /// [`ConnectionKey`] no longer finds is passed over.
 #[derive(Debug)]
 pub struct Shard<L> {
@@ -158,6 +166,8 @@ pub struct Shard<L> {
     sweep: Sweep,
     news_list: NewsList,
     drain: Drain,
+    timings: Timings,
+    app_meters: AppMeters,
     random: ChaCha12Rng,
 }
 
@@ -186,6 +196,8 @@ impl<L> Shard<L> {
             sweep,
             news_list: NewsList::default(),
             drain: Drain::default(),
+            timings: Timings::default(),
+            app_meters: AppMeters::default(),
             random: ChaCha12Rng::from_seed(seed),
         }
     }
@@ -206,6 +218,18 @@ impl<L> Shard<L> {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.post.counters
+    }
+
+    /// How long what happens on the shard has taken.
+    #[must_use]
+    pub const fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Payload bytes of accepted game data, by listed application.
+    #[must_use]
+    pub fn app_bytes(&self) -> &[(AppId, u64)] {
+        self.app_meters.all()
     }
 
     /// How many connections the shard holds.

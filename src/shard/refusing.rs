@@ -24,7 +24,6 @@ impl<L> Shard<L> {
     /// Sends a refusal, or a `Pong`, against the connection's budget for such replies.
     pub(super) fn reply(&mut self, at: ConnectionKey, message: &ServerMessage<'_>, now: Now) {
         if let Some((code, text)) = message.refusal() {
-            self.post.counters.refusals.add(1);
             self.note_refusal(at, RefusalReason::Error(code), text, now);
         }
         let Some(connection) = self.post.connections.get_mut(at) else {
@@ -37,6 +36,7 @@ impl<L> Shard<L> {
         {
             self.answer(at, message, now);
         } else {
+            self.post.counters.replies_limited.add(1);
             let text = "too many requests that had to be refused; slow down";
             let why = Refusal::new(ErrorCode::RateLimitExceeded, text);
             self.close(at, CloseCode::InboundRateLimited, Some(why), now);

@@ -16,6 +16,17 @@ impl<L> Shard<L> {
             .expect("the connection is being served");
         connection.session.begin_epoch();
         connection.occupy(Place::Seated(room), &mut self.census);
+        self.find_app_meter(at);
+    }
+
+    /// Finds out where what a connection relays is counted by application.
+    pub(super) fn find_app_meter(&mut self, at: ConnectionKey) {
+        let Some(connection) = self.post.connections.get_mut(at) else {
+            return;
+        };
+        let app = connection.session.app();
+        let listed = app.filter(|app| self.access.terms(Some(app)).is_some());
+        connection.app_meter = listed.map(|app| self.app_meters.meter_of(app));
     }
 
     /// Gives a connection a place, of which its room, or its outpost, knows.

@@ -36,6 +36,7 @@ impl VirtualClock {
     pub fn now(&self) -> Now {
         Now {
             mono_ms: self.mono_ms(),
+            mono_us: self.mono_ms() * 1_000,
             wall: WallTime {
                 unix_nanos: 1_795_397_463_000_000_000 + self.mono_ms() * 1_000_000,
             },

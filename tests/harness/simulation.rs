@@ -225,15 +225,20 @@ impl Simulation {
             .map(|index| index as u16)
     }
 
-    /// The sum of one count over all shards.
+    /// The sum of one count over all shards, as the shards count it: by its exported name, or of drops by `queue/reason`.
     pub fn count(&self, name: &str) -> u64 {
         let of_shard = |number| {
-            let mut counts = self
-                .world
-                .counters(ShardId(number))
-                .each()
-                .filter(|(known, ..)| *known == name);
-            counts.next().unwrap_or_else(|| panic!("no counter is called {name}")).2
+            let counters = self.world.counters(ShardId(number));
+            let shown = counters
+                .shown()
+                .filter(|shown| shown.name == name)
+                .map(|shown| shown.count);
+            let drops = counters
+                .drops()
+                .filter(|drops| format!("{}/{}", drops.queue, drops.reason) == name)
+                .map(|drops| drops.count);
+            let mut counts = shown.chain(drops);
+            counts.next().unwrap_or_else(|| panic!("no counter is called {name}"))
         };
         (0..self.world.shards()).map(of_shard).sum()
     }

@@ -172,11 +172,11 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) -> Vec<String> {
     );
     assert_eq!(
         game.count("hops_sent_total"),
-        game.count("hops_received_total") + game.count("hops_refused_total"),
+        game.count("hops_received_total") + game.count("hops/inbox_full"),
         "every transfer arrived or came back"
     );
     tally.hops += game.count("hops_received_total");
-    tally.refused_hops += game.count("hops_refused_total");
+    tally.refused_hops += game.count("hops/inbox_full");
     tally.slow_readers += game.count("websocket_slow_consumer_disconnects_total");
     let machine = game.machine();
     machine.said().to_vec()

@@ -194,8 +194,8 @@ fn run(seed: u64, weather: Weather, tally: &mut Tally) {
     }
     tally.slow_readers += game.count("websocket_slow_consumer_disconnects_total");
     tally.returns += game.count("reconnection_completions_total");
-    tally.superseded += game.count("latest_superseded_total");
-    tally.undeliverable += game.count("undeliverable_total");
+    tally.superseded += game.count("outbox/superseded");
+    tally.undeliverable += game.count("outbox/unsupported_format");
     tally.outpost_places += game.count("outpost_places_total");
     tally.thinned += game.count("outpost_bulletins_thinned_total");
     tally.cut += game.count("outpost_cuts_total");

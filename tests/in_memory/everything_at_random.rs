@@ -12,7 +12,7 @@ use std::collections::btree_map::Entry;
 
 use serde_json::json;
 use signal_fish_relay::protocol::{PlayerId, Topology};
-use signal_fish_relay::shard::{InboxLimits, ShardId};
+use signal_fish_relay::shard::{CounterSet, InboxLimits, ShardId};
 
 use self::actor::{Actor, Gossip};
 use crate::harness::{Game, Schedule, Setup};
@@ -177,10 +177,28 @@ fn nothing_is_left(game: &Game, gossip: &Gossip) {
         let id: PlayerId = serde_json::from_value(json!(player)).expect("an id");
         assert!(!machine.world.presence.is_live(id), "{player} stayed present");
     }
+    for class in 0..3 {
+        let sum = |of: fn(&CounterSet, usize) -> u64| -> u64 {
+            let shards = (0..machine.world.shards()).map(ShardId);
+            shards.map(|shard| of(machine.world.counters(shard), class)).sum()
+        };
+        let attempted = sum(|counters, class| counters.game_data[class].attempted.get());
+        let ended = sum(|counters, class| {
+            let of_class = &counters.game_data[class];
+            let spared = match class {
+                0 => counters.undeliverable.get(),
+                1 => counters.latest_superseded.get() + counters.latest_dropped.get(),
+                _ => counters.volatile_dropped.get(),
+            };
+            of_class.delivered.get() + of_class.abandoned.get() + spared
+        });
+        assert_eq!(attempted, ended, "class {class}: each delivery ends in one way");
+    }
     drop(machine);
+    assert_eq!(game.count("players_joined_total"), game.count("players_left_total"));
     assert_eq!(
         game.count("hops_sent_total"),
-        game.count("hops_received_total") + game.count("hops_refused_total"),
+        game.count("hops_received_total") + game.count("hops/inbox_full"),
         "every transfer arrived or came back"
     );
 }

@@ -143,7 +143,7 @@ impl Run {
             tally.heard += heard.iter().sum::<usize>();
         }
         tally.closed += self.game.count("websocket_slow_consumer_disconnects_total");
-        tally.paced_ms += self.game.count("paced_milliseconds_total");
+        tally.paced_ms += self.game.count("paced_seconds_total");
     }
 }
 

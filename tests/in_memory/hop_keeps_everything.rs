@@ -120,7 +120,7 @@ fn a_refused_transfer_is_answered_and_the_connection_goes_on() {
         guest.expects(json!({"type": "SpectatorJoinFailed", "data":
             {"reason": "$text", "error_code": "SERVICE_UNAVAILABLE"}}));
         // Who wants to watch asks before it moves.
-        assert_eq!(game.count("hops_refused_total"), 2);
+        assert_eq!(game.count("hops/inbox_full"), 2);
         assert_eq!(game.count("letters_refused_total"), 1);
 
         game.machine().holds_transfers = false;

@@ -82,7 +82,7 @@ fn binary_is_converted_for_readers_of_json_and_what_cannot_be_is_told() {
         kite.expects_json(&seat, json!("behind it"));
         mira.expects_error("UNSUPPORTED_GAME_DATA_FORMAT");
         mira.expects_nothing();
-        assert_eq!(game.count("undeliverable_total"), 1);
+        assert_eq!(game.count("outbox/unsupported_format"), 1);
     });
 }
 
@@ -113,7 +113,7 @@ fn opaque_formats_reach_their_own_kind_only() {
             told["data"]["message"].as_str().expect("a text").contains("2 more"),
             "{told}"
         );
-        assert_eq!(game.count("undeliverable_total"), 8);
+        assert_eq!(game.count("outbox/unsupported_format"), 8);
     });
 }
 

@@ -109,7 +109,7 @@ fn more_than_the_outbox_may_hold_ends_the_reader() {
         readers_are_unharmed(&room, 60);
         slow_one_is_told(&room, game);
         assert_eq!(game.count("websocket_slow_consumer_disconnects_total"), 1);
-        assert!(game.count("outbox_discarded_frames_total") > 0);
+        assert!(game.count("outbox/slow_reader") > 0);
     });
 }
 

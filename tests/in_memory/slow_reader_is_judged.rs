@@ -48,10 +48,7 @@ fn control_messages_make_way_among_what_may_be_left_out() {
     }
     game.settle();
     assert!(reader.is_connected() && game.count("websocket_slow_consumer_disconnects_total") == 0);
-    let (volatile, latest) = (
-        game.count("volatile_dropped_total"),
-        game.count("latest_dropped_full_total"),
-    );
+    let (volatile, latest) = (game.count("outbox/volatile"), game.count("outbox/latest_full"));
     assert!(
         volatile == 30 && latest > 5,
         "{volatile} volatile ones first, then {latest} values"

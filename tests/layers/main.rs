@@ -39,7 +39,7 @@ const LAYERS: &[Layer<'_>] = &[
         "shard",
         &["protocol", "budget", "clock", "rare_line", "auth", "room", "session"],
     ),
-    ("metrics", &["shard"]),
+    ("metrics", &["protocol", "shard"]),
     ("config", &["auth"]),
     ("logging", &["config", "rare_line"]),
     ("cli", &["config"]),

@@ -11,6 +11,7 @@ mod hostile_bytes;
 mod http_and_upgrade;
 mod kept_connections;
 mod loopback_doors;
+mod metrics_are_read;
 mod proxy_headers;
 mod published_client;
 mod published_client_between_peers;

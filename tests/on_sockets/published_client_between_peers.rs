@@ -249,7 +249,7 @@ async fn connect_everybody(shards: usize) {
     assert_eq!(offers, 3, "one for each pair");
     // Each says once that it is connected to somebody, and the two others are told.
     tokio::join!(mira.until_told_of(2), otto.until_told_of(2), kite.until_told_of(2));
-    assert_eq!(server.count(|counters| &counters.refusals), 0);
+    assert_eq!(server.refused_in_all(), 0);
     assert_eq!(
         server.count(|counters| &counters.signals_relayed),
         12,

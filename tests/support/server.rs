@@ -53,6 +53,11 @@ impl Server {
         format!("ws://{}/v2/ws", self.address)
     }
 
+    /// What its shards share.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
     /// The shard where a room lives.
     pub fn home_of(&self, game: &str, code: &str) -> ShardId {
         let code = RoomCode::parse(code, code.len()).expect("a well-formed code");
@@ -69,6 +74,11 @@ impl Server {
     /// How often somebody was refused something for this reason.
     pub fn refused(&self, reason: RefusalReason) -> u64 {
         self.world.refusals.count(reason)
+    }
+
+    /// How often anybody was refused anything.
+    pub fn refused_in_all(&self) -> u64 {
+        self.world.refusals.total()
     }
 
     /// Where its door for operators is, if it has one.

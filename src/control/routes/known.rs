@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::control::collector::Collector;
 use crate::control::shards::Shards;
+use crate::metrics::{DashboardReading, Reading};
 use crate::net::Clock;
 use crate::net::http::Site;
 use crate::shard::Now;
@@ -11,11 +13,22 @@ use crate::shard::Now;
 #[derive(Debug)]
 pub(in crate::control) struct Known {
     pub(in crate::control) site: Arc<Site>,
-    pub(in crate::control) shards: Shards,
+    pub(in crate::control) shards: Arc<Shards>,
+    pub(in crate::control) collector: Collector,
     pub(in crate::control) clock: Clock,
 }
 
 impl Known {
+    /// Everything that the metrics show.
+    pub(super) async fn reading(&self) -> Reading {
+        Reading {
+            shards: self.collector.shards().await,
+            dashboard: DashboardReading::default(),
+            process: self.collector.process(),
+            world: Arc::clone(&self.site.world),
+        }
+    }
+
     pub(super) fn now(&self) -> Now {
         let mut clock = self.clock;
         clock.now(clock.moment())

@@ -7,39 +7,51 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
+use super::accept;
 use super::known::Known;
 use crate::control::caller::Caller;
-use crate::metrics;
+use crate::metrics::{self, TextFormat};
 use crate::protocol::Secret;
 use crate::shard::refusals::{RefusalReason, Refused};
 
-const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The forms in which scrapers read the page; the first where they do not say.
+const TEXT_OFFERS: [(&str, TextFormat); 2] = [
+    ("text/plain", TextFormat::Prometheus),
+    ("application/openmetrics-text", TextFormat::OpenMetrics),
+];
 
-/// `GET /metrics/prom`: the page for Prometheus.
+/// `GET /metrics/prom`: the page for scrapers.
 pub(super) async fn prometheus(
     State(known): State<Arc<Known>>,
-    Extension(Caller(address)): Extension<Caller>,
+    Extension(caller): Extension<Caller>,
     fields: HeaderMap,
 ) -> Response {
-    if !may_read(&known, &fields) {
-        let who = Refused {
-            address: Some(address),
-            ..Refused::default()
-        };
-        let now_ms = known.now().mono_ms;
-        known
-            .site
-            .world
-            .refusals
-            .note(RefusalReason::MetricsToken, &who, now_ms);
-        return (
-            StatusCode::UNAUTHORIZED,
-            [(header::WWW_AUTHENTICATE, r#"Bearer realm="metrics""#)],
-        )
-            .into_response();
+    if let Some(refusal) = refuse(&known, caller, &fields) {
+        return refusal;
     }
-    let page = metrics::prometheus_page(&known.site.world);
-    ([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], page).into_response()
+    page(&known, accept::preferred(&fields, &TEXT_OFFERS)).await
+}
+
+async fn page(known: &Known, format: TextFormat) -> Response {
+    let reading = known.reading().await;
+    let page = metrics::write(&metrics::of(&reading), format);
+    let fields = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+    (fields, page).into_response()
+}
+
+/// The refusal of a request that does not show the token.
+fn refuse(known: &Known, caller: Caller, fields: &HeaderMap) -> Option<Response> {
+    if may_read(known, fields) {
+        return None;
+    }
+    let who = Refused {
+        address: Some(caller.0),
+        ..Refused::default()
+    };
+    let refusals = &known.site.world.refusals;
+    refusals.note(RefusalReason::MetricsToken, &who, known.now().mono_ms);
+    let challenge = [(header::WWW_AUTHENTICATE, r#"Bearer realm="metrics""#)];
+    Some((StatusCode::UNAUTHORIZED, challenge).into_response())
 }
 
 /// Whether the request shows the token that readers of the metrics must know.

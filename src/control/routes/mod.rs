@@ -2,6 +2,7 @@
 //!
 //! Owns the routes. Promises that pages of allowed origins may read every answer, and that nobody else's may.
 
+mod accept;
 mod front;
 mod health;
 mod known;

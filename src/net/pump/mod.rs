@@ -137,6 +137,8 @@ pub struct Pump<K: Kernel> {
     ended_in_turn: usize,
     /// When the current turn began.
     turn_began: Duration,
+    /// How long arrivals were let gather before the current turn.
+    gathered: Duration,
     /// The shard's clock at the begin of the last turn.
     turned_at_ms: u64,
     next_tick: Duration,
@@ -181,6 +183,7 @@ impl<K: Kernel> Pump<K> {
             queued_before: 0,
             ended_in_turn: 0,
             turn_began: moment,
+            gathered: Duration::ZERO,
             turned_at_ms: now.mono_ms,
             untold: 0,
             shard,

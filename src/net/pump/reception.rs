@@ -151,8 +151,10 @@ impl<K: Kernel> Pump<K> {
                         .may_say_farewell(|at| self.shard.link(at).is_some())
                 {
                     let response = self.site.refuse(*refusal, request_id, client, now);
+                    self.shard.counters().upgrades_crowded_out.add(1);
                     return self.answer_upgrade(at, &response, now);
                 }
+                self.shard.counters().upgrades_accepted.add(1);
                 let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
                 if pending_upgrade.socket.send(&response) == SendOutcome::Sent(response.len()) {
                     let remarks = pending_upgrade.remarks.as_deref();
@@ -169,6 +171,8 @@ impl<K: Kernel> Pump<K> {
                         binding,
                     };
                     self.enter(pending_upgrade.socket, arrival, admitted, &mut early, now);
+                } else {
+                    self.shard.counters().upgrades_failed.add(1);
                 }
             }
         }

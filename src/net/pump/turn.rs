@@ -81,11 +81,15 @@ impl<K: Kernel> Pump<K> {
     /// Waits for something to do, at most until the next tick. A busy shard first lets arrivals gather.
     fn wait(&mut self) -> io::Result<Waited> {
         let mut moment = self.kernel.moment();
+        self.note_turn(moment);
         let has_work = self.has_work();
+        self.gathered = Duration::ZERO;
         if let Some(gather) = self.pace.end_turn(self.totals(), moment).filter(|_| !has_work) {
             self.shard.counters().kernel_entries.add(1);
             self.kernel.pause(gather);
-            moment = self.kernel.moment();
+            let resumed = self.kernel.moment();
+            self.gathered = resumed.saturating_sub(moment);
+            moment = resumed;
         }
         let until_tick = self.next_tick.saturating_sub(moment);
         let may_sleep = !has_work && !until_tick.is_zero() && self.inbox.prepare_to_sleep();
@@ -97,6 +101,14 @@ impl<K: Kernel> Pump<K> {
         self.queued_before = self.shard.queued_bytes();
         self.pace.begin_turn(self.turn_began);
         Ok(waited)
+    }
+
+    /// Notes how long the turn that has just ended took.
+    fn note_turn(&mut self, moment: Duration) {
+        let took = moment.saturating_sub(self.turn_began);
+        let now = self.kernel.now(moment);
+        self.shard
+            .end_turn(took.as_micros() as u64, self.gathered.as_micros() as u64, now);
     }
 
     fn totals(&self) -> Totals {

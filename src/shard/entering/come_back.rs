@@ -76,7 +76,9 @@ impl<L> Shard<L> {
         } = back;
         connection.become_player(pending.player, allowance, epoch, &self.census);
         connection.occupy(Place::Seated(room_key), &mut self.census);
+        self.find_app_meter(at);
         self.post.counters.reconnections.add(1);
+        self.post.counters.players_joined.add(1);
         self.welcome_back(at, room_key, &missed, is_truncated, now);
         self.note_gallery_seen(room_key, at);
         if regains_authority {

@@ -49,6 +49,7 @@ impl<L> Shard<L> {
         })?;
         self.take_seat(at, room_key);
         self.post.counters.rooms_joined.add(1);
+        self.post.counters.players_joined.add(1);
         let room = self.rooms.get(room_key).expect("found a moment ago");
         let seat = room.roster().seat(at).expect("seated a moment ago");
         let snapshot = world
@@ -110,6 +111,7 @@ impl<L> Shard<L> {
         let room_key = self.rooms.insert(room, name, permit);
         self.take_seat(at, room_key);
         self.post.counters.rooms_created.add(1);
+        self.post.counters.players_joined.add(1);
         let room = self.rooms.get(room_key).expect("inserted a moment ago");
         let player = room.roster().seat(at).expect("seated a moment ago").player();
         let snapshot = world

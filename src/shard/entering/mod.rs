@@ -57,6 +57,13 @@ impl<L> Shard<L> {
             PendingRequest::Watch(watch) => self.watch(at, watch, now).map(|()| None),
             PendingRequest::Return(back) => self.give_back_seat(at, back, now),
         };
+        match (&done, pending) {
+            (Ok(_), PendingRequest::Join(join)) if join.asked_us > 0 => self.timings.note_join(join.asked_us),
+            (Ok(_), _) => {}
+            (Err(_), PendingRequest::Join(join)) => self.post.counters.note_join_refused(join.room_code.is_none()),
+            (Err(_), PendingRequest::Return(_)) => self.post.counters.returns_refused.add(1),
+            (Err(_), PendingRequest::Watch(_)) => {}
+        }
         done.unwrap_or_else(|why| {
             self.reply(at, &pending.refused(&why), now);
             None

@@ -5,11 +5,11 @@
 
 use rand_chacha::rand_core::RngCore;
 
-use crate::protocol::Opcode;
+use crate::protocol::{CloseCode, Opcode, Refusal};
 use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
-use crate::shard::state::traveller::Probe;
+use crate::shard::state::traveller::{Ping, Probe};
 use crate::shard::timers::Due;
 use crate::shard::world::now::Now;
 
@@ -77,7 +77,10 @@ impl<L> Shard<L> {
             match due {
                 Some(Due::GiveUp) => self.ended.push(at),
                 Some(Due::Dismiss) => self.dismiss(at, now),
-                Some(Due::Close(code, why)) => self.close(at, code, why, now),
+                Some(Due::Close(code, why)) => {
+                    self.note_timeout(at, code, why.as_ref());
+                    self.close(at, code, why, now);
+                }
                 Some(Due::Probe) => {
                     self.probe(at, now);
                     self.plan_check(at);
@@ -86,7 +89,12 @@ impl<L> Shard<L> {
                     self.tell_stats(at, now);
                     self.plan_check(at);
                 }
-                None => self.plan_check(at),
+                None => {
+                    if self.is_probed_later(at, now) {
+                        self.post.counters.pings_skipped.add(1);
+                    }
+                    self.plan_check(at);
+                }
             }
         }
     }
@@ -97,6 +105,34 @@ impl<L> Shard<L> {
             .connections
             .get(at)
             .is_some_and(|connection| connection.paced_since_ms.is_some() || links.has_unserved(&connection.link))
+    }
+
+    /// Counts a connection that is closed by a deadline.
+    fn note_timeout(&self, at: ConnectionKey, code: CloseCode, why: Option<&Refusal>) {
+        let counters = &self.post.counters;
+        if code == CloseCode::ActivityTimeout && why.is_none() {
+            counters.ping_timeouts.add(1); // nobody is there to read why
+        }
+        if self
+            .post
+            .connections
+            .get(at)
+            .is_some_and(|connection| !connection.has_spoken)
+        {
+            counters.zero_frame_timeouts.add(1);
+        }
+    }
+
+    /// Whether a connection would be asked if it had not been heard of since its last look was planned.
+    fn is_probed_later(&self, at: ConnectionKey, now: Now) -> bool {
+        let interval_ms = self.world.settings.liveness.ping_interval_ms;
+        let connection = self.post.connections.get(at);
+        connection.is_some_and(|connection| {
+            interval_ms.is_some()
+                && connection.probe.is_none()
+                && connection.is_open()
+                && connection.last_inbound_ms < now.mono_ms
+        })
     }
 
     /// Asks a silent peer whether it is there.
@@ -112,6 +148,10 @@ impl<L> Shard<L> {
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.probe = Some(Probe {
                 sent_at_ms: now.mono_ms,
+            });
+            connection.ping = Some(Ping {
+                payload,
+                sent_at_us: now.mono_us,
             });
         }
     }

@@ -14,6 +14,7 @@ impl<L> Shard<L> {
         let connection = self.post.connections.remove(at)?;
         let lost = connection.outbox.unsent_frames() as u64;
         self.post.counters.lost_frames.add(lost);
+        self.post.counters.note_abandoned(connection.outbox.unsent_by_class());
         self.post.counters.disconnections.add(1);
         Some(connection.link)
     }

@@ -4,8 +4,11 @@ use crate::protocol::Opcode;
 use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::outbox::FrameMark;
+use crate::shard::post::outgoing::Outgoing;
 use crate::shard::post::slow_reader;
 use crate::shard::state::connection::State;
+use crate::shard::timings::Timings;
+use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;
 
 /// What a socket said to a send.
@@ -92,6 +95,7 @@ impl<L> Shard<L> {
                 counters.egress_bytes.add(bytes as u64);
                 connection.uptake.note_sent(bytes);
                 connection.outbox.advance(self.post.outgoing.pool(), bytes);
+                note_departed(&mut self.post.outgoing, &mut self.timings, counters, now);
                 bytes > 0
             }
             SendOutcome::Full => false,
@@ -109,7 +113,7 @@ impl<L> Shard<L> {
         if progress && connection.outbox.has_more_at_once() {
             return AfterSend::SendMore;
         }
-        counters.socket_full.add(1);
+        counters.backpressure.add(1);
         connection.account.note_wait();
         connection.uptake.note_full(progress, now.mono_ms);
         if !connection.is_closing() && slow_reader::is_beyond_help(connection, &self.world.settings, counters) {
@@ -153,5 +157,18 @@ impl<L> Shard<L> {
         self.event(now, |shard| {
             shard.post.deliver(at, &frame, &mark, &shard.world.settings)
         });
+    }
+}
+
+/// Counts what a send has taken out of an outbox, and for how long it had waited there.
+fn note_departed(outgoing: &mut Outgoing, timings: &mut Timings, counters: &CounterSet, now: Now) {
+    let departed = outgoing.pool().departed();
+    for (of_class, left) in counters.game_data.iter().zip(departed.by_class()) {
+        if left > 0 {
+            of_class.delivered.add(left);
+        }
+    }
+    for (queued_at_ms, frames) in departed.drain() {
+        timings.note_departed(now.mono_ms.saturating_sub(queued_at_ms), frames);
     }
 }

@@ -8,6 +8,7 @@ use crate::shard::Shard;
 use crate::shard::events::turn::Flow;
 use crate::shard::refusal::too_large;
 use crate::shard::state::connection::Connection;
+use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
@@ -31,7 +32,7 @@ impl<L> Shard<L> {
         };
         connection.last_activity_ms = now.mono_ms;
         let is_fresh = connection.session.stage() == Stage::Fresh;
-        match connection.hear(now) {
+        match connection.hear(&self.post.counters, now) {
             Reception::Served => {}
             Reception::Proven if self.proves_text(at, text, now) => {}
             Reception::Ignored | Reception::Proven => return false,
@@ -65,7 +66,7 @@ impl<L> Shard<L> {
         };
         let format = connection.session.dialect().format;
         let is_fresh = connection.session.stage() == Stage::Fresh;
-        let payload = match connection.hear(now) {
+        let payload = match connection.hear(&self.post.counters, now) {
             Reception::Served => frame,
             Reception::Proven => match self.proven_payload(at, frame, now) {
                 Some(payload) => payload,
@@ -96,8 +97,19 @@ impl<L> Shard<L> {
     pub fn on_control_frame(&mut self, at: ConnectionKey, now: Now) {
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.last_activity_ms = now.mono_ms;
-            connection.hear(now);
+            connection.hear(&self.post.counters, now);
         }
+    }
+
+    /// Notes that a pong arrived: a sign of life, and perhaps the answer to a ping of ours.
+    pub fn on_pong(&mut self, at: ConnectionKey, payload: &[u8], now: Now) {
+        if let Some(connection) = self.post.connections.get_mut(at)
+            && let Some(ping) = connection.ping.take_if(|ping| ping.payload == payload)
+            && connection.probe.take().is_some()
+        {
+            self.timings.ping.record(now.mono_us.saturating_sub(ping.sent_at_us), 1);
+        }
+        self.on_control_frame(at, now);
     }
 
     /// Whether a client may go ahead without a handshake, which it has not made. Where it must, the connection ends.
@@ -163,10 +175,13 @@ enum Reception {
 
 impl<L> Connection<L> {
     /// Notes a sign of life; says whether messages of this connection are served.
-    fn hear(&mut self, now: Now) -> Reception {
+    fn hear(&mut self, counters: &CounterSet, now: Now) -> Reception {
         self.last_inbound_ms = now.mono_ms;
         // Not told by comparing times: over loopback the answer comes within the millisecond of the question.
-        self.probe = None;
+        if self.probe.take().is_some() {
+            counters.pings_cancelled.add(1);
+        }
+        self.has_spoken = true;
         match (self.is_open(), self.session.is_bound()) {
             (false, _) => Reception::Ignored,
             (true, false) => Reception::Served,

@@ -27,6 +27,7 @@ impl<L> Shard<L> {
             self.sweep = Sweep {
                 next_ms: now.mono_ms.saturating_add(self.world.settings.rooms.sweep_interval_ms),
                 place: Some(0),
+                began_ms: now.mono_ms,
             };
             self.report_signs_of_life();
             debug_assert!(self.places_agree(), "a room and a connection disagree");
@@ -45,6 +46,13 @@ impl<L> Shard<L> {
             place += 1;
         }
         self.sweep.place = (place < end).then_some(place);
+        if self.sweep.place.is_none() {
+            let counters = &self.post.counters;
+            counters.sweeps.add(1);
+            counters
+                .last_sweep_ms
+                .set(now.mono_ms.saturating_sub(self.sweep.began_ms));
+        }
     }
 
     /// Deletes a room if its time is over. Returns how many had to leave it.
@@ -65,6 +73,11 @@ impl<L> Shard<L> {
         let members = room.audience().map(<[Member]>::len).iter().sum();
         if now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_key)) < limit_ms {
             return 0;
+        }
+        if room.is_empty() {
+            self.post.counters.empty_rooms_deleted.add(1);
+        } else {
+            self.post.counters.inactive_rooms_deleted.add(1);
         }
         self.evict_everybody(room_key, now);
         self.rooms.delete(room_key);

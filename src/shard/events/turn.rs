@@ -2,6 +2,7 @@
 
 use crate::room::ConnectionKey;
 use crate::shard::Shard;
+use crate::shard::world::now::Now;
 
 /// Whether the caller may go on serving bytes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,15 @@ impl<L> Shard<L> {
         } else {
             Flow::Continue
         }
+    }
+
+    /// A turn has ended now, which took so long, longer by `gathered_us` if arrivals were let gather before it: all that was
+    /// relayed and sent in it is noted as having taken that long.
+    pub fn end_turn(&mut self, took_us: u64, gathered_us: u64, now: Now) {
+        let counters = &self.post.counters;
+        counters.deliveries_enqueued.set(self.post.outgoing.queued_frames());
+        self.timings
+            .end_turn(took_us, gathered_us, counters.game_data_messages.get(), now.mono_us);
     }
 
     /// A turn begins: every room has its whole share of it.

@@ -87,6 +87,7 @@ impl<L> Shard<L> {
         for (at, next) in thawed {
             // Even where the socket was full: nobody has asked the kernel yet to say when it no longer is.
             self.writable(at);
+            self.find_app_meter(at);
             self.plan_check(at);
             match next {
                 Next::Nothing => {}

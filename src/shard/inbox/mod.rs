@@ -162,6 +162,12 @@ impl<M> InboxSender<M> {
         }
     }
 
+    /// How many messages wait in it at this moment.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.sender.len()
+    }
+
     /// What happened at this inbox.
     #[must_use]
     pub fn counters(&self) -> &InboxCounters {

@@ -12,6 +12,7 @@
 
 pub(super) mod account;
 mod coherence;
+mod departed;
 mod droppables;
 mod entry;
 mod growth;
@@ -22,6 +23,7 @@ mod queue;
 mod storage;
 mod told;
 
+pub use departed::Departed;
 pub use mark::{FrameMark, FrameOrigin, Lane};
 
 use crate::clock::{ClockChange, Moments};
@@ -35,7 +37,8 @@ pub struct Outbox {
     storage: Option<Box<Storage>>,
 }
 
-/// Storage that drained outboxes gave back. Bounded in size, each and together, so that a burst does not stay resident.
+/// What the outboxes of a shard share: storage that drained ones gave back, bounded in size, each and together, so that a
+/// burst does not stay resident; and the account of what has left them.
 #[derive(Debug)]
 pub struct OutboxPool {
     /// Each with what it holds, so that it need not be looked at before it is used.
@@ -43,6 +46,7 @@ pub struct OutboxPool {
     spare_bytes: usize,
     /// Beyond this weight no outbox grows by more than it needs.
     limit_bytes: usize,
+    departed: Departed,
 }
 
 /// A pool for outboxes without a cap.
@@ -61,12 +65,18 @@ impl OutboxPool {
 
     /// A pool for outboxes that weigh at most so much.
     #[must_use]
-    pub const fn capped(limit_bytes: usize) -> Self {
+    pub fn capped(limit_bytes: usize) -> Self {
         Self {
             spare: Vec::new(),
             spare_bytes: 0,
             limit_bytes,
+            departed: Departed::default(),
         }
+    }
+
+    /// What has left outboxes since somebody looked.
+    pub const fn departed(&mut self) -> &mut Departed {
+        &mut self.departed
     }
 
     #[inline]
@@ -161,7 +171,7 @@ impl Outbox {
             assert_eq!(count, 0, "nothing was queued, so nothing can have been sent");
             return;
         };
-        storage.advance(count);
+        storage.advance(count, &mut pool.departed);
         self.let_go_if_drained(pool);
     }
 
@@ -242,6 +252,14 @@ impl Outbox {
         self.storage
             .as_ref()
             .map_or([0; DeliveryClass::ALL.len()], |storage| storage.untouched_by_class())
+    }
+
+    /// How much game data is not yet wholly on the wire, by the class's place in the protocol's order.
+    #[must_use]
+    pub fn unsent_by_class(&self) -> [u64; DeliveryClass::ALL.len()] {
+        self.storage.as_ref().map_or([0; DeliveryClass::ALL.len()], |storage| {
+            departed::by_class(&storage.living)
+        })
     }
 
     /// Drops every frame that is not yet on the wire, except a head frame that is partly there: cutting it would make

@@ -2,6 +2,7 @@
 
 use crate::protocol::DeliveryClass;
 use crate::protocol::delivery::{Gap, GapReason};
+use crate::shard::outbox::departed::Departed;
 use crate::shard::outbox::droppables::Droppable;
 use crate::shard::outbox::entry::{Entry, Kind};
 use crate::shard::outbox::mark::{FrameMark, FrameOrigin};
@@ -193,13 +194,14 @@ impl Storage {
         gaps
     }
 
-    pub(super) fn advance(&mut self, count: usize) {
+    pub(super) fn advance(&mut self, count: usize, departed: &mut Departed) {
         self.squeeze();
         assert!(
             count <= self.bytes.len(),
             "the socket cannot take more than it was given"
         );
         if count == self.bytes.len() {
+            departed.note_all(&self.living, &self.entries);
             return self.clear();
         }
         self.offered_bytes = self.offered_bytes.saturating_sub(count);
@@ -219,6 +221,7 @@ impl Storage {
             sent -= entry.length();
             self.cut_bytes = 0;
             self.living[entry.kind as usize] -= 1;
+            departed.note(&entry);
             self.told.note_gone(self.first_number);
             self.first_number += 1;
             self.entries.pop_front();

@@ -42,6 +42,9 @@ impl<L> Post<L> {
         let in_order = FrameMark::in_order(at_ms);
         let mut deliveries = 0;
         for told in view.told_to(to.player, dialect) {
+            if let Told::Data { origin, .. } | Told::Unreadable { origin } | Told::Missed { origin, .. } = &told {
+                self.counters.game_data[origin.class as usize].attempted.add(1);
+            }
             match told {
                 Told::Data { origin, frame } => {
                     let mark = FrameMark {
@@ -62,7 +65,10 @@ impl<L> Post<L> {
                     self.miss(link, &origin, reason);
                 }
                 // Version 2 knows no data that may be left out.
-                Told::Missed { .. } => self.mark_for_close(link, CloseCode::SlowConsumer),
+                Told::Missed { origin, .. } => {
+                    self.counters.game_data[origin.class as usize].abandoned.add(1);
+                    self.mark_for_close(link, CloseCode::SlowConsumer);
+                }
                 Told::Notice { frame } => {
                     self.deliver_bytes(link, frame, &in_order, settings);
                 }

@@ -6,7 +6,7 @@
 
 pub(super) mod announcing;
 pub(super) mod answering;
-mod outgoing;
+pub(super) mod outgoing;
 pub(super) mod slow_reader;
 
 use self::outgoing::{Outgoing, Queued};
@@ -91,7 +91,11 @@ impl<L> Post<L> {
                 self.counters.note_missed(reason);
                 self.miss(to, origin, reason)
             }
-            (Queued::No | Queued::Spared(_), _) => false,
+            (Queued::No, Some(origin)) => {
+                self.counters.game_data[origin.class as usize].abandoned.add(1);
+                false
+            }
+            (Queued::No | Queued::Spared(_), None) => false,
         }
     }
 

@@ -42,6 +42,7 @@ pub(in crate::shard) struct Outgoing {
     pending_closes: Vec<(ConnectionKey, CloseCode)>,
     /// Connections for which too much waits after they were offered it: closed after the round of sends.
     overrun: Vec<(ConnectionKey, CloseCode)>,
+    queued_frames: u64,
     queued_bytes: u64,
 }
 
@@ -59,6 +60,11 @@ impl Outgoing {
         self.queued_bytes
     }
 
+    /// Frames put into outboxes so far.
+    pub(in crate::shard) const fn queued_frames(&self) -> u64 {
+        self.queued_frames
+    }
+
     /// Queues a frame that may be refused.
     #[inline]
     pub(super) fn queue<L>(
@@ -72,10 +78,12 @@ impl Outgoing {
     ) -> Queued {
         // Nothing may follow a frame that was not taken: that would be a hole.
         if connection.is_close_pending || connection.is_closing() {
+            counters.deliveries_closed.add(1);
             return Queued::No;
         }
         if bytes.len() > settings.messages.max_outbound_bytes {
             self.mark_for_close(connection, at, CloseCode::OutboundTooLarge);
+            counters.deliveries_closed.add(1);
             return Queued::No;
         }
         if connection.uptake.is_behind() {
@@ -114,6 +122,7 @@ impl Outgoing {
     #[inline]
     fn put<L>(&mut self, connection: &mut Connection<L>, bytes: &[u8], mark: &FrameMark) {
         connection.outbox.push(&mut self.pool, mark, bytes);
+        self.queued_frames += 1;
         self.queued_bytes += (bytes.len() + FRAME_COST_BYTES) as u64;
         // Readers on version 2 are never told of it, but asking for the version costs more than keeping their books.
         connection.account.note_queued(mark.origin.as_ref());
@@ -128,6 +137,7 @@ impl Outgoing {
         mark: &FrameMark,
     ) {
         connection.outbox.push(&mut self.pool, mark, bytes);
+        self.queued_frames += 1;
         self.mark_dirty(connection, at);
     }
 

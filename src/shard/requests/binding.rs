@@ -55,7 +55,6 @@ impl<L> Shard<L> {
 
     fn refuse_unproven(&mut self, at: ConnectionKey, violation: BindingViolation, now: Now) {
         if violation.is_final() {
-            self.post.counters.refusals.add(1);
             self.close(at, CloseCode::Unregistered, Some(violation.into()), now);
         } else {
             self.refuse(at, violation, now);

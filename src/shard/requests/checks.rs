@@ -2,6 +2,7 @@
 
 use crate::budget::{Allowance, Charge};
 use crate::protocol::{ErrorCode, Refusal, RoomCode, Secret, check_game_name};
+use crate::shard::world::counters::CounterSet;
 use crate::shard::world::now::Now;
 use crate::shard::world::settings::Settings;
 
@@ -14,11 +15,18 @@ impl Settings {
         &self,
         allowance: &mut Allowance,
         creates: bool,
+        counters: &CounterSet,
         now: Now,
     ) -> Result<(), Refusal> {
-        match allowance.charge_join(creates, &self.budgets, now.mono_ms) {
+        let budgets = &self.budgets;
+        let (charged, refused) = match creates.then(|| allowance.charge_creation(budgets, now.mono_ms)) {
+            Some(refused @ Charge::Refused { .. }) => (refused, &counters.creations_limited),
+            Some(Charge::Accepted) | None => (allowance.charge_join(budgets, now.mono_ms), &counters.joins_limited),
+        };
+        match charged {
             Charge::Accepted => Ok(()),
             Charge::Refused { retry_after_secs } => {
+                refused.add(1);
                 let text = format!("too many joins; try again in {retry_after_secs} seconds");
                 Err(Refusal::new(ErrorCode::RateLimitExceeded, text))
             }

@@ -39,9 +39,15 @@ impl<L> Shard<L> {
             &content,
             now.mono_ms,
         );
+        let app_meter = connection.app_meter;
         let (room_key, Relayer { room, share }) = match admitted {
             Ok(admitted) => admitted,
-            Err(refusal) => {
+            Err((refusal, limit)) => {
+                match limit {
+                    Some(Limit::OfSender) => self.post.counters.relay_limited.add(1),
+                    Some(Limit::OfRoom) => self.post.counters.room_relay_limited.add(1),
+                    None => {}
+                }
                 self.refuse(at, refusal, now);
                 return false;
             }
@@ -65,6 +71,7 @@ impl<L> Shard<L> {
         let post = &mut self.post;
         post.frames.clear();
         let mut encoded: [Option<Result<FrameSpan, Undeliverable>>; Shape::COUNT] = [const { None }; Shape::COUNT];
+        let mut attempted = 0;
         let mut delivered = 0;
         let mut delivered_bytes = 0;
         let mut undeliverable: Option<(Undeliverable, u64)> = None;
@@ -74,6 +81,7 @@ impl<L> Shard<L> {
             .flatten()
             .filter(|member| member.connection != at)
         {
+            attempted += 1;
             let shape = message.shape_for(member.dialect);
             match encoded[shape.index()].get_or_insert_with(|| message.encode(shape, &mut post.frames)) {
                 Ok(frame) => {
@@ -95,6 +103,10 @@ impl<L> Shard<L> {
         post.counters.game_data_messages.add(1);
         post.counters.relay_bytes.add(content.payload_bytes() as u64);
         post.counters.deliveries.add(delivered);
+        post.counters.game_data[origin.class as usize].attempted.add(attempted);
+        if let Some(meter) = app_meter {
+            self.app_meters.note(meter, content.payload_bytes() as u64);
+        }
         self.turn.charge(share, delivered_bytes);
         if let Some((why, receivers)) = undeliverable {
             post.counters.undeliverable.add(receivers);
@@ -169,6 +181,12 @@ impl<L> Shard<L> {
     }
 }
 
+/// A limit of bytes in a window.
+enum Limit {
+    OfSender,
+    OfRoom,
+}
+
 /// The room into which a connection may relay a message now, if it may; the message is charged then.
 fn admit<'r, L>(
     connection: &mut Connection<L>,
@@ -177,14 +195,14 @@ fn admit<'r, L>(
     settings: &Settings,
     content: &Content<'_>,
     now_ms: u64,
-) -> Result<(RoomKey, Relayer<'r>), Refusal> {
+) -> Result<(RoomKey, Relayer<'r>), (Refusal, Option<Limit>)> {
     let place = connection.place();
     let session = &mut connection.session;
     if let Content::Json { class, key, .. } = content
         && (class.is_some() || key.is_some())
         && let Some(advice) = misuse_of_classes(session.dialect().version, *class, *key)
     {
-        return Err(Refusal::new(ErrorCode::InvalidDeliveryClass, advice));
+        return Err((Refusal::new(ErrorCode::InvalidDeliveryClass, advice), None));
     }
     let (format, bytes) = (
         content.format().unwrap_or(GameDataFormat::Json),
@@ -193,24 +211,24 @@ fn admit<'r, L>(
     if let Some(cap_bytes) = settings.messages.game_data_cap(format)
         && bytes > cap_bytes
     {
-        return Err(too_large(bytes, cap_bytes));
+        return Err((too_large(bytes, cap_bytes), None));
     }
     let Some(Place::Seated(room_key)) = place else {
-        return Err(no_seat());
+        return Err((no_seat(), None));
     };
     let own_limit = access.terms(session.app()).and_then(|terms| terms.relay_bytes);
     let (budgets, charged) = (&settings.budgets, bytes as u64);
     let limit = own_limit.unwrap_or(budgets.relay_bytes);
     if let Charge::Refused { retry_after_secs } = session.allowance.charge_relay(charged, limit, budgets, now_ms) {
-        return Err(used_up("you relay", retry_after_secs));
+        return Err((used_up("you relay", retry_after_secs), Some(Limit::OfSender)));
     }
-    let relayer = rooms.relayer(room_key).ok_or_else(no_seat)?;
+    let relayer = rooms.relayer(room_key).ok_or_else(|| (no_seat(), None))?;
     let of_room = relayer
         .room
         .charge_relay(charged, budgets.room_relay_bytes, budgets.window_ms, now_ms);
     if let Err(retry_after_secs) = of_room {
         session.allowance.refund_relay(charged);
-        return Err(used_up("this room relays", retry_after_secs));
+        return Err((used_up("this room relays", retry_after_secs), Some(Limit::OfRoom)));
     }
     if content.class() == DeliveryClass::Reliable {
         connection.free_rate.charge(bytes, &settings.pacing, now_ms);

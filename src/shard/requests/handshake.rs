@@ -99,6 +99,9 @@ impl<L> Shard<L> {
         }
         let is_final = refusal.is_final(&self.access);
         let why = Refusal::from(refusal);
+        if why.code == ErrorCode::RateLimitExceeded {
+            self.post.counters.auth_limited.add(1);
+        }
         let message = ServerMessage::AuthenticationError {
             error: &why.text,
             error_code: why.code,

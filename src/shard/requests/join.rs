@@ -13,10 +13,12 @@ use crate::shard::world::now::Now;
 impl<L> Shard<L> {
     /// Serves `JoinRoom`.
     pub(in crate::shard) fn join_room(&mut self, at: ConnectionKey, request: JoinRoom, now: Now) {
+        let is_new = request.room_code.is_none();
         match self.check_join(at, request, now) {
             Ok(pending) => self.go(at, PendingRequest::Join(pending), now),
             Err(why) => {
                 let (reason, error_code) = (&*why.text, why.code);
+                self.post.counters.note_join_refused(is_new);
                 self.reply(at, &ServerMessage::RoomJoinFailed { reason, error_code }, now);
             }
         }
@@ -35,7 +37,7 @@ impl<L> Shard<L> {
             return Err(draining("connect again for a new room"));
         }
         let creates = request.room_code.is_none() && !request.join_only;
-        settings.charge_entry(&mut connection.session.allowance, creates, now)?;
+        settings.charge_entry(&mut connection.session.allowance, creates, &self.post.counters, now)?;
         settings.check_game(&request.game_name)?;
         settings.check_name(&request.player_name)?;
         let max_players = request.max_players.unwrap_or(settings.rooms.default_players);
@@ -68,6 +70,7 @@ impl<L> Shard<L> {
             supports_authority: request.supports_authority,
             password: request.password,
             join_only: request.join_only,
+            asked_us: now.mono_us,
         })
     }
 }

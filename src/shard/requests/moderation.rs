@@ -60,6 +60,10 @@ impl<L> Shard<L> {
             Ok(Removed::Absent) => {}
         }
         self.post.counters.removals.add(1);
+        match answer {
+            OperationResult::PlayerBanned { .. } => self.post.counters.bans.add(1),
+            _ => self.post.counters.kicks.add(1),
+        }
         self.answer_operation(at, answer, now);
     }
 
@@ -73,7 +77,10 @@ impl<L> Shard<L> {
         };
         match room.unban(player, target, now.mono_ms) {
             Err(refusal) => self.refuse(at, refusal, now),
-            Ok(()) => self.answer_operation(at, OperationResult::PlayerUnbanned { player_id: target }, now),
+            Ok(()) => {
+                self.post.counters.unbans.add(1);
+                self.answer_operation(at, OperationResult::PlayerUnbanned { player_id: target }, now);
+            }
         }
     }
 

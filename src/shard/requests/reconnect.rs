@@ -30,6 +30,7 @@ impl<L> Shard<L> {
         };
         if let Some(why) = refusal {
             let (reason, error_code) = (&*why.text, why.code);
+            self.post.counters.returns_refused.add(1);
             return self.reply(at, &ServerMessage::ReconnectionFailed { reason, error_code }, now);
         }
         let pending = PendingReturn {

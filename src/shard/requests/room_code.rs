@@ -38,7 +38,7 @@ impl<L> Shard<L> {
             return;
         };
         let settings = &self.world.settings;
-        let charged = settings.charge_entry(&mut connection.session.allowance, false, now);
+        let charged = settings.charge_entry(&mut connection.session.allowance, false, &self.post.counters, now);
         if let Err(refusal) = charged {
             return self.refuse(at, refusal, now);
         }
@@ -101,6 +101,7 @@ impl<L> Shard<L> {
             (_, Some(Err(refusal))) => self.refuse(at, refusal, now),
             (Drawn::Fits(code, name), Some(Ok(()))) => {
                 self.rooms.rename(room, code.clone(), name, now.mono_ms);
+                self.post.counters.codes_changed.add(1);
                 self.answer_operation(at, OperationResult::RoomCodeRegenerated { room_code: &code }, now);
             }
             _ => {
@@ -142,6 +143,7 @@ mod tests {
 
     const NOW: Now = Now {
         mono_ms: 1_000,
+        mono_us: 1_000_000,
         wall: crate::protocol::WallTime { unix_nanos: 0 },
     };
 
@@ -179,7 +181,7 @@ mod tests {
         }
         assert_eq!(resumed, waiting.len(), "each is answered once");
         assert!(turns >= resumed / 8, "{turns} turns for {resumed} searches");
-        assert_eq!(shard.counters().refusals.get(), 0);
+        assert_eq!(shard.world().refusals.total(), 0);
         assert!(waiting.iter().all(|at| !shard.awaits_shard(*at)));
     }
 

@@ -22,6 +22,7 @@ impl<L> Shard<L> {
             Err(refusal) => return self.refuse_signal(at, refusal, now),
         };
         if let Charge::Refused { retry_after_secs } = self.charge_signal(at, now) {
+            self.post.counters.signals_limited.add(1);
             return self.refuse_signal(at, too_many(retry_after_secs), now);
         }
         let body: &RawValue = serde_json::from_str(signal.signal).expect("it was read as JSON a moment ago");
@@ -84,7 +85,10 @@ impl<L> Shard<L> {
         };
         let why = match known.session.allowance.charge_signal_refusal(budgets, now.mono_ms) {
             Charge::Accepted => refusal,
-            Charge::Refused { retry_after_secs } => too_many(retry_after_secs),
+            Charge::Refused { retry_after_secs } => {
+                self.post.counters.signal_errors_limited.add(1);
+                too_many(retry_after_secs)
+            }
         };
         self.refuse(at, why, now);
     }
@@ -100,8 +104,11 @@ impl<L> Shard<L> {
         }
         let seat = self.seat_of(at);
         let last = seat.and_then(|(room_key, _)| self.rooms.get(room_key)?.roster().seat(at)?.transport_status());
-        if last == Some(status) || self.charge_signal(at, now) != Charge::Accepted {
+        if last == Some(status) {
             return;
+        }
+        if self.charge_signal(at, now) != Charge::Accepted {
+            return self.post.counters.signals_limited.add(1);
         }
         let counters = &self.post.counters;
         match (status.transport, status.connected) {

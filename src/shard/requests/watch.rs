@@ -66,7 +66,7 @@ impl<L> Shard<L> {
         if world.is_draining() {
             return Err(draining("connect again to watch"));
         }
-        settings.charge_entry(&mut connection.session.allowance, false, now)?;
+        settings.charge_entry(&mut connection.session.allowance, false, &self.post.counters, now)?;
         match connection.place() {
             Some(Place::Seated(_)) => {
                 let text = "leave your seat before you watch a room";

@@ -7,11 +7,12 @@ use crate::room::ConnectionKey;
 use crate::session::Session;
 use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
+use crate::shard::state::app_meters::AppMeter;
 use crate::shard::state::free_rate::FreeRate;
 use crate::shard::state::standing::{Census, Place, Standing};
 use crate::shard::state::table::{Table, table_key};
 use crate::shard::state::transfer::{PendingRequest, PendingWatch};
-use crate::shard::state::traveller::{Probe, Traveller, Unfinished};
+use crate::shard::state::traveller::{Ping, Probe, Traveller, Unfinished};
 use crate::shard::state::uptake::Uptake;
 use crate::shard::world::admission::ConnectionPermit;
 use crate::shard::world::id::ShardId;
@@ -47,6 +48,12 @@ pub struct Connection<L> {
     /// The question whether the peer is there, until any sign of life answers it. Not told by comparing moments: near peers
     /// answer within the millisecond.
     pub(in crate::shard) probe: Option<Probe>,
+    /// Where what it relays is counted, if its application is a listed one.
+    pub(in crate::shard) app_meter: Option<AppMeter>,
+    /// The last ping of the server that was not answered; it is measured only where it was sent.
+    pub(in crate::shard) ping: Option<Ping>,
+    /// Whether any frame ever came.
+    pub(in crate::shard) has_spoken: bool,
     /// The earliest moment at which this connection's deadlines will be looked at.
     pub(in crate::shard) next_check_ms: u64,
     pub(in crate::shard) session: Session,
@@ -111,7 +118,10 @@ impl<L> Connection<L> {
         standing: Standing,
         now_ms: u64,
     ) -> Self {
-        Self::arriving(link, Traveller::new(session, now_ms), permit, standing)
+        Self {
+            has_spoken: false,
+            ..Self::arriving(link, Traveller::new(session, now_ms), permit, standing)
+        }
     }
 
     /// One that comes from elsewhere, and is open.
@@ -149,6 +159,9 @@ impl<L> Connection<L> {
             last_inbound_ms,
             last_activity_ms,
             probe,
+            app_meter: None,
+            ping: None,
+            has_spoken: true,
             next_check_ms: u64::MAX,
             session,
             next_stats_ms,
@@ -176,6 +189,9 @@ impl<L> Connection<L> {
             last_inbound_ms,
             last_activity_ms,
             probe,
+            app_meter: _,     // each shard has its own
+            ping: _,          // its answer would tell of the move as well
+            has_spoken: _,    // whoever moves, or is worth keeping, has
             next_check_ms: _, // a list of this shard; whoever takes it in plans a look
             session,
             next_stats_ms,
@@ -276,6 +292,9 @@ impl<L> Moments for Connection<L> {
             last_inbound_ms,
             last_activity_ms,
             probe,
+            app_meter: _,
+            ping: _, // what stood still has taken its time all the same
+            has_spoken: _,
             next_check_ms: _, // what it is compared with is not rewritten
             permit: _,
         } = self;

@@ -6,6 +6,8 @@ pub(in crate::shard) struct Sweep {
     pub(in crate::shard) next_ms: u64,
     /// Where to go on.
     pub(in crate::shard) place: Option<usize>,
+    /// When the sweep began that goes on, or was the last.
+    pub(in crate::shard) began_ms: u64,
 }
 
 impl Sweep {
@@ -14,6 +16,7 @@ impl Sweep {
         Self {
             next_ms: first_ms,
             place: None,
+            began_ms: first_ms,
         }
     }
 

@@ -56,6 +56,9 @@ pub struct PendingJoin {
     pub(in crate::shard) supports_authority: bool,
     pub(in crate::shard) password: Option<Secret>,
     pub(in crate::shard) join_only: bool,
+    /// When it came, in microseconds of the monotonic clock; 0: not to be measured.
+    #[rkyv(with = rkyv::with::Skip)]
+    pub(in crate::shard) asked_us: u64,
 }
 
 /// A validated `JoinAsSpectator`.

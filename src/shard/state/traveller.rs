@@ -59,6 +59,14 @@ pub(in crate::shard) struct Probe {
     pub(in crate::shard) sent_at_ms: u64,
 }
 
+/// The same as it is measured.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::shard) struct Ping {
+    pub(in crate::shard) payload: [u8; 8],
+    /// Microseconds of the monotonic clock.
+    pub(in crate::shard) sent_at_us: u64,
+}
+
 /// A message of which a part has arrived.
 #[derive(Debug, Clone, Copy, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub(in crate::shard) struct Unfinished {

@@ -24,6 +24,9 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn announce_authority(&mut self, room_key: RoomKey, now: Now) {
         let Some(room) = self.rooms.get(room_key) else { return };
         let authority_player = room.authority();
+        if authority_player.is_some() {
+            self.post.counters.authority_moves.add(1);
+        }
         let leader = authority_player.and_then(|player| room.roster().member_of(player));
         let leader = leader.map(|(member, _)| member.connection);
         let news = |you_are_authority| ServerMessage::AuthorityChanged {
@@ -52,7 +55,9 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn keep_event(&mut self, room_key: RoomKey, event: Option<MissedEvent>) {
         let limit = self.world.settings.reconnection.event_limit;
         if let (Some(event), Some(room)) = (event, self.rooms.get_mut(room_key)) {
-            room.keep_event(event, limit);
+            let evicted = room.keep_event(event, limit);
+            self.post.counters.events_kept.add(1);
+            self.post.counters.events_evicted.add(evicted);
         }
     }
 }

@@ -93,6 +93,7 @@ mod tests {
         };
         let now = Now {
             mono_ms: 0,
+            mono_us: 0,
             wall: WallTime {
                 unix_nanos: 1_799_996_400_999_000_000,
             },

@@ -7,6 +7,8 @@ use crate::protocol::WallTime;
 pub struct Now {
     /// Milliseconds of a clock that only goes forward.
     pub mono_ms: u64,
+    /// The same in microseconds, to measure with.
+    pub mono_us: u64,
     /// What clients are told.
     pub wall: WallTime,
 }

@@ -157,6 +157,12 @@ impl Refusals {
         }
     }
 
+    /// How often anybody was refused anything.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        RefusalReason::all().map(|reason| self.count(reason)).sum()
+    }
+
     /// How often somebody was refused something for this reason.
     #[must_use]
     pub fn count(&self, reason: RefusalReason) -> u64 {

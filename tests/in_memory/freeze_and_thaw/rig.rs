@@ -167,6 +167,7 @@ impl Rig {
     fn now(&self) -> Now {
         Now {
             mono_ms: self.origin_ms + self.elapsed_ms,
+            mono_us: (self.origin_ms + self.elapsed_ms) * 1_000,
             wall: WallTime {
                 unix_nanos: 1_790_000_000_000_000_000 + self.elapsed_ms * 1_000_000,
             },
