@@ -89,6 +89,7 @@ impl Rig {
             address: ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
             endpoint: version,
             binding: None,
+            certificate: None,
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let one = TcpStream::connect(listener.local_addr().expect("bound")).expect("loopback");

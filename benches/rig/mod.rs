@@ -37,6 +37,7 @@ pub fn connect(shard: &mut Shard<()>, endpoint: ProtocolVersion) -> ConnectionKe
         address: ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
         endpoint,
         binding: None,
+        certificate: None,
     };
     shard.admit((), arrival, None, NOW)
 }

@@ -60,9 +60,10 @@ pub enum ClientAuth {
 pub struct TokenBindingConfig {
     /// Whether it is offered. Default false.
     pub enabled: bool,
-    /// Whether every client must use it. Default false; needs `enabled` and built-in TLS.
+    /// Whether every client must use it. Default false; needs `enabled` and `tls.enabled`.
     pub required: bool,
-    /// Whether the client certificate is part of the binding. Default false; needs `required` and client certificates.
+    /// Whether every proof names the client certificate, and seats are given back only to the certificate that took them.
+    /// Default false; needs `required` and a `tls.client_auth` other than none.
     pub require_client_fingerprint: bool,
     /// The WebSocket subprotocol that announces it. Default `signalfish.tokenbinding.v2`; a valid HTTP token.
     pub subprotocol: String,

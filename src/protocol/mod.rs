@@ -6,6 +6,7 @@
 
 mod abilities;
 mod app_id;
+mod certificate_fingerprint;
 mod client_message;
 mod close_code;
 pub mod delivery;
@@ -34,6 +35,7 @@ mod wall_time;
 
 pub use abilities::Abilities;
 pub use app_id::AppId;
+pub use certificate_fingerprint::CertificateFingerprint;
 pub use client_message::{
     Authenticate, ClientMessage, ConnectionInfo, GameData, JoinAsSpectator, JoinRoom, JsonText, MalformedMessage,
     OperationId, Reconnect, RoomOperation, RoomRequest, Signal, TransportStatus, parse,

@@ -330,6 +330,7 @@ fn token_binding(config: &Config) -> Option<BindingPolicy> {
     binding.enabled.then(|| BindingPolicy {
         subprotocol: binding.subprotocol.clone(),
         is_required: binding.required,
+        demands_fingerprint: binding.require_client_fingerprint,
     })
 }
 
@@ -346,6 +347,20 @@ fn metrics_token(config: &Config) -> Option<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_demanded_of_bindings_is_what_the_operator_says() {
+        let mut config = Config::default();
+        assert_eq!(token_binding(&config), None);
+        for (required, require_client_fingerprint) in [(false, false), (true, false), (true, true)] {
+            let binding = &mut config.security.transport.token_binding;
+            (binding.enabled, binding.required) = (true, required);
+            binding.require_client_fingerprint = require_client_fingerprint;
+            let policy = token_binding(&config).expect("enabled");
+            assert_eq!(policy.is_required, required);
+            assert_eq!(policy.demands_fingerprint, require_client_fingerprint);
+        }
+    }
 
     #[test]
     fn other_hosts_than_this_machine_are_a_matter_of_loopback_and_of_the_list() {

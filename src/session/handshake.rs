@@ -201,6 +201,7 @@ mod tests {
             address: ClientAddress::own(std::net::Ipv4Addr::LOCALHOST.into()),
             endpoint,
             binding: None,
+            certificate: None,
         };
         Session::new(PlayerId::from_bytes([1; 16]), arrival, VersionRange::ALL, 0)
     }

@@ -15,10 +15,10 @@ pub use handshake::{Accepted, HandshakePolicy, HandshakeRefusal};
 pub use sdk::{SdkRefusal, SdkTable};
 pub use versions::VersionRange;
 
-use crate::auth::token_binding::{HandshakeKey, NONCE_BYTES, TokenBinding};
+use crate::auth::token_binding::{BindingTerms, NONCE_BYTES, TokenBinding};
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
-use crate::protocol::{Abilities, AppId, Dialect, PlayerId, ProtocolVersion};
+use crate::protocol::{Abilities, AppId, CertificateFingerprint, Dialect, PlayerId, ProtocolVersion};
 
 /// How a connection came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,10 @@ pub struct Arrival {
     pub address: ClientAddress,
     /// The version of the path that it asked for: what it speaks unless its handshake says otherwise.
     pub endpoint: ProtocolVersion,
-    /// The key of its handshake, if it and the server agreed that its frames are bound to it.
-    pub binding: Option<HandshakeKey>,
+    /// On what terms its frames are bound to its handshake, if it and the server agreed that they are.
+    pub binding: Option<BindingTerms>,
+    /// The certificate that its peer has shown.
+    pub certificate: Option<CertificateFingerprint>,
 }
 
 /// How far a connection's handshake is.
@@ -130,8 +132,13 @@ impl Session {
     }
 
     /// Notes that every frame of the connection must prove that it comes from whoever made the handshake.
-    pub fn bind(&mut self, key: &HandshakeKey, nonce: &[u8; NONCE_BYTES]) {
-        self.binding = Some(Box::new(TokenBinding::new(key, nonce)));
+    pub fn bind(
+        &mut self,
+        terms: &BindingTerms,
+        certificate: Option<CertificateFingerprint>,
+        nonce: &[u8; NONCE_BYTES],
+    ) {
+        self.binding = Some(Box::new(TokenBinding::new(terms, certificate, nonce)));
     }
 
     /// Whether every frame must prove where it comes from.
@@ -143,6 +150,12 @@ impl Session {
     /// What the next frame must prove, if it must.
     pub fn binding_mut(&mut self) -> Option<&mut TokenBinding> {
         self.binding.as_deref_mut()
+    }
+
+    /// The client certificate that every frame must name; `None`: none must be named.
+    #[must_use]
+    pub fn demanded_certificate(&self) -> Option<CertificateFingerprint> {
+        self.binding.as_ref()?.demanded_certificate()
     }
 
     /// Notes that the client went ahead without a handshake.

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use signal_fish_relay::auth::token_binding::BindingTerms;
 use signal_fish_relay::config::Config;
 use signal_fish_relay::net::{Link, Mail, NoDesk, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
-use signal_fish_relay::protocol::ProtocolVersion;
+use signal_fish_relay::protocol::{CertificateFingerprint, ProtocolVersion};
 use signal_fish_relay::server::site;
 use signal_fish_relay::session::{Arrival, ClientAddress};
 use signal_fish_relay::shard::{
@@ -98,6 +99,10 @@ pub struct Simulation {
     pub pauses: Option<u16>,
     /// The address of the clients that connect from now on.
     pub arrives_from: IpAddr,
+    /// On what terms they are bound.
+    pub arrives_bound: Option<BindingTerms>,
+    /// The certificate that they show.
+    pub arrives_with: Option<CertificateFingerprint>,
     said: Vec<String>,
 }
 
@@ -172,6 +177,8 @@ impl Simulation {
             holds_transfers: false,
             pauses: None,
             arrives_from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            arrives_bound: None,
+            arrives_with: None,
             said: Vec::new(),
             schedule: Schedule::new(setup.seed.rotate_left(17)),
             pipe_schedule,
@@ -210,7 +217,8 @@ impl Simulation {
         let arrival = Arrival {
             address: ClientAddress::own(self.arrives_from),
             endpoint,
-            binding: None,
+            binding: self.arrives_bound,
+            certificate: self.arrives_with,
         };
         core.is_touched = true;
         core.pump.admit(plug, arrival, &mut [], now);

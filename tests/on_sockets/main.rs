@@ -12,6 +12,8 @@ mod http_and_upgrade;
 mod kept_connections;
 mod loopback_doors;
 mod metrics_are_read;
+#[path = "../fixtures/proofs.rs"]
+mod proofs;
 mod proxy_headers;
 mod published_client;
 mod published_client_between_peers;

@@ -2,16 +2,14 @@
 //! wherever its room lives, and a frame that does not prove where it comes from ends the connection.
 
 use data_encoding::BASE64;
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use signal_fish_client::protocol::GameDataEncoding;
 use signal_fish_client::{
     JoinRoomParams, SignalFishConfig, SignalFishEvent as Event, TokenBindingMode, TokenBindingStatus,
     WebSocketConnectOptions, WebSocketTransport,
 };
 
+use crate::proofs::Proofs;
 use crate::support::player::{APP_ID, Player, open_envelope};
 use crate::support::published::{Published, run};
 use crate::support::server::Server;
@@ -27,8 +25,7 @@ fn binding_server(shards: usize) -> Server {
 /// A client of our own that can be made to lie.
 struct Bound {
     wire: Wire,
-    key: [u8; 32],
-    next_sequence: u64,
+    proofs: Proofs,
 }
 
 impl Bound {
@@ -38,24 +35,8 @@ impl Bound {
         let head = wire.head();
         assert!(head.starts_with("HTTP/1.1 101 ") && head.contains(OFFER), "{head}");
         let challenge: Value = serde_json::from_str(wire.frame().text()).expect("JSON");
-        assert_eq!(challenge["type"], "TokenBindingChallenge", "nothing comes before it");
-        let facts = challenge["data"].as_object().expect("an object");
-        assert_eq!(facts.len(), 4, "{challenge}");
-        assert_eq!((&facts["version"], &facts["first_sequence"]), (&json!(2), &json!(1)));
-        assert_eq!(facts["scheme"], "server_nonce_hkdf_sha256");
-        let nonce = facts["nonce"].as_str().expect("text").as_bytes();
-        let nonce = BASE64.decode(nonce).expect("base64");
-        assert_eq!(nonce.len(), 32);
-        let mut key = [0; 32];
-        let handshake_key = BASE64.decode(b"dGhlIHNhbXBsZSBub25jZQ==").expect("base64");
-        Hkdf::<Sha256>::new(Some(&nonce), &handshake_key)
-            .expand(b"signalfish.tokenbinding.v2/session-key", &mut key)
-            .expect("one block");
-        Self {
-            wire,
-            key,
-            next_sequence: 1,
-        }
+        let proofs = Proofs::new(&challenge);
+        Self { wire, proofs }
     }
 
     fn authenticated(server: &Server) -> Self {
@@ -66,26 +47,9 @@ impl Bound {
         bound
     }
 
-    fn proof(&self, sequence: u64, domain: &str, payload: &[u8]) -> Value {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("any length");
-        mac.update(format!("signalfish.tokenbinding.v2\0{domain}\0").as_bytes());
-        mac.update(&sequence.to_be_bytes());
-        mac.update(payload);
-        let signature = BASE64.encode(&mac.finalize().into_bytes());
-        json!({"version": 2, "scheme": "server_nonce_hkdf_sha256", "sequence": sequence, "signature": signature})
-    }
-
-    /// The message with a proof of this number. `Value` sorts ASCII names as the canonical form does.
-    fn signed(&self, sequence: u64, message: &Value) -> Value {
-        let mut signed = message.clone();
-        signed["token_binding"] = self.proof(sequence, "json", message.to_string().as_bytes());
-        signed
-    }
-
     fn send(&mut self, message: Value) {
-        let signed = self.signed(self.next_sequence, &message);
+        let signed = self.proofs.next(&message);
         self.send_text(&signed.to_string());
-        self.next_sequence += 1;
     }
 
     fn send_text(&mut self, text: &str) {
@@ -93,14 +57,14 @@ impl Bound {
     }
 
     fn send_binary(&mut self, payload: &[u8]) {
-        let proof = self.proof(self.next_sequence, "binary", payload);
+        let proof = self.proofs.proof(self.proofs.next_sequence, "binary", payload);
         let mut frame = b"\x82\xadtoken_binding".to_vec();
         frame.extend(rmp_serde::to_vec_named(&proof).expect("serialisable"));
         frame.extend(b"\xa7payload\xc4");
         frame.push(u8::try_from(payload.len()).expect("short"));
         frame.extend(payload);
         self.wire.send_frame(BINARY, &frame);
-        self.next_sequence += 1;
+        self.proofs.next_sequence += 1;
     }
 
     fn expect(&mut self, tag: &str) -> Value {
@@ -208,7 +172,9 @@ fn text_and_binary_frames_share_one_count() {
         other => panic!("binary data was expected: {other:?}"),
     }
     bound.is_served();
-    let skipping = bound.signed(bound.next_sequence + 1, &json!({"type": "Ping"}));
+    let skipping = bound
+        .proofs
+        .signed(bound.proofs.next_sequence + 1, &json!({"type": "Ping"}));
     bound.send_text(&skipping.to_string());
     bound.expect_expulsion("UNAUTHORIZED");
     host.expect("PlayerLeft");
@@ -227,7 +193,10 @@ fn what_cannot_be_signed_is_refused_politely_and_uses_no_number() {
         bound.send_text(text);
         bound.expect_error("INVALID_INPUT");
     }
-    let large = bound.signed(bound.next_sequence, &json!({"type": "GameData", "data": {"data": 1}}));
+    let large = bound.proofs.signed(
+        bound.proofs.next_sequence,
+        &json!({"type": "GameData", "data": {"data": 1}}),
+    );
     bound.send_text(&large.to_string().replace("\"data\":1}", "\"data\":9007199254740992}"));
     bound.expect_error("INVALID_INPUT");
     // Known to nobody, and proven: it is refused and has used its number.
@@ -248,13 +217,13 @@ fn a_frame_that_proves_nothing_ends_the_connection() {
     let server = binding_server(1);
     let ping = json!({"type": "Ping"});
     let with = |bound: &Bound, member: &str, value: Value| {
-        let mut message = bound.signed(bound.next_sequence, &ping);
+        let mut message = bound.proofs.signed(bound.proofs.next_sequence, &ping);
         message["token_binding"][member] = value;
         message.to_string()
     };
     let lies: [(&str, Lie<'_>); 8] = [
         ("UNAUTHORIZED", &|_| ping.to_string()),
-        ("UNAUTHORIZED", &|bound| bound.signed(1, &ping).to_string()),
+        ("UNAUTHORIZED", &|bound| bound.proofs.signed(1, &ping).to_string()),
         ("UNAUTHORIZED", &|bound| with(bound, "version", json!(1))),
         ("UNAUTHORIZED", &|bound| with(bound, "scheme", json!("x"))),
         ("UNAUTHORIZED", &|bound| {
@@ -264,8 +233,9 @@ fn a_frame_that_proves_nothing_ends_the_connection() {
             with(bound, "signature", json!(BASE64.encode(&[0; 32])))
         }),
         ("UNAUTHORIZED", &|bound| {
-            bound
-                .signed(bound.next_sequence, &ping)
+            let proofs = &bound.proofs;
+            proofs
+                .signed(proofs.next_sequence, &ping)
                 .to_string()
                 .replace("Ping", "LeaveRoom")
         }),

@@ -3,8 +3,9 @@
 //!
 //! The key is derived from the handshake's key and a nonce of ours; each frame carries a keyed code over its meaning (the
 //! canonical form of its JSON, or its payload) and a sequence number that is exactly the next. Scheme version 2, the only
-//! one. Frames of the server are not signed. A client certificate's fingerprint is not asked for: that needs TLS of our
-//! own. One that a proof carries is part of what is signed, and is compared with nothing.
+//! one. Frames of the server are not signed. The fingerprint of a client certificate that a proof names is part of what is
+//! signed. It must be that of the certificate which the connection has shown, and may be demanded; where the connection has
+//! shown none and none is demanded, it is compared with nothing.
 
 mod canonical;
 mod envelope;
@@ -12,7 +13,7 @@ mod offer;
 mod proof;
 mod scheme;
 
-pub use offer::{BindingPolicy, HandshakeKey, OfferRefusal, negotiate};
+pub use offer::{BindingPolicy, BindingTerms, HandshakeKey, OfferRefusal, negotiate};
 pub use scheme::{FIRST_SEQUENCE, NONCE_BYTES, SCHEME, SCHEME_VERSION};
 
 use std::fmt;
@@ -26,7 +27,7 @@ use thiserror::Error;
 use self::canonical::Json;
 use self::proof::Proof;
 use self::scheme::PROOF_MEMBER;
-use crate::protocol::{ErrorCode, Reason};
+use crate::protocol::{CertificateFingerprint, ErrorCode, Reason};
 
 const KEY_INFO: &[u8] = b"signalfish.tokenbinding.v2/session-key";
 const TEXT_DOMAIN: &[u8] = b"signalfish.tokenbinding.v2\0json\0";
@@ -37,6 +38,9 @@ const BINARY_DOMAIN: &[u8] = b"signalfish.tokenbinding.v2\0binary\0";
 pub struct TokenBinding {
     key: [u8; 32],
     next_sequence: u64,
+    /// That of the client certificate which the connection has shown.
+    certificate: Option<CertificateFingerprint>,
+    demands_fingerprint: bool,
 }
 
 /// Why a frame of a bound connection is not served.
@@ -63,6 +67,12 @@ pub enum BindingViolation {
     /// Its proof proves something else.
     #[error("token_binding does not fit the message")]
     Signature,
+    /// Its proof names no client certificate.
+    #[error("token_binding lacks the fingerprint of a client certificate, which this server demands")]
+    FingerprintMissing,
+    /// Its proof names a client certificate that the connection has not shown.
+    #[error("the fingerprint in token_binding is not that of the client certificate of this connection")]
+    FingerprintMismatch,
     /// It is binary and not in the envelope that carries a proof.
     #[error("a binary message of this connection is a map of token_binding and payload")]
     NotAnEnvelope,
@@ -86,17 +96,26 @@ impl BindingViolation {
 }
 
 impl TokenBinding {
-    /// What a connection is checked against whose handshake had `handshake_key` and to which `nonce` is sent.
+    /// What a connection is checked against that agreed to `terms`, has shown this client certificate, and to which `nonce`
+    /// is sent.
     #[must_use]
-    pub fn new(handshake_key: &HandshakeKey, nonce: &[u8; NONCE_BYTES]) -> Self {
+    pub fn new(terms: &BindingTerms, certificate: Option<CertificateFingerprint>, nonce: &[u8; NONCE_BYTES]) -> Self {
         let mut key = [0; 32];
-        Hkdf::<Sha256>::new(Some(nonce), handshake_key.bytes())
+        Hkdf::<Sha256>::new(Some(nonce), terms.key.bytes())
             .expand(KEY_INFO, &mut key)
             .expect("32 bytes are one block");
         Self {
             key,
             next_sequence: FIRST_SEQUENCE,
+            certificate,
+            demands_fingerprint: terms.demands_fingerprint,
         }
+    }
+
+    /// The client certificate that every proof must name; `None`: none must be named.
+    #[must_use]
+    pub fn demanded_certificate(&self) -> Option<CertificateFingerprint> {
+        self.certificate.filter(|_| self.demands_fingerprint)
     }
 
     /// Checks a text frame. Whatever is in the message, it then means to a lenient reader what was signed: no member
@@ -143,9 +162,17 @@ impl TokenBinding {
         mac.update(domain);
         mac.update(&proof.sequence.to_be_bytes());
         mac.update(payload);
-        mac.update(proof.fingerprint.unwrap_or_default().as_bytes());
+        if let Some(fingerprint) = proof.fingerprint {
+            mac.update(&fingerprint.to_hex());
+        }
         mac.verify_slice(&proof.signature)
             .map_err(|_| BindingViolation::Signature)?;
+        match (proof.fingerprint, self.certificate) {
+            (None, _) if self.demands_fingerprint => return Err(BindingViolation::FingerprintMissing),
+            (Some(_), None) if self.demands_fingerprint => return Err(BindingViolation::FingerprintMismatch),
+            (Some(named), Some(shown)) if named != shown => return Err(BindingViolation::FingerprintMismatch),
+            _ => {}
+        }
         self.next_sequence += 1;
         Ok(())
     }

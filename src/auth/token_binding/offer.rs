@@ -16,6 +16,17 @@ pub struct BindingPolicy {
     pub subprotocol: String,
     /// Whether everybody must offer it.
     pub is_required: bool,
+    /// Whether every proof must name the client certificate.
+    pub demands_fingerprint: bool,
+}
+
+/// What a client and the server have agreed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BindingTerms {
+    /// What the client drew for its handshake.
+    pub key: HandshakeKey,
+    /// Whether every proof must name the client certificate.
+    pub demands_fingerprint: bool,
 }
 
 /// The sixteen bytes that a client drew for its handshake. Never printed.
@@ -91,7 +102,7 @@ pub fn negotiate<'a>(
     policy: &BindingPolicy,
     protocols: impl Iterator<Item = &'a [u8]>,
     mut keys: impl Iterator<Item = &'a [u8]>,
-) -> Result<Option<HandshakeKey>, OfferRefusal> {
+) -> Result<Option<BindingTerms>, OfferRefusal> {
     let mut offers_others = false;
     let mut offers_ours = false;
     for offer in protocols.flat_map(|value| value.split(|byte| *byte == b',')) {
@@ -105,7 +116,11 @@ pub fn negotiate<'a>(
             if keys.next().is_some() {
                 return Err(OfferRefusal::KeyNotAlone);
             }
-            HandshakeKey::parse(key).map(Some).ok_or(OfferRefusal::KeyMalformed)
+            let key = HandshakeKey::parse(key).ok_or(OfferRefusal::KeyMalformed)?;
+            Ok(Some(BindingTerms {
+                key,
+                demands_fingerprint: policy.demands_fingerprint,
+            }))
         }
         (false, true) => Err(OfferRefusal::Unsupported),
         (false, false) if policy.is_required => Err(OfferRefusal::Required),
@@ -123,6 +138,7 @@ mod tests {
         let policy = BindingPolicy {
             subprotocol: "signalfish.tokenbinding.v2".to_owned(),
             is_required,
+            demands_fingerprint: false,
         };
         let (protocols, keys) = (protocols.iter(), keys.iter());
         negotiate(
@@ -180,6 +196,20 @@ mod tests {
             assert_eq!(decide(false, offer, keys), outcome, "{keys:?}");
         }
         assert_eq!(decide(false, &[], &[]), Ok(false), "who is not bound needs none");
+    }
+
+    #[test]
+    fn what_is_demanded_is_part_of_the_terms() {
+        for demands_fingerprint in [false, true] {
+            let policy = BindingPolicy {
+                subprotocol: "b".to_owned(),
+                is_required: true,
+                demands_fingerprint,
+            };
+            let terms = negotiate(&policy, [&b"b"[..]].into_iter(), [KEY.as_bytes()].into_iter());
+            let terms = terms.expect("a good offer").expect("bound");
+            assert_eq!(terms.demands_fingerprint, demands_fingerprint);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 
 use super::canonical::Json;
 use super::scheme::{OLD_SCHEME, SCHEME};
+use crate::protocol::CertificateFingerprint;
 
 /// A proof whose form is right; whether it proves anything is another question.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,8 +14,8 @@ pub(super) struct Proof<'a> {
     pub(super) scheme: &'a str,
     pub(super) sequence: u64,
     pub(super) signature: Vec<u8>,
-    /// The fingerprint of a client certificate, if the client has one.
-    pub(super) fingerprint: Option<&'a str>,
+    /// That of the certificate that the client says it has.
+    pub(super) fingerprint: Option<CertificateFingerprint>,
 }
 
 impl<'a> Proof<'a> {
@@ -23,11 +24,15 @@ impl<'a> Proof<'a> {
         scheme: &'a str,
         sequence: u64,
         signature: &str,
-        fingerprint: Option<&'a str>,
+        fingerprint: Option<&str>,
     ) -> Option<Self> {
-        if ![SCHEME, OLD_SCHEME].contains(&scheme) || !fingerprint.is_none_or(is_fingerprint) {
+        if ![SCHEME, OLD_SCHEME].contains(&scheme) {
             return None;
         }
+        let fingerprint = match fingerprint {
+            Some(text) => Some(CertificateFingerprint::from_hex(text)?),
+            None => None,
+        };
         Some(Self {
             version,
             scheme,
@@ -55,9 +60,4 @@ impl<'a> Proof<'a> {
         };
         Self::new(*version, scheme, u64::try_from(*sequence).ok()?, signature, fingerprint)
     }
-}
-
-/// SHA-256 in lower-case hexadecimal digits.
-fn is_fingerprint(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -7,15 +7,21 @@ use serde_json::{Value, json};
 use super::*;
 
 fn bound() -> TokenBinding {
+    bound_to(None, false)
+}
+
+/// That of a connection that has shown this certificate.
+fn bound_to(certificate: Option<CertificateFingerprint>, demands_fingerprint: bool) -> TokenBinding {
     let policy = BindingPolicy {
         subprotocol: "b".to_owned(),
         is_required: false,
+        demands_fingerprint,
     };
     let keys = [&b"AAAAAAAAAAAAAAAAAAAAAA=="[..]];
-    let key = negotiate(&policy, [&b"b"[..]].into_iter(), keys.into_iter())
+    let terms = negotiate(&policy, [&b"b"[..]].into_iter(), keys.into_iter())
         .expect("a good offer")
         .expect("bound");
-    TokenBinding::new(&key, &[1; NONCE_BYTES])
+    TokenBinding::new(&terms, certificate, &[1; NONCE_BYTES])
 }
 
 /// A signature, as a client makes it.
@@ -143,13 +149,65 @@ fn every_violation_is_told_apart() {
     assert_eq!(bound().check_text(&with("more", json!(1))), Ok(()));
 }
 
+/// Text and binary frames whose proof names a fingerprint, or none.
+fn naming(fingerprint: Option<&str>) -> (String, Vec<u8>) {
+    let proof = |domain, payload| {
+        let signature = sign(domain, 1, payload, fingerprint.unwrap_or_default());
+        json!({"version": 2, "scheme": SCHEME, "sequence": 1, "signature": signature, "fingerprint": fingerprint})
+    };
+    let text = json!({"type": "Ping", "token_binding": proof(TEXT_DOMAIN, br#"{"type":"Ping"}"#)});
+    (text.to_string(), binary_with(&proof(BINARY_DOMAIN, b"x"), b"x"))
+}
+
+#[test]
+fn a_fingerprint_is_that_of_the_certificate_and_is_there_where_it_is_demanded() {
+    use BindingViolation::{FingerprintMismatch, FingerprintMissing};
+    let (ours, another) = ("0f".repeat(32), "f0".repeat(32));
+    let (ours, another) = (Some(&*ours), Some(&*another));
+    for (shown, is_demanded, named, outcome) in [
+        (None, false, None, Ok(())),
+        // Nobody can say whose it is, and nobody has asked for it.
+        (None, false, ours, Ok(())),
+        (ours, false, None, Ok(())),
+        (ours, false, ours, Ok(())),
+        (ours, false, another, Err(FingerprintMismatch)),
+        (ours, true, ours, Ok(())),
+        (ours, true, None, Err(FingerprintMissing)),
+        (ours, true, another, Err(FingerprintMismatch)),
+        (None, true, None, Err(FingerprintMissing)),
+        (None, true, ours, Err(FingerprintMismatch)),
+    ] {
+        let shown = shown.and_then(CertificateFingerprint::from_hex);
+        let (text, binary) = naming(named);
+        let case = format!("{shown:?} shown, {named:?} named, demanded: {is_demanded}");
+        assert_eq!(bound_to(shown, is_demanded).check_text(&text), outcome, "{case}");
+        let payload = bound_to(shown, is_demanded).check_binary(&binary);
+        assert_eq!(payload, outcome.map(|()| &b"x"[..]), "{case}");
+        assert_eq!(
+            bound_to(shown, is_demanded).demanded_certificate(),
+            shown.filter(|_| is_demanded)
+        );
+    }
+    for violation in [FingerprintMissing, FingerprintMismatch] {
+        assert!(violation.is_final());
+        assert_eq!(violation.code(), ErrorCode::Unauthorized);
+    }
+}
+
 #[test]
 fn a_fingerprint_is_part_of_what_is_signed() {
-    let fingerprint = "0f".repeat(32);
-    let signature = sign(BINARY_DOMAIN, 1, b"x", &fingerprint);
-    let proof =
-        json!({"version": 2, "scheme": SCHEME, "sequence": 1, "signature": signature, "fingerprint": fingerprint});
-    assert_eq!(bound().check_binary(&binary_with(&proof, b"x")), Ok(&b"x"[..]));
+    let ours = "0f".repeat(32);
+    let shown = CertificateFingerprint::from_hex(&ours);
+    let unsigned = naming(None).0.replace("null", &format!("\"{ours}\""));
+    assert_eq!(
+        bound_to(shown, true).check_text(&unsigned),
+        Err(BindingViolation::Signature)
+    );
+    let removed = naming(Some(&ours)).0.replace(&format!("\"{ours}\""), "null");
+    assert_eq!(
+        bound_to(shown, false).check_text(&removed),
+        Err(BindingViolation::Signature)
+    );
 }
 
 #[test]
@@ -184,10 +242,16 @@ fn only_the_envelope_is_a_binary_frame() {
 
 #[test]
 fn an_archived_binding_goes_on_with_the_next_number() {
+    let thawed = |binding: &TokenBinding| {
+        let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(binding).expect("archived");
+        rkyv::from_bytes::<TokenBinding, rkyv::rancor::Error>(&bytes).expect("read")
+    };
+    let shown = CertificateFingerprint::of(b"a certificate");
+    let binding = thawed(&bound_to(Some(shown), true));
+    assert_eq!(binding.demanded_certificate(), Some(shown));
     let mut binding = bound();
     assert_eq!(binding.check_text(&signed_text(1, r#"{"type":"Ping"}"#)), Ok(()));
-    let bytes = rkyv::to_bytes::<rkyv::rancor::Error>(&binding).expect("archived");
-    let mut binding = rkyv::from_bytes::<TokenBinding, rkyv::rancor::Error>(&bytes).expect("read");
+    let mut binding = thawed(&binding);
     assert_eq!(
         binding.check_text(&signed_text(1, r#"{"type":"Ping"}"#)),
         Err(BindingViolation::VersionOrSequence)

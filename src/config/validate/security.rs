@@ -289,15 +289,15 @@ fn token_binding(config: &Config, check: &mut Check) {
         "security.transport.token_binding.required",
         true,
         !binding.required || (binding.enabled && tls.enabled),
-        "needs security.transport.token_binding.enabled and built-in TLS, which this server does not have yet",
-        "set it to false: with enabled alone, clients that offer a binding get one",
+        "needs security.transport.token_binding.enabled and security.transport.tls.enabled",
+        "set both, or set it to false: with token_binding.enabled alone, clients that offer a binding get one",
     );
     check.rule(
         "security.transport.token_binding.require_client_fingerprint",
         true,
         !binding.require_client_fingerprint || (binding.required && tls.enabled && tls.client_auth != ClientAuth::None),
-        "needs token binding to be required and client certificates of built-in TLS, which this server does not have yet",
-        "set it to false",
+        "needs security.transport.token_binding.required and clients that show certificates",
+        "set required, and security.transport.tls.client_auth to require, or set it to false",
     );
     let name = &binding.subprotocol;
     check.rule(

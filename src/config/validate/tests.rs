@@ -339,6 +339,42 @@ fn rules_of_other_shapes() {
 }
 
 #[test]
+fn what_token_binding_demands_has_to_be_there() {
+    const REQUIRED: &str = "security.transport.token_binding.required";
+    const FINGERPRINT: &str = "security.transport.token_binding.require_client_fingerprint";
+    let tls = |client_auth: &str| json!({"enabled": true, "client_auth": client_auth});
+    let no_tls = json!({"enabled": false, "client_auth": "require"});
+    let enabled = json!({"enabled": true});
+    let required = json!({"enabled": true, "required": true});
+    let all = json!({"enabled": true, "required": true, "require_client_fingerprint": true});
+    for (tls, binding, faults) in [
+        (&tls("none"), &enabled, &[][..]),
+        (&tls("none"), &required, &[]),
+        (&tls("none"), &json!({"required": true}), &[REQUIRED]),
+        (&no_tls, &enabled, &[]),
+        (&no_tls, &required, &[REQUIRED]),
+        (&tls("optional"), &all, &[]),
+        (&tls("require"), &all, &[]),
+        (&tls("none"), &all, &[FINGERPRINT]),
+        (&no_tls, &all, &[FINGERPRINT, REQUIRED]),
+        (
+            &tls("require"),
+            &json!({"enabled": true, "require_client_fingerprint": true}),
+            &[FINGERPRINT],
+        ),
+    ] {
+        let found = broken(&with(at(
+            "security.transport",
+            json!({"tls": tls, "token_binding": binding}),
+        )));
+        let mut named: Vec<&str> = found.iter().map(|violation| violation.path.as_str()).collect();
+        named.retain(|path| path.starts_with("security.transport.token_binding."));
+        named.sort_unstable();
+        assert_eq!(named, faults, "{tls} {binding}");
+    }
+}
+
+#[test]
 fn app_entries_are_checked_one_by_one() {
     let config = with(json!({"security": {"allowed_apps": [
         {"app_id": "a", "app_name": "A", "max_rooms": 0, "max_relay_bytes": 0},

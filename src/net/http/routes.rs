@@ -12,7 +12,7 @@ use super::doors::Doors;
 use super::request::{Head, RequestRefusal, read_head};
 use super::response::{Response, Status};
 use super::upgrade::{self, Outcome, UpgradeFacts};
-use crate::auth::token_binding::{BindingPolicy, HandshakeKey};
+use crate::auth::token_binding::{BindingPolicy, BindingTerms};
 use crate::config::OriginPolicy;
 use crate::net::proxies::ProxyPolicy;
 use crate::protocol::{ProtocolVersion, Secret, WallTime};
@@ -62,8 +62,8 @@ pub enum Answer {
         client: ClientAddress,
         /// The version that the path stands for.
         endpoint: ProtocolVersion,
-        /// The key of the handshake, if the connection is bound to it.
-        binding: Option<HandshakeKey>,
+        /// On what terms the connection is bound to its handshake, if it is.
+        binding: Option<BindingTerms>,
     },
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::origin;
 use super::request::Head;
 use super::response::{Response, Status};
-use crate::auth::token_binding::{self, BindingPolicy, HandshakeKey, OfferRefusal};
+use crate::auth::token_binding::{self, BindingPolicy, BindingTerms, HandshakeKey, OfferRefusal};
 use crate::config::{OriginPolicy, PLAIN_SUBPROTOCOLS};
 use crate::shard::admission::ConnectionRefused;
 use crate::shard::refusals::RefusalReason;
@@ -33,7 +33,7 @@ pub(super) struct UpgradeFacts<'a> {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The answer is the upgrade, and perhaps the connection is bound to its handshake.
-    Upgraded(Response, Option<HandshakeKey>),
+    Upgraded(Response, Option<BindingTerms>),
     /// There is no connection, for this reason.
     Refused(Response, RefusalReason),
 }
@@ -103,7 +103,7 @@ const fn reason_of(refusal: OfferRefusal) -> RefusalReason {
     }
 }
 
-fn negotiate_binding(head: &Head<'_>, policy: Option<&BindingPolicy>) -> Result<Option<HandshakeKey>, OfferRefusal> {
+fn negotiate_binding(head: &Head<'_>, policy: Option<&BindingPolicy>) -> Result<Option<BindingTerms>, OfferRefusal> {
     let Some(policy) = policy else { return Ok(None) };
     let keys = head.values("sec-websocket-key").chain(head.values(BINDING_KEY));
     token_binding::negotiate(policy, head.values("sec-websocket-protocol"), keys)
@@ -175,12 +175,17 @@ mod tests {
     const GOOD: &str = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
     fn status_of(fields: &str, is_draining: bool) -> String {
+        status_where(fields, is_draining, false)
+    }
+
+    fn status_where(fields: &str, is_draining: bool, is_binding_required: bool) -> String {
         let request = format!("GET /v2/ws HTTP/1.1\r\n{fields}\r\n");
         let (head, _) = read_head(request.as_bytes()).expect("well-formed").expect("whole");
         let origins = OriginPolicy::parse("http://game.example").expect("an origin");
         let policy = BindingPolicy {
             subprotocol: "signalfish.tokenbinding.v2".to_owned(),
-            is_required: false,
+            is_required: is_binding_required,
+            demands_fingerprint: false,
         };
         let facts = UpgradeFacts {
             origins: &origins,
@@ -213,6 +218,19 @@ mod tests {
         let two_keys =
             offering("signalfish.tokenbinding.v2\r\nx-signalfish-token-binding-key: AAAAAAAAAAAAAAAAAAAAAA==");
         assert!(two_keys.starts_with("HTTP/1.1 400") && two_keys.contains("rejected_token_binding_negotiation"));
+    }
+
+    #[test]
+    fn where_a_binding_is_required_nobody_connects_without_one() {
+        for offers in ["", "Sec-WebSocket-Protocol: signal-fish.v3, chat\r\n"] {
+            let text = status_where(&format!("{GOOD}{offers}"), false, true);
+            assert!(
+                text.starts_with("HTTP/1.1 400") && text.contains("rejected_token_binding_offer"),
+                "{offers}: {text}"
+            );
+        }
+        let offer = "Sec-WebSocket-Protocol: signal-fish.v3, signalfish.tokenbinding.v2\r\n";
+        assert!(status_where(&format!("{GOOD}{offer}"), false, true).starts_with("HTTP/1.1 101"));
     }
 
     #[test]

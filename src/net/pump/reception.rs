@@ -169,6 +169,7 @@ impl<K: Kernel> Pump<K> {
                         address: client,
                         endpoint,
                         binding,
+                        certificate: None,
                     };
                     self.enter(pending_upgrade.socket, arrival, admitted, &mut early, now);
                 } else {

@@ -14,9 +14,9 @@ impl<L> Shard<L> {
     pub fn admit(&mut self, link: L, arrival: Arrival, permit: Option<ConnectionPermit>, now: Now) -> ConnectionKey {
         let player = PlayerId::from_random(self.random_bytes());
         let mut session = Session::new(player, arrival, self.world.settings.handshake.versions, now.mono_ms);
-        let nonce = arrival.binding.map(|key| {
+        let nonce = arrival.binding.map(|terms| {
             let nonce = self.draw_nonce();
-            session.bind(&key, &nonce);
+            session.bind(&terms, arrival.certificate, &nonce);
             nonce
         });
         let is_admitted = permit.is_some();

@@ -125,6 +125,7 @@ mod tests {
             address: crate::session::ClientAddress::own(std::net::Ipv4Addr::LOCALHOST.into()),
             endpoint: crate::protocol::ProtocolVersion::V3,
             binding: None,
+            certificate: None,
         };
         let permit = shard
             .world()

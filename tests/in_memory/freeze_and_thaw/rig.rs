@@ -97,6 +97,8 @@ pub struct Rig {
     origin_ms: u64,
     elapsed_ms: u64,
     processes: u8,
+    /// How the clients that connect from now on arrive, but for their addresses.
+    pub arrival: Arrival,
     /// Clients whose sockets do not survive a change of process.
     pub lost: Vec<usize>,
 }
@@ -141,6 +143,12 @@ impl Rig {
             origin_ms: ARCHIVE_MS + 7_777_777,
             elapsed_ms: 0,
             processes: 0,
+            arrival: Arrival {
+                address: ClientAddress::own(Ipv4Addr::UNSPECIFIED.into()),
+                endpoint: ProtocolVersion::V2,
+                binding: None,
+                certificate: None,
+            },
             lost: Vec::new(),
         };
         rig.start(world);
@@ -210,8 +218,7 @@ impl Rig {
                 };
                 let arrival = Arrival {
                     address,
-                    endpoint: ProtocolVersion::V2,
-                    binding: None,
+                    ..self.arrival
                 };
                 let at = self.shards[shard].admit(link, arrival, Some(permit), now);
                 self.clients.push(Client {
