@@ -7,7 +7,8 @@ use super::{ConnectionKey, Departure, Member, MissedEvent, Room};
 use crate::budget::Allowance;
 use crate::protocol::server_message::RoomSnapshot;
 use crate::protocol::{
-    Abilities, AppId, ErrorCode, PlayerId, ProtocolVersion, Reason, ReconnectToken, RoomId, Secret, ServerMessage,
+    Abilities, AppId, CertificateFingerprint, ErrorCode, PlayerId, ProtocolVersion, Reason, ReconnectToken, RoomId,
+    Secret, ServerMessage,
 };
 
 /// Somebody who wants its seat back.
@@ -17,6 +18,8 @@ pub struct Claim<'a> {
     pub player: PlayerId,
     /// What it was told with its seat.
     pub token: &'a Secret,
+    /// The client certificate that its new connection is tied to.
+    pub certificate: Option<CertificateFingerprint>,
     /// The room that it names.
     pub room_id: RoomId,
     /// Where the shard finds its new connection, and what that reads.
@@ -40,7 +43,7 @@ pub enum RedeemRefusal {
     /// The room's authority removed the player while it was away.
     #[error("the room's authority removed you; join again with the room code")]
     Removed,
-    /// The token or the room is not the record's.
+    /// The token, the certificate or the room is not the record's.
     #[error("the token does not fit that player and room")]
     Token,
     /// The player stayed away for too long.
@@ -184,7 +187,7 @@ impl Room {
         if disconnected_seat.is_disowned {
             return Err(RedeemRefusal::Removed);
         }
-        if !disconnected_seat.seat.token().opens_with(claim.token) || claim.room_id != self.id {
+        if !disconnected_seat.seat.opens_with(claim.token, claim.certificate) || claim.room_id != self.id {
             return Err(RedeemRefusal::Token);
         }
         if now_ms >= disconnected_seat.expires_at_ms {
@@ -222,6 +225,7 @@ impl Room {
             player,
             member,
             next_token,
+            certificate,
             abilities,
             ..
         } = claim;
@@ -238,7 +242,7 @@ impl Room {
         if regains_authority {
             self.authority = Some(player);
         }
-        seat.begin_again(next_token, abilities);
+        seat.begin_again(next_token, certificate, abilities);
         let epoch = seat.stamp().epoch;
         self.roster.add(member, seat);
         self.touch(now_ms);

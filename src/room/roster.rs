@@ -5,7 +5,8 @@
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::{PeerInfo, PlayerInfo};
 use crate::protocol::{
-    Abilities, AppId, ConnectionInfo, Dialect, PlayerId, ReconnectToken, Secret, Stamp, TransportStatus, WallTime,
+    Abilities, AppId, CertificateFingerprint, ConnectionInfo, Dialect, PlayerId, ReconnectToken, Secret, Stamp,
+    TransportStatus, WallTime,
 };
 
 /// Where the shard finds a connection. Stale references are harmless: the generation tells.
@@ -49,6 +50,8 @@ pub struct Newcomer<'a> {
     pub epoch: u32,
     /// What gives the seat back after a lost connection.
     pub token: ReconnectToken,
+    /// The client certificate that the seat is tied to: it is given back only to a connection that is tied to the same.
+    pub certificate: Option<CertificateFingerprint>,
     /// What the connection can do beside being relayed to.
     pub abilities: Abilities,
 }
@@ -66,6 +69,7 @@ pub struct Seat {
     pub(super) connection_info: Option<Box<ConnectionInfo>>,
     stamp: Stamp,
     token: ReconnectToken,
+    certificate: Option<CertificateFingerprint>,
     pub(super) abilities: Abilities,
     pub(super) transport_status: Option<TransportStatus>,
     pub(super) undeliverable_notice: UndeliverableNotice,
@@ -111,20 +115,27 @@ impl Seat {
                 seq: 0,
             },
             token: newcomer.token,
+            certificate: newcomer.certificate,
             abilities: newcomer.abilities,
             transport_status: None,
             undeliverable_notice: UndeliverableNotice::default(),
         }
     }
 
-    /// The seat of a player who came back: a new epoch, a new token, the new connection's abilities, and no word of how to
-    /// be reached.
-    pub(super) fn begin_again(&mut self, token: ReconnectToken, abilities: Abilities) {
+    /// The seat of a player who came back: a new epoch, a new token, the new connection's certificate and abilities, and no
+    /// word of how to be reached.
+    pub(super) fn begin_again(
+        &mut self,
+        token: ReconnectToken,
+        certificate: Option<CertificateFingerprint>,
+        abilities: Abilities,
+    ) {
         self.stamp = Stamp {
             epoch: self.stamp.epoch + 1,
             seq: 0,
         };
         self.token = token;
+        self.certificate = certificate;
         self.abilities = abilities;
         self.forget_how_to_be_reached();
     }
@@ -139,6 +150,12 @@ impl Seat {
     #[must_use]
     pub const fn token(&self) -> &ReconnectToken {
         &self.token
+    }
+
+    /// Whether the seat is given back to who shows this token on a connection that is tied to this certificate.
+    pub(super) fn opens_with(&self, token: &Secret, certificate: Option<CertificateFingerprint>) -> bool {
+        let fits = self.certificate.is_none_or(|tied| certificate == Some(tied));
+        self.token.opens_with(token) && fits
     }
 
     pub(super) fn folded_name(&self) -> &str {
@@ -349,6 +366,7 @@ impl Moments for Seat {
             connection_info: _,
             stamp: _,
             token: _,
+            certificate: _,
             abilities: _,
             transport_status: _,
             undeliverable_notice:

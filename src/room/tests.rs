@@ -31,6 +31,7 @@ pub(super) fn newcomer(number: u8, name: &str) -> Newcomer<'_> {
         password: None,
         epoch: 1,
         token: token(number),
+        certificate: None,
         abilities: Abilities::RELAY_ONLY,
     }
 }

@@ -5,6 +5,7 @@
 //! receives, and when, must be the same.
 
 mod archives;
+mod certificates;
 mod rig;
 mod server;
 mod times_and_budgets;

@@ -29,6 +29,8 @@ mod observer;
 mod operations_across_shards;
 mod outposts;
 mod pacing;
+#[path = "../fixtures/proofs.rs"]
+mod proofs;
 mod protocol_errors;
 mod protocol_frames;
 mod protocol_handshake;
@@ -37,6 +39,7 @@ mod protocol_lobby;
 mod protocol_relay;
 mod protocol_rooms;
 mod seats_are_taken_back;
+mod seats_belong_to_certificates;
 mod slow_reader_harms_nobody;
 mod slow_reader_is_judged;
 mod standing_still;

@@ -48,6 +48,7 @@ fn return_of_otto(room: &mut Room, now_ms: u64) -> Option<RedeemRefusal> {
     let claim = Claim {
         player: id(OTTO),
         token: &secret,
+        certificate: None,
         room_id: RoomId::in_slot(7, [3; 16]),
         member: Member {
             connection: connection(20),

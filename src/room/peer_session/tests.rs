@@ -79,6 +79,7 @@ fn try_seat(
         password: None,
         epoch: 1,
         token: ReconnectToken::in_slot(7, [number; 16]),
+        certificate: None,
         abilities,
     };
     let at = WallTime { unix_nanos: joined_at };
@@ -241,6 +242,7 @@ fn a_wall_clock_that_is_set_back_moves_no_host() {
     let claim = Claim {
         player: id(9),
         token: &token,
+        certificate: None,
         room_id: room.id(),
         member: member(9),
         next_token: ReconnectToken::in_slot(7, [8; 16]),

@@ -1,6 +1,6 @@
 use super::*;
 use crate::protocol::server_message::{GallerySight, SpectatorInfo, SpectatorReason};
-use crate::protocol::{ConnectionInfo, Dialect, LobbyState, Stamp, WallTime};
+use crate::protocol::{CertificateFingerprint, ConnectionInfo, Dialect, LobbyState, Stamp, WallTime};
 use crate::room::Newcomer;
 use crate::room::disconnected_seat::MAX_ABSENT;
 use crate::room::missed::MissedEvents;
@@ -17,6 +17,7 @@ fn claim(number: u8, token: &Secret, link_number: u8) -> Claim<'_> {
     Claim {
         player: id(number),
         token,
+        certificate: None,
         room_id: RoomId::in_slot(7, [3; 16]),
         member: Member {
             connection: connection(link_number),
@@ -131,6 +132,59 @@ fn returns_are_refused_in_the_protocols_order_and_stay_possible() {
     );
     room.leave(connection(3), NOW_MS);
     assert!(room.redeem(claim(1, &token, 5), |_| true, NOW_MS).is_ok());
+}
+
+#[test]
+fn a_seat_is_given_back_to_the_certificate_that_took_it() {
+    let (hers, another) = (
+        CertificateFingerprint::of(b"Mira's"),
+        CertificateFingerprint::of(b"Otto's"),
+    );
+    let (first, next) = (
+        text(&crate::room::tests::token(1)),
+        text(&crate::room::tests::token(99)),
+    );
+    let mut room = Room::new(settings(), NOW_MS);
+    let mira = Newcomer {
+        certificate: Some(hers),
+        ..on_version_3(newcomer(1, "Mira"))
+    };
+    room.seat_creator(mira, NOW_MS, WallTime::default());
+    for (token, old_link, new_link) in [(&first, 1, 5), (&next, 5, 6)] {
+        room.lose(connection(old_link), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+            .expect("seated");
+        for certificate in [None, Some(another)] {
+            let claim = Claim {
+                certificate,
+                ..claim(1, token, new_link)
+            };
+            let refusal = room.redeem(claim, |_| true, NOW_MS).err();
+            assert_eq!(refusal, Some(RedeemRefusal::Token), "{certificate:?}");
+        }
+        let claim = Claim {
+            certificate: Some(hers),
+            ..claim(1, token, new_link)
+        };
+        room.redeem(claim, |_| true, NOW_MS).expect("refusals spend no token");
+    }
+}
+
+#[test]
+fn a_seat_that_is_tied_to_no_certificate_is_tied_to_the_one_that_takes_it_back() {
+    let mut room = room_that_lost_mira();
+    let (first, next) = (
+        text(&crate::room::tests::token(1)),
+        text(&crate::room::tests::token(99)),
+    );
+    let tied = Claim {
+        certificate: Some(CertificateFingerprint::of(b"Mira's")),
+        ..claim(1, &first, 5)
+    };
+    room.redeem(tied, |_| true, NOW_MS).expect("any may take it");
+    room.lose(connection(5), Allowance::new(NOW_MS), WINDOW_MS, NOW_MS)
+        .expect("seated");
+    let refusal = room.redeem(claim(1, &next, 6), |_| true, NOW_MS).err();
+    assert_eq!(refusal, Some(RedeemRefusal::Token));
 }
 
 #[test]

@@ -51,6 +51,7 @@ impl<L> Shard<L> {
         let claim = Claim {
             player: pending.player,
             token: &pending.token,
+            certificate: session.demanded_certificate(),
             room_id: pending.room_id,
             member: Member {
                 connection: at,

@@ -145,6 +145,7 @@ fn newcomer<'a>(
         password: pending.password.as_ref(),
         epoch: session.newest_epoch() + 1,
         token,
+        certificate: session.demanded_certificate(),
         abilities: session.abilities(),
     }
 }
