@@ -80,7 +80,7 @@ struct Flags {
     /// Print every key with its default and end
     #[arg(long, group = "inspection")]
     sample_config: bool,
-    /// Ask a running server whether it takes players in, and end; a URL as http://HOST:PORT/PATH, /readyz without a path
+    /// Ask a running server whether it takes players in, and end; a URL as http://HOST:PORT/PATH, or https, /readyz without a path
     #[arg(long, value_name = "URL", num_args = 0..=1, group = "inspection")]
     health: Option<Option<Inquiry>>,
     /// Print completions for this shell and end
@@ -284,7 +284,7 @@ mod tests {
         // One that is not valid will do: it is public, and nothing has been decided.
         let configured = whom(&["--health", "--bind", "0.0.0.0"], &[("SIGNAL_FISH__PORT", "9")]);
         assert_eq!(Ok(configured), "http://127.0.0.1:9".parse());
-        assert_eq!(exit(&["--health", "https://127.0.0.1"], &[]).code, 2);
+        assert_eq!(exit(&["--health", "127.0.0.1"], &[]).code, 2);
         assert_eq!(exit(&["--health"], &[("SIGNAL_FISH__PORT", "nonsense")]).code, 1);
     }
 

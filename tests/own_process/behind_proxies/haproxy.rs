@@ -9,7 +9,7 @@ use super::{
     two_play_by_their_own_addresses,
 };
 use crate::support::DEADLINE;
-use crate::support::process::ServerProcess;
+use crate::support::process::{Program, ServerProcess};
 use crate::support::wire::Wire;
 
 /// As many connections as every machine has descriptors for.
@@ -57,6 +57,11 @@ fn two_play_through_one_that_speaks_tls_with_them() {
     ];
     let proxy = Proxy::haproxy(&deployed("haproxy-tls.cfg", &changes));
     two_play_by_their_own_addresses(|from| certificate.connect(from, proxy.address()));
+    // Whose certificate it is does not matter to a probe.
+    let url = format!("https://{}", proxy.address());
+    assert_eq!(Program::new(&["--health", &url]).output().status.code(), Some(0));
+    let url = format!("https://{}", relay.address());
+    assert_eq!(Program::new(&["--health", &url]).output().status.code(), Some(1));
 }
 
 #[test]

@@ -3,13 +3,17 @@
 //! Promises an answer within its deadline, whatever the other side does or leaves undone, and that it reads no more of it
 //! than a line. Knows nothing of the server but what it says.
 
-use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
+mod encrypted;
+mod patient;
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::{Config, ProxyProtocol};
 
+use self::patient::Patient;
 use super::exit::Exit;
 
 /// How long everything may take. The server gives a shard half a second to answer before it calls it silent.
@@ -30,17 +34,21 @@ pub struct Inquiry {
     /// Host and port, as in a URL.
     authority: String,
     path: String,
-    /// What is sent before the request.
+    /// What is sent before everything.
     introduction: &'static str,
+    /// Whether TLS is spoken.
+    is_encrypted: bool,
 }
 
 impl FromStr for Inquiry {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or("a URL as http://HOST:PORT/PATH is needed; https is not spoken here")?;
+        let (rest, is_encrypted) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, false),
+            (_, Some(rest)) => (rest, true),
+            _ => return Err("a URL as http://HOST:PORT/PATH or https://HOST:PORT/PATH is needed".into()),
+        };
         let (authority, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
             None => (rest, READINESS),
@@ -56,10 +64,11 @@ impl FromStr for Inquiry {
             authority: if has_port {
                 authority.to_owned()
             } else {
-                format!("{authority}:80")
+                format!("{authority}:{}", if is_encrypted { 443 } else { 80 })
             },
             path: path.to_owned(),
             introduction: "",
+            is_encrypted,
         })
     }
 }
@@ -82,6 +91,7 @@ impl Inquiry {
             authority: address.to_string(),
             path: READINESS.to_owned(),
             introduction: if is_awaited { NOBODY } else { "" },
+            is_encrypted: config.security.transport.tls.enabled,
         }
     }
 
@@ -96,12 +106,19 @@ impl Inquiry {
     }
 
     fn status_line(&self) -> io::Result<String> {
-        let give_up_at = Instant::now() + DEADLINE;
-        let mut stream = self.connect(give_up_at)?;
-        stream.set_write_timeout(Some(left(give_up_at)?))?;
+        let mut stream = self.connect()?;
+        stream.write_all(self.introduction.as_bytes())?;
+        if self.is_encrypted {
+            self.status_line_over(encrypted::over(stream, self.host())?)
+        } else {
+            self.status_line_over(stream)
+        }
+    }
+
+    fn status_line_over(&self, mut stream: impl Read + Write) -> io::Result<String> {
         let request = format!(
-            "{}GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.introduction, self.path, self.authority
+            "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.path, self.authority
         );
         stream.write_all(request.as_bytes())?;
         let mut line = Vec::new();
@@ -110,8 +127,7 @@ impl Inquiry {
                 return Err(io::Error::other("what it says is no HTTP"));
             }
             let mut byte = [0];
-            stream.set_read_timeout(Some(left(give_up_at)?))?;
-            if stream.read(&mut byte).map_err(too_late)? == 0 {
+            if stream.read(&mut byte)? == 0 {
                 return Err(io::Error::other("it ended the connection"));
             }
             line.push(byte[0]);
@@ -124,34 +140,26 @@ impl Inquiry {
         }
     }
 
-    fn connect(&self, give_up_at: Instant) -> io::Result<TcpStream> {
+    fn connect(&self) -> io::Result<Patient> {
+        let patience = patient::until(DEADLINE);
         let mut last = io::Error::other("the name leads to no address");
         for address in self.authority.to_socket_addrs()? {
-            match TcpStream::connect_timeout(&address, left(give_up_at)?) {
+            match patience.connect(&address) {
                 Ok(stream) => return Ok(stream),
-                Err(error) => last = too_late(error),
+                Err(error) => last = error,
             }
         }
         Err(last)
     }
-}
 
-/// What is left of the deadline.
-fn left(give_up_at: Instant) -> io::Result<Duration> {
-    let left = give_up_at.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(late()) } else { Ok(left) }
-}
-
-/// A wait that was over says so in the kernel's words.
-fn too_late(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => late(),
-        _ => error,
+    /// The authority without its port.
+    fn host(&self) -> &str {
+        let (host, _) = self
+            .authority
+            .rsplit_once(':')
+            .expect("a port was added where there was none");
+        host.trim_start_matches('[').trim_end_matches(']')
     }
-}
-
-fn late() -> io::Error {
-    io::Error::other(format!("nothing came within {} s", DEADLINE.as_secs()))
 }
 
 #[cfg(test)]
@@ -195,9 +203,10 @@ mod tests {
             named("relay.example:80", "/health")
         );
         assert_eq!(inquiry("http://[::1]/"), named("[::1]:80", "/"));
+        assert_eq!(inquiry("https://relay.example"), named("relay.example:443", "/readyz"));
         for wrong in [
             "localhost:3536",
-            "https://localhost",
+            "wss://localhost",
             "http://",
             "http:///health",
             "http://a b/",
