@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::{Mail, NoDesk, Pump, PumpParts, PumpSettings, TurnWindows};
+use signal_fish_relay::net::{Channel, Mail, NoDesk, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::site;
 use signal_fish_relay::session::{Arrival, ClientAddress};
@@ -71,6 +71,7 @@ impl Rig {
             kernel: Wiring(Rc::clone(&wires)),
             site: Arc::new(site(&Config::default(), world)),
             desk: Arc::new(NoDesk),
+            greeter: None,
             inbox,
             peers: vec![sender].into(),
             settings: PumpSettings {
@@ -100,7 +101,7 @@ impl Rig {
                 number,
                 wires: Rc::clone(&wires),
             };
-            pump.admit(wire, arrival, &mut [], rig::NOW);
+            pump.admit(Channel::plain(wire), arrival, &mut [], rig::NOW);
         }
         let mut made = Self {
             pump,

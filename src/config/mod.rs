@@ -58,7 +58,7 @@ pub use session::{IceServer, RelayTypesConfig, SessionConfig, Topology, TurnConf
 pub use sources::{Loaded, Overrides, Surroundings, load};
 pub use token_key::TokenKeyError;
 pub use transport::{
-    ClientAuth, PLAIN_SUBPROTOCOLS, TlsConfig, TokenBindingConfig, TokenBindingScheme, TransportConfig,
+    CertificatePair, ClientAuth, PLAIN_SUBPROTOCOLS, TlsConfig, TokenBindingConfig, TokenBindingScheme, TransportConfig,
 };
 pub use validate::{Violation, Violations};
 pub use warnings::startup_warnings;

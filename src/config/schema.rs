@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::bounds::{self, Bound};
 use super::{
-    AllowedApp, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Network, Secret, Topology,
+    AllowedApp, CertificatePair, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Network,
+    Secret, Topology,
 };
 
 /// The member of every map in the exemplar; no real key is spelled like this.
@@ -199,6 +200,10 @@ fn exemplar() -> Config {
     security.trusted_proxies = vec![any_network()];
     security.transport.tls.certificate_path = Some(PathBuf::new());
     security.transport.tls.private_key_path = Some(PathBuf::new());
+    security.transport.tls.certificates = vec![CertificatePair {
+        certificate_path: PathBuf::new(),
+        private_key_path: PathBuf::new(),
+    }];
     security.transport.tls.client_ca_cert_path = Some(PathBuf::new());
 
     config.relay_types.game_relay_mappings = map(String::new());

@@ -1,6 +1,6 @@
 //! Section `security.transport`: encryption and what binds a token to a connection.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +14,19 @@ pub struct TransportConfig {
     pub token_binding: TokenBindingConfig,
 }
 
-/// Built-in TLS. Files are PEM and are read once, at start.
+/// Built-in TLS. Files are PEM; they are read at start, with SIGHUP, and when they change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TlsConfig {
-    /// Whether the port speaks TLS. Default false; needs certificate and key.
+    /// Whether the ports speak TLS. Default false; needs certificate and key.
     pub enabled: bool,
     /// The certificate chain. Default null.
     pub certificate_path: Option<PathBuf>,
     /// Its private key. Default null.
     pub private_key_path: Option<PathBuf>,
+    /// Further certificates with their keys: a client is shown the one for the name that it asks for, or else the first of all.
+    /// Default none.
+    pub certificates: Vec<CertificatePair>,
     /// The authority that client certificates are checked against. Default null.
     pub client_ca_cert_path: Option<PathBuf>,
     /// Whether clients show certificates. Default none; the other two need `client_ca_cert_path`.
@@ -36,9 +39,29 @@ impl Default for TlsConfig {
             enabled: false,
             certificate_path: None,
             private_key_path: None,
+            certificates: Vec::new(),
             client_ca_cert_path: None,
             client_auth: ClientAuth::None,
         }
+    }
+}
+
+/// A certificate with its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificatePair {
+    /// The certificate chain.
+    pub certificate_path: PathBuf,
+    /// Its private key.
+    pub private_key_path: PathBuf,
+}
+
+impl TlsConfig {
+    /// Chain and key of every certificate, the one of the section itself first.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        let own = self.certificate_path.as_deref().zip(self.private_key_path.as_deref());
+        let others = self.certificates.iter();
+        own.into_iter()
+            .chain(others.map(|pair| (&*pair.certificate_path, &*pair.private_key_path)))
     }
 }
 

@@ -1,8 +1,7 @@
 //! One connection of the control plane, from the moment at which it is given over to its end or its return to a shard.
 
 use std::convert::Infallible;
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -23,8 +21,11 @@ use super::caller::Caller;
 use super::gate::{Gate, Passage, Rules, Signs};
 use super::places::{Places, fresh_signs};
 use super::standstill::is_our_delay;
+use super::stream::ClientStream;
 use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES};
-use crate::net::{Guest, Mail, Peers, Socket};
+use crate::net::tls::Handshake;
+use crate::net::{Guest, Mail, Peers};
+use crate::protocol::CertificateFingerprint;
 use crate::session::ClientAddress;
 use crate::shard::{Priority, ShardId};
 
@@ -56,10 +57,14 @@ pub(super) struct Door {
 
 /// A connection as it comes in.
 pub(super) struct Visit {
-    pub(super) stream: TcpStream,
+    pub(super) stream: ClientStream,
     pub(super) address: ClientAddress,
     /// Whom its first request comes from.
     pub(super) client: ClientAddress,
+    /// The certificate that it has shown.
+    pub(super) fingerprint: Option<CertificateFingerprint>,
+    /// What has to be made on it before anything else.
+    pub(super) handshake: Option<Handshake>,
     /// What was read of it before.
     pub(super) received: Bytes,
     /// The shard it came from.
@@ -69,11 +74,12 @@ pub(super) struct Visit {
 impl Visit {
     /// The visit of a guest that a shard has given over.
     pub(super) fn of(guest: Guest) -> io::Result<Self> {
-        let stream = std::net::TcpStream::from(OwnedFd::from(guest.socket));
         Ok(Self {
-            stream: TcpStream::from_std(stream)?,
+            stream: ClientStream::of(guest.channel)?,
             address: guest.address,
             client: guest.client,
+            fingerprint: guest.fingerprint,
+            handshake: None,
             received: guest.received,
             shard: guest.shard,
         })
@@ -87,18 +93,30 @@ impl Door {
             stream,
             address,
             client,
+            fingerprint,
+            handshake,
             received,
             shard,
         } = visit;
         let signs = fresh_signs(client);
         let Some(place) = self.places.take(&signs) else {
-            return turn_away(stream, &self.rules.crowded_out(client));
+            return stream.send_at_once(&self.rules.crowded_out(client));
         };
-        let gate = Gate::new(stream, address, received, Rc::clone(&self.rules), Rc::clone(&signs));
         let visit = async {
+            let stream = match handshake {
+                None => stream,
+                Some(handshake) => match stream.greet(handshake).await {
+                    Ok(stream) => stream,
+                    Err(error) => return tracing::debug!(%error, "a TLS handshake with the control plane failed"),
+                },
+            };
+            let gate = Gate::new(stream, address, received, Rc::clone(&self.rules), Rc::clone(&signs));
             let served = self.answer(gate, address, &signs).await;
             match served.passage() {
-                Passage::ForShard => self.send_back(served, address, signs.client.get(), shard).await,
+                Passage::ForShard => {
+                    let client = signs.client.get();
+                    self.send_back(served, [address, client], fingerprint, shard).await;
+                }
                 Passage::Refused => {
                     let (stream, answer) = served.into_parts();
                     say_goodbye(stream, &answer).await;
@@ -151,14 +169,23 @@ impl Door {
     }
 
     /// Gives a socket whose next request is an upgrade back to the shard that accepted it.
-    async fn send_back(&self, gate: Gate, address: ClientAddress, client: ClientAddress, shard: ShardId) {
+    async fn send_back(
+        &self,
+        gate: Gate,
+        [address, client]: [ClientAddress; 2],
+        fingerprint: Option<CertificateFingerprint>,
+        shard: ShardId,
+    ) {
         let (stream, received) = gate.into_parts();
-        let Ok(stream) = stream.into_std() else { return };
+        let Ok((channel, unread)) = stream.into_channel() else {
+            return;
+        };
         let guest = Guest {
-            socket: Socket::from(OwnedFd::from(stream)),
+            channel,
             address,
             client,
-            received,
+            fingerprint,
+            received: joined(received, unread),
             shard,
         };
         let mail = Mail::Returned(Box::new(guest));
@@ -186,17 +213,17 @@ async fn stalls(signs: &Signs) {
     }
 }
 
-/// Sends a last answer to somebody who has no place, and waits for nothing: it fits into an empty socket. To a peer that has
-/// more on its way it may be lost.
-fn turn_away(stream: TcpStream, answer: &[u8]) {
-    // Past the library, which writes nothing before it has been told that the socket can take something.
-    if let Ok(mut stream) = stream.into_std() {
-        let _ = stream.write(answer);
+/// What the gate has held, and behind it what it had not read.
+fn joined(held: Bytes, unread: Bytes) -> Bytes {
+    if unread.is_empty() {
+        held
+    } else {
+        [held, unread].concat().into()
     }
 }
 
 /// Sends a last answer and lets the peer read it.
-async fn say_goodbye(mut stream: TcpStream, answer: &[u8]) {
+async fn say_goodbye(mut stream: ClientStream, answer: &[u8]) {
     let goodbye = async {
         stream.write_all(answer).await?;
         stream.shutdown().await?;

@@ -115,15 +115,16 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::net::Socket;
+    use crate::net::{Channel, Socket};
     use crate::shard::ShardId;
 
     fn guest(address: [u8; 4]) -> Guest {
         let any = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         Guest {
-            socket: Socket::from(OwnedFd::from(any)),
+            channel: Channel::plain(Socket::from(OwnedFd::from(any))),
             address: ClientAddress::own(address.into()),
             client: ClientAddress::own(address.into()),
+            fingerprint: None,
             received: Bytes::new(),
             shard: ShardId(0),
         }

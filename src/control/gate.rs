@@ -15,9 +15,9 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::stream::ClientStream;
 use crate::net::Clock;
 use crate::net::http::{Doors, Head, Site, read_head, wanted_endpoint};
 use crate::session::ClientAddress;
@@ -53,7 +53,7 @@ pub(super) struct Signs {
 /// A socket whose requests pass one by one.
 #[derive(Debug)]
 pub(super) struct Gate {
-    socket: TcpStream,
+    stream: ClientStream,
     address: ClientAddress,
     held: BytesMut,
     /// A head that is let through.
@@ -88,16 +88,16 @@ impl Rules {
 }
 
 impl Gate {
-    /// A gate before `socket`, from which `received` was read already.
+    /// A gate before `stream`, from which `received` was read already.
     pub(super) fn new(
-        socket: TcpStream,
+        stream: ClientStream,
         address: ClientAddress,
         received: Bytes,
         rules: Rc<Rules>,
         signs: Rc<Signs>,
     ) -> Self {
         Self {
-            socket,
+            stream,
             address,
             held: BytesMut::from(received),
             head: Bytes::new(),
@@ -113,8 +113,8 @@ impl Gate {
     }
 
     /// The socket, and what was read from it and not let through; of one that was refused, the answer.
-    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
-        (self.socket, self.held.freeze())
+    pub(super) fn into_parts(self) -> (ClientStream, Bytes) {
+        (self.stream, self.held.freeze())
     }
 
     /// Looks at what is held. `false`: more is needed.
@@ -157,7 +157,7 @@ impl Gate {
         let before = self.held.len();
         self.held.resize(before + READ_BYTES, 0);
         let mut fresh = ReadBuf::new(&mut self.held[before..]);
-        let polled = Pin::new(&mut self.socket).poll_read(cx, &mut fresh);
+        let polled = Pin::new(&mut self.stream).poll_read(cx, &mut fresh);
         let count = fresh.filled().len();
         self.held.truncate(before + count);
         polled.map_ok(|()| count > 0)
@@ -219,7 +219,7 @@ impl AsyncRead for Gate {
                     pass(&mut gate.held, into);
                     return Poll::Ready(Ok(()));
                 }
-                Passage::Open => return Pin::new(&mut gate.socket).poll_read(cx, into),
+                Passage::Open => return Pin::new(&mut gate.stream).poll_read(cx, into),
                 Passage::ForShard | Passage::Refused => return Poll::Ready(Ok(())),
                 Passage::Closed => {
                     if gate.look() {
@@ -240,32 +240,15 @@ impl AsyncRead for Gate {
 impl AsyncWrite for Gate {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let gate = self.get_mut();
-        let polled = Pin::new(&mut gate.socket).poll_write(cx, bytes);
+        let polled = Pin::new(&mut gate.stream).poll_write(cx, bytes);
         if polled.is_ready() {
             gate.signs.progress.set(Instant::now());
         }
         polled
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let gate = self.get_mut();
-        let polled = Pin::new(&mut gate.socket).poll_write_vectored(cx, bytes);
-        if polled.is_ready() {
-            gate.signs.progress.set(Instant::now());
-        }
-        polled
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     /// What was written is sent; whether the stream ends is not for the library to say.

@@ -14,6 +14,7 @@ mod places;
 mod routes;
 mod shards;
 mod standstill;
+mod stream;
 
 use std::io;
 use std::net::TcpListener;
@@ -35,7 +36,9 @@ use self::gate::Rules;
 use self::places::{PlaceLimits, Places};
 use self::routes::{Known, Scope, routes};
 use self::shards::Shards;
+use self::stream::ClientStream;
 use crate::net::http::{Doors, Site};
+use crate::net::tls::Greeter;
 use crate::net::{Clock, Peers};
 use crate::shard::{ShardId, SourceRule};
 
@@ -65,6 +68,8 @@ pub struct PlaneParts {
     pub sources: SourceRule,
     /// A door for operators alone, and under which names it is asked; without one, their routes are where the players' are.
     pub operators: Option<(TcpListener, Doors)>,
+    /// Begins the handshakes of that door; `None`: nothing is spoken below HTTP.
+    pub greeter: Option<Greeter>,
     /// The process's clocks.
     pub clock: Clock,
     /// Makes the thread fit for its work, before anything else runs on it.
@@ -120,6 +125,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
         site: Arc::clone(&parts.site),
         collector: Collector::new(Arc::clone(&shards)),
         shards,
+        acceptor: parts.greeter.as_ref().map(|greeter| Arc::clone(greeter.acceptor())),
         clock: parts.clock,
     });
     let places = Places::new(PlaceLimits {
@@ -151,7 +157,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     let telling = spawn_local(tell_what_was_left_out(Arc::clone(&parts.site), parts.clock));
     let accepting = parts
         .operators
-        .map(|(listener, doors)| spawn_local(accept(listener, door(Scope::Operators, Some(doors)))));
+        .map(|(listener, doors)| spawn_local(accept(listener, door(Scope::Operators, Some(doors)), parts.greeter)));
     // It fails when nobody is left to say it.
     let _ = stopped.await;
     if let Some(accepting) = accepting {
@@ -185,7 +191,7 @@ async fn receive(mut line: Line, door: Rc<Door>) {
 }
 
 /// Serves those who come to a door of their own.
-async fn accept(listener: TcpListener, door: Rc<Door>) {
+async fn accept(listener: TcpListener, door: Rc<Door>, mut greeter: Option<Greeter>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "the control plane's address cannot be watched"),
@@ -193,11 +199,16 @@ async fn accept(listener: TcpListener, door: Rc<Door>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
+                let Ok(handshake) = greeter.as_mut().map(Greeter::greet).transpose() else {
+                    continue; // without randomness nothing can be said to it
+                };
                 let address = door.rules.site.proxies.peer(peer.ip());
                 let visit = Visit {
-                    stream: tuned(stream),
+                    stream: ClientStream::plain(tuned(stream)),
                     address,
                     client: address,
+                    fingerprint: None,
+                    handshake,
                     received: bytes::Bytes::new(),
                     shard: ShardId(0),
                 };

@@ -44,6 +44,8 @@ pub struct Reading {
     pub dashboard: DashboardReading,
     /// What the system says of the process.
     pub process: ProcessReading,
+    /// When the first certificate ends, in seconds since 1970; `None`: TLS is off.
+    pub certificate_ends_unix_secs: Option<i64>,
 }
 
 impl Reading {
@@ -54,6 +56,7 @@ impl Reading {
             shards: vec![ShardReading::default(); usize::from(world.shards())],
             dashboard: DashboardReading::default(),
             process: ProcessReading::default(),
+            certificate_ends_unix_secs: None,
             world,
         }
     }

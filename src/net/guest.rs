@@ -7,18 +7,22 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::channel::Channel;
 use super::socket::Socket;
+use crate::protocol::CertificateFingerprint;
 use crate::session::ClientAddress;
 use crate::shard::ShardId;
 
 /// A socket that goes over, whole: nothing that was read from it is left behind.
 pub struct Guest<S = Socket> {
-    /// Not watched by anybody at this moment.
-    pub socket: S,
+    /// Not watched by anybody at this moment. No handshake is under way on it.
+    pub channel: Channel<S>,
     /// Who is at its other end, or whom a proxy there has named.
     pub address: ClientAddress,
     /// Whom its request comes from.
     pub client: ClientAddress,
+    /// The certificate that it has shown.
+    pub fingerprint: Option<CertificateFingerprint>,
     /// What was read and not answered, from the first byte of a request on.
     pub received: Bytes,
     /// The shard that accepted it, and that takes it back if it asks for a WebSocket after all.

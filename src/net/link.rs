@@ -1,5 +1,6 @@
 //! A connection's link to the world: its socket, what arrived but is not yet served, and where it stands in the loop.
 
+use super::channel::Channel;
 use super::conversation::Wire;
 use super::kernel::{Interest, Stream};
 use super::socket::Socket;
@@ -9,7 +10,7 @@ use crate::shard::LinkFacts;
 /// The link of a real connection. Dropping it closes the socket.
 #[derive(Debug)]
 pub struct Link<S = Socket> {
-    pub(super) socket: S,
+    pub(super) channel: Channel<S>,
     pub(super) inbound: Inbound,
     /// For what the socket is watched on the shard that holds it.
     pub(super) interest: Interest,
@@ -24,9 +25,9 @@ pub struct Link<S = Socket> {
 }
 
 impl<S> Link<S> {
-    pub(super) fn new(socket: S) -> Self {
+    pub(super) fn new(channel: Channel<S>) -> Self {
         Self {
-            socket,
+            channel,
             inbound: Inbound::default(),
             interest: Interest::Read,
             is_in_line: false,
@@ -39,7 +40,7 @@ impl<S> Link<S> {
     /// The socket itself.
     #[must_use]
     pub const fn socket(&self) -> &S {
-        &self.socket
+        self.channel.socket()
     }
 
     /// Forgets where it stood in another shard's loop. What is in the socket is reported when it is watched.
@@ -67,6 +68,6 @@ impl<S: Stream> LinkFacts<Link<S>> for Facts {
     }
 
     fn unacknowledged_bytes(&self, link: &Link<S>) -> Option<u64> {
-        link.socket.unacknowledged_bytes()
+        link.channel.unacknowledged_bytes()
     }
 }

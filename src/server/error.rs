@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use super::certificates::CertificateError;
 use crate::config::TokenKeyError;
 use crate::runtime::executors::StartError;
 use crate::runtime::preflight::PreflightError;
@@ -45,6 +46,9 @@ pub enum ServeError {
     /// The key of connect tokens was there when the configuration was checked, and is not any more.
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
+    /// There is nothing to make TLS handshakes with.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
     /// A shard did not come up.
     #[error(transparent)]
     Start(#[from] StartError),

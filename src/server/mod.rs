@@ -3,6 +3,7 @@
 //! Owns the order of a start (place, check, listen, run) and of a stop (refuse, say goodbye, flush, end). Everything that
 //! it puts together is elsewhere.
 
+mod certificates;
 mod error;
 mod listeners;
 mod reload;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::control::{self, ControlPlane, PlaneParts};
 use crate::net::http::Site;
+use crate::net::tls::Greeter;
 use crate::net::{Clock, FrontDesk, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
 use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::executors;
@@ -30,6 +32,7 @@ use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
 use crate::runtime::{NotifySocket, SpareMemory};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
+pub use certificates::{CertificateError, LiveCertificates, check as check_certificates};
 pub use error::ServeError;
 pub use reload::{ReloadError, Reloaded, Reloader};
 pub use reload_thread::{ReadConfig, ReloadThread};
@@ -61,6 +64,7 @@ pub struct Running {
     control_address: Option<SocketAddr>,
     tick: Duration,
     longest_stop: Duration,
+    certificates: Option<LiveCertificates>,
 }
 
 /// Stops a server, from any thread. Stopping twice changes nothing.
@@ -146,7 +150,7 @@ impl Running {
     /// How to take over a changed configuration; `serving` is the one that the server was started with.
     #[must_use]
     pub fn reloader(&self, serving: Config) -> Reloader {
-        Reloader::new(Arc::clone(&self.world), serving)
+        Reloader::new(Arc::clone(&self.world), self.certificates.clone(), serving)
     }
 
     /// The longest that a stop takes.
@@ -207,6 +211,8 @@ pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeE
     let pump_settings = settings::pump_settings(config, shards.get());
     let opens = if passed.is_empty() { Some(wanted) } else { None };
     check(config, &pump_settings, shards, opens)?;
+    let certificates = LiveCertificates::start(&config.security.transport.tls)?;
+    let greeter = || certificates.as_ref().map(LiveCertificates::greeter);
 
     let backlog = config.runtime.listen_backlog;
     let (listeners, address) = if passed.is_empty() {
@@ -226,7 +232,7 @@ pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeE
     let (peers, mailboxes) = mailboxes(config, shards.get()).map_err(ServeError::Resource)?;
     let clock = Clock::start();
 
-    let (control, control_address) = start_control(config, &site, &peers, clock)?;
+    let (control, control_address) = start_control(config, &site, &peers, greeter(), clock)?;
     let desk: Arc<dyn FrontDesk> = Arc::new(control.desk());
 
     let mut parts = mailboxes.into_iter().zip(listeners);
@@ -235,6 +241,7 @@ pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeE
         let (Mailbox { inbox, wakeup }, listeners) = parts.next().expect("a mailbox and listeners per shard");
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
         let desk = Arc::clone(&desk);
+        let greeter = greeter();
         let settings = pump_settings.clone();
         let slice_us = config.runtime.cpu_slice_us;
         let send_buffer_bytes = settings::send_buffer_bytes(config);
@@ -249,6 +256,7 @@ pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeE
                 kernel,
                 site,
                 desk,
+                greeter,
                 inbox,
                 peers,
                 settings,
@@ -284,6 +292,7 @@ pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeE
         control_address,
         tick: pump_settings.tick,
         longest_stop: longest_stop.saturating_add(STOP_GRACE),
+        certificates,
     })
 }
 
@@ -292,6 +301,7 @@ fn start_control(
     config: &Config,
     site: &Arc<Site>,
     peers: &Peers,
+    greeter: Option<Greeter>,
     clock: Clock,
 ) -> Result<(ControlPlane, Option<SocketAddr>), ServeError> {
     let door = match config.control.door(config.bind) {
@@ -314,6 +324,7 @@ fn start_control(
         max_connections: config.control.max_connections,
         sources: settings::source_rule(config),
         operators,
+        greeter,
         clock,
         prepare_thread,
     })

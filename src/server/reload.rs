@@ -1,26 +1,34 @@
-//! What a running server takes over from a changed configuration: who is let in. Everything else waits for a restart.
+//! What a running server takes over from a changed configuration: who is let in, and certificates. Everything else waits for a restart.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use thiserror::Error;
 
+use super::certificates::{CertificateError, LiveCertificates};
 use super::settings;
 use crate::config::{Config, TokenKeyError};
 use crate::shard::World;
 
 /// What is taken over.
-const RELOADED: [&str; 4] = [
+const RELOADED: [&str; 9] = [
     "security.allowed_apps",
     "security.app_auth_path",
     "security.connect_token.public_key",
     "security.connect_token.public_key_path",
+    "security.transport.tls.certificate_path",
+    "security.transport.tls.private_key_path",
+    "security.transport.tls.certificates",
+    "security.transport.tls.client_ca_cert_path",
+    "security.transport.tls.client_auth",
 ];
 
 /// Takes over what may change while the server runs.
 #[derive(Debug)]
 pub struct Reloader {
     world: Arc<World>,
+    /// `None`: TLS is off.
+    certificates: Option<LiveCertificates>,
     /// What the server was started with.
     serving: Config,
 }
@@ -48,11 +56,18 @@ pub enum ReloadError {
     /// The key of connect tokens cannot be had.
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
+    /// The certificates are of no use.
+    #[error(transparent)]
+    Certificates(#[from] CertificateError),
 }
 
 impl Reloader {
-    pub(super) fn new(world: Arc<World>, serving: Config) -> Self {
-        Self { world, serving }
+    pub(super) fn new(world: Arc<World>, certificates: Option<LiveCertificates>, serving: Config) -> Self {
+        Self {
+            world,
+            certificates,
+            serving,
+        }
     }
 
     /// Lets in whoever `fresh`, which must be valid, lets in, from the next handshake on.
@@ -77,7 +92,12 @@ impl Reloader {
                 return Err(ReloadError::NeedsRestart { rule, keys });
             }
         }
+        let tls = &fresh.security.transport.tls;
+        let read = self.certificates.as_ref().map(|live| live.read(tls)).transpose()?;
         self.world.access.replace(settings::access_policy(fresh)?);
+        if let (Some(live), Some(fresh)) = (&self.certificates, read.flatten()) {
+            live.take_over(fresh);
+        }
         Ok(Reloaded {
             apps: fresh.security.allowed_apps.len(),
             waiting: self.waiting(fresh),
@@ -135,7 +155,7 @@ mod tests {
             NonZeroU16::MIN.get(),
             SlotKey::new([0; 16]),
         );
-        Reloader::new(world, serving)
+        Reloader::new(world, None, serving)
     }
 
     fn listing(app: &str) -> Config {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use signal_fish_relay::config::Config;
 use signal_fish_relay::control::{ControlPlane, PlaneParts};
 use signal_fish_relay::net::http::{Answer, Site};
-use signal_fish_relay::net::{Clock, FrontDesk, Guest, Socket};
+use signal_fish_relay::net::{Channel, Clock, FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::{admission_limits, shard_settings, site};
 use signal_fish_relay::session::ClientAddress;
@@ -62,14 +62,16 @@ impl PureStage {
             max_connections: 16,
             sources: SourceRule::DEFAULT,
             operators: None,
+            greeter: None,
             clock: Clock::start(),
             prepare_thread: || {},
         })
         .expect("a thread");
         let guest = Guest {
-            socket: Socket::from(OwnedFd::from(theirs)),
+            channel: Channel::plain(Socket::from(OwnedFd::from(theirs))),
             address: ClientAddress::own(peer.ip()),
             client: ClientAddress::own(peer.ip()),
+            fingerprint: None,
             received: Bytes::copy_from_slice(request.as_bytes()),
             shard: ShardId(0),
         };

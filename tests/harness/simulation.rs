@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use signal_fish_relay::auth::token_binding::BindingTerms;
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::{Link, Mail, NoDesk, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
+use signal_fish_relay::net::{Channel, Link, Mail, NoDesk, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::{CertificateFingerprint, ProtocolVersion};
 use signal_fish_relay::server::site;
 use signal_fish_relay::session::{Arrival, ClientAddress};
@@ -146,6 +146,7 @@ impl Simulation {
                 kernel: Pipes::new(clock.clone(), Rc::clone(&pipe_schedule), Rc::clone(&turns)),
                 site: Arc::clone(&site),
                 desk: Arc::new(NoDesk),
+                greeter: None,
                 inbox,
                 peers: Arc::clone(&peers),
                 settings: PumpSettings {
@@ -221,7 +222,7 @@ impl Simulation {
             certificate: self.arrives_with,
         };
         core.is_touched = true;
-        core.pump.admit(plug, arrival, &mut [], now);
+        core.pump.admit(Channel::plain(plug), arrival, &mut [], now);
         client
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::check::{Check, Number, is_label};
-use crate::config::not_built::must_not_be_set;
 use crate::config::{
     ClientAuth, Config, ForwardedHeader, OriginPolicy, PLAIN_SUBPROTOCOLS, ProxyProtocol, SecurityConfig,
     TokenBindingConfig, TokenBindingScheme, TokenKeyError,
@@ -25,15 +24,6 @@ pub(super) fn check(config: &Config, check: &mut Check) {
     tls(config, check);
     token_binding(config, check);
     proxies(config, check);
-    for path in must_not_be_set(config) {
-        check.rule(
-            path,
-            "set",
-            false,
-            "needs a feature that this server does not have yet",
-            "leave it out",
-        );
-    }
 }
 
 fn sizes(config: &Config, check: &mut Check) {
@@ -221,9 +211,23 @@ fn tls(config: &Config, check: &mut Check) {
     if !tls.enabled {
         return;
     }
+    let has_own = tls.certificate_path.is_some() || tls.private_key_path.is_some() || tls.certificates.is_empty();
+    for (index, pair) in tls.certificates.iter().enumerate() {
+        let key = |name| format!("security.transport.tls.certificates[{index}].{name}");
+        existing_file(&key("certificate_path"), &pair.certificate_path, check);
+        existing_file(&key("private_key_path"), &pair.private_key_path, check);
+    }
     let files = [
-        ("security.transport.tls.certificate_path", &tls.certificate_path, true),
-        ("security.transport.tls.private_key_path", &tls.private_key_path, true),
+        (
+            "security.transport.tls.certificate_path",
+            &tls.certificate_path,
+            has_own,
+        ),
+        (
+            "security.transport.tls.private_key_path",
+            &tls.private_key_path,
+            has_own,
+        ),
         (
             "security.transport.tls.client_ca_cert_path",
             &tls.client_ca_cert_path,

@@ -18,6 +18,11 @@ pub(super) fn add(catalogue: &mut Catalogue, reading: &Reading) {
         "1 while the server is about to stop, else 0.",
         Some(u64::from(reading.world.is_draining())),
     );
+    catalogue.gauge(
+        "tls_certificate_expiry_timestamp_seconds",
+        "When the first of the certificates ends, in seconds since 1970. Only with TLS.",
+        reading.certificate_ends_unix_secs.map(|secs| secs as f64),
+    );
     let process = &reading.process;
     let mut everybodys = |kind, name: &str, help, value: Option<Value>| {
         let sample = value.map(|value| Sample {

@@ -15,6 +15,7 @@ use super::upgrade::{self, Outcome, UpgradeFacts};
 use crate::auth::token_binding::{BindingPolicy, BindingTerms};
 use crate::config::OriginPolicy;
 use crate::net::proxies::ProxyPolicy;
+use crate::net::tls::NO_TLS_HERE;
 use crate::protocol::{ProtocolVersion, Secret, WallTime};
 use crate::session::ClientAddress;
 use crate::shard::admission::ConnectionRefused;
@@ -154,7 +155,10 @@ impl Site {
             ..Refused::default()
         };
         self.world.refusals.note(reason, &who, now.mono_ms);
-        dated(Response::from(refusal), now.wall).into_bytes()
+        match refusal {
+            RequestRefusal::Tls => NO_TLS_HERE.to_vec(),
+            _ => dated(Response::from(refusal), now.wall).into_bytes(),
+        }
     }
 
     /// The answer to a request for which the control plane has no place.

@@ -33,7 +33,11 @@ impl Desk {
         let socket = Socket::default();
         let seen = Rc::downgrade(&socket);
         self.now_ms += 1;
-        (self.pending_upgrades.insert(socket, address(from), self.now_ms), seen)
+        (
+            self.pending_upgrades
+                .insert(Channel::plain(socket), address(from), self.now_ms),
+            seen,
+        )
     }
 }
 
@@ -115,7 +119,7 @@ fn many_are_ended_a_few_at_a_time() {
     };
     let mut pending_upgrades = PendingUpgrades::new(limits);
     for number in 0..200u8 {
-        pending_upgrades.insert(Socket::default(), address(number), 0);
+        pending_upgrades.insert(Channel::plain(Socket::default()), address(number), 0);
     }
     assert_eq!(
         (pending_upgrades.expire(9_999), pending_upgrades.expire(10_000)),
@@ -189,7 +193,7 @@ fn who_is_behind_a_proxy_is_counted_once_it_is_named_and_the_proxy_never() {
     let comes = |desk: &mut Desk, client: Option<u8>| {
         let socket = Socket::default();
         let seen = Rc::downgrade(&socket);
-        let at = desk.pending_upgrades.insert(socket, proxy, desk.now_ms);
+        let at = desk.pending_upgrades.insert(Channel::plain(socket), proxy, desk.now_ms);
         if let Some(client) = client {
             desk.pending_upgrades.introduce(at, address(client));
         }
@@ -217,7 +221,7 @@ fn a_socket_that_is_named_makes_no_way_for_itself() {
     let proxy = ClientAddress::shared([10, 0, 0, 1].into());
     let socket = Socket::default();
     let seen = Rc::downgrade(&socket);
-    let oldest = desk.pending_upgrades.insert(socket, proxy, 0);
+    let oldest = desk.pending_upgrades.insert(Channel::plain(socket), proxy, 0);
     let crowd: Vec<_> = (0..4).map(|_| desk.comes(1)).collect();
     desk.pending_upgrades.introduce(oldest, address(1));
     assert!(is_open(&seen) && !is_open(&crowd[0].1));

@@ -41,7 +41,7 @@ impl<K: Kernel> Pump<K> {
             let Some(transfer) = self.shard.extract(at) else {
                 continue;
             };
-            if let Err(error) = self.kernel.forget(&transfer.link.socket) {
+            if let Err(error) = self.kernel.forget(transfer.link.socket()) {
                 tracing::warn!(%error, "a connection was dropped because it cannot be moved");
                 // Not by dropping the transfer: the shard has to note that the player is gone.
                 let at = self.shard.take_back(transfer, now);
@@ -78,7 +78,10 @@ impl<K: Kernel> Pump<K> {
         let Some(link) = self.shard.link_mut(at) else { return };
         link.arrive();
         // What is already in the socket is reported like what comes later.
-        if let Err(error) = self.kernel.watch(&link.socket, Token::Connection(at), Interest::Read) {
+        if let Err(error) = self
+            .kernel
+            .watch(link.channel.socket(), Token::Connection(at), Interest::Read)
+        {
             tracing::warn!(%error, "a connection was dropped because it cannot be watched");
             self.shard.on_gone(at, now);
             return;

@@ -16,13 +16,14 @@ impl<K: Kernel> Pump<K> {
         let Some(pending_upgrade) = self.pending_upgrades.remove(at) else {
             return;
         };
-        if let Err(error) = self.kernel.forget(&pending_upgrade.socket) {
+        if let Err(error) = self.kernel.forget(pending_upgrade.channel.socket()) {
             return self.warn_of_unwatched(&error, now);
         }
         let guest = Guest {
-            socket: pending_upgrade.socket,
+            channel: pending_upgrade.channel,
             address: pending_upgrade.address,
             client,
+            fingerprint: pending_upgrade.fingerprint,
             received,
             shard: self.shard.id(),
         };
@@ -31,7 +32,7 @@ impl<K: Kernel> Pump<K> {
             Err(guest) => {
                 self.shard.counters().control_refused.add(1);
                 let answer = self.site.crowded_out(guest.client, now);
-                if let Some(at) = self.seat(guest.socket, guest.address, now) {
+                if let Some(at) = self.seat(guest.channel, guest.address, now) {
                     self.answer_upgrade(at, &answer, now);
                 }
             }

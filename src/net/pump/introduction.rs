@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::super::channel::Channel;
 use super::super::kernel::Kernel;
 use super::super::pending_upgrade::UpgradeKey;
 use super::super::proxies::{Introduced, IntroductionFault};
@@ -16,7 +17,16 @@ impl<K: Kernel> Pump<K> {
         let address = self.site.proxies.peer(peer);
         match self.site.proxies.introduction(address) {
             Ok(introduction) => {
-                if let Some(at) = self.seat(socket, address, now)
+                // A proxy says whom it speaks for before anything else, and in the clear.
+                let channel = if introduction.is_some() {
+                    Channel::plain(socket)
+                } else {
+                    match self.channel_of(socket, now) {
+                        Some(channel) => channel,
+                        None => return,
+                    }
+                };
+                if let Some(at) = self.seat(channel, address, now)
                     && let Some(pending_upgrade) = self.pending_upgrades.get_mut(at)
                 {
                     pending_upgrade.introduction = introduction;
@@ -38,7 +48,7 @@ impl<K: Kernel> Pump<K> {
             Ok(Introduced::NotYet) => None,
             Ok(Introduced::Nobody) => {
                 pending_upgrade.introduction = None;
-                Some(count)
+                self.secure(at, now).then_some(count)
             }
             Ok(Introduced::Header { bytes, client, remarks }) => {
                 pending_upgrade.introduction = None;
@@ -47,7 +57,7 @@ impl<K: Kernel> Pump<K> {
                     self.pending_upgrades.introduce(at, self.site.proxies.peer(client));
                 }
                 self.scratch.copy_within(bytes..count, 0);
-                Some(count - bytes).filter(|left| *left > 0)
+                self.secure(at, now).then_some(count - bytes).filter(|left| *left > 0)
             }
             Err(fault) => {
                 let address = pending_upgrade.address;

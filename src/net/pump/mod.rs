@@ -8,6 +8,7 @@
 //! per delivery at 50 rooms × 4 × 60 Hz against 8–10 µs (`benches/socket_layer`). The executor runs once per tick.
 
 mod exchange;
+mod greeting;
 mod guessing;
 mod handover;
 mod introduction;
@@ -39,6 +40,7 @@ use super::link::Link;
 use super::pace::{Pace, TurnWindows};
 use super::pending_upgrade::{PendingUpgrades, UpgradeLimits};
 use super::socket::Socket;
+use super::tls::Greeter;
 use super::websocket::InboundLimits;
 use crate::clock::whole_ms;
 use crate::room::ConnectionKey;
@@ -101,6 +103,8 @@ pub struct PumpParts<K: Kernel> {
     pub site: Arc<Site>,
     /// Where requests go that are for no shard.
     pub desk: Arc<dyn FrontDesk<K::Socket>>,
+    /// Begins handshakes; `None`: nothing is spoken below HTTP.
+    pub greeter: Option<Greeter>,
     /// How other threads reach it.
     pub inbox: Inbox<Mail<K::Socket>>,
     /// How it reaches the others, and itself, by shard.
@@ -123,6 +127,10 @@ pub struct Pump<K: Kernel> {
     limits: InboundLimits,
     /// What every socket is read into. Never cleared: a read says how much of it counts.
     scratch: Box<[u8]>,
+    /// Where records are sealed before they are sent. Empty without TLS.
+    sealing_room: Vec<u8>,
+    /// Begins handshakes; `None`: nothing is spoken below HTTP.
+    greeter: Option<Greeter>,
     dirty: Vec<ConnectionKey>,
     line: Line,
     /// Connections that are held back for others who cannot keep up with them.
@@ -157,6 +165,7 @@ impl<K: Kernel> Pump<K> {
             mut kernel,
             site,
             desk,
+            greeter,
             inbox,
             peers,
             settings,
@@ -174,6 +183,8 @@ impl<K: Kernel> Pump<K> {
             pending_upgrades: PendingUpgrades::new(pending_upgrades),
             next_tick: moment + settings.tick,
             scratch: vec![0; READ_BYTES_PER_TURN].into_boxed_slice(),
+            sealing_room: Vec::new(),
+            greeter,
             dirty: Vec::new(),
             line: Line::default(),
             paced: Vec::new(),

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use super::super::kernel::{Interest, Kernel, Stream, Token};
+use super::super::channel::Channel;
+use super::super::kernel::{Interest, Kernel, Token};
 use super::super::pending_upgrade::UpgradeKey;
 use super::Pump;
 use crate::rare_line::RareLine;
@@ -14,12 +15,14 @@ static NOT_WATCHED: RareLine = RareLine::new();
 
 impl<K: Kernel> Pump<K> {
     /// Gives a socket a place among those that are not upgraded, and watches it.
-    pub(super) fn seat(&mut self, socket: K::Socket, address: ClientAddress, now: Now) -> Option<UpgradeKey> {
-        let at = self.pending_upgrades.insert(socket, address, now.mono_ms);
+    pub(super) fn seat(&mut self, channel: Channel<K::Socket>, address: ClientAddress, now: Now) -> Option<UpgradeKey> {
+        let at = self.pending_upgrades.insert(channel, address, now.mono_ms);
         let pending_upgrade = self.pending_upgrades.get_mut(at).expect("inserted a moment ago");
-        let watched = self
-            .kernel
-            .watch(&pending_upgrade.socket, Token::PendingUpgrade(at), Interest::Read);
+        let watched = self.kernel.watch(
+            pending_upgrade.channel.socket(),
+            Token::PendingUpgrade(at),
+            Interest::Read,
+        );
         if let Err(error) = watched {
             self.warn_of_unwatched(&error, now);
             self.pending_upgrades.remove(at);
@@ -32,8 +35,8 @@ impl<K: Kernel> Pump<K> {
     pub(super) fn answer_upgrade(&mut self, at: UpgradeKey, response: &[u8], now: Now) {
         if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
             // An answer fits into an empty socket; a peer for which it does not has not read and need not know.
-            pending_upgrade.socket.send(response);
-            pending_upgrade.socket.finish_sending();
+            pending_upgrade.channel.send(response, &mut self.sealing_room);
+            pending_upgrade.channel.finish_sending(&mut self.sealing_room);
             self.pending_upgrades.note_answered(at, now.mono_ms);
         }
     }

@@ -1,7 +1,7 @@
 //! From the line of those who wait to the shard that serves them.
 
 use super::super::conversation;
-use super::super::kernel::{Kernel, Received, Stream};
+use super::super::kernel::{Kernel, Received};
 use super::Pump;
 use super::length::ENDS_PER_TURN;
 use super::line::Waiting;
@@ -74,12 +74,17 @@ impl<K: Kernel> Pump<K> {
         link.is_in_line = false;
         link.is_unread = false;
         let is_hung_up = link.is_hung_up;
-        let received = link.socket.receive(&mut self.scratch);
+        let arrived = link.channel.receive(&mut self.scratch, &mut self.sealing_room);
         self.shard.counters().kernel_entries.add(1);
-        match received {
+        match arrived.received {
             Received::Bytes(count) => {
-                let flow = conversation::feed(&mut self.shard, at, &mut self.scratch[..count], self.limits, now);
-                let may_hold_more = is_hung_up || count == self.scratch.len();
+                // Of a record that has not come completely there is nothing to serve.
+                let flow = if count == 0 {
+                    Flow::Continue
+                } else {
+                    conversation::feed(&mut self.shard, at, &mut self.scratch[..count], self.limits, now)
+                };
+                let may_hold_more = is_hung_up || arrived.may_hold_more;
                 if may_hold_more && let Some(link) = self.shard.link_mut(at) {
                     link.is_unread = true;
                 }

@@ -4,14 +4,16 @@ use std::io;
 
 use bytes::Bytes;
 
+use super::super::channel::Channel;
 use super::super::conversation;
 use super::super::guest::Guest;
 use super::super::http::Answer;
-use super::super::kernel::{Interest, Kernel, Received, Stream, Token};
+use super::super::kernel::{Interest, Kernel, Received, Token};
 use super::super::link::Link;
 use super::super::pending_upgrade::UpgradeKey;
 use super::super::socket::is_want_of_descriptors;
 use super::Pump;
+use super::greeting::Greeting;
 use super::line::Waiting;
 use super::stage::Stage;
 use crate::rare_line::RareLine;
@@ -84,9 +86,21 @@ impl<K: Kernel> Pump<K> {
             let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
                 return;
             };
+            if pending_upgrade.channel.is_greeting() {
+                match self.greet(at, now) {
+                    Greeting::Said(count) => self.answer_request(at, count, now),
+                    Greeting::Goes => {}
+                    Greeting::Waits => return,
+                }
+                continue;
+            }
             let introduction = pending_upgrade.introduction.as_ref();
             let kept = introduction.map_or(0, |introduction| introduction.recall(&mut self.scratch));
-            let count = match pending_upgrade.socket.receive(&mut self.scratch[kept..]) {
+            let arrived = pending_upgrade
+                .channel
+                .receive(&mut self.scratch[kept..], &mut self.sealing_room);
+            let count = match arrived.received {
+                Received::Bytes(0) => continue, // a record that has not come completely
                 Received::Bytes(count) => kept + count,
                 Received::Nothing => return,
                 Received::End => {
@@ -104,7 +118,18 @@ impl<K: Kernel> Pump<K> {
                 }
                 continue;
             }
-            if let Some(count) = self.introduce(at, count, now) {
+            let Some(count) = self.introduce(at, count, now) else {
+                continue;
+            };
+            let is_greeting = self
+                .pending_upgrades
+                .get_mut(at)
+                .is_some_and(|it| it.channel.is_greeting());
+            if is_greeting {
+                if let Greeting::Said(count) = self.greet_with(at, count, now) {
+                    self.answer_request(at, count, now);
+                }
+            } else {
                 self.answer_request(at, count, now);
             }
         }
@@ -155,8 +180,9 @@ impl<K: Kernel> Pump<K> {
                     return self.answer_upgrade(at, &response, now);
                 }
                 self.shard.counters().upgrades_accepted.add(1);
-                let pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
-                if pending_upgrade.socket.send(&response) == SendOutcome::Sent(response.len()) {
+                let mut pending_upgrade = self.pending_upgrades.remove(at).expect("looked up above");
+                let sent = pending_upgrade.channel.send(&response, &mut self.sealing_room);
+                if sent == SendOutcome::Sent(response.len()) {
                     let remarks = pending_upgrade.remarks.as_deref();
                     tracing::debug!(
                         %request_id,
@@ -169,9 +195,9 @@ impl<K: Kernel> Pump<K> {
                         address: client,
                         endpoint,
                         binding,
-                        certificate: None,
+                        certificate: pending_upgrade.fingerprint,
                     };
-                    self.enter(pending_upgrade.socket, arrival, admitted, &mut early, now);
+                    self.enter(pending_upgrade.channel, arrival, admitted, &mut early, now);
                 } else {
                     self.shard.counters().upgrades_failed.add(1);
                 }
@@ -181,10 +207,11 @@ impl<K: Kernel> Pump<K> {
 
     /// Takes back a socket that has asked for a WebSocket after all. It is judged like any other, and stands in line for it.
     pub(super) fn take_back_guest(&mut self, guest: Guest<K::Socket>, now: Now) {
-        let Some(at) = self.seat(guest.socket, guest.address, now) else {
+        let Some(at) = self.seat(guest.channel, guest.address, now) else {
             return;
         };
         if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
+            pending_upgrade.fingerprint = guest.fingerprint;
             pending_upgrade.received = guest.received.to_vec();
             pending_upgrade.is_unjudged = true;
         }
@@ -193,14 +220,20 @@ impl<K: Kernel> Pump<K> {
 
     /// Takes an upgraded socket, which is watched, into the shard, or tells it that there is no place. `early` is what it said
     /// after its request.
-    pub fn admit(&mut self, socket: K::Socket, arrival: Arrival, early: &mut [u8], now: Now) -> ConnectionKey {
+    pub fn admit(
+        &mut self,
+        channel: Channel<K::Socket>,
+        arrival: Arrival,
+        early: &mut [u8],
+        now: Now,
+    ) -> ConnectionKey {
         let admitted = self.shard.world().ledger.admit_connection(arrival.address);
-        self.enter(socket, arrival, admitted, early, now)
+        self.enter(channel, arrival, admitted, early, now)
     }
 
     fn enter(
         &mut self,
-        socket: K::Socket,
+        channel: Channel<K::Socket>,
         arrival: Arrival,
         admitted: Result<ConnectionPermit, ConnectionRefused>,
         early: &mut [u8],
@@ -210,10 +243,13 @@ impl<K: Kernel> Pump<K> {
             Ok(permit) => (Some(permit), None),
             Err(refusal) => (None, Some(refusal)),
         };
-        let at = self.shard.admit(Link::new(socket), arrival, permit, now);
+        let at = self.shard.admit(Link::new(channel), arrival, permit, now);
         let link = self.shard.link(at).expect("admitted a moment ago");
         // Watched anew under its new name; what arrived meanwhile is reported again.
-        if let Err(error) = self.kernel.rewatch(&link.socket, Token::Connection(at), Interest::Read) {
+        if let Err(error) = self
+            .kernel
+            .rewatch(link.channel.socket(), Token::Connection(at), Interest::Read)
+        {
             self.warn_of_unwatched(&error, now);
             self.shard.on_gone(at, now);
             return at;

@@ -1,6 +1,6 @@
 //! Offering every socket what it is owed.
 
-use super::super::kernel::{Interest, Kernel, Stream, Token};
+use super::super::kernel::{Interest, Kernel, Token};
 use super::Pump;
 use crate::room::ConnectionKey;
 use crate::shard::{AfterSend, Now};
@@ -19,7 +19,7 @@ impl<K: Kernel> Pump<K> {
 
     fn offer(&mut self, at: ConnectionKey, now: Now) {
         while let Some((link, bytes)) = self.shard.unsent(at, now) {
-            let outcome = link.socket.send(bytes);
+            let outcome = link.channel.send(bytes, &mut self.sealing_room);
             self.shard.counters().kernel_entries.add(1);
             match self.shard.sent(at, outcome, now) {
                 AfterSend::SendMore => continue,
@@ -27,8 +27,8 @@ impl<K: Kernel> Pump<K> {
                 AfterSend::AwaitRead => self.watch_for(at, Interest::Read, now),
                 AfterSend::AwaitWritable => self.watch_for(at, Interest::ReadAndWrite, now),
                 AfterSend::FinishSending => {
-                    if let Some(link) = self.shard.link(at) {
-                        link.socket.finish_sending();
+                    if let Some(link) = self.shard.link_mut(at) {
+                        link.channel.finish_sending(&mut self.sealing_room);
                     }
                     self.watch_for(at, Interest::Read, now);
                 }
@@ -46,7 +46,10 @@ impl<K: Kernel> Pump<K> {
             return;
         }
         link.interest = interest;
-        if let Err(error) = self.kernel.rewatch(&link.socket, Token::Connection(at), interest) {
+        if let Err(error) = self
+            .kernel
+            .rewatch(link.channel.socket(), Token::Connection(at), interest)
+        {
             tracing::warn!(%error, "a connection was dropped because it cannot be watched");
             self.shard.on_gone(at, now);
         }

@@ -72,7 +72,7 @@ impl<L> Shard<L> {
             && let State::Closing { peer_has_closed, .. } = &mut connection.state
         {
             *peer_has_closed = true;
-            if connection.outbox.is_empty() {
+            if connection.has_said_all() {
                 self.ended.push(at);
             }
             return;

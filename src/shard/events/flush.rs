@@ -16,6 +16,8 @@ use crate::shard::world::now::Now;
 pub enum SendOutcome {
     /// It took so many bytes.
     Sent(usize),
+    /// It took so many bytes, and keeps some of them, or of others before, until there is room for them: to be asked again.
+    Kept(usize),
     /// It is full.
     Full,
     /// It is gone.
@@ -69,8 +71,9 @@ impl<L> Shard<L> {
             || post.send_queues.has_fresh()
     }
 
-    /// A connection's link and the bytes to send over it. `None` when it is gone or has nothing to say.
-    pub fn unsent(&mut self, at: ConnectionKey, now: Now) -> Option<(&L, &[u8])> {
+    /// A connection's link and the bytes to send over it; none at all when only the link has some left. `None` when it is gone
+    /// or has nothing to say.
+    pub fn unsent(&mut self, at: ConnectionKey, now: Now) -> Option<(&mut L, &[u8])> {
         let connection = self.post.connections.get_mut(at)?;
         connection.is_dirty = false;
         if connection.outbox.has_holes() {
@@ -79,7 +82,7 @@ impl<L> Shard<L> {
         // Again: the reports go into the same outbox.
         let connection = self.post.connections.get_mut(at)?;
         let bytes = connection.outbox.unsent();
-        (!bytes.is_empty()).then_some((&connection.link, bytes))
+        (!bytes.is_empty() || connection.link_keeps).then_some((&mut connection.link, bytes))
     }
 
     /// Notes what a socket said to a send of the unsent bytes. Whoever has too much waiting then is closed once all outcomes were
@@ -90,18 +93,19 @@ impl<L> Shard<L> {
         };
         let counters = &self.post.counters;
         let progress = match outcome {
-            SendOutcome::Sent(bytes) => {
+            SendOutcome::Sent(bytes) | SendOutcome::Kept(bytes) => {
+                connection.link_keeps = matches!(outcome, SendOutcome::Kept(_));
                 counters.socket_sends.add(1);
                 counters.egress_bytes.add(bytes as u64);
                 connection.uptake.note_sent(bytes);
                 connection.outbox.advance(self.post.outgoing.pool(), bytes);
                 note_departed(&mut self.post.outgoing, &mut self.timings, counters, now);
-                bytes > 0
+                bytes > 0 || connection.link_keeps
             }
             SendOutcome::Full => false,
             SendOutcome::Broken => return AfterSend::Remove,
         };
-        if connection.outbox.is_empty() {
+        if connection.has_said_all() {
             let was_behind = connection.uptake.note_drained();
             return match connection.state {
                 State::Closing { peer_has_closed, .. } if peer_has_closed => AfterSend::Remove,
@@ -110,7 +114,7 @@ impl<L> Shard<L> {
                 State::Open | State::Departing { .. } | State::Asking(_) => AfterSend::Nothing,
             };
         }
-        if progress && connection.outbox.has_more_at_once() {
+        if progress && !connection.link_keeps && connection.outbox.has_more_at_once() {
             return AfterSend::SendMore;
         }
         counters.backpressure.add(1);
@@ -133,7 +137,7 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        if !connection.outbox.is_empty() {
+        if !connection.has_said_all() {
             // It stays behind until bytes really move: a socket that says so and takes nothing is still full.
             self.post.outgoing.offer_again(connection, at);
         }

@@ -136,7 +136,7 @@ impl<L> Shard<L> {
                 gives_up_at_ms,
                 peer_has_closed,
             } => {
-                let is_over = peer_has_closed && traveller.outbox.is_empty();
+                let is_over = peer_has_closed && traveller.outbox.is_empty() && !traveller.link_keeps;
                 let state = State::Closing {
                     gives_up_at_ms,
                     peer_has_closed,

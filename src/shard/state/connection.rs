@@ -24,6 +24,8 @@ use crate::shard::world::id::ShardId;
 #[repr(C)]
 pub struct Connection<L> {
     pub(in crate::shard) outbox: Outbox,
+    /// Whether the link has taken bytes that the socket has not.
+    pub(in crate::shard) link_keeps: bool,
     /// How the peer takes what it is sent.
     pub(in crate::shard) uptake: Uptake,
     pub(in crate::shard) state: State,
@@ -134,6 +136,7 @@ impl<L> Connection<L> {
         let Traveller {
             session,
             outbox,
+            link_keeps,
             account,
             uptake,
             free_rate,
@@ -147,6 +150,7 @@ impl<L> Connection<L> {
         } = traveller;
         Self {
             outbox,
+            link_keeps,
             uptake,
             state: State::Open,
             standing,
@@ -177,6 +181,7 @@ impl<L> Connection<L> {
     pub(in crate::shard) fn into_parts(self) -> Parts<L> {
         let Self {
             outbox,
+            link_keeps,
             uptake,
             state,
             standing,
@@ -206,6 +211,7 @@ impl<L> Connection<L> {
             traveller: Traveller {
                 session,
                 outbox,
+                link_keeps,
                 account,
                 uptake,
                 free_rate,
@@ -256,6 +262,11 @@ impl<L> Connection<L> {
         self.standing.go(self.session.player(), census);
     }
 
+    /// Whether the socket has taken all that there is to say.
+    pub(in crate::shard) const fn has_said_all(&self) -> bool {
+        self.outbox.is_empty() && !self.link_keeps
+    }
+
     pub(in crate::shard) const fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing { .. })
     }
@@ -276,6 +287,7 @@ impl<L> Moments for Connection<L> {
             link: _,
             session,
             outbox,
+            link_keeps: _,
             account: _,
             next_stats_ms,
             standing: _,

@@ -16,6 +16,8 @@ pub(in crate::shard) struct Traveller {
     pub(in crate::shard) session: Session,
     /// A frame of which a part was sent goes on at its next byte.
     pub(in crate::shard) outbox: Outbox,
+    /// Whether the link has taken bytes that the socket has not.
+    pub(in crate::shard) link_keeps: bool,
     pub(in crate::shard) account: DeliveryAccount,
     /// Who does not read does not begin anew by moving.
     pub(in crate::shard) uptake: Uptake,
@@ -39,6 +41,7 @@ impl Traveller {
         Self {
             session,
             outbox: Outbox::default(),
+            link_keeps: false,
             account: DeliveryAccount::default(),
             uptake: Uptake::new(now_ms),
             free_rate: FreeRate::default(),

@@ -212,6 +212,8 @@ counters! {
         ice_pregather, "transport_ice_pregather_emitted_total", "Snapshots that told ICE servers before the game started.";
         seat_fills_rejected, "transport_seat_fills_rejected_incompatible_total", "Joins refused because the joiner cannot take part in the session.";
         mixed_path_members, "transport_mixed_path_members_observed_total", "Members planned without peers because they came back with lesser abilities.";
+        tls_handshakes, "tls_handshakes_total", "TLS handshakes of players' ports that succeeded.";
+        tls_resumptions, "tls_resumptions_total", "Of these, those that resumed an earlier connection.";
         control_handovers, "control_handovers_total", "Sockets given to the control plane because they asked for no WebSocket.";
         outpost_places, "outpost_places_total", "Spectators who were given a place at an outpost of a room.";
         bulletins_posted, "outpost_bulletins_total", "What a room said in a turn, sent to one outpost.";

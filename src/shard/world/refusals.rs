@@ -58,6 +58,7 @@ reasons! {
     ProxyUntrusted, "proxy_untrusted", "A connection that only a trusted proxy may open, or a PROXY header of somebody else.";
     ProxyHeaderMissing, "proxy_header_missing", "A connection of a trusted proxy without the PROXY header that is required.";
     ProxyHeaderMalformed, "proxy_header_malformed", "A PROXY header that is malformed or too long.";
+    TlsHandshake, "tls_handshake", "A TLS handshake that failed, or something else on a port that speaks TLS.";
     HeadTooLarge, "head_too_large", "A request whose head is too large.";
     Host, "host", "A request for a host that is not this server's.";
     Upgrade, "upgrade", "An upgrade that breaks the standard.";
