@@ -27,6 +27,7 @@ mod pipe;
 mod schedule;
 mod setup;
 mod simulation;
+mod tls;
 
 pub use allocator::live_bytes;
 pub use expectations::Seat;

@@ -7,12 +7,20 @@ use std::rc::Rc;
 use super::frames::{Frame, Opcode, client_frame, close_payload, take_server_frame};
 use super::pipe::{ClientEnd, Pipe};
 use super::schedule::Schedule;
+use super::tls::TlsEnd;
+
+/// A client with TLS renews its keys with every so many messages.
+const RENEWS_AFTER: u32 = 40;
 
 /// A client.
 #[derive(Debug)]
 pub struct Peer {
     pub name: String,
     pub pipe: Rc<RefCell<Pipe>>,
+    /// `None`: it speaks no TLS.
+    tls: Option<TlsEnd>,
+    /// How often it has sent something.
+    sent: u32,
     /// Read, and not yet a whole frame.
     unread: VecDeque<u8>,
     /// Arrived, and not yet looked at by the scenario.
@@ -27,10 +35,12 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub fn new(name: String, pipe: Rc<RefCell<Pipe>>) -> Self {
+    pub fn new(name: String, pipe: Rc<RefCell<Pipe>>, tls: Option<TlsEnd>) -> Self {
         Self {
             name,
             pipe,
+            tls,
+            sent: 0,
             unread: VecDeque::new(),
             received: VecDeque::new(),
             reads: true,
@@ -58,7 +68,14 @@ impl Peer {
 
     /// Puts bytes on the wire, unless the server has closed.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.pipe.borrow_mut().write(bytes);
+        self.sent += 1;
+        match &mut self.tls {
+            None => self.pipe.borrow_mut().write(bytes),
+            Some(tls) => {
+                let sealed = tls.seal(bytes, self.sent.is_multiple_of(RENEWS_AFTER));
+                self.pipe.borrow_mut().write(&sealed);
+            }
+        }
     }
 
     pub fn send_close(&mut self, payload: &[u8], schedule: &mut Schedule) {
@@ -77,7 +94,10 @@ impl Peer {
             let count = schedule.share_of(pipe.to_client.len());
             pipe.to_client.drain(..count).collect()
         };
-        self.unread.extend(arrived);
+        match &mut self.tls {
+            None => self.unread.extend(arrived),
+            Some(tls) => self.unread.extend(tls.open(&arrived)),
+        }
         let mut frames = Vec::new();
         while let Some(frame) = take_server_frame(&mut self.unread) {
             assert!(

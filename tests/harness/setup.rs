@@ -18,6 +18,8 @@ pub struct Setup {
     pub inbox: InboxLimits,
     /// From which gap between two turns on a shard is taken to have stood still.
     pub standstill: Duration,
+    /// Whether every other client speaks TLS.
+    pub speaks_tls: bool,
     /// Buffer of each pipe towards its client.
     pub pipe_bytes: usize,
 }
@@ -40,6 +42,7 @@ impl Default for Setup {
             inbox: InboxLimits { bulk: 64, reserve: 8 },
             // Virtual time jumps from deadline to deadline.
             standstill: Duration::MAX,
+            speaks_tls: false,
             pipe_bytes: 64 * 1024,
         }
     }

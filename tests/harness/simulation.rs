@@ -23,6 +23,7 @@ use super::peer::Peer;
 use super::pipe::{Pipe, Plug};
 use super::schedule::Schedule;
 use super::setup::Setup;
+use super::tls::TlsEnd;
 
 /// Which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +93,7 @@ pub struct Simulation {
     cores: Vec<Core>,
     pub peers: Vec<Peer>,
     pipe_bytes: usize,
+    speaks_tls: bool,
     clock: VirtualClock,
     /// While set, no inbox is emptied: who hops stays between two shards.
     pub holds_transfers: bool,
@@ -174,6 +176,7 @@ impl Simulation {
             world,
             peers: Vec::new(),
             pipe_bytes: setup.pipe_bytes,
+            speaks_tls: setup.speaks_tls,
             clock,
             holds_transfers: false,
             pauses: None,
@@ -204,7 +207,9 @@ impl Simulation {
     pub fn connect(&mut self, name: String, shard: Option<u16>, endpoint: ProtocolVersion) -> ClientId {
         let client = ClientId(self.peers.len());
         let pipe = Pipe::new(self.pipe_bytes);
-        self.peers.push(Peer::new(name, pipe.clone()));
+        let ends = (self.speaks_tls && client.0.is_multiple_of(2)).then(TlsEnd::pair);
+        let (theirs, ours) = ends.unzip();
+        self.peers.push(Peer::new(name, pipe.clone(), theirs));
         let index = shard.map_or_else(|| self.schedule.below(self.cores.len()), usize::from);
         let now = self.now();
         let core = &mut self.cores[index];
@@ -222,7 +227,8 @@ impl Simulation {
             certificate: self.arrives_with,
         };
         core.is_touched = true;
-        core.pump.admit(Channel::plain(plug), arrival, &mut [], now);
+        core.pump
+            .admit(Channel::after_handshake(plug, ours), arrival, &mut [], now);
         client
     }
 

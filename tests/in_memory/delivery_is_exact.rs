@@ -250,6 +250,20 @@ fn with_full_inboxes() {
 }
 
 #[test]
+fn with_tls() {
+    let tally = in_weather(
+        500..530,
+        Weather {
+            shards: 8,
+            pipe_bytes: 700,
+            speaks_tls: true,
+            ..CALM
+        },
+    );
+    assert!(tally.hops > 400 && tally.slow_readers > 5, "{tally:?}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let weather = Weather {
         pipe_bytes: 300,

@@ -304,6 +304,32 @@ fn while_the_server_drains() {
 }
 
 #[test]
+fn with_tls_and_narrow_pipes() {
+    let course = CALM_COURSE.with(|weather| {
+        weather.speaks_tls = true;
+        weather.pipe_bytes = 300;
+    });
+    let tally = on(course, 800..840);
+    assert!(tally.closes.contains_key(&4002), "{tally:?}");
+}
+
+#[test]
+fn with_tls_and_full_inboxes_while_the_server_drains() {
+    let course = Course {
+        drains: true,
+        ..CALM_COURSE
+    };
+    let course = course.with(|weather| {
+        weather.speaks_tls = true;
+        weather.shards = 8;
+        weather.inbox = FULL_SOON;
+        weather.pipe_bytes = 2_000;
+    });
+    let tally = on(course, 850..880);
+    assert!(tally.has(&["GoingAway"]), "{tally:?}");
+}
+
+#[test]
 fn with_outposts() {
     let course = CALM_COURSE.with(|weather| {
         weather.outpost_members = Some(1);

@@ -10,6 +10,7 @@ pub struct Weather {
     pub shards: u16,
     pub inbox: InboxLimits,
     pub pipe_bytes: usize,
+    pub speaks_tls: bool,
     pub outbox_bytes: usize,
     /// How much that may be left out waits for a receiver on version 3.
     pub droppable_frames: usize,
@@ -22,6 +23,7 @@ pub const CALM: Weather = Weather {
     shards: 3,
     inbox: InboxLimits { bulk: 64, reserve: 8 },
     pipe_bytes: 1 << 20,
+    speaks_tls: false,
     outbox_bytes: 1 << 20,
     droppable_frames: 1_024,
     outpost_members: None,
@@ -35,6 +37,7 @@ impl Weather {
             shards: self.shards,
             inbox: self.inbox,
             pipe_bytes: self.pipe_bytes,
+            speaks_tls: self.speaks_tls,
             ..Setup::default()
         }
         .with(|settings| {
