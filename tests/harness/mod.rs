@@ -38,3 +38,4 @@ pub use pattern::mismatch;
 pub use schedule::Schedule;
 pub use setup::{Setup, settings};
 pub use simulation::{ClientId, Simulation};
+pub use tls::TlsEnd;

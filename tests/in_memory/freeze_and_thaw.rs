@@ -14,7 +14,7 @@ mod wire;
 use signal_fish_relay::protocol::Topology;
 use signal_fish_relay::shard::Settings;
 
-use self::rig::{Cut, Outcome, Rig, Step, play, positions};
+use self::rig::{Cut, Outcome, Rig, Step, play, play_sealed, positions, sealed_positions};
 use self::server::{limits, settings};
 use self::wire::{frame, game_data, join, text};
 
@@ -60,6 +60,32 @@ fn pair() -> Vec<Step> {
         Step::Send(0, join("reef", Some("ABC234"), "Mira")),
         Step::Send(1, join("reef", Some("ABC234"), "Otto")),
     ]
+}
+
+#[test]
+fn a_cut_inside_a_record_of_tls_loses_and_repeats_nothing() {
+    let mut script = pair();
+    script.push(Step::Room(0, 70));
+    script.push(Step::Send(1, [game_data("1"), game_data("\"a longer one\"")].concat()));
+    script.push(Step::Room(0, usize::MAX));
+    script.push(Step::Send(0, [frame(PING, b"are you there"), game_data("2")].concat()));
+    script.push(Step::Send(0, frame(CLOSE, &1000_u16.to_be_bytes())));
+    let whole = play(&script, &settings(), 1, None);
+    assert_eq!(
+        (count(&whole, 0, "\"GameData\""), count(&whole, 0, "are you there")),
+        (2, 1)
+    );
+    for (from, into) in CHANGES {
+        assert_eq!(
+            play_sealed(&script, &settings(), from, None),
+            whole,
+            "{from} shards without a cut"
+        );
+        for at in 0..sealed_positions(&script) {
+            let cut = play_sealed(&script, &settings(), from, Some(Cut { at, into }));
+            assert_eq!(cut, whole, "{from} to {into} shards, cut at {at}");
+        }
+    }
 }
 
 #[test]

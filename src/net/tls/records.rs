@@ -130,12 +130,13 @@ impl Records {
     }
 
     /// How many bytes have come of a record that has not come completely.
-    pub(crate) const fn carried(&self) -> usize {
+    #[must_use]
+    pub const fn carried(&self) -> usize {
         self.carry.len()
     }
 
     /// Puts them at the front of `buffer`, behind which the rest was read.
-    pub(crate) fn uncarry(&mut self, buffer: &mut [u8]) {
+    pub fn uncarry(&mut self, buffer: &mut [u8]) {
         if !self.carry.is_empty() {
             buffer[..self.carry.len()].copy_from_slice(&self.carry);
             self.carry = Vec::new();
@@ -148,7 +149,7 @@ impl Records {
     /// # Errors
     ///
     /// The first fault. What came before it is lost with the connection.
-    pub(crate) fn open(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+    pub fn open(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
         let (mut at, mut opened) = (0, 0);
         while !self.is_over {
             let Some(record_bytes) = whole_record(&buffer[at..])? else {
@@ -215,7 +216,7 @@ impl Records {
     /// # Errors
     ///
     /// When the keys are used up and there are no others.
-    pub(crate) fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<usize, Fault> {
+    pub fn seal(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<usize, Fault> {
         if self.owes_keys || self.sealing.is_used_up() {
             self.renew(out)?;
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rkyv::util::AlignedVec;
 use signal_fish_relay::clock::ARCHIVE_MS;
 use signal_fish_relay::net::conversation::{self, Wire};
+use signal_fish_relay::net::tls::{FrozenRecords, Records};
 use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
 use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::ConnectionKey;
@@ -18,6 +19,7 @@ use signal_fish_relay::shard::{
 
 use super::server::{limits, settings};
 use super::wire::Names;
+use crate::harness::TlsEnd;
 
 /// How long a beat of the rig is.
 pub const BEAT_MS: u64 = 10;
@@ -72,6 +74,17 @@ pub struct Outcome {
 pub struct Link {
     client: usize,
     inbound: Inbound,
+    /// Always as it is archived: it is taken out for each use.
+    sealed: Option<FrozenRecords>,
+}
+
+impl Link {
+    fn with_records<T>(&mut self, work: impl FnOnce(&mut Records) -> T) -> Option<T> {
+        let mut records = Records::thaw(self.sealed.take()?);
+        let done = work(&mut records);
+        self.sealed = Some(records.freeze());
+        Some(done)
+    }
 }
 
 impl Wire for Link {
@@ -81,6 +94,7 @@ impl Wire for Link {
 }
 
 struct Client {
+    tls: Option<TlsEnd>,
     place: Option<(usize, ConnectionKey)>,
     room: usize,
     heard: Vec<(u64, Vec<u8>)>,
@@ -99,20 +113,39 @@ pub struct Rig {
     processes: u8,
     /// How the clients that connect from now on arrive, but for their addresses.
     pub arrival: Arrival,
+    /// Whether clients speak TLS.
+    pub speaks_tls: bool,
     /// Clients whose sockets do not survive a change of process.
     pub lost: Vec<usize>,
 }
 
 /// In how many places a script can be interrupted: before every step, and behind every byte that arrives.
 pub fn positions(script: &[Step]) -> usize {
-    script.iter().map(positions_of).sum()
+    script.iter().map(|step| positions_of(step, false)).sum()
 }
 
-fn positions_of(step: &Step) -> usize {
+/// The same where the clients speak TLS.
+pub fn sealed_positions(script: &[Step]) -> usize {
+    script.iter().map(|step| positions_of(step, true)).sum()
+}
+
+fn positions_of(step: &Step, speaks_tls: bool) -> usize {
     match step {
+        Step::Send(_, bytes) if speaks_tls => 1 + bytes.len() + RECORD_BYTES,
         Step::Send(_, bytes) => 1 + bytes.len(),
         _ => 1,
     }
+}
+
+/// What a record of TLS 1.3 adds to what is in it.
+const RECORD_BYTES: usize = 5 + 1 + 16;
+
+/// The same with clients that speak TLS.
+pub fn play_sealed(script: &[Step], settings: &Settings, shards: u16, cut: Option<Cut>) -> Outcome {
+    let mut rig = Rig::new(settings.clone(), limits(), shards);
+    rig.speaks_tls = true;
+    rig.play(script, cut);
+    rig.outcome()
 }
 
 /// Plays a script from the start to the end.
@@ -120,6 +153,24 @@ pub fn play(script: &[Step], settings: &Settings, shards: u16, cut: Option<Cut>)
     let mut rig = Rig::new(settings.clone(), limits(), shards);
     rig.play(script, cut);
     rig.outcome()
+}
+
+fn opened(records: &mut Records, bytes: &[u8]) -> Vec<u8> {
+    let mut buffer = vec![0; records.carried()];
+    buffer.extend_from_slice(bytes);
+    records.uncarry(&mut buffer);
+    let count = records.open(&mut buffer).expect("authentic");
+    buffer.truncate(count);
+    buffer
+}
+
+fn sealed(records: &mut Records, mut plain: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    while !plain.is_empty() {
+        let count = records.seal(plain, &mut wire).expect("keys are good");
+        plain = &plain[count..];
+    }
+    wire
 }
 
 impl Rig {
@@ -149,6 +200,7 @@ impl Rig {
                 binding: None,
                 certificate: None,
             },
+            speaks_tls: false,
             lost: Vec::new(),
         };
         rig.start(world);
@@ -185,15 +237,17 @@ impl Rig {
     pub fn play(&mut self, script: &[Step], cut: Option<Cut>) {
         let mut passed = 0;
         for step in script {
-            let here = cut.filter(|cut| (passed..passed + positions_of(step)).contains(&cut.at));
-            passed += positions_of(step);
+            let positions = positions_of(step, self.speaks_tls);
+            let here = cut.filter(|cut| (passed..passed + positions).contains(&cut.at));
+            passed += positions;
             match (here, step) {
                 (None, _) => self.take(step),
                 (Some(cut), Step::Send(client, bytes)) => {
-                    let split = cut.at + positions_of(step) - passed;
-                    self.feed(*client, &bytes[..split]);
+                    let split = cut.at + positions - passed;
+                    let wire = self.on_the_wire(*client, bytes);
+                    self.feed(*client, &wire[..split]);
                     self.change_process(cut.into);
-                    self.feed(*client, &bytes[split..]);
+                    self.feed(*client, &wire[split..]);
                 }
                 (Some(cut), _) => {
                     self.change_process(cut.into);
@@ -212,9 +266,11 @@ impl Rig {
                 let address = ClientAddress::own(Ipv4Addr::new(192, 0, 2, (client / 2) as u8).into());
                 let permit = self.world.ledger.admit_connection(address).expect("below the limits");
                 let shard = client % self.shards.len();
+                let (tls, records) = self.speaks_tls.then(TlsEnd::pair).unzip();
                 let link = Link {
                     client: *client,
                     inbound: Inbound::default(),
+                    sealed: records.map(|records| records.freeze()),
                 };
                 let arrival = Arrival {
                     address,
@@ -222,13 +278,17 @@ impl Rig {
                 };
                 let at = self.shards[shard].admit(link, arrival, Some(permit), now);
                 self.clients.push(Client {
+                    tls,
                     place: Some((shard, at)),
                     room: usize::MAX,
                     heard: Vec::new(),
                     ended_at_ms: None,
                 });
             }
-            Step::Send(client, bytes) => self.feed(*client, bytes),
+            Step::Send(client, bytes) => {
+                let wire = self.on_the_wire(*client, bytes);
+                self.feed(*client, &wire);
+            }
             Step::Room(client, bytes) => {
                 self.clients[*client].room = *bytes;
                 if let Some((shard, at)) = self.clients[*client].place {
@@ -253,6 +313,14 @@ impl Rig {
         }
     }
 
+    /// What a client sends to say these bytes.
+    fn on_the_wire(&mut self, client: usize, bytes: &[u8]) -> Vec<u8> {
+        match &mut self.clients[client].tls {
+            Some(tls) => tls.seal(bytes, false),
+            None => bytes.to_vec(),
+        }
+    }
+
     fn feed(&mut self, client: usize, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -261,8 +329,17 @@ impl Rig {
             return;
         };
         let now = self.now();
+        let mut bytes = bytes.to_vec();
+        if let Some(link) = self.shards[shard].link_mut(at)
+            && let Some(opened) = link.with_records(|records| opened(records, &bytes))
+        {
+            bytes = opened;
+            if bytes.is_empty() {
+                return;
+            }
+        }
         // Whether it has to move is asked of the shard.
-        let _ = conversation::feed(&mut self.shards[shard], at, &mut bytes.to_vec(), INBOUND, now);
+        let _ = conversation::feed(&mut self.shards[shard], at, &mut bytes, INBOUND, now);
     }
 
     /// Serves the bytes that a link has kept.
@@ -342,7 +419,14 @@ impl Rig {
         let outcome = if taken == 0 {
             SendOutcome::Full
         } else {
-            client.heard.push((self.elapsed_ms, bytes[..taken].to_vec()));
+            let heard = match (
+                link.with_records(|records| sealed(records, &bytes[..taken])),
+                &mut client.tls,
+            ) {
+                (Some(wire), Some(tls)) => tls.open(&wire),
+                _ => bytes[..taken].to_vec(),
+            };
+            client.heard.push((self.elapsed_ms, heard));
             client.room -= if client.room == usize::MAX { 0 } else { taken };
             SendOutcome::Sent(taken)
         };
