@@ -6,6 +6,7 @@
 
 mod archives;
 mod certificates;
+mod link;
 mod rig;
 mod server;
 mod times_and_budgets;

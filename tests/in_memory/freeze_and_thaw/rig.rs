@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use rkyv::util::AlignedVec;
 use signal_fish_relay::clock::ARCHIVE_MS;
-use signal_fish_relay::net::conversation::{self, Wire};
-use signal_fish_relay::net::tls::{FrozenRecords, Records};
+use signal_fish_relay::net::conversation;
 use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
 use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::ConnectionKey;
@@ -17,6 +16,7 @@ use signal_fish_relay::shard::{
     World, deal,
 };
 
+pub use super::link::Link;
 use super::server::{limits, settings};
 use super::wire::Names;
 use crate::harness::TlsEnd;
@@ -67,30 +67,6 @@ pub struct Outcome {
     pub rooms: usize,
     /// Members on all shards.
     pub members: usize,
-}
-
-/// A client's link, which is its own record.
-#[derive(rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Link {
-    client: usize,
-    inbound: Inbound,
-    /// Always as it is archived: it is taken out for each use.
-    sealed: Option<FrozenRecords>,
-}
-
-impl Link {
-    fn with_records<T>(&mut self, work: impl FnOnce(&mut Records) -> T) -> Option<T> {
-        let mut records = Records::thaw(self.sealed.take()?);
-        let done = work(&mut records);
-        self.sealed = Some(records.freeze());
-        Some(done)
-    }
-}
-
-impl Wire for Link {
-    fn inbound(&mut self) -> &mut Inbound {
-        &mut self.inbound
-    }
 }
 
 struct Client {
@@ -153,24 +129,6 @@ pub fn play(script: &[Step], settings: &Settings, shards: u16, cut: Option<Cut>)
     let mut rig = Rig::new(settings.clone(), limits(), shards);
     rig.play(script, cut);
     rig.outcome()
-}
-
-fn opened(records: &mut Records, bytes: &[u8]) -> Vec<u8> {
-    let mut buffer = vec![0; records.carried()];
-    buffer.extend_from_slice(bytes);
-    records.uncarry(&mut buffer);
-    let count = records.open(&mut buffer).expect("authentic");
-    buffer.truncate(count);
-    buffer
-}
-
-fn sealed(records: &mut Records, mut plain: &[u8]) -> Vec<u8> {
-    let mut wire = Vec::new();
-    while !plain.is_empty() {
-        let count = records.seal(plain, &mut wire).expect("keys are good");
-        plain = &plain[count..];
-    }
-    wire
 }
 
 impl Rig {
@@ -331,7 +289,7 @@ impl Rig {
         let now = self.now();
         let mut bytes = bytes.to_vec();
         if let Some(link) = self.shards[shard].link_mut(at)
-            && let Some(opened) = link.with_records(|records| opened(records, &bytes))
+            && let Some(opened) = link.open(&bytes)
         {
             bytes = opened;
             if bytes.is_empty() {
@@ -419,10 +377,7 @@ impl Rig {
         let outcome = if taken == 0 {
             SendOutcome::Full
         } else {
-            let heard = match (
-                link.with_records(|records| sealed(records, &bytes[..taken])),
-                &mut client.tls,
-            ) {
+            let heard = match (link.seal(&bytes[..taken]), &mut client.tls) {
                 (Some(wire), Some(tls)) => tls.open(&wire),
                 _ => bytes[..taken].to_vec(),
             };
