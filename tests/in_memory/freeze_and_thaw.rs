@@ -8,6 +8,7 @@ mod archives;
 mod certificates;
 mod link;
 mod rig;
+mod script;
 mod server;
 mod times_and_budgets;
 mod wire;
