@@ -11,6 +11,7 @@ pub mod control;
 pub mod logging;
 pub mod metrics;
 pub mod net;
+pub mod networks;
 pub mod protocol;
 pub mod rare_line;
 pub mod room;

@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use super::bounds::{self, Bound};
 use super::{
-    AllowedApp, CertificatePair, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Network,
-    Secret, Topology,
+    AllowedApp, CertificatePair, Config, ConnectTokenConfig, GameDataLimits, IceServer, LogFormat, LogLevel, Secret,
+    Topology,
 };
+use crate::networks::Network;
 
 /// The member of every map in the exemplar; no real key is spelled like this.
 const ANY_KEY: &str = "*";
@@ -153,6 +154,7 @@ fn exemplar_app() -> AllowedApp {
         rate_limit_per_minute: Some(1),
         max_relay_bytes: Some(1),
         require_connect_token: Some(true),
+        per_address_limits: true,
     }
 }
 
@@ -198,6 +200,7 @@ fn exemplar() -> Config {
         required: Some(false),
     });
     security.trusted_proxies = vec![any_network()];
+    security.blocked_networks = vec![any_network()];
     security.transport.tls.certificate_path = Some(PathBuf::new());
     security.transport.tls.private_key_path = Some(PathBuf::new());
     security.transport.tls.certificates = vec![CertificatePair {

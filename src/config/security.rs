@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::networks::Network;
 use super::proxies::{ForwardedHeader, ProxyProtocol};
 use super::secret::Secret;
 use super::transport::TransportConfig;
+use crate::networks::Network;
 
 /// Origins, apps, tokens and size limits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub struct SecurityConfig {
     pub forwarded_header: ForwardedHeader,
     /// Proxies that are believed, as addresses or networks. Nothing is limited by a proxy's own address. Default empty.
     pub trusted_proxies: Vec<Network>,
+    /// Who is kept out, as addresses or networks. Default empty.
+    pub blocked_networks: Vec<Network>,
 }
 
 impl SecurityConfig {
@@ -100,6 +102,7 @@ impl Default for SecurityConfig {
             proxy_protocol: ProxyProtocol::Off,
             forwarded_header: ForwardedHeader::None,
             trusted_proxies: Vec::new(),
+            blocked_networks: Vec::new(),
         }
     }
 }
@@ -138,6 +141,14 @@ pub struct AllowedApp {
     /// Whether clients of this app must show a connect token. Null = as `connect_token.required`.
     #[serde(default)]
     pub require_connect_token: Option<bool>,
+    /// Whether limits by address hold for the app's clients once their handshake has succeeded. Default true; false for
+    /// platforms that hide players' addresses behind a few of their own.
+    #[serde(default = "yes")]
+    pub per_address_limits: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// How connect tokens are checked: exactly one of `public_key` and `public_key_path`.

@@ -16,9 +16,10 @@ const MAX_SEGMENTS: usize = 16;
 const ENVIRONMENT_HINT: &str = "environment";
 
 /// Lists that may be given separated by commas.
-const COMMA_LISTS: [&[&str]; 3] = [
+const COMMA_LISTS: [&[&str]; 4] = [
     &["protocol", "player_name_validation", "allowed_symbols"],
     &["security", "trusted_proxies"],
+    &["security", "blocked_networks"],
     &["metrics", "dashboard_cache_history_fields"],
 ];
 

@@ -6,7 +6,7 @@
 //! request begins: after a request that announces a body nothing further is looked for, and the connection ends with its
 //! answer. Must never hold more than two heads and one read.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::stream::ClientStream;
 use crate::net::Clock;
 use crate::net::http::{Doors, Head, Site, read_head, wanted_endpoint};
-use crate::session::ClientAddress;
+use crate::session::{AccessPolicy, ClientAddress};
 use crate::shard::Now;
 
 /// How much is read from the socket at once.
@@ -73,12 +73,24 @@ pub(super) struct Rules {
     /// Whether WebSockets are served where the sockets come from.
     pub(super) lead_to_shards: bool,
     pub(super) clock: Clock,
+    /// The newest word on who is let in, as far as it was heard here.
+    pub(super) access: RefCell<(u64, Arc<AccessPolicy>)>,
 }
 
 impl Rules {
     pub(super) fn now(&self) -> Now {
         let mut clock = self.clock;
         clock.now(clock.moment())
+    }
+
+    /// Who is let in now.
+    pub(super) fn access(&self) -> Arc<AccessPolicy> {
+        let mut heard = self.access.borrow_mut();
+        let live = &self.site.world.access;
+        if live.revision() != heard.0 {
+            *heard = live.newest();
+        }
+        Arc::clone(&heard.1)
     }
 
     /// The answer to somebody at this address for whom there is no place.
@@ -127,7 +139,11 @@ impl Gate {
                 self.signs.client.set(client);
                 let doors = self.rules.doors.as_ref().unwrap_or(&self.rules.site.doors);
                 let now = self.rules.now();
-                if let Some(refusal) = self.rules.site.turned_away(&head, doors, client, now) {
+                if let Some(refusal) = self
+                    .rules
+                    .site
+                    .turned_away(&head, doors, client, &self.rules.access(), now)
+                {
                     return self.refuse(&refusal);
                 }
                 self.signs.progress.set(Instant::now());

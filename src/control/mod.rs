@@ -16,6 +16,7 @@ mod shards;
 mod standstill;
 mod stream;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -147,6 +148,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
                 doors,
                 lead_to_shards: scope != Scope::Operators,
                 clock: parts.clock,
+                access: RefCell::new(parts.site.world.access.newest()),
             }),
             shards: Arc::clone(&parts.peers),
             places: places.clone(),
@@ -203,6 +205,10 @@ async fn accept(listener: TcpListener, door: Rc<Door>, mut greeter: Option<Greet
                     continue; // without randomness nothing can be said to it
                 };
                 let address = door.rules.site.proxies.peer(peer.ip());
+                if door.rules.access().keeps_out(address) {
+                    door.rules.site.note_blocked(address, door.rules.now());
+                    continue;
+                }
                 let visit = Visit {
                     stream: ClientStream::plain(tuned(stream)),
                     address,

@@ -11,7 +11,8 @@ use crate::config::{Config, TokenKeyError};
 use crate::shard::World;
 
 /// What is taken over.
-const RELOADED: [&str; 9] = [
+const RELOADED: [&str; 10] = [
+    "security.blocked_networks",
     "security.allowed_apps",
     "security.app_auth_path",
     "security.connect_token.public_key",
@@ -38,6 +39,8 @@ pub struct Reloader {
 pub struct Reloaded {
     /// How many applications are listed now.
     pub apps: usize,
+    /// How many networks are kept out now.
+    pub blocked_networks: usize,
     /// Keys that differ from those that the server was started with, and wait for a restart. Secrets are not compared.
     pub waiting: Vec<String>,
 }
@@ -100,6 +103,7 @@ impl Reloader {
         }
         Ok(Reloaded {
             apps: fresh.security.allowed_apps.len(),
+            blocked_networks: fresh.security.blocked_networks.len(),
             waiting: self.waiting(fresh),
         })
     }
@@ -168,6 +172,7 @@ mod tests {
             rate_limit_per_minute: None,
             max_relay_bytes: None,
             require_connect_token: None,
+            per_address_limits: true,
         }];
         config
     }
@@ -185,6 +190,7 @@ mod tests {
             required: Some(false),
             ..ConnectTokenConfig::default()
         });
+        fresh.security.blocked_networks = vec!["192.0.2.0/24".parse().expect("a network")];
         fresh.server.max_rooms = 7;
         fresh.port = 9;
         let reloaded = reloader.reload(&fresh).expect("reloaded");
@@ -193,6 +199,7 @@ mod tests {
         let access = newest(&reloader);
         assert!(access.terms(Some(&AppId::new("kelp"))).is_some());
         assert!(access.connect_tokens.key.is_some());
+        assert!(access.blocked.contain([192, 0, 2, 7].into()));
         fresh.security.connect_token = None;
         reloader.reload(&fresh).expect("reloaded");
         assert!(newest(&reloader).connect_tokens.key.is_none());

@@ -102,6 +102,7 @@ fn take_over(reloader: &Reloader, fresh: &Loaded) {
             }
             tracing::info!(
                 apps = reloaded.apps,
+                blocked_networks = reloaded.blocked_networks,
                 "applications and the key of connect tokens were reloaded"
             );
         }

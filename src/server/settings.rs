@@ -7,10 +7,11 @@ use std::time::Duration;
 use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
-use crate::config::{self, Config, Networks, OriginPolicy, TokenKeyError};
+use crate::config::{self, Config, OriginPolicy, TokenKeyError};
 use crate::net::http::{Doors, HostPolicy, Site};
 use crate::net::proxies::ProxyPolicy;
 use crate::net::{PumpSettings, TurnWindows};
+use crate::networks::Networks;
 use crate::protocol::{AppId, GameDataFormat, NameRules, ProtocolVersion, Secret, Topology};
 use crate::session::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy, HandshakePolicy, SdkTable, VersionRange};
 use crate::shard::admission::AdmissionLimits;
@@ -119,7 +120,8 @@ pub(super) fn access_policy(config: &Config) -> Result<AccessPolicy, TokenKeyErr
         key: tokens.map(|tokens| tokens.key()).transpose()?,
         is_required: config.connect_token_required(),
     };
-    Ok(AccessPolicy::new(app_policy(config), connect_tokens))
+    let blocked = Networks::new(&config.security.blocked_networks);
+    Ok(AccessPolicy::new(app_policy(config), connect_tokens).keeping_out(blocked))
 }
 
 fn handshake(config: &Config) -> HandshakePolicy {
@@ -178,6 +180,7 @@ fn app_policy(config: &Config) -> AppPolicy {
             max_players_per_room: app.max_players_per_room,
             relay_bytes: app.max_relay_bytes,
             requires_connect_token: app.require_connect_token,
+            shares_addresses: !app.per_address_limits,
         };
         (AppId::new(&app.app_id), terms)
     });

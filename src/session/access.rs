@@ -4,7 +4,9 @@
 
 use ahash::AHashMap;
 
+use super::address::ClientAddress;
 use crate::auth::connect_token::{TokenKey, TokenRefusal};
+use crate::networks::Networks;
 use crate::protocol::AppId;
 
 /// Who is let in.
@@ -14,6 +16,8 @@ pub struct AccessPolicy {
     pub apps: AppPolicy,
     /// Which tokens.
     pub connect_tokens: ConnectTokenPolicy,
+    /// Nobody from here.
+    pub blocked: Networks,
     /// Applications that were listed once: their connections go on, on the terms that they had.
     former: AHashMap<AppId, AppTerms>,
 }
@@ -42,6 +46,8 @@ pub struct AppTerms {
     pub relay_bytes: Option<u64>,
     /// Whether a connect token must be shown, in place of the general rule.
     pub requires_connect_token: Option<bool>,
+    /// Whether its clients' addresses are those of a platform that hides their own: nothing is limited by them.
+    pub shares_addresses: bool,
 }
 
 /// Which connect tokens are accepted, and from whom one is demanded.
@@ -60,8 +66,21 @@ impl AccessPolicy {
         Self {
             apps,
             connect_tokens,
+            blocked: Networks::default(),
             former: AHashMap::new(),
         }
+    }
+
+    /// The same, and nobody from these networks.
+    #[must_use]
+    pub fn keeping_out(self, blocked: Networks) -> Self {
+        Self { blocked, ..self }
+    }
+
+    /// Whether a client is kept out for where it comes from. A proxy is none: those behind it are judged by their own addresses.
+    #[must_use]
+    pub fn keeps_out(&self, client: ClientAddress) -> bool {
+        !client.is_shared() && self.blocked.contain(client.ip())
     }
 
     /// The same, in place of an earlier policy: what that one granted still binds the connections that it let in.

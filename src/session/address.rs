@@ -29,6 +29,15 @@ impl ClientAddress {
         }
     }
 
+    /// The same, of one of many.
+    #[must_use]
+    pub const fn among_others(self) -> Self {
+        Self {
+            ip: self.ip,
+            is_shared: true,
+        }
+    }
+
     /// The address itself.
     #[must_use]
     pub const fn ip(self) -> IpAddr {

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::access::{AccessPolicy, AppPolicy, AppTerms};
 use super::sdk::{OPERATION_IDS, RKYV_ENVELOPE, SPECTATOR_RELAY, SdkAdvice, SdkRefusal, SdkTable};
 use super::versions::VersionRange;
-use super::{Session, Stage};
+use super::{ClientAddress, Session, Stage};
 use crate::auth::connect_token::TokenRefusal;
 use crate::protocol::server_message::AdvisoryRates;
 use crate::protocol::{
@@ -95,8 +95,8 @@ pub struct Accepted<'a> {
 }
 
 impl Session {
-    /// Takes the client's handshake. `admit` consults the process-wide ledger: application and its handshakes per minute;
-    /// it is asked last, so it counts no handshake that fails otherwise.
+    /// Takes the client's handshake. `admit` consults the process-wide ledger: application, where the client comes from, and
+    /// the application's handshakes per minute; it is asked last, so it counts no handshake that fails otherwise.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Session {
         policy: &'p HandshakePolicy,
         access: &'p AccessPolicy,
         now: WallTime,
-        admit: impl FnOnce(&AppId, u32) -> bool,
+        admit: impl FnOnce(&AppId, ClientAddress, u32) -> bool,
     ) -> Result<Accepted<'p>, HandshakeRefusal> {
         if self.stage != Stage::Fresh {
             return Err(HandshakeRefusal::TooLate);
@@ -128,9 +128,15 @@ impl Session {
             asked,
             least: policy.versions.oldest.number(),
         })?;
+        let shares_address = terms.is_some_and(|terms| terms.shares_addresses);
+        let address = if shares_address {
+            self.address.among_others()
+        } else {
+            self.address
+        };
         // The rate comes last: whoever fails the rest must not use up what is the application's.
         if let Some(per_minute) = terms.and_then(|terms| terms.handshakes_per_minute)
-            && !admit(&app, per_minute)
+            && !admit(&app, address, per_minute)
         {
             return Err(HandshakeRefusal::TooOften);
         }
@@ -155,6 +161,7 @@ impl Session {
                 .extend(self.dialect.reads_archives.then_some(RKYV_ENVELOPE));
         }
         self.app = Some(app);
+        self.address = address;
         self.stage = Stage::Authenticated;
         Ok(Accepted {
             unsupported_format: (!is_enabled).then_some(asked),
@@ -247,14 +254,14 @@ mod tests {
                 &policy,
                 &access,
                 NOW,
-                |_, _| false,
+                |_, _, _| false,
             )
             .expect("accepted");
         assert_eq!(accepted.app_name, "default");
         assert_eq!(accepted.rates.per_hour, 10_000);
         assert_eq!(session.dialect().format, GameDataFormat::MessagePack);
         assert_eq!(session.stage(), Stage::Authenticated);
-        let again = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _| true);
+        let again = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _, _| true);
         assert_eq!(again.err(), Some(HandshakeRefusal::TooLate));
     }
 
@@ -262,18 +269,47 @@ mod tests {
     fn a_listed_application_is_known_by_name_and_rate() {
         let (mut session, policy, access) = (session(), policy(), listed());
         let unknown = session
-            .authenticate(&request(r#"{"app_id":"other"}"#), &policy, &access, NOW, |_, _| true)
+            .authenticate(&request(r#"{"app_id":"other"}"#), &policy, &access, NOW, |_, _, _| true)
             .expect_err("unknown");
         assert_eq!(unknown, HandshakeRefusal::UnknownApp);
         assert!(unknown.is_final(&access));
-        let often = session.authenticate(&request(r#"{"app_id":"reef"}"#), &policy, &access, NOW, |_, rate| {
+        let often = session.authenticate(&request(r#"{"app_id":"reef"}"#), &policy, &access, NOW, |_, _, rate| {
             rate != 40
         });
         assert_eq!(often.err(), Some(HandshakeRefusal::TooOften));
         let accepted = session
-            .authenticate(&request(r#"{"app_id":"reef"}"#), &policy, &access, NOW, |_, _| true)
+            .authenticate(&request(r#"{"app_id":"reef"}"#), &policy, &access, NOW, |_, _, _| true)
             .expect("accepted");
         assert_eq!((accepted.app_name, accepted.rates.per_day), ("Reef Racer", 57_600));
+    }
+
+    #[test]
+    fn clients_of_a_platform_that_hides_them_share_its_address_from_their_handshake_on() {
+        let (policy, app) = (policy(), AppId::new("reef"));
+        for shares_addresses in [false, true] {
+            let terms = AppTerms {
+                handshakes_per_minute: Some(40),
+                shares_addresses,
+                ..AppTerms::default()
+            };
+            let apps = AppPolicy::Listed([(app.clone(), terms)].into_iter().collect());
+            let access = AccessPolicy::new(apps, ConnectTokenPolicy::default());
+            let mut session = session();
+            let mut asked = None;
+            let mut authenticate = |session: &mut Session, is_admitted| {
+                let admit = |_: &AppId, address: ClientAddress, _| {
+                    asked = Some(address.is_shared());
+                    is_admitted
+                };
+                session
+                    .authenticate(&request(r#"{"app_id":"reef"}"#), &policy, &access, NOW, admit)
+                    .is_ok()
+            };
+            assert!(!authenticate(&mut session, false) && !session.address().is_shared());
+            assert!(authenticate(&mut session, true));
+            assert_eq!(session.address().is_shared(), shares_addresses);
+            assert_eq!(asked, Some(shares_addresses), "its share of the app's rate, too");
+        }
     }
 
     #[test]
@@ -286,7 +322,7 @@ mod tests {
                 &policy,
                 &access,
                 NOW,
-                |_, _| true,
+                |_, _, _| true,
             )
             .expect("accepted");
         assert_eq!(accepted.unsupported_format, Some(GameDataFormat::Rkyv));
@@ -302,7 +338,7 @@ mod tests {
             &policy,
             &access,
             NOW,
-            |_, _| true,
+            |_, _, _| true,
         );
         assert_eq!(token.err(), Some(HandshakeRefusal::ConnectToken(TokenRefusal::NoKey)));
         let old = session
@@ -311,7 +347,7 @@ mod tests {
                 &policy,
                 &access,
                 NOW,
-                |_, _| true,
+                |_, _, _| true,
             )
             .expect_err("too old");
         assert!(
@@ -321,7 +357,7 @@ mod tests {
         assert!(!old.is_final(&listed()));
         assert_eq!(session.stage(), Stage::Fresh);
         session.skip_handshake();
-        let late = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _| true);
+        let late = session.authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _, _| true);
         assert_eq!(late.err(), Some(HandshakeRefusal::TooLate));
     }
 
@@ -335,7 +371,7 @@ mod tests {
             r#"{"app_id":"reef","protocol_version":1}"#,
         ] {
             let refusal = session
-                .authenticate(&request(data), &policy, &access, NOW, |_, _| {
+                .authenticate(&request(data), &policy, &access, NOW, |_, _, _| {
                     panic!("{data} was charged")
                 })
                 .expect_err("it fails a demand");
@@ -357,7 +393,7 @@ mod tests {
             let (mut session, policy) = (session_at(endpoint), policy());
             let request = request(&format!(r#"{{"app_id":"x"{asked}}}"#));
             session
-                .authenticate(&request, &policy, &access, NOW, |_, _| true)
+                .authenticate(&request, &policy, &access, NOW, |_, _, _| true)
                 .expect("accepted");
             assert_eq!(session.dialect().version.number(), expected, "{endpoint:?} {asked}");
         }
@@ -368,7 +404,7 @@ mod tests {
         let access = open();
         let mut policy = policy();
         policy.versions.oldest = ProtocolVersion::V3;
-        let old = session().authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _| true);
+        let old = session().authenticate(&request(r#"{"app_id":"x"}"#), &policy, &access, NOW, |_, _, _| true);
         assert_eq!(old.err(), Some(HandshakeRefusal::Version { asked: 2, least: 3 }));
         policy.versions = VersionRange {
             oldest: ProtocolVersion::V2,
@@ -377,7 +413,7 @@ mod tests {
         let mut session = session();
         let asked = request(r#"{"app_id":"x","protocol_version":3,"supported_transports":["webrtc"]}"#);
         session
-            .authenticate(&asked, &policy, &access, NOW, |_, _| true)
+            .authenticate(&asked, &policy, &access, NOW, |_, _, _| true)
             .expect("accepted");
         assert_eq!(session.dialect(), Dialect::FLOOR);
         assert_eq!(session.abilities(), Abilities::RELAY_ONLY, "version 2 is relayed to");
@@ -390,7 +426,7 @@ mod tests {
         let asked = r#"{"app_id":"x","protocol_version":3,"supported_transports":["webrtc"],
             "supported_topologies":["mesh"],"requested_capabilities":["teleport","room_operation_ids"]}"#;
         let accepted = session
-            .authenticate(&request(asked), &policy, &access, NOW, |_, _| true)
+            .authenticate(&request(asked), &policy, &access, NOW, |_, _, _| true)
             .expect("accepted");
         assert_eq!(accepted.advice.capabilities, ["spectator_relay", "room_operation_ids"]);
         let abilities = session.abilities();

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 /// Public calls that change a shard and are no event, and why they can mark nobody to be closed.
-const NO_EVENTS: [(&str, &str); 21] = [
+const NO_EVENTS: [(&str, &str); 22] = [
+    ("access", "queues nothing"),
     ("begin_turn", "queues nothing"),
     ("dismiss_within", "only plans when whom the tick closes"),
     ("draw_random", "queues nothing"),

@@ -91,7 +91,8 @@ use crate::session::AccessPolicy;
 ///
 /// What goes in:
 ///
-/// - arrivals: [`admit`](Self::admit), and [`turn_away`](Self::turn_away) right after it where there was no permit;
+/// - arrivals: [`admit`](Self::admit), and [`turn_away`](Self::turn_away) right after it where there was no permit; nobody whom
+///   the newest [`access`](Self::access) keeps out;
 /// - messages: [`on_text`](Self::on_text), [`on_binary`](Self::on_binary), [`on_control_frame`](Self::on_control_frame)
 ///   with [`pong`](Self::pong), [`on_pong`](Self::on_pong), [`on_peer_close`](Self::on_peer_close), [`on_violation`](Self::on_violation). Before a
 ///   socket is read, [`may_read`](Self::may_read) is asked; what of a message has come so far is told by

@@ -100,6 +100,7 @@ impl Stage for PureStage {
         let answer = match self.site.answer(
             request.as_bytes(),
             ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
+            &self.site.world.access.newest().1,
             [7; 16],
             now,
         ) {

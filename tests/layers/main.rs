@@ -31,16 +31,17 @@ const LAYERS: &[Layer<'_>] = &[
     ("protocol", &[]),
     ("clock", &[]),
     ("rare_line", &[]),
+    ("networks", &[]),
     ("budget", &["clock"]),
     ("auth", &["protocol"]),
     ("room", &["protocol", "budget", "clock"]),
-    ("session", &["protocol", "budget", "clock", "auth"]),
+    ("session", &["protocol", "budget", "clock", "networks", "auth"]),
     (
         "shard",
         &["protocol", "budget", "clock", "rare_line", "auth", "room", "session"],
     ),
     ("metrics", &["protocol", "shard"]),
-    ("config", &["auth"]),
+    ("config", &["auth", "networks"]),
     ("logging", &["config", "rare_line"]),
     ("cli", &["config"]),
     (
@@ -49,6 +50,7 @@ const LAYERS: &[Layer<'_>] = &[
             "protocol",
             "clock",
             "rare_line",
+            "networks",
             "auth",
             "config",
             "room",
@@ -62,7 +64,7 @@ const LAYERS: &[Layer<'_>] = &[
     (
         "server",
         &[
-            "protocol", "budget", "auth", "session", "shard", "config", "net", "runtime", "control",
+            "protocol", "budget", "networks", "auth", "session", "shard", "config", "net", "runtime", "control",
         ],
     ),
     ("main", &["cli", "config", "logging", "runtime", "server"]),

@@ -10,6 +10,7 @@ mod hop_loses_nothing;
 mod hostile_bytes;
 mod http_and_upgrade;
 mod kept_connections;
+mod kept_out;
 mod loopback_doors;
 mod metrics_are_read;
 #[path = "../fixtures/proofs.rs"]

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::player::{Player, Received};
 use crate::support::process::{Program, ServerProcess};
+use crate::support::wire::Wire;
 
 const RELOADED: &str = "applications and the key of connect tokens were reloaded";
 const NOT_RELOADED: &str = "nothing was reloaded";
@@ -130,6 +131,37 @@ fn a_configuration_that_is_not_valid_changes_nothing() {
         "{line}"
     );
     assert!(site.admits("reef").is_some() && site.admits("kelp").is_none());
+}
+
+#[test]
+fn a_network_is_kept_out_and_let_in_again_while_players_stay() {
+    const KEPT_OUT: [u8; 4] = [127, 0, 0, 9];
+    let keeping_out = |networks: &[&str]| json!({"security": {"blocked_networks": networks}}).to_string();
+    let site = Site::serve(&json!({}));
+    let connect = || Wire::connect_from(KEPT_OUT, site.server.address());
+    let asks = |wire: &mut Wire| {
+        wire.try_send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    };
+    let mut player = connect().upgrade("/v2/ws");
+    let mut kept = connect();
+    asks(&mut kept);
+    assert!(kept.head().starts_with("HTTP/1.1 200 ") && kept.take(2) == b"OK");
+
+    let line = site.reload(&keeping_out(&["127.0.0.8/31", "2001:db8::/32"]), RELOADED);
+    assert_eq!(line["fields"]["blocked_networks"], 2);
+    let mut late = connect();
+    asks(&mut late);
+    assert_eq!(late.rest(), b"", "closed without an answer");
+    asks(&mut kept);
+    assert!(kept.head().starts_with("HTTP/1.1 403 "), "each request is judged");
+    player.expect_served();
+    assert!(
+        Player::connect_to(site.server.address()).is_served(),
+        "nobody else is meant"
+    );
+
+    site.reload(&keeping_out(&[]), RELOADED);
+    connect().upgrade("/v2/ws").expect_served();
 }
 
 #[test]

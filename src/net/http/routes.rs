@@ -17,7 +17,7 @@ use crate::config::OriginPolicy;
 use crate::net::proxies::ProxyPolicy;
 use crate::net::tls::NO_TLS_HERE;
 use crate::protocol::{ProtocolVersion, Secret, WallTime};
-use crate::session::ClientAddress;
+use crate::session::{AccessPolicy, ClientAddress};
 use crate::shard::admission::ConnectionRefused;
 use crate::shard::refusals::{RefusalReason, Refused};
 use crate::shard::{Now, World};
@@ -96,7 +96,14 @@ struct Asked<'a> {
 impl Site {
     /// Answers the bytes of a request of this peer, at this moment. `random` becomes the request's id, if it needs one.
     #[must_use]
-    pub fn answer(&self, bytes: &[u8], peer: ClientAddress, random: [u8; 16], now: Now) -> Answer {
+    pub fn answer(
+        &self,
+        bytes: &[u8],
+        peer: ClientAddress,
+        access: &AccessPolicy,
+        random: [u8; 16],
+        now: Now,
+    ) -> Answer {
         let (head, head_bytes) = match read_head(bytes) {
             Ok(None) => return Answer::Wait,
             Ok(Some(whole)) => whole,
@@ -106,7 +113,7 @@ impl Site {
         let Some(endpoint) = wanted_endpoint(&head) else {
             return Answer::Elsewhere { client };
         };
-        if let Some(refusal) = self.turned_away(&head, &self.doors, client, now) {
+        if let Some(refusal) = self.turned_away(&head, &self.doors, client, access, now) {
             return Answer::Close(refusal);
         }
         let asked = Asked {
@@ -124,20 +131,43 @@ impl Site {
         self.proxies.client(peer, |field| head.values(field))
     }
 
-    /// The answer to a request that names a host which is not this server's. Health checks may ask for any.
+    /// The answer to a request of a client that is kept out, or that names a host which is not this server's. Health checks may
+    /// ask for any.
     #[must_use]
-    pub fn turned_away(&self, head: &Head<'_>, doors: &Doors, address: ClientAddress, now: Now) -> Option<Vec<u8>> {
+    pub fn turned_away(
+        &self,
+        head: &Head<'_>,
+        doors: &Doors,
+        client: ClientAddress,
+        access: &AccessPolicy,
+        now: Now,
+    ) -> Option<Vec<u8>> {
+        if access.keeps_out(client) {
+            self.note_blocked(client, now);
+            // Not by an end alone: a proxy would ask elsewhere, or take the server for dead.
+            let refusal = Response::text(Status::Forbidden, "your network is kept out");
+            return Some(dated(refusal, now.wall).into_bytes());
+        }
         if matches!(head.path, "/health" | "/v2/health" | "/readyz" | "/v2/readyz") {
             return None;
         }
         let refusal = doors.refuse(head, now.mono_ms)?;
         let who = Refused {
-            address: Some(address),
+            address: Some(client),
             origin: head.values("origin").next(),
             ..Refused::default()
         };
         self.world.refusals.note(RefusalReason::Host, &who, now.mono_ms);
         Some(dated(refusal, now.wall).into_bytes())
+    }
+
+    /// Notes that a client is refused because its network is kept out.
+    pub fn note_blocked(&self, client: ClientAddress, now: Now) {
+        let who = Refused {
+            address: Some(client),
+            ..Refused::default()
+        };
+        self.world.refusals.note(RefusalReason::Blocked, &who, now.mono_ms);
     }
 
     /// The answer to what is no request that can be served.

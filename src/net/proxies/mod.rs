@@ -12,7 +12,8 @@ use std::net::IpAddr;
 
 pub(super) use self::header::Remarks;
 use self::header::{Begin, HeaderFault};
-use crate::config::{ForwardedHeader, Networks, ProxyProtocol};
+use crate::config::{ForwardedHeader, ProxyProtocol};
+use crate::networks::Networks;
 use crate::session::ClientAddress;
 
 /// Who is believed, and when.

@@ -15,6 +15,9 @@ impl<K: Kernel> Pump<K> {
     /// Takes a socket in that was just accepted.
     pub(super) fn receive_newcomer(&mut self, socket: K::Socket, peer: IpAddr, now: Now) {
         let address = self.site.proxies.peer(peer);
+        if self.shard.access().keeps_out(address) {
+            return self.site.note_blocked(address, now);
+        }
         match self.site.proxies.introduction(address) {
             Ok(introduction) => {
                 // A proxy says whom it speaks for before anything else, and in the clear.
@@ -54,7 +57,13 @@ impl<K: Kernel> Pump<K> {
                 pending_upgrade.introduction = None;
                 pending_upgrade.remarks = remarks;
                 if let Some(client) = client {
-                    self.pending_upgrades.introduce(at, self.site.proxies.peer(client));
+                    let client = self.site.proxies.peer(client);
+                    if self.shard.access().keeps_out(client) {
+                        self.site.note_blocked(client, now);
+                        self.pending_upgrades.remove(at);
+                        return None;
+                    }
+                    self.pending_upgrades.introduce(at, client);
                 }
                 self.scratch.copy_within(bytes..count, 0);
                 self.secure(at, now).then_some(count - bytes).filter(|left| *left > 0)

@@ -149,7 +149,8 @@ impl<K: Kernel> Pump<K> {
             &pending_upgrade.received
         };
         let address = pending_upgrade.address;
-        match self.site.answer(whole, address, self.shard.draw_random(), now) {
+        let random = self.shard.draw_random();
+        match self.site.answer(whole, address, self.shard.access(), random, now) {
             Answer::Wait => {
                 if pending_upgrade.received.is_empty() {
                     pending_upgrade.received = fresh.to_vec();

@@ -3,13 +3,19 @@
 use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
 use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, Refusal, ServerMessage};
 use crate::room::ConnectionKey;
-use crate::session::HandshakeRefusal;
+use crate::session::{AccessPolicy, HandshakeRefusal};
 use crate::shard::Shard;
 use crate::shard::world::now::Now;
 use crate::shard::world::refusals::RefusalReason;
 use crate::shard::world::settings::Settings;
 
 impl<L> Shard<L> {
+    /// Who is let in now.
+    pub fn access(&mut self) -> &AccessPolicy {
+        self.renew_access();
+        &self.access
+    }
+
     /// Takes over the newest word on who is let in, if there is one that the shard has not heard.
     pub(in crate::shard) fn renew_access(&mut self) {
         if self.world.access.revision() != self.access_revision {
@@ -27,8 +33,7 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        let address = connection.session.address();
-        let admit = |app: &_, per_minute| world.ledger.admit_handshake(app, address, per_minute, now.mono_ms);
+        let admit = |app: &_, address, per_minute| world.ledger.admit_handshake(app, address, per_minute, now.mono_ms);
         let accepted = match connection
             .session
             .authenticate(request, policy, &access, now.wall, admit)
@@ -36,6 +41,11 @@ impl<L> Shard<L> {
             Ok(accepted) => accepted,
             Err(refusal) => return self.refuse_handshake(at, refusal, now),
         };
+        if connection.session.address().is_shared()
+            && let Some(permit) = &mut connection.permit
+        {
+            permit.leave_source();
+        }
         if let Some(format) = accepted.unsupported_format {
             let names: Vec<_> = policy.formats.iter().map(|format| format.as_str()).collect();
             let text = format!(

@@ -1,7 +1,8 @@
 //! Who is let in, as it changes while the shards run.
 //!
 //! The operator's newest word is kept once, behind a lock that only whoever changes it and a shard that has noticed the
-//! change take. A shard notices by one number, at each handshake and each tick, and works with its own reference.
+//! change take. A shard notices by one number, at each handshake and each tick, and works with its own reference; so does the
+//! control plane, with each request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,11 +35,14 @@ impl LiveAccess {
     }
 
     /// How many words there have been.
-    pub(in crate::shard) fn revision(&self) -> u64 {
+    #[must_use]
+    pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)
     }
 
-    pub(crate) fn newest(&self) -> (u64, Arc<AccessPolicy>) {
+    /// The newest word, and how many there were before it.
+    #[must_use]
+    pub fn newest(&self) -> (u64, Arc<AccessPolicy>) {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         (self.revision.load(Ordering::Acquire), Arc::clone(&newest))
     }

@@ -54,6 +54,7 @@ reasons! {
     NotHttp, "not_http", "What is no request of HTTP/1.";
     Http2, "http2", "The greeting of HTTP/2.";
     Tls, "tls", "The greeting of TLS on a port without it.";
+    Blocked, "blocked", "Whoever comes from a network that is kept out.";
     ProxyHeader, "proxy_header", "A PROXY header where none is read.";
     ProxyUntrusted, "proxy_untrusted", "A connection that only a trusted proxy may open, or a PROXY header of somebody else.";
     ProxyHeaderMissing, "proxy_header_missing", "A connection of a trusted proxy without the PROXY header that is required.";

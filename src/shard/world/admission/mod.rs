@@ -366,8 +366,18 @@ pub struct ConnectionPermit {
     source: Option<Source>,
 }
 
+impl ConnectionPermit {
+    /// From now on the connection counts in all and for no source.
+    pub(in crate::shard) fn leave_source(&mut self) {
+        if let Some(source) = self.source.take() {
+            self.ledger.connections_by_source.entry(source).release();
+        }
+    }
+}
+
 impl Drop for ConnectionPermit {
     fn drop(&mut self) {
+        // In all before it is of its source: so there are never more in all than the sources may have.
         let own = self
             .source
             .map(|source| self.ledger.connections_by_source.entry(source));

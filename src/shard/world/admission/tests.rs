@@ -83,6 +83,26 @@ fn nobody_is_kept_out_for_others_behind_its_proxy() {
 }
 
 #[test]
+fn who_leaves_its_source_counts_in_all_and_gives_nothing_back_twice() {
+    let ledger = ledger();
+    let mut permits: Vec<_> = (0..2)
+        .filter_map(|_| ledger.admit_connection(client(FAR)).ok())
+        .collect();
+    permits[0].leave_source();
+    permits[0].leave_source();
+    permits.extend(ledger.admit_connection(client(FAR)));
+    assert_eq!((permits.len(), ledger.admitted().connections), (3, 3));
+    assert!(ledger.admit_connection(client(FAR)).is_err(), "two are counted still");
+    drop(permits.remove(0));
+    assert!(
+        ledger.admit_connection(client(FAR)).is_err(),
+        "it had given its place back"
+    );
+    drop(permits);
+    assert_eq!(ledger.admitted().connections, 0);
+}
+
+#[test]
 fn rooms_are_counted_by_app_by_game_and_in_all() {
     let ledger = ledger();
     let app = AppId::new("studio");
