@@ -219,7 +219,7 @@ mod tests {
         let header = with(Some(2), Some("2001:db8::/32"))
             .expect("a network")
             .introduction_of(1);
-        assert_eq!(header, b"PROXY TCP6 2001:db8::2 ::ffff:127.0.0.1 1024 9\r\n");
+        assert_eq!(header, b"PROXY TCP6 2001:db8:0:2::1 ::ffff:127.0.0.1 1024 9\r\n");
         assert!(with(Some(3), Some("192.0.2.0/30")).is_err());
         assert!(with(Some(0), None).is_err());
     }

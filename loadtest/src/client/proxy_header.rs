@@ -17,6 +17,9 @@ const V2_TCP6: u8 = 0x21;
 const FIRST_PORT: u32 = 1024;
 const PORTS: u32 = 65_536 - FIRST_PORT;
 
+/// The bits of an IPv6 address that one subscriber has.
+const SUBSCRIBER_BITS: u32 = 64;
+
 /// How a proxy's header is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProxyVersion {
@@ -66,12 +69,19 @@ impl Network {
 
     /// Addresses that clients may have: without the first and the last, which name the network and everybody in it.
     pub(crate) fn capacity(self) -> u32 {
-        let all = 1u128.checked_shl(self.host_bits).unwrap_or(u128::MAX);
+        let all = 1u128.checked_shl(self.host_bits - self.own_bits()).unwrap_or(u128::MAX);
         u32::try_from(all.saturating_sub(2)).unwrap_or(u32::MAX)
     }
 
+    /// The bits that one client has to itself: a subscriber of IPv6 has a /64, and servers take it for one client.
+    fn own_bits(self) -> u32 {
+        let has_many_subscribers = self.first.is_ipv6() && self.host_bits >= SUBSCRIBER_BITS + 8;
+        if has_many_subscribers { SUBSCRIBER_BITS } else { 0 }
+    }
+
     fn nth(self, number: u32) -> IpAddr {
-        let bits = bits_of(self.first) + u128::from(number) + 1;
+        let own_bits = self.own_bits();
+        let bits = bits_of(self.first) + ((u128::from(number) + 1) << own_bits) + u128::from(own_bits > 0);
         match self.first {
             IpAddr::V4(_) => Ipv4Addr::from(bits as u32).into(),
             IpAddr::V6(_) => Ipv6Addr::from(bits).into(),
@@ -219,6 +229,11 @@ mod tests {
         assert_eq!(
             "2001:db8::/64".parse::<Network>().expect("a network").nth(0xFFFF),
             "2001:db8::1:0".parse::<IpAddr>().expect("an address")
+        );
+        assert_eq!(
+            "2001:db8::/32".parse::<Network>().expect("a network").nth(0xFFFF),
+            "2001:db8:1:0::1".parse::<IpAddr>().expect("an address"),
+            "each in a /64 of its own"
         );
         for bad in ["10.0.0.0", "10.0.0.0/33", "10.0.0.1/8", "x/8", "10.0.0.0/31", "::/x"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
