@@ -34,7 +34,7 @@ const SERVED_PER_TURN: usize = 48;
 
 /// How long a turn goes on with TLS handshakes, once it has begun with one. The dearest step is the one in which a certificate
 /// is signed with: 0.1 ms with a key on a curve, 0.7 ms with one of RSA.
-const GREETING_SPAN: Duration = Duration::from_micros(500);
+const GREETING_SPAN: Duration = Duration::from_micros(200);
 
 /// Sockets whose time is over that are closed in one tick, at up to 10 µs each.
 const EXPIRED_PER_TICK: usize = 64;
