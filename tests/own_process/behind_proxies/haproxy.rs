@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use super::certificate::Certificate;
 use super::proxy::{Proxy, deployed};
 use super::{
-    BY_PROXY_HEADER, ONE, SILENCE, a_quiet_player_stays, connect, relay, relay_that_pings,
+    BY_PROXY_HEADER, ONE, SILENCE, a_quiet_player_stays, connect, program, relay, relay_that_pings,
     two_play_by_their_own_addresses,
 };
 use crate::support::DEADLINE;
@@ -41,6 +41,36 @@ fn who_is_quiet_behind_it_stays() {
     let relay = relay_that_pings(BY_PROXY_HEADER);
     let proxy = in_front_of(&relay);
     a_quiet_player_stays(connect(ONE, proxy.address()));
+}
+
+#[test]
+#[ignore = "needs haproxy and openssl"]
+fn two_play_through_bytes_that_are_encrypted() {
+    let certificate = Certificate::new();
+    let tls = |name: &str| format!("SIGNAL_FISH__SECURITY__TRANSPORT__TLS__{name}");
+    let relay = program(BY_PROXY_HEADER)
+        .variable(&tls("ENABLED"), "true")
+        .variable(
+            &tls("CERTIFICATE_PATH"),
+            certificate.certificate().to_str().expect("text"),
+        )
+        .variable(&tls("PRIVATE_KEY_PATH"), certificate.key().to_str().expect("text"))
+        .serve();
+    let address = relay.address().to_string();
+    let changes = [
+        FEWER,
+        ("bind :3536", "bind fd@0"),
+        ("127.0.0.1:3537", &address),
+        // Often, so that one that the relay does not pass is found while they play.
+        (
+            "check check-send-proxy inter 2s",
+            "check check-ssl verify none check-send-proxy inter 50ms",
+        ),
+    ];
+    let proxy = Proxy::haproxy(&deployed("haproxy.cfg", &changes));
+    two_play_by_their_own_addresses(|from| certificate.connect(from, proxy.address()));
+    let url = format!("https://{}", proxy.address());
+    assert_eq!(Program::new(&["--health", &url]).output().status.code(), Some(0));
 }
 
 #[test]
