@@ -9,12 +9,10 @@ use super::Config;
 /// Paths of keys or whole sections.
 const NOT_BUILT: &[&str] = &[
     "server.heartbeat_throttle_secs",
-    "server.region_id",
     "websocket.enable_batching",
     "websocket.batch_size",
     "websocket.batch_interval_ms",
     "websocket.control_queue_capacity",
-    "metrics",
     "coordination",
 ];
 
@@ -53,11 +51,11 @@ mod tests {
     #[test]
     fn what_is_set_is_named() {
         let mut config = Config::default();
-        config.server.region_id = "north".to_owned();
+        config.server.heartbeat_throttle_secs = 7;
         config.websocket.control_queue_capacity = 7;
         assert_eq!(
             not_built_yet(&config),
-            ["server.region_id", "websocket.control_queue_capacity"]
+            ["server.heartbeat_throttle_secs", "websocket.control_queue_capacity"]
         );
     }
 

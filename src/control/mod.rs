@@ -8,10 +8,12 @@
 mod caller;
 mod collector;
 mod connection;
+mod dashboard;
 mod desk;
 mod gate;
 mod places;
 mod routes;
+mod sessions;
 mod shards;
 mod standstill;
 mod stream;
@@ -31,13 +33,16 @@ use tokio::time::{sleep, timeout};
 
 use self::collector::Collector;
 use self::connection::{Door, Visit};
+use self::dashboard::Dashboard;
 use self::desk::Line;
 pub use self::desk::{Desk, LINE_LENGTH};
 use self::gate::Rules;
 use self::places::{PlaceLimits, Places};
 use self::routes::{Known, Scope, routes};
+use self::sessions::Sessions;
 use self::shards::Shards;
 use self::stream::ClientStream;
+use crate::metrics::DashboardSettings;
 use crate::net::http::{Doors, Site};
 use crate::net::tls::Greeter;
 use crate::net::{Clock, Peers};
@@ -71,6 +76,10 @@ pub struct PlaneParts {
     pub operators: Option<(TcpListener, Doors)>,
     /// Begins the handshakes of that door; `None`: nothing is spoken below HTTP.
     pub greeter: Option<Greeter>,
+    /// How the snapshot behind `/metrics` is kept.
+    pub dashboard: DashboardSettings,
+    /// What the operator calls the place where the server is.
+    pub region: String,
     /// The process's clocks.
     pub clock: Clock,
     /// Makes the thread fit for its work, before anything else runs on it.
@@ -124,7 +133,10 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     let shards = Arc::new(Shards::new(Arc::clone(&parts.peers)));
     let known = Arc::new(Known {
         site: Arc::clone(&parts.site),
-        collector: Collector::new(Arc::clone(&shards)),
+        collector: Arc::new(Collector::new(Arc::clone(&shards))),
+        dashboard: Dashboard::new(parts.dashboard),
+        sessions: Sessions::new(Arc::clone(&shards)),
+        region: parts.region.clone(),
         shards,
         acceptor: parts.greeter.as_ref().map(|greeter| Arc::clone(greeter.acceptor())),
         clock: parts.clock,
@@ -156,6 +168,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
         })
     };
     spawn_local(receive(line, door(scope, None)));
+    let watching = spawn_local(refresh(Arc::clone(&known), parts.clock));
     let telling = spawn_local(tell_what_was_left_out(Arc::clone(&parts.site), parts.clock));
     let accepting = parts
         .operators
@@ -166,6 +179,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
         accepting.abort();
     }
     telling.abort();
+    watching.abort();
     drop(open);
     // The line ends with the shards, and each door with the last whom it serves.
     let _ = timeout(LAST_ANSWERS, all_closed.recv()).await;
@@ -178,6 +192,11 @@ async fn tell_what_was_left_out(site: Arc<Site>, mut clock: Clock) {
         let now = clock.now(clock.moment());
         site.world.refusals.tell_what_was_left_out(now.mono_ms);
     }
+}
+
+/// Makes the snapshot of the rooms behind `/metrics` now and then.
+async fn refresh(known: Arc<Known>, clock: Clock) {
+    known.dashboard.refresh(Arc::clone(&known.collector), clock).await;
 }
 
 /// Serves those whom the shards bring.

@@ -5,18 +5,24 @@
 //! holds what a client chose: players, rooms, games and addresses are nobody's time series.
 
 mod absent;
+mod answer;
+mod dashboard;
 mod distribution;
 mod families;
 mod family;
 mod listing;
 mod process;
 mod reading;
+mod sessions;
 mod text;
 
+pub use answer::{Cached, answer};
+pub use dashboard::{DashboardSettings, HistoryParts, RoomFigures};
 pub use distribution::Distribution;
 pub use families::of;
 pub use family::{Catalogue, Chapter, Family, Kind, Sample, Value};
 pub use listing::listing;
 pub use process::{Process, ProcessReading};
 pub use reading::{AppBytes, DashboardReading, Reading, ShardReading};
+pub use sessions::{MAX_ACTIVE, RoomFound, SessionsAsked, SessionsReading, looked_up, sessions, unavailable};
 pub use text::{TextFormat, write};

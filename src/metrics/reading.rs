@@ -27,6 +27,8 @@ pub struct ShardReading {
 pub struct DashboardReading {
     /// How old it is; `None` before the first.
     pub age_secs: Option<u64>,
+    /// When it was made, in seconds since 1970.
+    pub refreshed_unix_secs: Option<u64>,
     /// How often it was made.
     pub refreshes: u64,
     /// How often that failed.
@@ -46,6 +48,8 @@ pub struct Reading {
     pub process: ProcessReading,
     /// When the first certificate ends, in seconds since 1970; `None`: TLS is off.
     pub certificate_ends_unix_secs: Option<i64>,
+    /// Lines of the log that were lost.
+    pub log_lines_lost: u64,
 }
 
 impl Reading {
@@ -57,6 +61,7 @@ impl Reading {
             dashboard: DashboardReading::default(),
             process: ProcessReading::default(),
             certificate_ends_unix_secs: None,
+            log_lines_lost: 0,
             world,
         }
     }

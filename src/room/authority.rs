@@ -49,6 +49,7 @@ impl Room {
             return Err(AuthorityRefusal::Held);
         }
         self.authority = Some(player);
+        self.record.authority_transfers += 1;
         self.touch(now_ms);
         Ok(())
     }

@@ -21,6 +21,16 @@ pub enum Spot {
     },
 }
 
+impl Spot {
+    /// What the connection reads.
+    pub(super) const fn dialect(self) -> Dialect {
+        match self {
+            Self::Here(member) => member.dialect,
+            Self::Outpost { dialect, .. } => dialect,
+        }
+    }
+}
+
 /// Which spectator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watcher {

@@ -65,6 +65,7 @@ impl Room {
     pub fn seat_creator(&mut self, newcomer: Newcomer<'_>, now_ms: u64, wall: WallTime) {
         debug_assert!(self.roster.is_empty(), "a room is created once");
         self.authority = self.supports_authority.then_some(newcomer.player);
+        self.record.created_at = wall;
         self.seat(newcomer, now_ms, wall);
     }
 
@@ -102,6 +103,8 @@ impl Room {
 
     fn seat(&mut self, newcomer: Newcomer<'_>, now_ms: u64, wall: WallTime) {
         self.touch(now_ms);
+        self.record.players_joined += 1;
+        self.record.note_version(newcomer.member.dialect.version);
         self.roster.seat_newcomer(newcomer, wall);
     }
 
@@ -113,6 +116,7 @@ impl Room {
     pub(super) fn free_seat(&mut self, connection: ConnectionKey, now_ms: u64) -> Option<(Seat, Departure)> {
         let seat = self.roster.remove(connection)?;
         self.touch(now_ms);
+        self.record.players_left += 1;
         let held_authority = self.authority == Some(seat.player());
         if held_authority {
             self.authority = None;

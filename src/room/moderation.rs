@@ -163,6 +163,7 @@ impl Room {
             return Err(ModerationRefusal::HeirNotFound);
         }
         self.authority = Some(heir);
+        self.record.authority_transfers += 1;
         self.touch(now_ms);
         Ok(())
     }

@@ -241,9 +241,12 @@ impl Room {
         let regains_authority = held_authority && self.authority.is_none();
         if regains_authority {
             self.authority = Some(player);
+            self.record.authority_transfers += 1;
         }
         seat.begin_again(next_token, certificate, abilities);
         let epoch = seat.stamp().epoch;
+        self.record.players_joined += 1;
+        self.record.note_version(member.dialect.version);
         self.roster.add(member, seat);
         self.touch(now_ms);
         // Others may have been absent before this player was: what it saw itself is not told again.

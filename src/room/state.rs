@@ -4,11 +4,12 @@ use super::bans::Bans;
 use super::disconnected_seat::DisconnectedSeats;
 use super::gallery::Gallery;
 use super::peer_session::PeerSession;
+use super::record::RoomRecord;
 use super::roster::{ConnectionKey, Member, Roster, Seat, UndeliverableNotice};
 use crate::budget::{Window, charge};
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::server_message::PlayerInfo;
-use crate::protocol::{AppId, ConnectionInfo, LobbyState, PlayerId, RoomCode, RoomId, Secret, Stamp};
+use crate::protocol::{AppId, ConnectionInfo, GameDataFormat, LobbyState, PlayerId, RoomCode, RoomId, Secret, Stamp};
 
 /// One room.
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
@@ -36,6 +37,8 @@ pub struct Room {
     pub(super) last_activity_ms: u64,
     pub(super) relay_window: Window,
     pub(super) relay_bytes: u64,
+    /// What has happened, for the operator.
+    pub(super) record: RoomRecord,
 }
 
 /// What a new room is made of. Already validated.
@@ -92,6 +95,7 @@ impl Room {
             last_activity_ms: now_ms,
             relay_window: Window::begin(now_ms),
             relay_bytes: 0,
+            record: RoomRecord::default(),
         }
     }
 
@@ -173,10 +177,32 @@ impl Room {
             .into()
     }
 
+    /// How many may sit in the room.
+    #[must_use]
+    pub const fn max_players(&self) -> u8 {
+        self.max_players
+    }
+
+    /// What has happened in the room.
+    #[must_use]
+    pub const fn record(&self) -> &RoomRecord {
+        &self.record
+    }
+
+    /// The same, to note what the room itself does not see.
+    pub const fn record_mut(&mut self) -> &mut RoomRecord {
+        &mut self.record
+    }
+
     /// Takes the next number in a member's stream for a message that will now be sent.
     pub fn stamp(&mut self, connection: ConnectionKey, now_ms: u64) -> Option<(PlayerId, Stamp)> {
         self.last_activity_ms = now_ms;
         self.roster.seat_mut(connection).map(Seat::next_stamp)
+    }
+
+    /// Notes a message that will now be sent, for the operator.
+    pub const fn note_relayed(&mut self, format: GameDataFormat, bytes: u64) {
+        self.record.note_relayed(format, bytes);
     }
 
     /// Charges payload bytes to the room's budget of `limit` bytes in `window_ms`.
@@ -261,6 +287,7 @@ impl Moments for Room {
             last_activity_ms,
             relay_window,
             relay_bytes: _,
+            record: _,
         } = self;
         roster.change_clock(change);
         disconnected_seats.change_clock(change);

@@ -80,6 +80,8 @@ impl Room {
             return Err(WatchRefusal::Full);
         }
         self.touch(now_ms);
+        self.record.spectators_joined += 1;
+        self.record.note_version(visitor.spot.dialect().version);
         self.gallery.add(visitor.spot, visitor.player, visitor.name, wall);
         Ok(())
     }
@@ -87,6 +89,7 @@ impl Room {
     /// Ends a spectator's watching. Returns who it was.
     pub fn stop_watching(&mut self, watcher: Watcher, now_ms: u64) -> Option<PlayerId> {
         let gone = self.gallery.remove(watcher)?;
+        self.record.spectators_left += 1;
         self.touch(now_ms);
         Some(gone)
     }

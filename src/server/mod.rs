@@ -36,7 +36,7 @@ pub use certificates::{CertificateError, LiveCertificates, check as check_certif
 pub use error::ServeError;
 pub use reload::{ReloadError, Reloaded, Reloader};
 pub use reload_thread::{ReadConfig, ReloadThread};
-pub use settings::{admission_limits, shard_settings, site};
+pub use settings::{admission_limits, dashboard, shard_settings, site};
 use vigil::Vigil;
 
 /// Descriptors of a shard beside its executor's and its sockets: the listener, the epoll set, the wake-up.
@@ -325,6 +325,8 @@ fn start_control(
         sources: settings::source_rule(config),
         operators,
         greeter,
+        dashboard: settings::dashboard(&config.metrics),
+        region: config.server.region_id.clone(),
         clock,
         prepare_thread,
     })

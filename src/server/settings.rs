@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
-use crate::config::{self, Config, OriginPolicy, TokenKeyError};
+use crate::config::{self, Config, HistoryField, MetricsConfig, OriginPolicy, TokenKeyError};
+use crate::metrics::{DashboardSettings, HistoryParts};
 use crate::net::http::{Doors, HostPolicy, Site};
 use crate::net::proxies::ProxyPolicy;
 use crate::net::{PumpSettings, TurnWindows};
@@ -335,6 +336,24 @@ fn token_binding(config: &Config) -> Option<BindingPolicy> {
         is_required: binding.required,
         demands_fingerprint: binding.require_client_fingerprint,
     })
+}
+
+/// How the snapshot behind `/metrics` is kept.
+#[must_use]
+pub fn dashboard(config: &MetricsConfig) -> DashboardSettings {
+    let refresh = Duration::from_secs(config.dashboard_cache_refresh_interval_secs.max(1));
+    let keeps = |part| config.dashboard_cache_history_fields.contains(&part);
+    DashboardSettings {
+        refresh,
+        stale_after: Duration::from_secs(config.dashboard_cache_ttl_secs).max(refresh),
+        window: Duration::from_secs(config.dashboard_cache_history_window_secs),
+        parts: HistoryParts {
+            active_rooms: keeps(HistoryField::ActiveRooms),
+            rooms_by_game: keeps(HistoryField::RoomsByGame),
+            player_percentiles: keeps(HistoryField::PlayerPercentiles),
+            game_percentiles: keeps(HistoryField::GamePercentiles),
+        },
+    }
 }
 
 /// What a reader of the metrics must know.

@@ -28,6 +28,7 @@ mod refusal;
 mod refusing;
 mod requests;
 mod seating;
+mod sessions;
 mod state;
 mod survey;
 mod telling;
@@ -44,8 +45,10 @@ pub use exchange::message::ShardMessage;
 pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, SealedArchive, UnsealError, deal};
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
+pub use sessions::ActiveSessions;
 pub use state::connection::Connection;
 pub use state::room_key::RoomKey;
+pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
 pub(crate) use state::table::{Table, TableKey, table_key};
 pub use state::transfer::{PendingJoin, PendingRequest, PendingReturn, PendingWatch, Transfer};
 pub use survey::{Survey, SurveyPlace};
@@ -76,6 +79,7 @@ use self::state::deadlines::Deadlines;
 use self::state::drain::Drain;
 use self::state::gallery_news::NewsList;
 use self::state::rooms::Rooms;
+use self::state::sessions::CompletedSessions;
 use self::state::share::TurnShares;
 use self::state::standing::Census;
 use self::state::sweep::Sweep;
@@ -142,7 +146,8 @@ use crate::session::AccessPolicy;
 /// [`is_closing`](Self::is_closing), [`is_departing`](Self::is_departing), [`connections`](Self::connections),
 /// [`rooms`](Self::rooms), [`to_flush`](Self::to_flush), [`queued_bytes`](Self::queued_bytes), [`id`](Self::id),
 /// [`world`](Self::world), [`counters`](Self::counters), [`timings`](Self::timings), [`survey`](Self::survey),
-/// [`app_bytes`](Self::app_bytes), [`draw_random`](Self::draw_random). Whatever a connection's
+/// [`app_bytes`](Self::app_bytes), [`active_sessions`](Self::active_sessions),
+/// [`completed_sessions`](Self::completed_sessions), [`room_facts`](Self::room_facts), [`draw_random`](Self::draw_random). Whatever a connection's
 /// [`ConnectionKey`] no longer finds is passed over.
 #[derive(Debug)]
 pub struct Shard<L> {
@@ -169,6 +174,7 @@ pub struct Shard<L> {
     drain: Drain,
     timings: Timings,
     app_meters: AppMeters,
+    completed_sessions: CompletedSessions,
     random: ChaCha12Rng,
 }
 
@@ -199,6 +205,7 @@ impl<L> Shard<L> {
             drain: Drain::default(),
             timings: Timings::default(),
             app_meters: AppMeters::default(),
+            completed_sessions: CompletedSessions::default(),
             random: ChaCha12Rng::from_seed(seed),
         }
     }

@@ -1,5 +1,7 @@
 //! Taking a place in a room, and giving it up.
 
+use uuid::Uuid;
+
 use super::Shard;
 use crate::room::ConnectionKey;
 use crate::shard::state::connection::Connection;
@@ -17,6 +19,19 @@ impl<L> Shard<L> {
         connection.session.begin_epoch();
         connection.occupy(Place::Seated(room), &mut self.census);
         self.find_app_meter(at);
+    }
+
+    /// Notes to which application a room belongs, as figures show it.
+    pub(super) fn note_application(&mut self, room: RoomKey) {
+        let Some(room) = self.rooms.get_mut(room) else { return };
+        if room.record().application.is_some() {
+            return;
+        }
+        let application = room.owner().map(|app| match self.access.terms(Some(app)) {
+            Some(_) => app.listed_uuid(),
+            None => app.open_uuid(),
+        });
+        room.record_mut().application = application.map(Uuid::into_bytes);
     }
 
     /// Finds out where what a connection relays is counted by application.

@@ -7,12 +7,12 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use signal_fish_relay::config::Config;
+use signal_fish_relay::config::{Config, MetricsConfig};
 use signal_fish_relay::control::{ControlPlane, PlaneParts};
 use signal_fish_relay::net::http::{Answer, Site};
 use signal_fish_relay::net::{Channel, Clock, FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
-use signal_fish_relay::server::{admission_limits, shard_settings, site};
+use signal_fish_relay::server::{admission_limits, dashboard, shard_settings, site};
 use signal_fish_relay::session::ClientAddress;
 use signal_fish_relay::shard::{ShardId, SourceRule};
 
@@ -63,6 +63,8 @@ impl PureStage {
             sources: SourceRule::DEFAULT,
             operators: None,
             greeter: None,
+            dashboard: dashboard(&MetricsConfig::default()),
+            region: String::new(),
             clock: Clock::start(),
             prepare_thread: || {},
         })

@@ -60,11 +60,14 @@ const LAYERS: &[Layer<'_>] = &[
         ],
     ),
     ("runtime", &["clock", "shard"]),
-    ("control", &["protocol", "metrics", "net", "session", "shard"]),
+    (
+        "control",
+        &["protocol", "logging", "metrics", "net", "session", "shard"],
+    ),
     (
         "server",
         &[
-            "protocol", "budget", "networks", "auth", "session", "shard", "config", "net", "runtime", "control",
+            "protocol", "budget", "networks", "auth", "session", "shard", "metrics", "config", "net", "runtime", "control",
         ],
     ),
     ("main", &["cli", "config", "logging", "runtime", "server"]),

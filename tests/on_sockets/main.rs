@@ -3,6 +3,7 @@
 //! Must never need the machine to itself (`under_load` has such tests) nor change what belongs to the whole process
 //! (`own_process`): its tests run beside each other.
 
+mod dashboards_are_read;
 mod every_number_at_its_upper_end;
 mod forwarded_headers;
 mod framing_violations;

@@ -1,16 +1,22 @@
 //! The pages for scrapers: what is on them, in which form, and whether Prometheus's own tools have nothing to say.
 
-use std::io::Write;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use signal_fish_relay::config::Secret;
 use signal_fish_relay::metrics::{self, Kind, Reading};
 
+use tempfile::TempDir;
+
+use crate::support::DEADLINE;
 use crate::support::server::Server;
 use crate::support::wire::{TEXT, UPGRADE, Wire};
 
 /// Asks for something, and returns the head and the body.
-fn get(server: &Server, path: &str, fields: &str) -> (String, String) {
+pub(crate) fn get(server: &Server, path: &str, fields: &str) -> (String, String) {
     let mut wire = Wire::connect(server.address());
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n");
     wire.send(request.as_bytes());
@@ -19,8 +25,21 @@ fn get(server: &Server, path: &str, fields: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
+/// The page once a line is on it: what shards were asked a moment ago is told again for a second.
+pub(crate) fn page_with(server: &Server, line: &str) -> String {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let (_, page) = get(server, "/metrics/prom", "");
+        if page.lines().any(|found| found == line) {
+            return page;
+        }
+        assert!(Instant::now() < deadline, "there is no {line}:\n{page}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// The value of a sample; its name with its labels must begin a line.
-fn sample(page: &str, name: &str) -> f64 {
+pub(crate) fn sample(page: &str, name: &str) -> f64 {
     let line = page
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
@@ -29,7 +48,7 @@ fn sample(page: &str, name: &str) -> f64 {
 }
 
 /// A server on which two have played, one was refused, and one has gone; and the one that is still there.
-fn played() -> (Server, Wire) {
+pub(crate) fn played() -> (Server, Wire) {
     let server = Server::with(2, |config| {
         config.security.cors_origins = Some("http://game.example".to_owned())
     });
@@ -59,7 +78,7 @@ fn played() -> (Server, Wire) {
     (server, mira)
 }
 
-trait Until {
+pub(crate) trait Until {
     fn until(&mut self, kind: &str);
 }
 
@@ -74,7 +93,8 @@ impl Until for Wire {
 #[test]
 fn what_has_happened_is_on_the_page() {
     let (server, _mira) = played();
-    let (head, page) = get(&server, "/metrics/prom", "");
+    let (head, _) = get(&server, "/metrics/prom", "");
+    let page = page_with(&server, "signal_fish_relay_latency_seconds_count 5");
     assert!(
         head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"),
         "{head}"
@@ -209,4 +229,96 @@ fn promtool_objects_to_nothing_but_the_units_of_inherited_names() {
         let is_inherited = inherited.iter().any(|name| line.starts_with(name));
         assert!(is_inherited && line.contains("unit"), "{line}");
     }
+}
+
+/// A Prometheus that reads a server's page every second, both ended with the test.
+struct Prometheus {
+    child: std::process::Child,
+    address: SocketAddr,
+    _place: TempDir,
+}
+
+impl Prometheus {
+    fn reading(server: &Server) -> Self {
+        let place = tempfile::tempdir().expect("a directory");
+        let config = format!(
+            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: relay\n  metrics_path: /metrics\n  \
+             static_configs: [{{targets: ['{}']}}]\n",
+            server.address()
+        );
+        let file = place.path().join("prometheus.yml");
+        fs::write(&file, config).expect("ours");
+        // Taken and given back: the port of a moment ago is nobody's yet.
+        let address = TcpListener::bind("127.0.0.1:0")
+            .and_then(|any| any.local_addr())
+            .expect("a port");
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", file.display()))
+            .arg(format!("--storage.tsdb.path={}", place.path().join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("prometheus in PATH");
+        Self {
+            child,
+            address,
+            _place: place,
+        }
+    }
+
+    /// Asks its interface; nothing while it does not answer.
+    fn ask(&self, path: &str) -> Option<serde_json::Value> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    /// Asks until something is so.
+    fn until<T>(&self, path: &str, found: impl Fn(&serde_json::Value) -> Option<T>) -> T {
+        let deadline = Instant::now() + DEADLINE * 3;
+        loop {
+            let answer = self.ask(path);
+            if let Some(found) = answer.as_ref().and_then(&found) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{path}: {answer:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs prometheus in PATH: .ci/run installs it and includes this test"]
+fn prometheus_reads_the_page_and_objects_to_nothing() {
+    let (server, _mira) = played();
+    let prometheus = Prometheus::reading(&server);
+    let target = |answer: &serde_json::Value| Some(answer["data"]["activeTargets"].get(0)?.clone());
+    let target = prometheus.until("/api/v1/targets", |answer| {
+        target(answer).filter(|target| target["health"] != "unknown")
+    });
+    assert_eq!((&target["health"], &target["lastError"]), (&"up".into(), &"".into()));
+    let value = |answer: &serde_json::Value| {
+        let value = answer["data"]["result"].get(0)?["value"].get(1)?.as_str()?;
+        value.parse::<f64>().ok()
+    };
+    let ask = |query: &str| prometheus.until(&format!("/api/v1/query?query={query}"), value);
+    assert_eq!(ask("signal_fish_game_data_messages_total"), 5.0);
+    assert!(ask("histogram_quantile(0.99,signal_fish_relay_latency_seconds_bucket)") > 0.0);
+    // Read as OpenMetrics, which has a kind for it.
+    let kinds = prometheus.until("/api/v1/metadata?metric=signal_fish_build", |answer| {
+        answer["data"]["signal_fish_build"].get(0).cloned()
+    });
+    assert_eq!(kinds["type"], "info");
 }

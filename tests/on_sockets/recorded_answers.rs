@@ -26,7 +26,6 @@ const fn recorded(method: &'static str, path: &'static str, status: u16) -> Reco
     }
 }
 
-const NOT_YET: &str = "not served yet";
 const NOT_FOUND: &str = "a typing error is seen at once";
 const UPGRADE: &[&str] = &[
     "Upgrade: websocket",
@@ -83,9 +82,13 @@ fn open() -> Vec<Recorded> {
         but: Some((404, NOT_FOUND)),
         ..recorded(method, path, 200)
     };
-    let not_yet = |path, status| Recorded {
-        but: Some((404, NOT_YET)),
-        ..recorded("GET", path, status)
+    let json = |path| Recorded {
+        fields: &["vary: origin", "content-type: application/json"],
+        ..recorded("GET", path, 200)
+    };
+    let malformed = |path| Recorded {
+        fields: TEXT,
+        ..recorded("GET", path, 400)
     };
     let prometheus = |path| Recorded {
         fields: &["vary: origin", "content-type: text/plain; version=0.0.4; charset=utf-8"],
@@ -158,12 +161,12 @@ fn open() -> Vec<Recorded> {
         prometheus("/v1/metrics/prom"),
         prometheus("/v2/metrics/prom"),
         wrong_method("/metrics/prom"),
-        not_yet("/metrics", 200),
-        not_yet("/v1/metrics", 200),
-        not_yet("/v2/metrics", 200),
-        not_yet("/metrics/sessions", 200),
-        not_yet("/metrics/sessions?since=abc", 400),
-        not_yet("/metrics/rooms/lookup", 400),
+        json("/metrics"),
+        json("/v1/metrics"),
+        json("/v2/metrics"),
+        json("/metrics/sessions"),
+        malformed("/metrics/sessions?since=abc"),
+        malformed("/metrics/rooms/lookup"),
         upgrade("/v2/ws", UPGRADE, 101, ACCEPTED),
         upgrade("/v3/ws", UPGRADE, 101, ACCEPTED),
         upgrade("/v3/ws?anything=1&protocol=2", UPGRADE, 101, ACCEPTED),

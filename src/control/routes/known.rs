@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use crate::control::collector::Collector;
+use crate::control::dashboard::Dashboard;
+use crate::control::sessions::Sessions;
 use crate::control::shards::Shards;
-use crate::metrics::{DashboardReading, Reading};
+use crate::logging;
+use crate::metrics::Reading;
 use crate::net::Clock;
 use crate::net::http::Site;
 use crate::net::tls::Acceptor;
@@ -15,9 +18,13 @@ use crate::shard::Now;
 pub(in crate::control) struct Known {
     pub(in crate::control) site: Arc<Site>,
     pub(in crate::control) shards: Arc<Shards>,
-    pub(in crate::control) collector: Collector,
     /// What handshakes go by; `None`: TLS is off.
     pub(in crate::control) acceptor: Option<Arc<Acceptor>>,
+    pub(in crate::control) collector: Arc<Collector>,
+    pub(in crate::control) dashboard: Dashboard,
+    pub(in crate::control) sessions: Sessions,
+    /// What the operator calls the place where the server is.
+    pub(in crate::control) region: String,
     pub(in crate::control) clock: Clock,
 }
 
@@ -26,9 +33,10 @@ impl Known {
     pub(super) async fn reading(&self) -> Reading {
         Reading {
             shards: self.collector.shards().await,
-            dashboard: DashboardReading::default(),
+            dashboard: self.dashboard.reading(),
             process: self.collector.process(),
             certificate_ends_unix_secs: self.acceptor.as_ref().map(|acceptor| acceptor.expires_unix_secs()),
+            log_lines_lost: logging::lost_lines(),
             world: Arc::clone(&self.site.world),
         }
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use uuid::Uuid;
 
 use super::accept;
 use super::known::Known;
 use crate::control::caller::Caller;
-use crate::metrics::{self, TextFormat};
+use crate::metrics::{self, RoomFound, SessionsAsked, TextFormat};
 use crate::protocol::Secret;
 use crate::shard::refusals::{RefusalReason, Refused};
 
@@ -30,6 +32,132 @@ pub(super) async fn prometheus(
         return refusal;
     }
     page(&known, accept::preferred(&fields, &TEXT_OFFERS)).await
+}
+
+/// The forms of `/metrics`; the first where the reader does not say.
+const OFFERS: [(&str, Option<TextFormat>); 3] = [
+    ("application/json", None),
+    ("application/openmetrics-text", Some(TextFormat::OpenMetrics)),
+    ("text/plain", Some(TextFormat::Prometheus)),
+];
+
+const JSON: &str = "application/json";
+
+/// What may be asked of `/metrics`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DashboardAsked {
+    include_snapshot: bool,
+}
+
+/// `GET /metrics`: what a dashboard shows; to scrapers their page.
+pub(super) async fn dashboard(
+    State(known): State<Arc<Known>>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<DashboardAsked>,
+    fields: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refuse(&known, caller, &fields) {
+        return refusal;
+    }
+    if let Some(format) = accept::preferred(&fields, &OFFERS) {
+        return page(&known, format).await;
+    }
+    let reading = known.reading().await;
+    let now = known.now().wall;
+    let answer = known
+        .dashboard
+        .show(|cached| metrics::answer(&reading, cached, asked.include_snapshot, now));
+    ([(header::CONTENT_TYPE, JSON), (header::VARY, "accept")], answer).into_response()
+}
+
+/// What may be asked of `/metrics/sessions`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct RecordsAsked {
+    since: u64,
+    application_id: Option<Uuid>,
+}
+
+/// `GET /metrics/sessions`: what has happened in rooms, one by one.
+pub(super) async fn sessions(
+    State(known): State<Arc<Known>>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<RecordsAsked>,
+    fields: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refuse(&known, caller, &fields) {
+        return refusal;
+    }
+    match known.sessions.read(asked.application_id).await {
+        Ok(reading) => {
+            let asked = SessionsAsked {
+                since: asked.since,
+                application: asked.application_id,
+            };
+            json(StatusCode::OK, metrics::sessions(&reading, asked, &known.region))
+        }
+        Err(silent) => unavailable(&silent.to_string()),
+    }
+}
+
+/// What must be asked of `/metrics/rooms/lookup`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct RoomAsked {
+    application_id: Uuid,
+    game_name: String,
+    room_code: String,
+}
+
+/// `GET /metrics/rooms/lookup`: whether a room of that name lives here.
+pub(super) async fn look_up(
+    State(known): State<Arc<Known>>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<RoomAsked>,
+    fields: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refuse(&known, caller, &fields) {
+        return refusal;
+    }
+    let RoomAsked {
+        application_id,
+        game_name,
+        room_code,
+    } = asked;
+    let world = &known.site.world;
+    let code = match world.settings.read_name(&game_name, &room_code) {
+        Ok(code) => code,
+        Err(refusal) => return (StatusCode::BAD_REQUEST, refusal.text.into_owned()).into_response(),
+    };
+    match known.sessions.look_up(world, &game_name, &code).await {
+        Ok(found) => {
+            let owned = found.filter(|(_, application)| *application == Some(application_id));
+            let answer = metrics::looked_up(owned.map(|(room_id, _)| RoomFound {
+                room_id,
+                application: application_id,
+                game_name: &game_name,
+                room_code: code.as_str(),
+                region: &known.region,
+            }));
+            if answer.len() > MAX_LOOKUP_BYTES {
+                return unavailable("the answer is too large");
+            }
+            json(StatusCode::OK, answer)
+        }
+        Err(silent) => unavailable(&silent.to_string()),
+    }
+}
+
+/// The most bytes of the answer about one room.
+const MAX_LOOKUP_BYTES: usize = 4_096;
+
+fn json(status: StatusCode, answer: String) -> Response {
+    (status, [(header::CONTENT_TYPE, JSON)], answer).into_response()
+}
+
+fn unavailable(reason: &str) -> Response {
+    json(StatusCode::SERVICE_UNAVAILABLE, metrics::unavailable(reason))
 }
 
 async fn page(known: &Known, format: TextFormat) -> Response {

@@ -46,7 +46,11 @@ pub(super) fn routes(known: &Arc<Known>, scope: Scope) -> Router {
     }
     if scope != Scope::Players {
         for version in ["", "/v1", "/v2"] {
-            router = router.route(&format!("{version}/metrics/prom"), get(metrics::prometheus));
+            router = router
+                .route(&format!("{version}/metrics"), get(metrics::dashboard))
+                .route(&format!("{version}/metrics/prom"), get(metrics::prometheus))
+                .route(&format!("{version}/metrics/sessions"), get(metrics::sessions))
+                .route(&format!("{version}/metrics/rooms/lookup"), get(metrics::look_up));
         }
     }
     router

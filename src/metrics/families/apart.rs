@@ -1,5 +1,9 @@
 //! What has happened, told apart by a label.
 
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
 use super::super::family::{Catalogue, Kind, Sample, labelled};
 use super::super::reading::Reading;
 use crate::protocol::{CloseCode, DeliveryClass};
@@ -65,7 +69,10 @@ pub(super) fn add(catalogue: &mut Catalogue, reading: &Reading) {
         "relay_app_bytes_total",
         "Payload bytes of accepted game data, by listed application; the id is derived from the app's.",
         &["app_id"],
-        app_bytes(reading),
+        app_bytes(reading)
+            .into_iter()
+            .map(|(app, bytes)| labelled([app], bytes))
+            .collect(),
     );
 }
 
@@ -142,10 +149,11 @@ fn drops(reading: &Reading) -> Vec<Sample> {
         .collect()
 }
 
-fn app_bytes(reading: &Reading) -> Vec<Sample> {
-    let mut sums = std::collections::BTreeMap::new();
+/// Bytes that each listed application has had relayed.
+pub(in crate::metrics) fn app_bytes(reading: &Reading) -> BTreeMap<Uuid, u64> {
+    let mut sums = BTreeMap::new();
     for (app, bytes) in reading.shards.iter().flat_map(|shard| &*shard.app_bytes) {
         *sums.entry(app.listed_uuid()).or_insert(0) += bytes;
     }
-    sums.into_iter().map(|(app, bytes)| labelled([app], bytes)).collect()
+    sums
 }

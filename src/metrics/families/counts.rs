@@ -2,6 +2,7 @@
 
 use super::super::family::Catalogue;
 use super::super::reading::Reading;
+use super::limits;
 use crate::protocol::{CloseCode, ErrorCode};
 use crate::shard::Spread;
 use crate::shard::refusals::RefusalReason;
@@ -67,7 +68,7 @@ fn add_derived(catalogue: &mut Catalogue, reading: &Reading) {
     catalogue.counter(
         "rate_limit_rejections_total",
         "What limits of rates refused, together.",
-        limited(reading),
+        limits::total(reading),
     );
     catalogue.counter(
         "maintenance_sweeps_total",
@@ -111,19 +112,5 @@ pub(in crate::metrics) fn messages_dropped(reading: &Reading) -> u64 {
             + counters.undeliverable.get()
             + counters.latest_dropped.get()
             + counters.volatile_dropped.get()
-    })
-}
-
-/// What limits of rates refused.
-pub(in crate::metrics) fn limited(reading: &Reading) -> u64 {
-    reading.sum(|counters| {
-        counters.auth_limited.get()
-            + counters.creations_limited.get()
-            + counters.joins_limited.get()
-            + counters.signals_limited.get()
-            + counters.signal_errors_limited.get()
-            + counters.relay_limited.get()
-            + counters.room_relay_limited.get()
-            + counters.replies_limited.get()
     })
 }

@@ -2,9 +2,11 @@
 
 mod apart;
 mod counts;
+pub(super) mod limits;
 mod now;
 mod process;
 mod shards;
+pub(super) mod snapshot;
 mod time;
 
 use super::family::Catalogue;

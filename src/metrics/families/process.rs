@@ -23,6 +23,11 @@ pub(super) fn add(catalogue: &mut Catalogue, reading: &Reading) {
         "When the first of the certificates ends, in seconds since 1970. Only with TLS.",
         reading.certificate_ends_unix_secs.map(|secs| secs as f64),
     );
+    catalogue.counter(
+        "log_lines_lost_total",
+        "Lines of the log that were lost because what takes them was too slow, full or gone.",
+        reading.log_lines_lost,
+    );
     let process = &reading.process;
     let mut everybodys = |kind, name: &str, help, value: Option<Value>| {
         let sample = value.map(|value| Sample {

@@ -95,6 +95,7 @@ impl Room {
 
     /// Notes what a member says of its connection to its peers.
     pub fn note_transport_status(&mut self, member: ConnectionKey, status: TransportStatus) {
+        self.record.note_status(status);
         if let Some(seat) = self.roster.seat_mut(member) {
             seat.transport_status = Some(status);
         }

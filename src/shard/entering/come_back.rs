@@ -80,7 +80,9 @@ impl<L> Shard<L> {
         self.find_app_meter(at);
         self.post.counters.reconnections.add(1);
         self.post.counters.players_joined.add(1);
+        let credentials_before = self.post.counters.turn_credentials.get();
         self.welcome_back(at, room_key, &missed, is_truncated, now);
+        self.note_credentials(room_key, credentials_before);
         self.note_gallery_seen(room_key, at);
         if regains_authority {
             self.announce_authority(room_key, now);

@@ -48,6 +48,8 @@ impl<L> Shard<L> {
             }
         })?;
         self.take_seat(at, room_key);
+        self.note_application(room_key);
+        let credentials_before = self.post.counters.turn_credentials.get();
         self.post.counters.rooms_joined.add(1);
         self.post.counters.players_joined.add(1);
         let room = self.rooms.get(room_key).expect("found a moment ago");
@@ -64,6 +66,7 @@ impl<L> Shard<L> {
             .post
             .announce(room, Some(at), &joined, now.mono_ms, &world.settings);
         self.keep_event(room_key, event);
+        self.note_credentials(room_key, credentials_before);
         self.note_gallery_seen(room_key, at);
         self.plan_with_newcomer(room_key, now);
         Ok(())
@@ -110,6 +113,8 @@ impl<L> Shard<L> {
         room.seat_creator(newcomer, now.mono_ms, now.wall);
         let room_key = self.rooms.insert(room, name, permit);
         self.take_seat(at, room_key);
+        self.note_application(room_key);
+        let credentials_before = self.post.counters.turn_credentials.get();
         self.post.counters.rooms_created.add(1);
         self.post.counters.players_joined.add(1);
         let room = self.rooms.get(room_key).expect("inserted a moment ago");
@@ -119,6 +124,7 @@ impl<L> Shard<L> {
             .snapshot(room, player, LobbyState::Waiting, now, &self.post.counters);
         self.post
             .answer(at, &ServerMessage::RoomJoined(snapshot), now.mono_ms, &world.settings);
+        self.note_credentials(room_key, credentials_before);
         let promoted = self.lobby_message(room_key);
         self.tell(at, &promoted, now);
         Ok(())

@@ -10,6 +10,7 @@ use crate::room::{ConnectionKey, Member, Watcher};
 use crate::shard::Shard;
 use crate::shard::state::connection::Connection;
 use crate::shard::state::room_key::RoomKey;
+use crate::shard::state::sessions::SessionEnd;
 use crate::shard::state::standing::Place;
 use crate::shard::state::sweep::Sweep;
 use crate::shard::world::now::Now;
@@ -74,13 +75,16 @@ impl<L> Shard<L> {
         if now.mono_ms.saturating_sub(self.last_sign_of_life_ms(room_key)) < limit_ms {
             return 0;
         }
-        if room.is_empty() {
-            self.post.counters.empty_rooms_deleted.add(1);
+        let (end, deleted) = if room.is_empty() {
+            (SessionEnd::Empty, &self.post.counters.empty_rooms_deleted)
         } else {
-            self.post.counters.inactive_rooms_deleted.add(1);
-        }
+            (SessionEnd::Expired, &self.post.counters.inactive_rooms_deleted)
+        };
+        deleted.add(1);
         self.evict_everybody(room_key, now);
-        self.rooms.delete(room_key);
+        if let Some(room) = self.rooms.delete(room_key) {
+            self.complete_session(&room, end, now);
+        }
         self.post.counters.rooms_deleted.add(1);
         members
     }

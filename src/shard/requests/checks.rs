@@ -45,6 +45,16 @@ impl Settings {
             .map_err(|refusal| Refusal::new(ErrorCode::InvalidPlayerName, refusal.to_string()))
     }
 
+    /// Reads the name of a room, as somebody who looks for it gives it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the game or the code.
+    pub fn read_name(&self, game_name: &str, code: &str) -> Result<RoomCode, Refusal> {
+        self.check_game(game_name)?;
+        self.read_code(code)
+    }
+
     pub(in crate::shard) fn read_code(&self, code: &str) -> Result<RoomCode, Refusal> {
         Ok(RoomCode::parse(code, self.rooms.code_length)?)
     }

@@ -55,6 +55,8 @@ impl<L> Shard<L> {
         let Some((sender, stamp)) = room.stamp(at, now.mono_ms) else {
             return true;
         };
+        let format = content.format().unwrap_or(GameDataFormat::Json);
+        room.note_relayed(format, content.payload_bytes() as u64);
         let origin = FrameOrigin {
             sender,
             epoch: stamp.epoch,

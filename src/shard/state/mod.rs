@@ -11,6 +11,7 @@ pub(super) mod free_rate;
 pub(super) mod gallery_news;
 pub(super) mod room_key;
 pub(super) mod rooms;
+pub(super) mod sessions;
 pub(super) mod share;
 pub(super) mod standing;
 pub(super) mod sweep;

@@ -174,12 +174,12 @@ impl Rooms {
             .map(|(at, Home { room, permit, .. })| (at, room, permit.app().cloned()))
     }
 
-    /// Deletes a room; its name and its place in the process-wide count are free again.
-    pub(in crate::shard) fn delete(&mut self, at: RoomKey) {
-        if let Some(Home { name, permit, .. }) = self.homes.remove(at) {
-            self.forget_name(name, at);
-            drop(permit);
-        }
+    /// Deletes a room, and returns it; its name and its place in the process-wide count are free again.
+    pub(in crate::shard) fn delete(&mut self, at: RoomKey) -> Option<Room> {
+        let Home { name, permit, room, .. } = self.homes.remove(at)?;
+        self.forget_name(name, at);
+        drop(permit);
+        Some(room)
     }
 }
 

@@ -78,6 +78,7 @@ impl<L> Shard<L> {
 
     /// Sends each member its copy of the newest plan.
     fn send_plans(&mut self, room_key: RoomKey, now: Now) {
+        let credentials_before = self.post.counters.turn_credentials.get();
         let Some(room) = self.rooms.get(room_key) else { return };
         let settings = &self.world.settings;
         let readers = room
@@ -99,6 +100,15 @@ impl<L> Shard<L> {
                 now.mono_ms,
                 settings,
             );
+        }
+        self.note_credentials(room_key, credentials_before);
+    }
+
+    /// Notes in a room's record how many TURN credentials were made for it since there were so many.
+    pub(in crate::shard) fn note_credentials(&mut self, room_key: RoomKey, before: u64) {
+        let made = self.post.counters.turn_credentials.get() - before;
+        if let Some(room) = self.rooms.get_mut(room_key).filter(|_| made > 0) {
+            room.record_mut().turn_credentials += made;
         }
     }
 }

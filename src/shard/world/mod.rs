@@ -14,7 +14,7 @@ pub(super) mod source;
 pub(super) mod stripes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::shard::world::access::LiveAccess;
 use crate::shard::world::admission::{AdmissionLedger, AdmissionLimits};
@@ -45,6 +45,8 @@ pub struct World {
     loads: Box<[Load]>,
     counters: Box<[Counters]>,
     is_draining: AtomicBool,
+    /// How many rooms were deleted on all shards.
+    sessions_completed: AtomicU64,
 }
 
 /// How many members a shard's rooms have. On a cache line of its own: every join writes it.
@@ -67,6 +69,7 @@ impl World {
             loads: (0..shards).map(|_| Load::default()).collect(),
             counters: (0..shards).map(|_| Counters::default()).collect(),
             is_draining: AtomicBool::new(false),
+            sessions_completed: AtomicU64::new(0),
         })
     }
 
@@ -91,6 +94,11 @@ impl World {
     #[must_use]
     pub fn counters(&self, shard: ShardId) -> &Counters {
         &self.counters[shard.index()]
+    }
+
+    /// The next number of a deleted room. Rooms are deleted seldom enough for one counter that all shards write.
+    pub(in crate::shard) fn next_session_number(&self) -> u64 {
+        self.sessions_completed.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The less loaded of two shards.
