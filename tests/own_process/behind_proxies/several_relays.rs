@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::haproxy::FEWER;
 use super::proxy::{Proxy, deployed};
@@ -12,8 +12,9 @@ use crate::support::player::Player;
 use crate::support::process::ServerProcess;
 use crate::support::wire::{UPGRADE, Wire};
 
-fn relay(prefix: &str) -> ServerProcess {
+fn relay(prefix: &str, region: &str) -> ServerProcess {
     program(BY_PROXY_HEADER)
+        .variable("SIGNAL_FISH__SERVER__REGION_ID", region)
         .variable("SIGNAL_FISH__SERVER__ROOM_CODE_PREFIX", prefix)
         .variable("SIGNAL_FISH__SECURITY__MAX_CONNECTIONS_PER_IP", "64")
         .serve()
@@ -27,10 +28,20 @@ fn answer(proxy: &Proxy, code: &str) -> String {
     head.split(' ').nth(1).expect("a status").to_owned()
 }
 
+/// What a relay answers to an operator, who comes from a proxy's address and speaks for nobody.
+fn asked(relay: &ServerProcess, path: &str) -> Value {
+    let mut wire = Wire::connect(relay.address());
+    let request = format!("PROXY UNKNOWN\r\nGET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    wire.send(request.as_bytes());
+    let head = wire.head();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    serde_json::from_slice(&wire.rest()).expect("JSON")
+}
+
 #[test]
 #[ignore = "needs haproxy"]
 fn who_has_a_code_comes_to_its_relay() {
-    let (a, b) = (relay("A"), relay("B"));
+    let (a, b) = (relay("A", "north"), relay("B", "south"));
     let (at_a, at_b) = (a.address().to_string(), b.address().to_string());
     let changes = [
         FEWER,
@@ -59,6 +70,15 @@ fn who_has_a_code_comes_to_its_relay() {
         assert_eq!(host.wait_for("GameData")["data"], json!({"code": code}));
     }
     assert_eq!(answer(&proxy, "ZZZZZZ"), "404");
+
+    // Whoever would rather ask than read the prefix asks each of them.
+    let sessions = asked(&a, "/metrics/sessions").to_string();
+    let (_, application) = sessions.split_once(r#""applicationId":""#).expect("a room's record");
+    let (application, _) = application.split_once('"').expect("its end");
+    let of_a = codes.iter().find(|code| code.starts_with('A')).expect("it has a room");
+    let path = format!("/metrics/rooms/lookup?applicationId={application}&gameName=reef&roomCode={of_a}");
+    assert_eq!(asked(&a, &path)["room"]["regionId"], "north");
+    assert_eq!(asked(&b, &path)["room"], Value::Null);
 
     a.signal(libc::SIGTERM);
     a.wait_for_log("stopping");
