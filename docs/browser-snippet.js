@@ -3,7 +3,7 @@ function play(name, roomCode) {
   const send = (type, data) => socket.send(JSON.stringify({ type, data }));
   socket.onopen = () => {
     send("Authenticate", { app_id: "first-game" });
-    send("JoinRoom", { game_name: "first-game", player_name: name, room_code: roomCode });
+    send("JoinRoom", { game_name: "first-game", player_name: name, room_code: roomCode, join_only: !!roomCode });
   };
   socket.onmessage = (event) => {
     const { type, data } = JSON.parse(event.data);

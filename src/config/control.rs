@@ -14,6 +14,9 @@ pub struct ControlConfig {
     pub port: Option<u16>,
     /// Connections that are served at a time, at most 16 of one address. Default 512; 16 … 4096.
     pub max_connections: usize,
+    /// Whether `/play` and `/demo` are served. Default null: where only this machine asks, that is bound to loopback and
+    /// without `security.trusted_proxies`.
+    pub playground: Option<bool>,
 }
 
 impl ControlConfig {
@@ -37,6 +40,7 @@ impl Default for ControlConfig {
             bind: None,
             port: None,
             max_connections: 512,
+            playground: None,
         }
     }
 }

@@ -220,6 +220,7 @@ fn exemplar() -> Config {
     config.runtime.outbox_max_bytes = Some(1);
     config.control.bind = Some(std::net::Ipv4Addr::LOCALHOST.into());
     config.control.port = Some(1);
+    config.control.playground = Some(true);
     config
 }
 

@@ -300,6 +300,7 @@ pub fn site(config: &Config, world: Arc<World>) -> Site {
         origins: config.origin_policy(),
         token_binding: token_binding(config),
         metrics_token: metrics_token(config),
+        has_playground: has_playground(config),
     }
 }
 
@@ -317,11 +318,20 @@ pub(super) fn doors(config: &Config, bind: IpAddr) -> Doors {
     Doors::new(host_policy(config, bind), &config.undecided_doors())
 }
 
+/// Whether strangers who find the server may play with it.
+fn has_playground(config: &Config) -> bool {
+    let wanted = config.control.playground;
+    wanted.unwrap_or_else(|| is_private(config, config.bind))
+}
+
+/// Whether only this machine asks. Behind a proxy that is known of it is a public server, wherever it is bound.
+fn is_private(config: &Config, bind: IpAddr) -> bool {
+    bind.to_canonical().is_loopback() && config.security.trusted_proxies.is_empty()
+}
+
 /// Under which names it is asked. Where nobody said which pages may connect, that any may is no word about hosts.
-/// Behind a proxy that is known of it is a public server, wherever it is bound.
 fn host_policy(config: &Config, bind: IpAddr) -> HostPolicy {
-    let is_private = bind.to_canonical().is_loopback() && config.security.trusted_proxies.is_empty();
-    match (is_private, &config.security.cors_origins) {
+    match (is_private(config, bind), &config.security.cors_origins) {
         (false, _) => HostPolicy::Any,
         (true, None) => HostPolicy::this_machine_and(&OriginPolicy::Only(Vec::new())),
         (true, Some(_)) => HostPolicy::this_machine_and(&config.origin_policy()),
@@ -401,6 +411,19 @@ mod tests {
         config.security.cors_origins = None;
         config.bind = "0.0.0.0".parse().expect("a literal");
         assert_eq!(host_policy(&config, config.bind), HostPolicy::Any);
+    }
+
+    #[test]
+    fn the_playground_is_for_this_machine_unless_somebody_says_otherwise() {
+        let mut config = Config::default();
+        assert!(has_playground(&config));
+        config.security.trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
+        assert!(!has_playground(&config), "behind a proxy");
+        config.control.playground = Some(true);
+        assert!(has_playground(&config));
+        config = Config::default();
+        config.bind = "0.0.0.0".parse().expect("a literal");
+        assert!(!has_playground(&config));
     }
 
     #[test]

@@ -12,11 +12,17 @@ const LINE: &str = "Signal Fish Relay: WebSockets for players at /v2/ws and /v3/
 
 const PAGE: &str = include_str!("front.html");
 
+/// Where the page tells of the playground, if there is one.
+const PLACE: &str = "<!-- playground -->";
+const PLAYGROUND: &str = r#"<p><a href="/play/">Open the playground</a>: two players, one room, every message.
+<a href="/demo/">Play the demo</a>: a small game, written to be copied.</p>"#;
+
 /// `GET /`: says what this is, to people as a page and to programs as a line.
-pub(super) async fn page(fields: HeaderMap) -> Response {
+pub(super) async fn page(State(known): State<Arc<Known>>, fields: HeaderMap) -> Response {
     let accepted = fields.get(header::ACCEPT).and_then(|accepted| accepted.to_str().ok());
     if accepted.is_some_and(|accepted| accepted.contains("text/html")) {
-        Html(PAGE).into_response()
+        let playground = if known.site.has_playground { PLAYGROUND } else { "" };
+        Html(PAGE.replace(PLACE, playground)).into_response()
     } else {
         LINE.into_response()
     }

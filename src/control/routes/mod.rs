@@ -7,6 +7,7 @@ mod front;
 mod health;
 mod known;
 mod metrics;
+mod pages;
 
 use std::sync::Arc;
 
@@ -41,8 +42,12 @@ pub(super) fn routes(known: &Arc<Known>, scope: Scope) -> Router {
         router = router
             .route("/v2/client-config", get(front::client_config))
             .route("/v3/client-config", get(front::client_config))
+            .route("/protocol.schema.json", get(pages::schema))
             .route("/v2/ws", any(front::only_upgrades))
             .route("/v3/ws", any(front::only_upgrades));
+    }
+    if scope != Scope::Operators && known.site.has_playground {
+        router = pages::with_playground(router);
     }
     if scope != Scope::Players {
         for version in ["", "/v1", "/v2"] {

@@ -37,6 +37,8 @@ pub struct Site {
     pub token_binding: Option<BindingPolicy>,
     /// What a reader of the metrics must know; `None`: they are open.
     pub metrics_token: Option<Secret>,
+    /// Whether the playground and the demo game are served.
+    pub has_playground: bool,
 }
 
 /// What to do with a connection that sent a request.

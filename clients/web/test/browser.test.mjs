@@ -1,0 +1,254 @@
+// A headless Chromium: the client in a page of ten lines, the playground, and two pages that play the demo.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync, mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { enter, network, serve, until } from "./support.mjs";
+
+const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
+const shots = process.env.SCREENSHOTS;
+let browser;
+before(async () => {
+  assert.ok(executablePath, "a Chromium is needed");
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"] });
+});
+after(() => browser?.close());
+
+/** A page that fails the test when anything in it fails. */
+async function open(t, url, { scheme = "light", width = 1280, height = 860 } = {}) {
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height } });
+  const page = await context.newPage();
+  const wrong = [];
+  page.on("pageerror", (error) => wrong.push(String(error)));
+  // That a connection is lost is what some tests are about.
+  const isOurs = (text) => !text.startsWith("WebSocket connection to");
+  page.on("console", (message) => message.type() === "error" && isOurs(message.text()) && wrong.push(message.text()));
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(wrong, []);
+  });
+  await page.goto(url);
+  return page;
+}
+
+async function shot(page, name) {
+  if (!shots) return;
+  mkdirSync(shots, { recursive: true });
+  await page.screenshot({ path: `${shots}/${name}.png` });
+}
+
+/** What a newcomer writes. */
+const TEN_LINES = (url) => `<!doctype html>
+<pre id="log"></pre>
+<script type="module">
+  import { connect } from "${url}/play/signal-fish.js";
+  const client = await connect("${url}", { appId: "my-game" });
+  const code = location.hash.slice(1);
+  const room = await (code ? client.joinRoom({ game: "my-game", name: "Otto", code }) : client.createRoom({ game: "my-game", name: "Mira" }));
+  location.hash = room.code;
+  client.on("data", ({ data }) => document.querySelector("#log").append(JSON.stringify(data)));
+  onclick = () => client.send({ hello: room.self.name });
+  globalThis.client = client;
+</script>`;
+
+async function blankPages(t, url) {
+  const server = createServer((_, response) => response.setHeader("Content-Type", "text/html").end(TEN_LINES(url)));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => (server.closeAllConnections(), server.close()));
+  return `http://127.0.0.1:${server.address().port}/`;
+}
+
+for (const shards of [1, 8]) {
+  test(`a page of ten lines, on ${shards} shards`, { timeout: 60_000 }, async (t) => {
+    const { url } = await serve(t, { shards });
+    const site = await blankPages(t, url);
+    const mira = await open(t, site);
+    await mira.waitForFunction(() => location.hash.length === 7);
+    const otto = await open(t, mira.url());
+    await mira.waitForFunction(() => globalThis.client.room.players.size === 2);
+    await mira.mouse.click(200, 300);
+    await otto.waitForFunction(() => document.querySelector("#log").textContent === '{"hello":"Mira"}');
+    await otto.mouse.click(200, 300);
+    await mira.waitForFunction(() => document.querySelector("#log").textContent === '{"hello":"Otto"}');
+    // In order, in a browser too.
+    const count = otto.evaluate(async () => {
+      let next = 0;
+      for await (const { data } of client.stream("data", { limit: 20_000 })) {
+        if (data.n !== next) return `expected ${next}, got ${data.n}`;
+        if (++next === 10_000) return next;
+      }
+    });
+    await mira.evaluate(async () => {
+      for (let n = 0; n < 10_000; n += 1) {
+        client.send({ n });
+        if (n % 500 === 0) await client.ping();
+      }
+    });
+    assert.equal(await count, 10_000);
+  });
+}
+
+test("a page whose network fails in mid-message comes back", { timeout: 60_000 }, async (t) => {
+  const { url, port } = await serve(t, { shards: 2 });
+  const net = await network(t, port);
+  const page = await open(t, await blankPages(t, net.url));
+  await page.waitForFunction(() => location.hash.length === 7);
+  const code = await page.evaluate(() => location.hash.slice(1));
+  const mira = await enter(t, url, { appId: "my-game" });
+  await mira.joinRoom({ game: "my-game", name: "Vera", code });
+  await page.evaluate(() => void (globalThis.back = client.once("reconnected")));
+  const gone = mira.once("playerLeft");
+  net.cutAfterBytes = 1_000;
+  mira.send({ big: "x".repeat(5_000) });
+  await gone;
+  const back = await page.evaluate(() => back.then(({ how, missed }) => ({ how, missed: missed.map((gap) => gap.count) })));
+  assert.deepEqual(back, { how: "seat", missed: [1] });
+});
+
+test("a page that stands still knows what it missed", { timeout: 90_000 }, async (t) => {
+  const keys = { "websocket.send_queue_capacity": 64, "websocket.pacing_free_rate_bytes": 1_000_000_000, "websocket.slow_consumer_timeout_ms": 25_000 };
+  const { url } = await serve(t, { shards: 2, keys });
+  const page = await open(t, await blankPages(t, url));
+  await page.waitForFunction(() => location.hash.length === 7);
+  const code = await page.evaluate(() => location.hash.slice(1));
+  const mira = await enter(t, url, { appId: "my-game" });
+  await mira.joinRoom({ game: "my-game", name: "Vera", code });
+  await page.evaluate(() => {
+    globalThis.came = new Set();
+    globalThis.missing = new Set();
+    client.on("data", ({ data }) => came.add(data.n));
+    client.on("gap", (gap) => {
+      for (let seq = gap.fromSeq; seq <= gap.toSeq; seq += 1) missing.add(seq);
+    });
+  });
+  // The page reads nothing for two seconds, as one that loads a level does.
+  const frozen = page.evaluate(() => {
+    const end = performance.now() + 2_000;
+    while (performance.now() < end);
+  });
+  const filler = "x".repeat(8_000);
+  const count = 3_000;
+  for (let n = 1; n <= count; n += 1) {
+    mira.send({ n, filler }, { class: "volatile" });
+    if (n % 50 === 0) await mira.ping();
+  }
+  await frozen;
+  mira.send({ n: count + 1 });
+  await page.waitForFunction((last) => came.has(last), count + 1, { timeout: 80_000 });
+  const took = await page.evaluate(() => client.delivery);
+  const [came, missing, both] = await page.evaluate(() => [came.size, missing.size, [...came].filter((n) => missing.has(n)).length]);
+  assert.equal(came + missing, count + 1);
+  assert.equal(both, 0);
+  assert.deepEqual(took, { received: came, missing });
+  t.diagnostic(`${came} came, ${missing} were gaps`);
+});
+
+test("a page rides out a restart of the server", { timeout: 60_000 }, async (t) => {
+  const first = await serve(t);
+  const page = await open(t, `${first.url}/play/`);
+  const shown = page.locator("button.code").filter({ hasText: /^\w{6}$/ }).first();
+  const code = await shown.textContent();
+  await first.stop();
+  await serve(t, { port: first.port });
+  await page.getByText(/Back after .* \(rejoined\)/).waitFor();
+  assert.equal(await shown.textContent(), code);
+});
+
+test("the playground: two players talk, one is cut and comes back", { timeout: 60_000 }, async (t) => {
+  const { url } = await serve(t, { shards: 2 });
+  const page = await open(t, `${url}/play/`);
+  const [mira, otto] = [page.getByRole("region", { name: "Mira", exact: true }), page.getByRole("region", { name: "Otto", exact: true })];
+  await otto.getByText("Join", { exact: true }).click();
+  await otto.locator(".people li").nth(1).waitFor();
+  await mira.getByLabel("game data").fill('{"hello": "Otto"}');
+  await mira.getByText("Send", { exact: true }).click();
+  await otto.locator(".log").getByText('"hello":"Otto"').waitFor();
+  await otto.getByText("Cut the connection").click();
+  await otto.getByText(/Back after .*\(seat\)/).waitFor();
+  await otto.getByText("Ready", { exact: true }).click();
+  await mira.getByText("Ready", { exact: true }).click();
+  await mira.getByText("Start", { exact: true }).click();
+  await otto.locator(".log").getByText("GameStarting").waitFor();
+
+  // A third one with MessagePack, and a fourth who is called what a page must not run.
+  await page.getByLabel("Name").fill("Kite");
+  await page.getByLabel("Game data").first().selectOption("message_pack");
+  await page.getByText("Add a player").click();
+  const kite = page.getByRole("region", { name: "Kite", exact: true });
+  await kite.getByText("Join", { exact: true }).click();
+  await kite.locator(".people li").nth(2).waitFor();
+  await kite.getByText("Send", { exact: true }).click();
+  await otto.locator(".log").getByText('"x":12').waitFor();
+  await otto.getByText("Send", { exact: true }).click();
+  await mira.getByText("Slow reader").click();
+  await mira.locator(".people").getByText(/slow: \d+ heard/).waitFor();
+  await mira.getByLabel("class").selectOption("volatile");
+  await mira.getByText("× 1,000").click();
+  await otto.getByText(/\d{3,} heard/).waitFor();
+  await shot(page, "playground-light");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await shot(page, "playground-dark");
+  await page.setViewportSize({ width: 400, height: 860 });
+  await shot(page, "playground-400");
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), "nothing sticks out at 400 px");
+});
+
+test("what people are called is only ever text", { timeout: 60_000 }, async (t) => {
+  const { url } = await serve(t, { keys: { "protocol.player_name_validation.additional_allowed_characters": "<>=/()\"'" } });
+  const page = await open(t, `${url}/play/`);
+  const mira = page.getByRole("region", { name: "Mira", exact: true });
+  const code = await mira.locator("button.code").filter({ hasText: /^\w{6}$/ }).textContent();
+  const other = await enter(t, url, { appId: "playground" });
+  await other.joinRoom({ game: "playground", name: "<img src=x onerror=a()>", code });
+  await mira.locator(".people").getByText("<img src=x onerror=a()>").waitFor();
+  assert.equal(await page.locator("main img").count(), 0);
+});
+
+test("two pages play the demo, a third watches, and when the host goes another one leads", { timeout: 90_000 }, async (t) => {
+  const { url } = await serve(t, { shards: 2 });
+  const host = await open(t, `${url}/demo/`);
+  await host.waitForFunction(() => location.hash.length === 7);
+  const guest = await open(t, host.url(), { scheme: "dark" });
+  await guest.waitForFunction(() => document.querySelectorAll("#scores li").length === 2);
+  const phone = await open(t, host.url().replace("/demo/", "/demo/?watch"), { width: 400, height: 800 });
+  await phone.waitForFunction(() => document.querySelectorAll("#scores li").length === 2);
+  await phone.getByText(/You watch/).waitFor();
+
+  // Both swim to and fro until each has found a pearl; the score is told by the host to everybody.
+  const scores = (page) => page.evaluate(() => [...document.querySelectorAll("#scores li span:last-child")].map((it) => Number(it.textContent)));
+  let turn = 0;
+  await until(async () => {
+    for (const page of turn % 8 ? [] : [host, guest]) {
+      await page.mouse.move(100 + Math.random() * 1080, 80 + Math.random() * 700);
+      if (turn === 0) await page.keyboard.press("ArrowRight", { delay: 300 });
+    }
+    turn += 1;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    return (await scores(guest)).every((score) => score > 0);
+  });
+  await shot(host, "demo-light");
+  await shot(guest, "demo-dark");
+  await shot(phone, "demo-400");
+
+  const seat = () => guest.evaluate(() => JSON.parse(sessionStorage.seat).playerId);
+  const before = await seat();
+  await guest.getByText("Drop").click();
+  await guest.getByText(/Back in your seat/).waitFor();
+  await guest.reload();
+  await guest.waitForFunction(() => document.querySelectorAll("#scores li").length === 2);
+  assert.equal(await seat(), before, "a page that is loaded anew has its seat again");
+
+  await host.goto("about:blank");
+  await guest.getByText(/You lead/).waitFor();
+  const sum = async (page) => (await scores(page)).reduce((one, other) => one + other, 0);
+  const had = await sum(guest);
+  await until(async () => {
+    await guest.mouse.move(100 + Math.random() * 1080, 80 + Math.random() * 700);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return (await sum(phone)) > had;
+  });
+  assert.equal(await guest.locator("#scores li").count(), 1);
+});
