@@ -5,7 +5,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { enter, network, serve, until } from "./support.mjs";
+import { enter, network, serve, tls, until } from "./support.mjs";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 const shots = process.env.SCREENSHOTS;
@@ -18,13 +18,13 @@ after(() => browser?.close());
 
 /** A page that fails the test when anything in it fails. */
 async function open(t, url, { scheme = "light", width = 1280, height = 860 } = {}) {
-  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height } });
+  const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height }, ignoreHTTPSErrors: true });
   const page = await context.newPage();
   const wrong = [];
   page.on("pageerror", (error) => wrong.push(String(error)));
   // That a connection is lost is what some tests are about.
-  const isOurs = (text) => !text.startsWith("WebSocket connection to");
-  page.on("console", (message) => message.type() === "error" && isOurs(message.text()) && wrong.push(message.text()));
+  const isOurs = (text, url) => !text.startsWith("WebSocket connection to") && !url.endsWith("/favicon.ico");
+  page.on("console", (message) => message.type() === "error" && isOurs(message.text(), message.location().url) && wrong.push(message.text()));
   t.after(async () => {
     await context.close();
     assert.deepEqual(wrong, []);
@@ -90,6 +90,77 @@ for (const shards of [1, 8]) {
     assert.equal(await count, 10_000);
   });
 }
+
+for (const shards of [1, 8]) {
+  test(`both versions and encodings in a page over wss, ${shards} shards`, { timeout: 60_000 }, async (t) => {
+    const { port } = await serve(t, { shards });
+    const { url } = await tls(t, port);
+    const page = await open(t, `${url}/demo/style.css`);
+    for (const version of [2, 3]) {
+      for (const encoding of ["json", "message_pack"]) {
+        const report = await page.evaluate(
+          async ([version, encoding]) => {
+            const [{ connect }, messagePack] = await Promise.all([import("/play/signal-fish.js"), import("/play/message-pack.js")]);
+            const enter = () => connect(location.origin, { appId: "match", version, encoding, messagePack });
+            const [mira, otto] = await Promise.all([enter(), enter()]);
+            const { code } = await mira.createRoom({ game: "match", name: "Mira" });
+            await otto.joinRoom({ game: "match", name: "Otto", code });
+            const heard = [otto.once("data"), mira.once("data")];
+            mira.send({ x: 12, y: -3.5 });
+            otto.send({ ok: true }, { class: "latest", key: 2 });
+            const said = (await Promise.all(heard)).map(({ data, key }) => [data, key]);
+            const started = otto.once("started");
+            await mira.setReady(true);
+            await otto.setReady(true);
+            await mira.start();
+            const peers = (await started).length;
+            const returned = otto.once("reconnected");
+            otto.cut();
+            const { how } = await returned;
+            const protocol = new URL(performance.getEntriesByType("navigation")[0].name).protocol;
+            mira.close();
+            otto.close();
+            return { version: mira.version, encoding: mira.encoding, said, peers, how, protocol };
+          },
+          [version, encoding],
+        );
+        assert.deepEqual(report, {
+          version,
+          encoding,
+          said: [[{ x: 12, y: -3.5 }, undefined], [{ ok: true }, version === 3 ? 2 : undefined]],
+          peers: 2,
+          how: version === 3 ? "seat" : "rejoined",
+          protocol: "https:",
+        });
+      }
+    }
+  });
+}
+
+test("a page comes back as soon as the network does, and looks whether it lives when it is seen again", { timeout: 60_000 }, async (t) => {
+  const { url, port } = await serve(t);
+  const net = await network(t, port);
+  const page = await open(t, `${url}/demo/style.css`);
+  const ways = await page.evaluate(async (far) => {
+    const { connect } = await import("/play/signal-fish.js");
+    const client = await connect(far, { appId: "match", pingMs: 60_000, reconnect: { firstDelayMs: 120_000, maxDelayMs: 120_000 } });
+    await client.createRoom({ game: "match", name: "Mira" });
+    globalThis.client = client;
+    const back = client.once("reconnected");
+    client.cut();
+    dispatchEvent(new Event("online"));
+    return (await back).how;
+  }, net.url);
+  assert.equal(ways, "seat", "without the two minutes of its back-off");
+  // The network is gone and nobody says so; then the page is looked at again.
+  net.isBlackHole = true;
+  const cause = await page.evaluate(() => {
+    const lost = client.once("reconnecting");
+    document.dispatchEvent(new Event("visibilitychange"));
+    return lost.then(({ cause }) => cause.message);
+  });
+  assert.match(cause, /did not survive a pause/);
+});
 
 test("a page whose network fails in mid-message comes back", { timeout: 60_000 }, async (t) => {
   const { url, port } = await serve(t, { shards: 2 });

@@ -1,11 +1,12 @@
 // A real server in a process of its own, and networks that misbehave on demand.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { connect as dial, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { createServer as createTlsServer } from "node:tls";
 import { WebSocket } from "ws";
 import { connect } from "../dist/signal-fish.js";
 
@@ -100,6 +101,25 @@ export async function network(t, port) {
   net.release = (side) => pairs.forEach((ends) => ends[side].resume());
   t.after(() => (net.cut(), server.close()));
   return net;
+}
+
+/** What ends TLS in front of a server, with a certificate for localhost that nobody trusts yet. */
+export async function tls(t, port) {
+  const folder = mkdtempSync(join(tmpdir(), "signal-fish-tls-"));
+  const [key, certificate] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
+  const made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost";
+  execFileSync("openssl", [...made.split(" "), "-keyout", key, "-out", certificate], { stdio: "ignore" });
+  const cert = readFileSync(certificate);
+  const proxy = createTlsServer({ key: readFileSync(key), cert }, (near) => {
+    const far = dial(port, "127.0.0.1");
+    near.pipe(far).pipe(near);
+    near.on("error", () => far.destroy()).on("close", () => far.destroy());
+    far.on("error", () => near.destroy()).on("close", () => near.destroy());
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  t.after(() => proxy.close());
+  return { url: `https://localhost:${proxy.address().port}`, cert };
 }
 
 /** Every event of one kind, as they come. */
