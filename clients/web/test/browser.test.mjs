@@ -5,7 +5,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
-import { enter, network, serve, tls, until } from "./support.mjs";
+import { enter, network, serve, serveTls, until } from "./support.mjs";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 const shots = process.env.SCREENSHOTS;
@@ -93,8 +93,7 @@ for (const shards of [1, 8]) {
 
 for (const shards of [1, 8]) {
   test(`both versions and encodings in a page over wss, ${shards} shards`, { timeout: 60_000 }, async (t) => {
-    const { port } = await serve(t, { shards });
-    const { url } = await tls(t, port);
+    const { url } = await serveTls(t, { shards });
     const page = await open(t, `${url}/demo/style.css`);
     for (const version of [2, 3]) {
       for (const encoding of ["json", "message_pack"]) {

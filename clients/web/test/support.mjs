@@ -6,7 +6,6 @@ import { connect as dial, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { createServer as createTlsServer } from "node:tls";
 import { WebSocket } from "ws";
 import { connect } from "../dist/signal-fish.js";
 
@@ -103,23 +102,16 @@ export async function network(t, port) {
   return net;
 }
 
-/** What ends TLS in front of a server, with a certificate for localhost that nobody trusts yet. */
-export async function tls(t, port) {
+/** A server that speaks TLS itself, with a certificate for localhost that nobody trusts yet. */
+export async function serveTls(t, { shards = 1 } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "signal-fish-tls-"));
   const [key, certificate] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
   const made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost";
   execFileSync("openssl", [...made.split(" "), "-keyout", key, "-out", certificate], { stdio: "ignore" });
-  const cert = readFileSync(certificate);
-  const proxy = createTlsServer({ key: readFileSync(key), cert }, (near) => {
-    const far = dial(port, "127.0.0.1");
-    near.pipe(far).pipe(near);
-    near.on("error", () => far.destroy()).on("close", () => far.destroy());
-    far.on("error", () => near.destroy()).on("close", () => near.destroy());
-  });
-  proxy.listen(0, "127.0.0.1");
-  await once(proxy, "listening");
-  t.after(() => proxy.close());
-  return { url: `https://localhost:${proxy.address().port}`, cert };
+  const tls = "security.transport.tls";
+  const keys = { [`${tls}.enabled`]: true, [`${tls}.certificate_path`]: certificate, [`${tls}.private_key_path`]: key };
+  const { port } = await serve(t, { shards, keys });
+  return { url: `https://localhost:${port}`, cert: readFileSync(certificate) };
 }
 
 /** Every event of one kind, as they come. */

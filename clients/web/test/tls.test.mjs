@@ -1,12 +1,11 @@
-// wss://, through a proxy that ends TLS.
+// wss://, which the server speaks itself.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { WebSocket } from "ws";
-import { pair, serve, tls } from "./support.mjs";
+import { pair, serveTls } from "./support.mjs";
 
 test("a game over wss", { timeout: 30_000 }, async (t) => {
-  const { port } = await serve(t);
-  const { url, cert } = await tls(t, port);
+  const { url, cert } = await serveTls(t, { shards: 2 });
   class Trusting extends WebSocket {
     constructor(url) {
       super(url, { ca: cert });
@@ -17,6 +16,9 @@ test("a game over wss", { timeout: 30_000 }, async (t) => {
     const heard = otto.once("data");
     mira.send({ secret: true });
     assert.deepEqual((await heard).data, { secret: true });
+    const back = otto.once("reconnected");
+    otto.cut();
+    assert.equal((await back).how, "seat");
   }
   await assert.rejects(pair(t, url, { WebSocket }), { code: "UNREACHABLE" });
 });
