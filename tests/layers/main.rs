@@ -67,7 +67,8 @@ const LAYERS: &[Layer<'_>] = &[
     (
         "server",
         &[
-            "protocol", "budget", "networks", "auth", "session", "shard", "metrics", "config", "net", "runtime", "control",
+            "protocol", "budget", "networks", "auth", "session", "shard", "metrics", "config", "net", "runtime",
+            "control",
         ],
     ),
     ("main", &["cli", "config", "logging", "runtime", "server"]),

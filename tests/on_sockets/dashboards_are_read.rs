@@ -120,6 +120,7 @@ fn with_a_listed_app() -> (Server, Wire) {
             max_players_per_room: None,
             rate_limit_per_minute: None,
             max_relay_bytes: None,
+            per_address_limits: true,
             require_connect_token: None,
         }];
         config.server.region_id = "north".to_owned();
