@@ -258,7 +258,14 @@ impl<S: Stream> Channel<S> {
 
     /// Says that nothing more will be sent; the peer can still finish.
     pub(super) fn finish_sending(&mut self, room: &mut Vec<u8>) {
+        self.say_end(room);
+        self.socket.finish_sending();
+    }
+
+    /// Says, unless that was said, that the end of the stream is meant. The last that is done before a channel is dropped.
+    pub(super) fn say_end(&mut self, room: &mut Vec<u8>) {
         if let Layer::Sealed(records) = &mut self.layer
+            && !records.has_said_end()
             && records.tail().is_empty()
         {
             room.clear();
@@ -266,7 +273,6 @@ impl<S: Stream> Channel<S> {
             // In a socket that has just taken everything there is room; and the peer has read why.
             let _ = self.socket.send(room);
         }
-        self.socket.finish_sending();
     }
 
     /// Bytes that were sent and that the peer has not acknowledged. `None`: the system does not say.

@@ -22,11 +22,15 @@ mod published_client_between_peers;
 mod published_client_delivery;
 mod published_client_in_company;
 mod published_client_polled;
+mod published_client_tls;
 mod published_client_v3;
 mod recorded_answers;
 mod slow_uploads;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
+mod tls_doors;
+mod tls_handshakes;
 mod token_binding;
 mod two_roads;
 mod ws_echo;

@@ -14,6 +14,7 @@ pub mod player;
 pub mod process;
 pub mod published;
 pub mod server;
+pub mod tls;
 pub mod wire;
 
 use std::time::Duration;

@@ -1,13 +1,17 @@
 //! A socket on which a test decides every byte.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Socket, Type};
 
 use super::DEADLINE;
 use super::masked_frame::{MASK, masked_frame};
 use super::server::Server;
+use super::tls::NAME;
 
 /// What begins a text message that is whole.
 pub const TEXT: u8 = 0x81;
@@ -48,9 +52,10 @@ impl Frame {
     }
 }
 
-/// A TCP connection to the server.
+/// A connection to the server, with TLS on it or without.
 pub struct Wire {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     received: Vec<u8>,
 }
 
@@ -84,8 +89,33 @@ impl Wire {
         stream.set_nodelay(true).expect("an option of every socket");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout above zero");
-        let received = Vec::new();
-        Self { stream, received }
+        let (tls, received) = (None, Vec::new());
+        Self { stream, tls, received }
+    }
+
+    /// Makes a TLS handshake, from which on everything is sealed.
+    pub fn secure(self, client: &Arc<ClientConfig>) -> Self {
+        self.try_secure(client).expect("a handshake")
+    }
+
+    /// The same with a server that may refuse.
+    ///
+    /// # Errors
+    ///
+    /// What the library says, the server's alert above all.
+    pub fn try_secure(mut self, client: &Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::try_from(NAME).expect("a name");
+        let mut tls = ClientConnection::new(Arc::clone(client), name).expect("a client");
+        while tls.is_handshaking() {
+            tls.complete_io(&mut self.stream)?;
+        }
+        self.tls = Some(Box::new(tls));
+        Ok(self)
+    }
+
+    /// The library's end of TLS.
+    pub fn tls(&mut self) -> &mut ClientConnection {
+        self.tls.as_mut().expect("a handshake was made")
     }
 
     /// Upgrades at a path.
@@ -99,6 +129,7 @@ impl Wire {
 
     /// The socket, and what was read from it beyond the last frame.
     pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        assert!(self.tls.is_none(), "what is sealed cannot be taken apart");
         (self.stream, self.received)
     }
 
@@ -109,12 +140,23 @@ impl Wire {
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("the server reads");
+        self.write(bytes).expect("the server reads");
     }
 
     /// Sends bytes to a server that may have closed already. Says whether all of them could be sent.
     pub fn try_send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        self.write(bytes).is_ok()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            None => self.stream.write_all(bytes),
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
+                stream.write_all(bytes)?;
+                stream.flush()
+            }
+        }
     }
 
     /// Whether the other end has not reset the connection.
@@ -222,7 +264,11 @@ impl Wire {
     /// Reads once. `false`: the connection has ended, in order or by a reset.
     fn fill(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        let read = match &mut self.tls {
+            None => self.stream.read(&mut buffer),
+            Some(tls) => rustls::Stream::new(&mut **tls, &mut self.stream).read(&mut buffer),
+        };
+        match read {
             Ok(0) => false,
             Ok(count) => {
                 self.received.extend_from_slice(&buffer[..count]);
@@ -230,6 +276,7 @@ impl Wire {
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => true,
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => false,
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => panic!("TLS was cut off: {error}"),
             Err(error) => panic!("nothing came within {DEADLINE:?}: {error}"),
         }
     }

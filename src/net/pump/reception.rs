@@ -104,6 +104,7 @@ impl<K: Kernel> Pump<K> {
                 Received::Bytes(count) => kept + count,
                 Received::Nothing => return,
                 Received::End => {
+                    pending_upgrade.channel.say_end(&mut self.sealing_room);
                     self.pending_upgrades.remove(at);
                     return;
                 }

@@ -215,7 +215,9 @@ impl<K: Kernel> Pump<K> {
     /// Lets go of some connections that are over; their sockets close.
     fn end_connections(&mut self, now: Now) {
         for at in self.shard.take_ended(ENDS_PER_TURN) {
-            drop(self.shard.remove(at, now));
+            if let Some(mut link) = self.shard.remove(at, now) {
+                link.channel.say_end(&mut self.sealing_room);
+            }
         }
     }
 }

@@ -39,10 +39,11 @@ pub(super) const CLOSE_NOTIFY: u8 = 0;
 const UNEXPECTED_MESSAGE: u8 = 10;
 const BAD_RECORD_MAC: u8 = 20;
 const RECORD_OVERFLOW: u8 = 22;
-const HANDSHAKE_FAILURE: u8 = 40;
+pub(super) const HANDSHAKE_FAILURE: u8 = 40;
 const PROTOCOL_VERSION: u8 = 70;
 const INTERNAL_ERROR: u8 = 80;
 pub(super) const USER_CANCELED: u8 = 90;
+pub(super) const CERTIFICATE_REQUIRED: u8 = 116;
 
 pub(super) const WARNING: u8 = 1;
 pub(super) const FATAL: u8 = 2;

@@ -10,9 +10,9 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::UnbufferedServerConnection;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
-use rustls::{Error, HandshakeKind};
+use rustls::{AlertDescription, Error, HandshakeKind};
 
-use super::fault::{ONLY_TLS_HERE, TOO_OLD};
+use super::fault::{CERTIFICATE_REQUIRED, HANDSHAKE_FAILURE, ONLY_TLS_HERE, TOO_OLD};
 use super::records::Records;
 use super::terms::Terms;
 use crate::protocol::CertificateFingerprint;
@@ -128,7 +128,7 @@ impl Handshake {
         self.unused.extend_from_slice(bytes);
         self.newest_version = self.newest_version.or_else(|| offered_version(&self.unused));
         match self.advance(out) {
-            Ok(true) => self.finish(),
+            Ok(true) => self.finish(out),
             Ok(false) if self.unused.len() > MAX_UNUSED_BYTES => Progress::Refused(Refusal::TooLong),
             Ok(false) => Progress::Goes(self),
             // The library finds other reasons before this one.
@@ -189,12 +189,10 @@ impl Handshake {
         result
     }
 
-    fn finish(self) -> Progress {
+    fn finish(self, out: &mut Vec<u8>) -> Progress {
         let leaf = self.tls.peer_certificates().and_then(<[_]>::first);
         let fingerprint = leaf.map(|leaf| CertificateFingerprint::of(leaf));
-        if let Err(error) = self.check_again() {
-            return Progress::Refused(Refusal::Tls(error));
-        }
+        let judged = self.check_again();
         let resumed = self.tls.handshake_kind() == Some(HandshakeKind::Resumed);
         let Self {
             tls,
@@ -213,6 +211,10 @@ impl Handshake {
             Ok(records) => Box::new(records),
             Err(error) => return Progress::Refused(Refusal::Tls(error)),
         };
+        if let Err(error) = judged {
+            records.seal_alert(alert_of(&error), out);
+            return Progress::Refused(Refusal::Tls(error));
+        }
         records.go_on(unused, is_over);
         Progress::Done(Secured {
             records,
@@ -238,16 +240,35 @@ impl Handshake {
         // Not once more after its last word: it would look at the same bytes again.
         while let Ok(ConnectionState::EncodeTlsData(mut words)) = self.tls.process_tls_records(&mut self.unused).state {
             let start = out.len();
-            if encode(out, |free| words.encode(free)).is_err() || is_alert(&out[start..]) {
+            if encode(out, |free| words.encode(free)).is_err() {
                 return;
             }
+            if is_alert(&out[start..]) {
+                return use_the_words_of_1_2(&mut out[start..]);
+            }
         }
+    }
+}
+
+/// What a peer is told whose certificate is not believed.
+fn alert_of(error: &Error) -> u8 {
+    match error {
+        Error::InvalidCertificate(why) => AlertDescription::from(why.clone()).into(),
+        _ => HANDSHAKE_FAILURE,
     }
 }
 
 /// Whether a record holds an alert. Sealed, nothing else is as short: two bytes, their type, and the seal.
 const fn is_alert(record: &[u8]) -> bool {
     matches!(record, [21, ..]) || (matches!(record, [23, ..]) && record.len() == 5 + 2 + 1 + 16)
+}
+
+/// Has an alert in the clear say what TLS 1.2 has for it: there is none of its own for a certificate that is missing (RFC 5246,
+/// section 7.4.6), and the library takes that of TLS 1.3, where it is sealed.
+fn use_the_words_of_1_2(record: &mut [u8]) {
+    if let [21, .., description @ CERTIFICATE_REQUIRED] = record {
+        *description = HANDSHAKE_FAILURE;
+    }
 }
 
 /// The version that a peer's first words name, once they have come. Whoever speaks TLS 1.3 names 1.2 there.

@@ -245,7 +245,7 @@ impl Records {
         self.sealing.skip_to_the_last();
     }
 
-    /// Whether [`seal_end`](Self::seal_end) was called.
+    /// Whether the peer was told that no more comes, or why.
     pub(crate) const fn has_said_end(&self) -> bool {
         self.has_said_end
     }
@@ -258,9 +258,16 @@ impl Records {
 
     /// Appends to `out` what says why the connection ends.
     pub(crate) fn seal_fault(&mut self, fault: Fault, out: &mut Vec<u8>) {
+        self.has_said_end = true;
         if let Some(alert) = fault.alert() {
-            self.sealing.seal(Content::Alert, &[FATAL, alert], out);
+            self.seal_alert(alert, out);
         }
+    }
+
+    /// Appends to `out` an alert after which there is no connection.
+    pub(super) fn seal_alert(&mut self, description: u8, out: &mut Vec<u8>) {
+        self.has_said_end = true;
+        self.sealing.seal(Content::Alert, &[FATAL, description], out);
     }
 
     /// What was sealed and not yet taken by the socket.

@@ -113,12 +113,15 @@ fn certificates_of_clients_are_asked_for_and_judged() {
     let (ours, others) = (Authority::new(), Authority::called("other"));
     let good = || ours.sign(&["console-7"]);
     let fingerprint = |identity: &super::Identity| CertificateFingerprint::of(&identity.0[0]);
-    for versions in [&V1_2, &V1_3] {
+    for (versions, lacking) in [
+        (&V1_2, AlertDescription::HandshakeFailure),
+        (&V1_3, AlertDescription::CertificateRequired),
+    ] {
         for (is_required, identity, refused_with) in [
             (false, None, None),
             (false, Some(good()), None),
             (true, Some(good()), None),
-            (true, None, Some(AlertDescription::CertificateRequired)),
+            (true, None, Some(lacking)),
             (
                 true,
                 Some(others.sign(&["console-7"])),
@@ -184,7 +187,7 @@ fn who_resumes_is_known_again_and_checked_again() {
             "under another certificate of ours, too"
         );
         // Had the tickets outlived the rule, nobody would have looked at the certificate.
-        let (ended, _) = shake_hands(
+        let (ended, said) = shake_hands(
             &serve(Some(rule(&others, true)), kept),
             &mut Client::new(&config),
             usize::MAX,
@@ -196,6 +199,7 @@ fn who_resumes_is_known_again_and_checked_again() {
             ),
             "{ended:?}"
         );
+        assert_eq!(said, Err(Error::AlertReceived(AlertDescription::UnknownCA)));
     }
 }
 
