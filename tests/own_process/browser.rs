@@ -1,6 +1,6 @@
 //! A browser's own `WebSocket` plays through the server: first the snippet of the README, as it stands, as its reader would
 //! use it; then a whole match with what the snippet leaves out, and offers of
-//! subprotocols; then what a page of another origin asks over HTTP.
+//! subprotocols; then what a page of another origin asks over HTTP. All of it in the clear and over TLS.
 //!
 //! The page comes from a listener of the test's own and reports back to it.
 
@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::server::Server;
+use crate::support::tls::Authority;
 
 /// How long a browser may take to ask for the page. It is started anew, `ATTEMPTS` times in all: now and then a headless
 /// browser never comes up on a busy machine.
@@ -116,7 +117,7 @@ for (const offer of [[], ["signal-fish.v3"], ["json", "signal-fish.v2"], ["json"
 fn page(url: &str) -> String {
     assert!(SNIPPET.contains(SNIPPET_URL), "the snippet names the default address");
     let snippet = SNIPPET.replace(SNIPPET_URL, url);
-    let http = url.replace("ws://", "http://").replace("/v2/ws", "");
+    let http = url.replacen("ws", "http", 1).replace("/v2/ws", "");
     let asked = ASKED.replace("${HTTP_OF_SERVER}", &http);
     let [more, subprotocols] = [MATCH, SUBPROTOCOLS].map(|script| script.replace("URL_OF_SERVER", &format!("{url:?}")));
     let patience_ms = PAGE_PATIENCE.as_millis();
@@ -203,7 +204,7 @@ impl Browser {
             .find(|file| file.is_file())
     }
 
-    fn open(program: &Path, url: &str) -> Self {
+    fn open(program: &Path, url: &str, flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("a temporary directory");
         let process = Command::new(program)
             .args([
@@ -220,6 +221,7 @@ impl Browser {
                 "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
+            .args(flags)
             .arg(url)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -246,11 +248,30 @@ impl Drop for Browser {
 #[test]
 #[ignore = "needs chromium in PATH: .ci/run installs it and includes this test"]
 fn a_browser_plays_the_snippet_of_the_readme() {
-    let program = Browser::find().expect("a chromium in PATH");
     let server = Server::start(2);
+    plays(&server.url(), &[]);
+}
+
+#[test]
+#[ignore = "needs chromium in PATH: .ci/run installs it and includes this test"]
+fn a_browser_plays_the_same_over_tls() {
+    let authority = Authority::new("browser");
+    let identity = authority.server("server");
+    let server = Server::with(2, |config| identity.serve(config));
+    // It can be told to trust a key that it knows, but not an authority.
+    plays(
+        &server.url().replace("ws://", "wss://"),
+        &["--ignore-certificate-errors"],
+    );
+    assert!(server.count(|counters| &counters.tls_handshakes) > 0);
+}
+
+/// Runs the page in a browser with these flags and judges its report.
+fn plays(server: &str, flags: &[&str]) {
+    let program = Browser::find().expect("a chromium in PATH");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
-    let page: Arc<str> = page(&server.url()).into();
+    let page: Arc<str> = page(server).into();
     let (sender, seen) = channel();
     thread::spawn(move || {
         // A browser opens connections ahead of their use, so none may hold up another.
@@ -262,7 +283,7 @@ fn a_browser_plays_the_snippet_of_the_readme() {
 
     let url = format!("http://{address}/");
     let browser = (0..ATTEMPTS).find_map(|_| {
-        let browser = Browser::open(&program, &url);
+        let browser = Browser::open(&program, &url, flags);
         seen.recv_timeout(START_DEADLINE).is_ok().then_some(browser)
     });
     assert!(browser.is_some(), "{} never asks for the page", program.display());
