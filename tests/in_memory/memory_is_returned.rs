@@ -12,6 +12,9 @@ use crate::harness::{MASK, Opcode, client_frame, live_bytes};
 
 const PAIRS: usize = 300;
 
+/// What is kept of a room that is over, for those who look at sessions; of 1,024 rooms at most.
+const RECORD_BYTES: isize = 256;
+
 struct Rig {
     shard: Shard<Inbound>,
     now: Now,
@@ -87,5 +90,6 @@ fn what_closed_connections_held_is_free_in_the_next_turn() {
         held > 25_000_000,
         "the players held {held} bytes, so there was something to give back"
     );
-    assert!(kept < 65_536, "{kept} of {held} bytes were not given back");
+    let most = 65_536 + PAIRS as isize * RECORD_BYTES;
+    assert!(kept < most, "{kept} of {held} bytes were not given back");
 }
