@@ -101,7 +101,6 @@ fn a_head_without_measure_is_refused() {
 fn what_is_not_http_is_refused() {
     let server = Server::start(1);
     for garbage in [
-        "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}",
         "hello\r\n\r\n",
         "GET  /health HTTP/1.1\r\n\r\n",
         "GET /health HTTP/2.0\r\n\r\n",
