@@ -5,7 +5,7 @@
 //! channel says so until it is gone. Must never wait.
 
 use super::kernel::{Received, Stream};
-use super::tls::{Fault, FrozenRecords, Handshake, Progress, Records, Refusal, Secured};
+use super::tls::{Fault, Handshake, Progress, Records, Refusal, Secured};
 use crate::protocol::CertificateFingerprint;
 use crate::shard::SendOutcome;
 
@@ -112,19 +112,6 @@ impl<S> Channel<S> {
         (self.socket, records)
     }
 
-    /// The socket, and what is archived of the rest. `None`: nothing is spoken below HTTP.
-    #[must_use]
-    pub fn freeze(self) -> (S, Option<FrozenRecords>) {
-        let (socket, records) = self.into_parts();
-        (socket, records.map(|records| records.freeze()))
-    }
-
-    /// Goes on with what was archived.
-    #[must_use]
-    pub fn thaw(socket: S, frozen: Option<FrozenRecords>) -> Self {
-        Self::after_handshake(socket, frozen.map(|frozen| Box::new(Records::thaw(frozen))))
-    }
-
     /// Whether a handshake is under way.
     pub(super) const fn is_greeting(&self) -> bool {
         matches!(&self.layer, Layer::Greeting(greeting) if greeting.handshake.is_some())
@@ -137,16 +124,6 @@ impl<S> Channel<S> {
             Layer::Plain => false,
             Layer::Greeting(greeting) => !greeting.unsent.is_empty(),
             Layer::Sealed(records) => !records.tail().is_empty(),
-        }
-    }
-
-    /// Everything that it makes the process hold beside itself, but for keys and a handshake under way.
-    #[must_use]
-    pub fn kept_bytes(&self) -> usize {
-        match &self.layer {
-            Layer::Plain => 0,
-            Layer::Greeting(greeting) => greeting.unsent.capacity(),
-            Layer::Sealed(records) => records.kept_bytes(),
         }
     }
 }

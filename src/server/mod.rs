@@ -32,7 +32,7 @@ use crate::runtime::supervisor::{Outcome, StopHandle, Supervisor};
 use crate::runtime::{NotifySocket, SpareMemory};
 use crate::shard::{Inbox, InboxLimits, Priority, Shard, ShardId, SlotKey, World, inbox};
 
-pub use certificates::{CertificateError, LiveCertificates, check as check_certificates};
+pub use certificates::{CertificateError, LiveCertificates};
 pub use error::ServeError;
 pub use reload::{ReloadError, Reloaded, Reloader};
 pub use reload_thread::{ReadConfig, ReloadThread};

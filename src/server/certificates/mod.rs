@@ -43,8 +43,10 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     files: CertificateFiles,
-    /// What the files looked like when they were last read.
+    /// What the files looked like when they were taken over.
     marks: Marks,
+    /// What they looked like when that failed, and was said.
+    failed: Option<Marks>,
     terms: Terms,
 }
 
@@ -66,7 +68,12 @@ impl LiveCertificates {
         let terms = files.read(None)?;
         let shared = Arc::new(Shared {
             acceptor: Acceptor::new(terms.clone()),
-            state: Mutex::new(State { files, marks, terms }),
+            state: Mutex::new(State {
+                files,
+                marks,
+                failed: None,
+                terms,
+            }),
         });
         let (alive, ended) = channel();
         let watched = Arc::clone(&shared);
@@ -106,7 +113,12 @@ impl State {
     fn read(files: CertificateFiles, before: &Self) -> Result<Self, CertificateError> {
         let marks = files.marks();
         let terms = files.read(Some(&before.terms))?;
-        Ok(Self { files, marks, terms })
+        Ok(Self {
+            files,
+            marks,
+            failed: None,
+            terms,
+        })
     }
 }
 
@@ -128,12 +140,14 @@ impl Shared {
         if marks == state.marks {
             return;
         }
-        state.marks = marks;
         match State::read(state.files.clone(), &state) {
             Ok(fresh) => self.take_over(&mut state, fresh),
-            Err(error) => {
-                tracing::error!(%error, "certificates have changed and were not taken over; the old ones stay")
+            // Tried again with every look: what was missing may be a descriptor. Said once.
+            Err(error) if state.failed.as_ref() != Some(&marks) => {
+                state.failed = Some(marks);
+                tracing::error!(%error, "certificates have changed and were not taken over; the old ones stay");
             }
+            Err(_) => {}
         }
     }
 
@@ -172,13 +186,4 @@ fn unix_secs() -> i64 {
 fn ends(terms: &Terms) -> String {
     let secs = u64::try_from(terms.expires_unix_secs()).unwrap_or(0);
     httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(secs.min(253_402_300_799)))
-}
-
-/// Says what is wrong with the certificates that a configuration names. Nothing, if TLS is off.
-///
-/// # Errors
-///
-/// What is wrong with them.
-pub fn check(config: &TlsConfig) -> Result<(), CertificateError> {
-    CertificateFiles::of(config).map_or(Ok(()), |files| files.read(None).map(drop))
 }
