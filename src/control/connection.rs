@@ -100,7 +100,12 @@ impl Door {
         } = visit;
         let signs = fresh_signs(client);
         let Some(place) = self.places.take(&signs) else {
-            return stream.send_at_once(&self.rules.crowded_out(client));
+            let answer = self.rules.crowded_out(client);
+            // Before a handshake there are no words for it.
+            if handshake.is_none() {
+                stream.send_at_once(&answer);
+            }
+            return;
         };
         let visit = async {
             let stream = match handshake {

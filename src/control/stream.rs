@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 use crate::net::tls::{Handshake, Progress, Records, Refusal};
 use crate::net::{Channel, Socket};
 
+/// How much of a handshake is read at once. Each that is under way holds so much beside what it keeps.
+const HANDSHAKE_READ_BYTES: usize = 2 * 1024;
+
 /// Room for a record and more.
 const READ_BYTES: usize = 32 * 1024;
 
@@ -61,7 +64,7 @@ impl ClientStream {
     /// When the stream or the handshake failed; the peer was told.
     pub(super) async fn greet(self, mut handshake: Handshake) -> io::Result<Self> {
         let mut tcp = self.tcp;
-        let mut received = vec![0; READ_BYTES];
+        let mut received = vec![0; HANDSHAKE_READ_BYTES];
         loop {
             let count = tcp.read(&mut received).await?;
             if count == 0 {
