@@ -14,7 +14,7 @@ fn in_a_container(root: &tempfile::TempDir) -> ServerProcess {
 }
 
 #[test]
-#[ignore = "needs root, unshare and setpriv"]
+#[ignore = "needs root, unshare and setpriv: .ci/run has them and includes this test"]
 fn it_serves_and_obeys_all_signals() {
     for stop in [libc::SIGTERM, libc::SIGINT] {
         let root = tempfile::tempdir().expect("a directory");

@@ -18,7 +18,7 @@ fn analyze(arguments: &[&str]) -> String {
 }
 
 #[test]
-#[ignore = "needs systemd-analyze"]
+#[ignore = "needs systemd-analyze: .ci/run installs it and includes this test"]
 fn both_are_understood_and_little_is_exposed() {
     let directory = tempfile::tempdir().expect("a directory");
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");

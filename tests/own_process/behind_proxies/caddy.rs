@@ -4,7 +4,7 @@ use super::proxy::{Proxy, deployed, free_port};
 use super::{BY_FORWARDED_FOR, NAME, connect, relay, two_play_by_their_own_addresses};
 
 #[test]
-#[ignore = "needs caddy"]
+#[ignore = "needs caddy: .ci/run installs it and includes this test"]
 fn two_play_through_caddy() {
     let relay = relay(BY_FORWARDED_FOR);
     let port = free_port();

@@ -28,7 +28,7 @@ fn in_front_of(relay: &ServerProcess) -> Proxy {
 }
 
 #[test]
-#[ignore = "needs haproxy"]
+#[ignore = "needs haproxy: .ci/run installs it and includes this test"]
 fn two_play_through_a_balancer_that_sees_bytes() {
     let relay = relay(BY_PROXY_HEADER);
     let proxy = in_front_of(&relay);
@@ -36,7 +36,7 @@ fn two_play_through_a_balancer_that_sees_bytes() {
 }
 
 #[test]
-#[ignore = "needs haproxy"]
+#[ignore = "needs haproxy: .ci/run installs it and includes this test"]
 fn who_is_quiet_behind_it_stays() {
     let relay = relay_that_pings(BY_PROXY_HEADER);
     let proxy = in_front_of(&relay);
@@ -44,7 +44,7 @@ fn who_is_quiet_behind_it_stays() {
 }
 
 #[test]
-#[ignore = "needs haproxy and openssl"]
+#[ignore = "needs haproxy and openssl: .ci/run installs them and includes this test"]
 fn two_play_through_bytes_that_are_encrypted() {
     let certificate = Certificate::new();
     let tls = |name: &str| format!("SIGNAL_FISH__SECURITY__TRANSPORT__TLS__{name}");
@@ -74,7 +74,7 @@ fn two_play_through_bytes_that_are_encrypted() {
 }
 
 #[test]
-#[ignore = "needs haproxy and openssl"]
+#[ignore = "needs haproxy and openssl: .ci/run installs them and includes this test"]
 fn two_play_through_one_that_speaks_tls_with_them() {
     let relay = relay(BY_PROXY_HEADER);
     let certificate = Certificate::new();
@@ -95,7 +95,7 @@ fn two_play_through_one_that_speaks_tls_with_them() {
 }
 
 #[test]
-#[ignore = "needs haproxy"]
+#[ignore = "needs haproxy: .ci/run installs it and includes this test"]
 fn nobody_new_comes_to_a_relay_that_stops_and_who_is_there_stays() {
     let relay = relay(BY_PROXY_HEADER);
     let proxy = in_front_of(&relay);

@@ -43,7 +43,7 @@ fn as_http(relay: &ServerProcess, certificate: &Certificate) -> Proxy {
 }
 
 #[test]
-#[ignore = "needs nginx with its stream module"]
+#[ignore = "needs nginx with its stream module: .ci/run installs it and includes this test"]
 fn two_play_through_one_that_sees_bytes() {
     let relay = relay(BY_PROXY_HEADER);
     let proxy = as_stream(&relay);
@@ -51,7 +51,7 @@ fn two_play_through_one_that_sees_bytes() {
 }
 
 #[test]
-#[ignore = "needs nginx with its stream module"]
+#[ignore = "needs nginx with its stream module: .ci/run installs it and includes this test"]
 fn who_is_quiet_behind_one_that_sees_bytes_stays() {
     let relay = relay_that_pings(BY_PROXY_HEADER);
     let proxy = as_stream(&relay);
@@ -59,7 +59,7 @@ fn who_is_quiet_behind_one_that_sees_bytes_stays() {
 }
 
 #[test]
-#[ignore = "needs nginx and openssl"]
+#[ignore = "needs nginx and openssl: .ci/run installs them and includes this test"]
 fn two_play_through_one_that_reads_requests() {
     let (relay, certificate) = (relay(BY_FORWARDED_FOR), Certificate::new());
     let proxy = as_http(&relay, &certificate);
@@ -67,7 +67,7 @@ fn two_play_through_one_that_reads_requests() {
 }
 
 #[test]
-#[ignore = "needs nginx and openssl"]
+#[ignore = "needs nginx and openssl: .ci/run installs them and includes this test"]
 fn who_is_quiet_behind_one_that_reads_requests_stays() {
     let (relay, certificate) = (relay_that_pings(BY_FORWARDED_FOR), Certificate::new());
     let proxy = as_http(&relay, &certificate);

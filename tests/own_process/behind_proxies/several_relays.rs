@@ -39,7 +39,7 @@ fn asked(relay: &ServerProcess, path: &str) -> Value {
 }
 
 #[test]
-#[ignore = "needs haproxy"]
+#[ignore = "needs haproxy: .ci/run installs it and includes this test"]
 fn who_has_a_code_comes_to_its_relay() {
     let (a, b) = (relay("A", "north"), relay("B", "south"));
     let (at_a, at_b) = (a.address().to_string(), b.address().to_string());
