@@ -291,7 +291,14 @@ function drawFish(id, { x, y, angle }, time, isDark, letters) {
   pen.restore();
 }
 
-const say = (text) => ($("status").textContent = text);
+/** Says something that stays for as long as it takes to read it; then the usual line comes back. */
+let readUntil = 0;
+function say(text) {
+  $("status").textContent = text;
+  readUntil = performance.now() + 2000;
+  setTimeout(show, 2050);
+}
+
 function show() {
   const { room } = client;
   if (!room) return;
@@ -299,7 +306,9 @@ function show() {
   $("watch").textContent = room.role === "player" ? "Watch" : "Play";
   const role = room.role === "spectator" ? "You watch" : room.isAuthority ? "You lead: your page moves the fish" : "You swim";
   const watchers = room.spectatorCount ? `, ${room.spectatorCount} watching` : "";
-  if (client.state !== "reconnecting") say(`${role}${watchers}. ${client.roundTripMs?.toFixed(0) ?? "–"} ms.`);
+  if (client.state !== "reconnecting" && performance.now() >= readUntil) {
+    $("status").textContent = `${role}${watchers}. ${client.roundTripMs?.toFixed(0) ?? "–"} ms.`;
+  }
   const rows = [...room.players.values()].sort((one, other) => (sea.fish.get(other.id)?.score ?? 0) - (sea.fish.get(one.id)?.score ?? 0));
   $("scores").replaceChildren(...rows.slice(0, 8).map(({ id, name }) => {
     const row = document.createElement("li");
