@@ -1,15 +1,16 @@
 //! A connection's bytes as the HTTP library sees them, whatever is spoken below HTTP.
 //!
 //! Owns a stream and what opens and seals its records. Promises that it can be taken apart at any moment at which nothing is
-//! left unsent, so that a shard goes on with it.
+//! left unsent, so that a shard goes on with it, and that a peer is told of the end of its records, whoever ends them.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -30,7 +31,8 @@ thread_local! {
 /// A stream, with records on it or without.
 #[derive(Debug)]
 pub(super) struct ClientStream {
-    tcp: TcpStream,
+    /// Is taken out only together with the whole stream.
+    tcp: Option<TcpStream>,
     records: Option<Box<Records>>,
     /// Opened, and not yet read.
     opened: Bytes,
@@ -40,7 +42,7 @@ impl ClientStream {
     /// A stream on which nothing is spoken below HTTP.
     pub(super) const fn plain(tcp: TcpStream) -> Self {
         Self {
-            tcp,
+            tcp: Some(tcp),
             records: None,
             opened: Bytes::new(),
         }
@@ -51,7 +53,7 @@ impl ClientStream {
         let (socket, records) = channel.into_parts();
         let stream = std::net::TcpStream::from(OwnedFd::from(socket));
         Ok(Self {
-            tcp: TcpStream::from_std(stream)?,
+            tcp: Some(TcpStream::from_std(stream)?),
             records,
             opened: Bytes::new(),
         })
@@ -62,8 +64,8 @@ impl ClientStream {
     /// # Errors
     ///
     /// When the stream or the handshake failed; the peer was told.
-    pub(super) async fn greet(self, mut handshake: Handshake) -> io::Result<Self> {
-        let mut tcp = self.tcp;
+    pub(super) async fn greet(mut self, mut handshake: Handshake) -> io::Result<Self> {
+        let tcp = self.tcp();
         let mut received = vec![0; HANDSHAKE_READ_BYTES];
         loop {
             let count = tcp.read(&mut received).await?;
@@ -76,11 +78,9 @@ impl ClientStream {
             match progress {
                 Progress::Goes(next) => handshake = next,
                 Progress::Done(secured) => {
-                    return Ok(Self {
-                        tcp,
-                        records: Some(secured.records),
-                        opened: secured.early.into(),
-                    });
+                    self.records = Some(secured.records);
+                    self.opened = secured.early.into();
+                    return Ok(self);
                 }
                 Progress::Refused(why) => {
                     tcp.shutdown().await?;
@@ -91,42 +91,61 @@ impl ClientStream {
     }
 
     /// The channel with which a shard goes on, and what was opened and not read.
-    pub(super) fn into_channel(self) -> io::Result<(Channel<Socket>, Bytes)> {
-        let socket = Socket::from(OwnedFd::from(self.tcp.into_std()?));
-        Ok((Channel::after_handshake(socket, self.records), self.opened))
+    pub(super) fn into_channel(mut self) -> io::Result<(Channel<Socket>, Bytes)> {
+        let tcp = self.tcp.take().expect("taken out only here");
+        let socket = Socket::from(OwnedFd::from(tcp.into_std()?));
+        let opened = std::mem::take(&mut self.opened);
+        Ok((Channel::after_handshake(socket, self.records.take()), opened))
     }
 
     /// Sends a last answer past the library, which writes nothing before it has been told that the socket can take something,
     /// and waits for nothing.
-    pub(super) fn send_at_once(self, answer: &[u8]) {
-        let Self { tcp, records, .. } = self;
-        let Ok(mut tcp) = tcp.into_std() else { return };
-        // A peer whose socket is full has not read and need not know.
-        let _ = match records {
-            None => tcp.write(answer),
-            Some(mut records) => {
-                let mut sealed = Vec::new();
-                match records.seal(answer, &mut sealed) {
-                    Ok(_) => tcp.write(&sealed),
-                    Err(_) => return,
-                }
-            }
+    pub(super) fn send_at_once(mut self, answer: &[u8]) {
+        let Some(records) = &mut self.records else {
+            // A peer whose socket is full has not read and need not know.
+            let _ = SockRef::from(&*self.tcp()).send(answer);
+            return;
         };
+        let mut sealed = std::mem::take(records.tail_mut());
+        // What the key no longer seals is not sent; the end is.
+        let _ = records.seal(answer, &mut sealed);
+        *records.tail_mut() = sealed;
+    }
+
+    fn tcp(&mut self) -> &mut TcpStream {
+        self.tcp.as_mut().expect("a stream that was not taken apart")
     }
 
     /// Sends what was sealed and not taken.
     fn poll_tail(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(records) = &mut self.records else {
+        let (Some(tcp), Some(records)) = (&mut self.tcp, &mut self.records) else {
             return Poll::Ready(Ok(()));
         };
         while !records.tail().is_empty() {
-            let count = ready!(Pin::new(&mut self.tcp).poll_write(cx, records.tail()))?;
+            let count = ready!(Pin::new(&mut *tcp).poll_write(cx, records.tail()))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             records.tail_mut().drain(..count);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for ClientStream {
+    /// Says that this is the end, past the library, to whoever is idle, made way, or was here when the process stopped. Waits
+    /// for nothing: a peer whose socket is full has not read.
+    fn drop(&mut self) {
+        let (Some(tcp), Some(records)) = (&self.tcp, &mut self.records) else {
+            return;
+        };
+        let mut last = std::mem::take(records.tail_mut());
+        if !records.has_said_end() {
+            records.seal_end(&mut last);
+        }
+        if !last.is_empty() {
+            let _ = SockRef::from(tcp).send(&last);
+        }
     }
 }
 
@@ -138,21 +157,28 @@ impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
         let Some(records) = &mut stream.records else {
-            return Pin::new(&mut stream.tcp).poll_read(cx, into);
+            return Pin::new(stream.tcp()).poll_read(cx, into);
         };
+        let tcp = stream.tcp.as_mut().expect("a stream that was not taken apart");
         while stream.opened.is_empty() && !records.is_over() {
             let polled = SCRATCH.with_borrow_mut(|scratch| {
                 let carried = records.carried();
                 let mut fresh = ReadBuf::new(&mut scratch[carried..]);
-                ready!(Pin::new(&mut stream.tcp).poll_read(cx, &mut fresh))?;
+                ready!(Pin::new(&mut *tcp).poll_read(cx, &mut fresh))?;
                 let count = fresh.filled().len();
                 if count == 0 {
                     return Poll::Ready(Ok(None));
                 }
                 records.uncarry(scratch);
-                let opened = records
-                    .open(&mut scratch[..carried + count])
-                    .map_err(|fault| io::Error::new(io::ErrorKind::InvalidData, fault))?;
+                let opened = match records.open(&mut scratch[..carried + count]) {
+                    Ok(opened) => opened,
+                    Err(fault) => {
+                        let mut alert = std::mem::take(records.tail_mut());
+                        records.seal_fault(fault, &mut alert);
+                        *records.tail_mut() = alert;
+                        return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, fault)));
+                    }
+                };
                 Poll::Ready(io::Result::Ok(Some(BytesMut::from(&scratch[..opened]).freeze())))
             });
             match ready!(polled)? {
@@ -171,7 +197,7 @@ impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let stream = self.get_mut();
         if stream.records.is_none() {
-            return Pin::new(&mut stream.tcp).poll_write(cx, bytes);
+            return Pin::new(stream.tcp()).poll_write(cx, bytes);
         }
         ready!(stream.poll_tail(cx))?;
         let records = stream.records.as_mut().expect("looked at above");
@@ -190,7 +216,7 @@ impl AsyncWrite for ClientStream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
         ready!(stream.poll_tail(cx))?;
-        Pin::new(&mut stream.tcp).poll_flush(cx)
+        Pin::new(stream.tcp()).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -203,6 +229,6 @@ impl AsyncWrite for ClientStream {
             *records.tail_mut() = sealed;
         }
         ready!(stream.poll_tail(cx))?;
-        Pin::new(&mut stream.tcp).poll_shutdown(cx)
+        Pin::new(stream.tcp()).poll_shutdown(cx)
     }
 }

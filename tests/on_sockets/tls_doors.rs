@@ -1,5 +1,9 @@
 //! Who stands before which door: with TLS or without, behind a proxy, at the operators' own.
 
+use std::io::Write;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signal_fish_relay::config::{ClientAuth, Config, ProxyProtocol};
@@ -107,6 +111,48 @@ fn a_proxy_names_the_client_before_tls() {
     let (_second, is_second) = client("192.0.2.7", true);
     let (_other, is_other) = client("192.0.2.8", true);
     assert_eq!([is_first, is_second, is_other], [true, false, true]);
+}
+
+/// A connection over TLS that was answered once and is kept.
+fn kept(server: &Server, client: &Arc<ClientConfig>) -> Wire {
+    let mut wire = Wire::connect(server.address()).secure(client);
+    wire.send(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(wire.head().starts_with("HTTP/1.1 200 "));
+    assert_eq!(wire.take(2), b"OK");
+    wire
+}
+
+#[test]
+fn whoever_has_to_go_is_told_by_tls_as_well() {
+    const PLACES: usize = 16;
+    let authority = Authority::new("told");
+    let server = server(&authority, |config| config.control.max_connections = PLACES);
+    let client = authority.client();
+    let mut visitors: Vec<_> = (0..=PLACES).map(|_| kept(&server, &client)).collect();
+    assert_eq!(visitors[0].rest(), b"", "an end in order for who makes way");
+    server.stop();
+    for visitor in &mut visitors[1..] {
+        assert_eq!(visitor.rest(), b"", "and when the server stops");
+    }
+}
+
+#[test]
+fn a_record_that_is_not_authentic_is_answered_by_an_alert_at_every_door() {
+    let authority = Authority::new("forged");
+    let server = server(&authority, |config| config.control.port = Some(0));
+    let door = server.control_address().expect("a door");
+    for client in [&V1_2, &V1_3].map(|versions| authority.client_of(versions, None)) {
+        for mut wire in [
+            Wire::connect(server.address()).secure(&client),
+            Wire::connect(door).secure(&client),
+            kept(&server, &client),
+        ] {
+            let forged = [[23, 3, 3, 0, 32].as_slice(), &[7; 32]].concat();
+            wire.stream().write_all(&forged).expect("the server reads");
+            let alert = wire.alert();
+            assert!(alert.contains("BadRecordMac"), "{alert}");
+        }
+    }
 }
 
 /// A connection whose messages prove where they come from.

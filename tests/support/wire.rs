@@ -209,6 +209,18 @@ impl Wire {
         std::mem::take(&mut self.received)
     }
 
+    /// Reads up to the alert with which the other end breaks off.
+    pub fn alert(&mut self) -> String {
+        let tls = self.tls.as_mut().expect("a handshake was made");
+        loop {
+            let count = tls.read_tls(&mut self.stream).expect("an alert within the deadline");
+            if let Err(error) = tls.process_new_packets() {
+                return error.to_string();
+            }
+            assert!(count > 0, "an alert was expected and the connection ended");
+        }
+    }
+
     /// The server's next frame must be a close frame with this code, and after it, and our answer, the connection must end.
     pub fn expect_close(&mut self, code: u16) {
         let frame = self.frame();
