@@ -1,0 +1,182 @@
+//! Requests of the server to somebody else's: JSON that is posted to one address.
+//!
+//! Owns the connections to it and how many requests are under way. Promises that a request is over when its time is, looking
+//! up the name and reading the answer included; that no answer is read beyond its bound, no redirect followed, no proxy of
+//! the environment used; and that connections are used again. Must never show a credential: neither text nor `Debug` has one.
+
+mod trust;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+pub use self::trust::TrustError;
+
+/// How long a connection may be idle before it is closed. Most servers close theirs after 60 s and more.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The most that the library may hold of an answer's head.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// What its requests say of who asks.
+const USER_AGENT: &str = concat!("signal-fish-relay/", env!("CARGO_PKG_VERSION"));
+
+/// Where requests go, and within which bounds.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// `http` or `https`, and no credentials in it: it is told in logs.
+    pub url: Uri,
+    /// PEM file of the authorities that are trusted, in place of the system's.
+    pub ca_path: Option<PathBuf>,
+    /// How long a request may take, from its wait for a place to the end of its answer.
+    pub timeout: Duration,
+    /// Requests under way at a time. The others wait.
+    pub requests: usize,
+    /// The most bytes of an answer.
+    pub answer_bytes: usize,
+    /// What goes with each request, credentials for instance.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("url", &self.url)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A way to one address.
+pub struct Outbound {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    destination: Destination,
+    places: Semaphore,
+}
+
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("destination", &self.destination)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came back, whatever its status says.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status. One that leads elsewhere is not followed.
+    pub status: StatusCode,
+    /// The head.
+    pub headers: HeaderMap,
+    /// All of the body.
+    pub body: Bytes,
+}
+
+/// Why nothing came back.
+#[derive(Debug, Error)]
+pub enum PostError {
+    /// It took too long.
+    #[error("no whole answer came in time")]
+    Late,
+    /// The answer is larger than what is read of one.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// There was no connection, or it broke.
+    #[error("there is no answer: {0}")]
+    Unreachable(String),
+}
+
+impl Outbound {
+    /// A way to there. Nothing is opened before the first request.
+    ///
+    /// # Errors
+    ///
+    /// When the authorities that would be trusted cannot be read.
+    pub fn new(destination: Destination) -> Result<Self, TrustError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(trust::terms(&destination.url, destination.ca_path.as_deref())?)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(destination.requests)
+            .http1_max_buf_size(MAX_HEAD_BYTES)
+            .build(connector);
+        Ok(Self {
+            client,
+            places: Semaphore::new(destination.requests),
+            destination,
+        })
+    }
+
+    /// Posts JSON, with `headers` beside those that every request has, and waits for the whole answer. Call it on the control
+    /// plane.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no answer. It is not tried again here, unless a connection that was idle turns out to be closed.
+    pub async fn post(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Answer, PostError> {
+        let deadline = Instant::now() + self.destination.timeout;
+        let exchange = async {
+            let _place = self.places.acquire().await.expect("nobody closes it");
+            self.exchange(json, headers).await
+        };
+        timeout_at(deadline, exchange).await.unwrap_or(Err(PostError::Late))
+    }
+
+    async fn exchange(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Answer, PostError> {
+        let mut request = Request::new(Full::new(json));
+        *request.method_mut() = Method::POST;
+        request.uri_mut().clone_from(&self.destination.url);
+        let fields = request.headers_mut();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        fields.extend(self.destination.headers.iter().chain(headers).cloned());
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| unreachable(&error))?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, self.destination.answer_bytes).collect().await;
+        let body = body.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                PostError::TooLarge
+            } else {
+                unreachable(&*error)
+            }
+        })?;
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+        })
+    }
+}
+
+/// What is at the bottom of an error: the library's own words say little.
+fn unreachable(error: &(dyn std::error::Error + 'static)) -> PostError {
+    let innermost = std::iter::successors(Some(error), |error| error.source()).last();
+    PostError::Unreachable(innermost.unwrap_or(error).to_string())
+}
+
+#[cfg(test)]
+mod tests;
