@@ -3,7 +3,9 @@
 //! `sfct_v1.<payload>.<signature>`: both parts in URL-safe base64 without padding, the signature Ed25519 over the text
 //! before it. Nothing of a token is kept, so it may be shown again until it expires.
 
-use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL_NOPAD};
+use std::sync::LazyLock;
+
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, Encoding};
 use ed25519_dalek::{PUBLIC_KEY_LENGTH, Signature, VerifyingKey};
 use serde::Deserialize;
 use thiserror::Error;
@@ -38,6 +40,12 @@ pub enum KeyFault {
     /// It is not the encoding of a key.
     #[error("must be an Ed25519 public key: 32 bytes in base64, or what `openssl pkey -pubout` writes")]
     NotAKey,
+    /// It decodes to something else.
+    #[error("must be an Ed25519 public key, which has 32 bytes, and decodes to {0}")]
+    Length(usize),
+    /// It is what tokens are signed with.
+    #[error("must be the public key, and is the private one, which is for the game's backend alone")]
+    Private,
     /// It is one of the few keys under which anybody can sign.
     #[error("must not be a weak key: anybody can make signatures that fit it")]
     Weak,
@@ -97,14 +105,20 @@ impl TokenKey {
     ///
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, KeyFault> {
+        if text.contains("PRIVATE KEY") {
+            return Err(KeyFault::Private);
+        }
         let bytes = match pem_body(text.trim()) {
-            Some(body) => BASE64
-                .decode(body.as_bytes())
-                .ok()
-                .and_then(|der| Some(der.strip_prefix(&SPKI_PREFIX)?.to_vec())),
-            None => decode_base64(text.trim()),
+            Some(body) => {
+                let der = decode_base64(body).ok_or(KeyFault::NotAKey)?;
+                der.strip_prefix(&SPKI_PREFIX).ok_or(KeyFault::NotAKey)?.to_vec()
+            }
+            None => decode_base64(text)
+                .filter(|bytes| !bytes.is_empty())
+                .ok_or(KeyFault::NotAKey)?,
         };
-        let bytes: [u8; PUBLIC_KEY_LENGTH] = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(KeyFault::NotAKey)?;
+        let length = bytes.len();
+        let bytes: [u8; PUBLIC_KEY_LENGTH] = bytes.try_into().map_err(|_| KeyFault::Length(length))?;
         let key = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyFault::NotAKey)?;
         if key.is_weak() {
             Err(KeyFault::Weak)
@@ -156,24 +170,35 @@ fn take_apart(token: &str) -> Option<(&str, Vec<u8>, Signature)> {
     Some((signed, payload, Signature::from_slice(&signature).ok()?))
 }
 
+/// Decodes base64 of either alphabet however it is padded, broken into lines, or ended: what counts is what comes of it.
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=').as_bytes();
-    BASE64_NOPAD
-        .decode(digits)
-        .or_else(|_| BASE64URL_NOPAD.decode(digits))
-        .ok()
+    let digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=');
+    let digits: Vec<u8> = digits
+        .map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            other => other,
+        })
+        .collect();
+    LOOSE_BASE64.decode(&digits).ok()
 }
 
-/// The base64 of a PEM text on one line.
-fn pem_body(text: &str) -> Option<String> {
-    let body = text
-        .strip_prefix("-----BEGIN PUBLIC KEY-----")?
-        .strip_suffix("-----END PUBLIC KEY-----")?;
-    Some(body.split_ascii_whitespace().collect())
+/// Base64 without padding whose last digit may have bits that mean nothing.
+static LOOSE_BASE64: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = BASE64_NOPAD.specification();
+    specification.check_trailing_bits = false;
+    specification.encoding().expect("less is checked than by the standard")
+});
+
+/// The base64 of a PEM text.
+fn pem_body(text: &str) -> Option<&str> {
+    text.strip_prefix("-----BEGIN PUBLIC KEY-----")?
+        .strip_suffix("-----END PUBLIC KEY-----")
 }
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64;
     use ed25519_dalek::{Signer, SigningKey};
 
     use super::*;
@@ -296,7 +321,18 @@ mod tests {
             "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
             BASE64.encode(&der)
         );
-        for form in [KEY.trim_end_matches('='), &url_safe, &format!("{KEY}\n"), &pem] {
+        let (first, second) = KEY.split_at(20);
+        let in_lines = format!("{first}\r\n  {second}=");
+        // The last digit has two bits that mean nothing.
+        let stray = format!("{}h", KEY.trim_end_matches("g="));
+        for form in [
+            KEY.trim_end_matches('='),
+            &url_safe,
+            &format!("{KEY}\n"),
+            &pem,
+            &in_lines,
+            &stray,
+        ] {
             assert_eq!(TokenKey::parse(form), Ok(key.clone()), "{form}");
         }
     }
@@ -304,9 +340,20 @@ mod tests {
     #[test]
     fn what_is_no_key_and_what_is_a_weak_one_is_refused() {
         let short = BASE64.encode(&[7; 31]);
-        for text in ["", "key", &short, &format!("{KEY}{KEY}"), &KEY.replace('/', "!")] {
+        for text in [
+            "",
+            "k",
+            "key of mine!",
+            &KEY.replace('/', "!"),
+            "-----BEGIN PUBLIC KEY-----",
+        ] {
             assert_eq!(TokenKey::parse(text), Err(KeyFault::NotAKey), "{text}");
         }
+        for (text, length) in [(&*short, 31), (&format!("{KEY}{KEY}"), 64), ("key", 2)] {
+            assert_eq!(TokenKey::parse(text), Err(KeyFault::Length(length)), "{text}");
+        }
+        let private = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA==\n-----END PRIVATE KEY-----";
+        assert_eq!(TokenKey::parse(private), Err(KeyFault::Private));
         // The neutral element: any signature of a certain form fits it.
         let mut neutral = [0; 32];
         neutral[0] = 1;

@@ -63,18 +63,11 @@ fn pages(config: &Config) -> String {
     }
 }
 
-/// What is to be said once at start, besides that it started: notices of the sources, warnings, keys without effect.
+/// What is to be said once at start, besides that it started: notices of the sources, and warnings.
 #[must_use]
 pub fn remarks(loaded: &Loaded) -> Vec<String> {
     let mut remarks = loaded.notices.clone();
     remarks.extend(config::startup_warnings(&loaded.config, loaded.production));
-    let not_built = config::not_built_yet(&loaded.config);
-    if !not_built.is_empty() {
-        remarks.push(format!(
-            "these keys are set and have no effect in this version: {}",
-            not_built.join(", ")
-        ));
-    }
     remarks
 }
 

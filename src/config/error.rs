@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::violation::{Violation, lines};
+
 /// Where a value was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -62,12 +64,38 @@ pub enum LoadError {
         limit_bytes: u64,
     },
     /// A source is not JSON.
-    #[error("{origin} is not valid JSON: {error}")]
+    #[error("{origin} is not valid JSON: {fault}")]
     NotJson {
         /// The source.
         origin: Origin,
-        /// Where and why.
-        error: serde_json::Error,
+        /// Where and why. Never what is there: it may be a secret.
+        fault: String,
+    },
+    /// A key that is given twice in one source.
+    #[error("{origin}: `{path}` is given twice: remove one, or nobody knows which was meant")]
+    Repeated {
+        /// The source.
+        origin: Origin,
+        /// The key.
+        path: String,
+    },
+    /// A key that has no counterpart here, with a value that asks for something.
+    #[error("{origin}: `{path}` is not served here: {instead}")]
+    Retired {
+        /// The source.
+        origin: Origin,
+        /// The key.
+        path: &'static str,
+        /// What does the same, or why nothing has to.
+        instead: &'static str,
+    },
+    /// A variable that begins like ours and is none.
+    #[error("the variable {name} is not known{}", suggestion_of_variable(.nearest.as_deref()))]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+        /// The most similar variable that exists.
+        nearest: Option<String>,
     },
     /// A source is JSON, but not an object.
     #[error("{origin} must hold one JSON object, like {{\"port\": 3536}}")]
@@ -118,9 +146,14 @@ pub enum LoadError {
     BadVariable {
         /// Its name.
         name: String,
+        /// The key that it is for.
+        path: String,
         /// What is wrong and what to do.
-        reason: &'static str,
+        reason: String,
     },
+    /// A value that is not allowed, whatever its source.
+    #[error(transparent)]
+    NotAllowed(#[from] Violation),
     /// The file named by `security.app_auth_path` holds no list of apps.
     #[error("{origin} must hold {{\"apps\": [...]}} with entries like those of security.allowed_apps")]
     NoApps {
@@ -136,11 +169,42 @@ fn suggestion(nearest: Option<&str>) -> String {
     }
 }
 
+fn suggestion_of_variable(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!(", did you mean {nearest}?"),
+        None => ": one per key begins with SIGNAL_FISH__".to_owned(),
+    }
+}
+
+impl LoadError {
+    /// The keys of which the value is not known because of this; `None`: any, as a whole source is not.
+    pub(super) fn unknown_paths(&self) -> Option<Vec<String>> {
+        Some(match self {
+            Self::UnknownKey { path, nearest, .. } => {
+                [Some(path), nearest.as_ref()].into_iter().flatten().cloned().collect()
+            }
+            Self::WrongType { path, .. } | Self::Repeated { path, .. } | Self::BadVariable { path, .. } => {
+                vec![path.clone()]
+            }
+            Self::Retired { path, .. } => vec![(*path).to_owned()],
+            Self::BothSpellings { new, .. } => vec![(*new).to_owned()],
+            Self::NoApps { .. } => vec!["security.allowed_apps".to_owned()],
+            Self::UnknownVariable { nearest, .. } => {
+                let key = |name: &String| Some(name.strip_prefix("SIGNAL_FISH__")?.replace("__", ".").to_lowercase());
+                nearest.iter().filter_map(key).collect()
+            }
+            Self::NotAllowed(violation) => vec![violation.path.clone()],
+            Self::MissingFile { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::NotJson { .. }
+            | Self::NotAnObject { .. }
+            | Self::AmbiguousVariables { .. } => return None,
+        })
+    }
+}
+
 /// Every reason why a configuration cannot be loaded, one per line when shown.
 #[derive(Debug, Error)]
 #[error("{}", lines(.0))]
 pub struct LoadErrors(pub Vec<LoadError>);
-
-pub(super) fn lines<T: fmt::Display>(items: &[T]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}

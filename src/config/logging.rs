@@ -75,9 +75,7 @@ impl TryFrom<String> for LogRotation {
             "daily" => Ok(Self::Daily),
             "hourly" => Ok(Self::Hourly),
             "never" => Ok(Self::Never),
-            _ => Err(format!(
-                "unknown rotation {text:?}, expected `daily`, `hourly` or `never`"
-            )),
+            _ => Err("unknown rotation, expected one of `daily`, `hourly`, `never`".to_owned()),
         }
     }
 }

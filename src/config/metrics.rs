@@ -1,4 +1,4 @@
-//! Sections `metrics` and `coordination`.
+//! Section `metrics`.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,20 +41,4 @@ pub enum HistoryField {
     RoomsByGame,
     PlayerPercentiles,
     GamePercentiles,
-}
-
-/// Reserved; the protocol's key is known so that existing files load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct CoordinationConfig {
-    /// Seconds; has no effect. Default 30.
-    pub membership_snapshot_interval_secs: u64,
-}
-
-impl Default for CoordinationConfig {
-    fn default() -> Self {
-        Self {
-            membership_snapshot_interval_secs: 30,
-        }
-    }
 }

@@ -1,18 +1,17 @@
 //! The server's configuration: what can be set, where it comes from, and whether it makes sense.
 //!
 //! Owns the [`Config`] structs (one per section, every key with its unit and default), the sources that are merged into
-//! one ([`load`]) and the check of every value ([`Config::validate`]). Promises that a key is never ignored: one that does
-//! not exist is refused with its path and the nearest that does, one whose feature is not built yet is named by
-//! [`not_built_yet`] or refused. Secrets are never printed. Must never read the process
-//! environment, the working directory or the standard input by itself: those are arguments.
+//! one ([`load`]) and the check of every value ([`Config::validate`]). Promises that a key is never ignored: each has an
+//! effect or is refused, one that does not exist with its path and the nearest that does. Secrets are never printed. Must
+//! never read the process environment, the working directory or the standard input by itself: those are arguments.
 
 mod bounds;
 mod control;
 mod error;
+mod json;
 mod logging;
 mod merge;
 mod metrics;
-mod not_built;
 mod old_names;
 pub mod origins;
 mod protocol;
@@ -31,6 +30,7 @@ mod types;
 mod unknown_keys;
 mod validate;
 mod variables;
+mod violation;
 mod warnings;
 mod websocket;
 
@@ -42,8 +42,7 @@ pub use bounds::{BOUNDS, Bound};
 pub use control::ControlConfig;
 pub use error::{LoadError, LoadErrors, Origin};
 pub use logging::{LogFormat, LogLevel, LogRotation, LoggingConfig};
-pub use metrics::{CoordinationConfig, HistoryField, MetricsConfig};
-pub use not_built::not_built_yet;
+pub use metrics::{HistoryField, MetricsConfig};
 pub use origins::OriginPolicy;
 pub use protocol::{PlayerNameConfig, ProtocolConfig, SdkCompatibilityConfig};
 pub use proxies::{ForwardedHeader, ProxyProtocol};
@@ -58,7 +57,8 @@ pub use token_key::TokenKeyError;
 pub use transport::{
     CertificatePair, ClientAuth, PLAIN_SUBPROTOCOLS, TlsConfig, TokenBindingConfig, TokenBindingScheme, TransportConfig,
 };
-pub use validate::{Violation, Violations};
+pub use validate::Violations;
+pub use violation::Violation;
 pub use warnings::startup_warnings;
 pub use websocket::WebSocketConfig;
 
@@ -92,8 +92,6 @@ pub struct Config {
     pub websocket: WebSocketConfig,
     /// The metrics endpoints.
     pub metrics: MetricsConfig,
-    /// Reserved; kept so that existing files load.
-    pub coordination: CoordinationConfig,
     /// Shards, inboxes and outboxes of this server.
     pub runtime: RuntimeConfig,
     /// HTTP beside the upgrade.
@@ -115,7 +113,6 @@ impl Default for Config {
             turn: TurnConfig::default(),
             websocket: WebSocketConfig::default(),
             metrics: MetricsConfig::default(),
-            coordination: CoordinationConfig::default(),
             runtime: RuntimeConfig::default(),
             control: ControlConfig::default(),
         }

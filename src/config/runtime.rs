@@ -1,5 +1,7 @@
 //! Section `runtime`: shards, inboxes and outboxes of this server. No key of it is part of the protocol.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Shards, inboxes and outboxes.
@@ -45,6 +47,9 @@ pub struct RuntimeConfig {
 impl RuntimeConfig {
     /// Bytes of outbox that one place of `websocket.send_queue_capacity` stands for.
     pub const OUTBOX_BYTES_PER_SLOT: usize = 4096;
+
+    /// The longest that messages may gather in a turn: beyond that, ticks would come late.
+    pub const LONGEST_TURN_WINDOW: Duration = Duration::from_millis(10);
 }
 
 impl Default for RuntimeConfig {

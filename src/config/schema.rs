@@ -36,6 +36,15 @@ pub(super) enum Node {
     Section(BTreeMap<String, Node>),
 }
 
+/// A step into a document.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step<'a> {
+    /// To a member of an object.
+    Key(&'a str),
+    /// To a member of a list.
+    Index,
+}
+
 impl Node {
     /// The whole configuration.
     pub(super) fn config() -> Self {
@@ -101,6 +110,27 @@ impl Node {
             }
             _ => {}
         }
+    }
+
+    /// What must stand there, in words.
+    pub(super) fn expected(&self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Number(bound) => format!("a whole number from {} to {}", bound.least, bound.most),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) | Self::Section(_) => "an object with keys".to_owned(),
+        }
+    }
+
+    /// What stands at a place that is told by keys and indices.
+    pub(super) fn at_place<'a>(&self, place: impl Iterator<Item = Step<'a>>) -> Option<&Self> {
+        let mut place = place;
+        place.try_fold(self, |node, step| match (node, step) {
+            (Self::List(member), Step::Index) => Some(&**member),
+            (Self::Section(_) | Self::Map(_), Step::Key(key)) => node.at(&[key.to_owned()]),
+            _ => None,
+        })
     }
 
     /// What stands at `path`, if anything may.

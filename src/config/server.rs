@@ -21,7 +21,7 @@ pub struct ServerConfig {
     /// Seconds after which a room without players is deleted. Default 300.
     pub empty_room_timeout: u64,
     /// Seconds without activity after which a room with players is deleted and its members closed (4005).
-    /// Default 3600; at least 1 and more than `heartbeat_throttle_secs`.
+    /// Default 3600; at least 1.
     pub inactive_room_timeout: u64,
     /// Seconds a reconnection token lives after the disconnect. Default 300; at least 1.
     pub reconnection_window: u64,
@@ -29,8 +29,6 @@ pub struct ServerConfig {
     pub event_buffer_size: usize,
     /// Whether disconnected players may come back. Default true.
     pub enable_reconnection: bool,
-    /// Seconds at least between two writes of a player's last-seen time. Default 30; 0 = every time.
-    pub heartbeat_throttle_secs: u64,
     /// Label stored with rooms, shown in session records and look-ups, never on the wire. Default `default`.
     pub region_id: String,
     /// What every generated room code starts with: ASCII letters and digits, shorter than the code. Default null.
@@ -53,7 +51,6 @@ impl Default for ServerConfig {
             reconnection_window: 300,
             event_buffer_size: 100,
             enable_reconnection: true,
-            heartbeat_throttle_secs: 30,
             region_id: "default".to_owned(),
             room_code_prefix: None,
             default_max_spectators: None,

@@ -20,7 +20,7 @@ use super::merge::merge;
 use super::schema::Node;
 use super::types::take_wrong_types;
 use super::unknown_keys::take_unknown_keys;
-use super::{AllowedApp, Config, old_names, variables};
+use super::{AllowedApp, Config, Violation, json, old_names, variables};
 
 /// The most that is read from one source, in bytes.
 const MAX_SOURCE_BYTES: u64 = 16 << 20;
@@ -106,12 +106,15 @@ pub fn load(surroundings: Surroundings<'_>, overrides: &Overrides) -> Result<Loa
     if let Some(text) = variable(&variables, "SIGNAL_FISH_CONFIG_JSON") {
         loader.add_text(Origin::JsonVariable, Ok(text.to_string_lossy().into_owned()));
     }
+    variables::note_unknown(&variables, &loader.tree, &mut loader.errors);
     for source in variables::read(&variables, &loader.tree, &mut loader.errors) {
         loader.add(source.origin, source.document);
     }
 
     let mut config = Config::deserialize(&loader.merged).expect("every source was checked against these types");
-    config.bind = overrides.bind.unwrap_or(config.bind);
+    // An IPv4 address that is written as one of IPv6 is that of IPv4: no socket of IPv6 can be bound to it.
+    config.bind = overrides.bind.unwrap_or(config.bind).to_canonical();
+    config.control.bind = config.control.bind.map(|bind| bind.to_canonical());
     config.port = overrides.port.unwrap_or(config.port);
     config.runtime.shards = overrides.shards.unwrap_or(config.runtime.shards);
     if overrides.bind.is_some() || overrides.port.is_some() || overrides.shards.is_some() {
@@ -123,6 +126,7 @@ pub fn load(surroundings: Surroundings<'_>, overrides: &Overrides) -> Result<Loa
     }
 
     if !loader.errors.is_empty() {
+        loader.note_violations(&config);
         return Err(LoadErrors(loader.errors));
     }
     Ok(Loaded {
@@ -154,11 +158,31 @@ impl Loader {
         self.add_text(Origin::File(path.to_owned()), text);
     }
 
+    /// Notes what else is not allowed, beside what was not understood: as far as that can have nothing to do with it.
+    fn note_violations(&mut self, config: &Config) {
+        let unknown: Option<Vec<_>> = self.errors.iter().map(LoadError::unknown_paths).collect();
+        let (Some(unknown), Err(found)) = (unknown, config.validate()) else {
+            return;
+        };
+        let unknown: Vec<String> = unknown.into_iter().flatten().collect();
+        let is_of_it = |violation: &Violation| {
+            unknown.iter().any(|path| {
+                is_below(path, &violation.path)
+                    || is_below(&violation.path, path)
+                    || [&violation.allowed, &violation.cure]
+                        .iter()
+                        .any(|text| text.contains(path.as_str()))
+            })
+        };
+        let others = found.0.into_iter().filter(|violation| !is_of_it(violation));
+        self.errors.extend(others.map(LoadError::NotAllowed));
+    }
+
     /// Adds a source given as text. An empty one counts as absent.
     fn add_text(&mut self, origin: Origin, text: Result<String, LoadError>) {
         let parsed = text.and_then(|text| match text.trim() {
             "" => Ok(None),
-            text => parse_object(&origin, text).map(Some),
+            text => parse_object(&origin, text, &mut self.errors).map(Some),
         });
         match parsed {
             Ok(Some(document)) => self.add(origin, document),
@@ -195,7 +219,7 @@ impl Loader {
         let origin = Origin::File(path.to_owned());
         let document = read_file(path)
             .map_err(|error| named_file_error(error, "security.app_auth_path", path))
-            .and_then(|text| parse_object(&origin, &text));
+            .and_then(|text| parse_object(&origin, &text, &mut self.errors));
         let mut document = match document {
             Ok(document) => document,
             Err(error) => {
@@ -245,15 +269,25 @@ fn defaults() -> Value {
     serde_json::to_value(Config::default()).expect("a config has string keys only")
 }
 
-fn parse_object(origin: &Origin, text: &str) -> Result<Value, LoadError> {
-    match serde_json::from_str(text) {
-        Ok(document @ Value::Object(_)) => Ok(document),
-        Ok(_) => Err(LoadError::NotAnObject { origin: origin.clone() }),
-        Err(error) => Err(LoadError::NotJson {
-            origin: origin.clone(),
-            error,
-        }),
+fn parse_object(origin: &Origin, text: &str, errors: &mut Vec<LoadError>) -> Result<Value, LoadError> {
+    let document = json::parse(text).map_err(|fault| LoadError::NotJson {
+        origin: origin.clone(),
+        fault: fault.to_string(),
+    })?;
+    errors.extend(document.repeated.into_iter().map(|path| LoadError::Repeated {
+        origin: origin.clone(),
+        path,
+    }));
+    match document.value {
+        object @ Value::Object(_) => Ok(object),
+        _ => Err(LoadError::NotAnObject { origin: origin.clone() }),
     }
+}
+
+/// Whether a path is another, or leads to something in it.
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || above.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn read_file(path: &Path) -> Result<String, LoadError> {

@@ -71,6 +71,6 @@ mod tests {
         std::fs::write(&path, "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=\n").expect("written");
         assert!(config.key().is_ok());
         std::fs::write(&path, "AAAA").expect("written");
-        assert!(matches!(config.key(), Err(TokenKeyError::Fault(KeyFault::NotAKey))));
+        assert!(matches!(config.key(), Err(TokenKeyError::Fault(KeyFault::Length(3)))));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::merge::merge;
-use super::schema::{Node, join};
+use super::schema::{Node, Step, join};
 
 /// A value of the wrong type.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,9 +41,14 @@ pub(super) fn take_wrong_types<T: DeserializeOwned>(
                 Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
             })
             .collect();
+        let steps = path.iter().filter_map(|segment| match segment {
+            Segment::Map { key } => Some(Step::Key(key)),
+            Segment::Seq { .. } => Some(Step::Index),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
         found.push(WrongType {
             path: path.to_string(),
-            reason: in_plain_words(&error.inner().to_string()),
+            reason: in_plain_words(&error.inner().to_string(), tree.at_place(steps)),
         });
         if !remove(document, &keys) {
             // The fault is the document itself, so nothing of it is left to try.
@@ -56,9 +61,9 @@ pub(super) fn take_wrong_types<T: DeserializeOwned>(
 /// Takes out what deserialising would accept and nobody means: a list for a section (its members in the order of the
 /// struct) and an object for a name. Returns whether `value` may stay.
 fn take_wrong_shapes(value: &mut Value, node: &Node, path: &str, found: &mut Vec<WrongType>) -> bool {
-    let expected = match (value, node) {
-        (Value::Array(_), Node::Section(_)) => "an object with keys",
-        (Value::Array(_) | Value::Object(_), Node::Text | Node::Switch | Node::Number(_)) => "a single value",
+    let is = match (value, node) {
+        (Value::Array(_), Node::Section(_) | Node::Text | Node::Switch | Node::Number(_)) => "a list",
+        (Value::Object(_), Node::Text | Node::Switch | Node::Number(_)) => "an object with keys",
         (Value::Object(members), node @ (Node::Section(_) | Node::Map(_))) => {
             members.retain(|key, value| match node.at(std::slice::from_ref(key)) {
                 Some(node) => take_wrong_shapes(value, node, &join(path, key), found),
@@ -77,7 +82,7 @@ fn take_wrong_shapes(value: &mut Value, node: &Node, path: &str, found: &mut Vec
     };
     found.push(WrongType {
         path: path.to_owned(),
-        reason: format!("expected {expected}"),
+        reason: format!("must be {}, not {is}", node.expected()),
     });
     false
 }
@@ -99,20 +104,24 @@ fn remove(document: &mut Value, keys: &[&str]) -> bool {
         .is_some_and(|members| members.remove(*last).is_some())
 }
 
-/// The message without the names of Rust's types.
-fn in_plain_words(message: &str) -> String {
-    let words = [
-        ("expected u8", "expected a whole number from 0 to 255"),
-        ("expected u16", "expected a whole number from 0 to 65535"),
-        ("expected u32", "expected a whole number from 0 to 4294967295"),
-        ("expected u64", "expected a whole number, not negative"),
-        ("expected usize", "expected a whole number, not negative"),
-        ("expected a boolean", "expected true or false"),
-    ];
-    let plain = words
-        .iter()
-        .find_map(|(rust, plain)| message.strip_suffix(rust).map(|head| format!("{head}{plain}")));
-    plain.unwrap_or_else(|| message.to_owned())
+/// What must stand there. Nothing of what does: it may be a secret in the wrong place.
+fn in_plain_words(message: &str, node: Option<&Node>) -> String {
+    if let Some(missing) = message.strip_prefix("missing field ") {
+        return format!("lacks {missing}");
+    }
+    if message.contains("IP address") {
+        return "must be an IP address, like 127.0.0.1 or ::1".to_owned();
+    }
+    let choices = message.rsplit_once(", expected ").map(|(_, expected)| expected);
+    match choices.filter(|expected| expected.starts_with('`') || expected.starts_with("one of `")) {
+        Some(one) if one.starts_with("one of") => format!("must be {one}"),
+        Some(both) => format!("must be one of {both}"),
+        None if choices == Some("a character") => "must be one character".to_owned(),
+        None => format!(
+            "must be {}",
+            node.map_or_else(|| "something else".to_owned(), Node::expected)
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -145,16 +154,22 @@ mod tests {
             let reason = found.iter().find(|(p, _)| p == path).map(|(_, reason)| reason.as_str());
             reason.unwrap_or_else(|| panic!("{path} is not in {found:#?}"))
         };
-        assert_eq!(
-            reason("port"),
-            "invalid value: integer `70000`, expected a whole number from 0 to 65535"
-        );
+        assert_eq!(reason("port"), "must be a whole number from 0 to 65535");
         assert!(reason("bind").contains("IP address"));
-        assert!(reason("server.default_max_players").contains("expected a whole number from 0 to 255"));
-        assert!(reason("server.max_rooms").contains("not negative"));
-        assert!(reason("logging").contains("invalid type"));
-        assert_eq!(reason("security.allowed_apps[1]"), "missing field `app_name`");
-        assert!(reason("session.game_topology_mappings.chess").contains("star"));
+        assert_eq!(
+            reason("server.default_max_players"),
+            "must be a whole number from 0 to 255"
+        );
+        assert_eq!(
+            reason("server.max_rooms"),
+            "must be a whole number from 1 to 4294967295"
+        );
+        assert_eq!(reason("logging"), "must be an object with keys");
+        assert_eq!(reason("security.allowed_apps[1]"), "lacks `app_name`");
+        assert_eq!(
+            reason("session.game_topology_mappings.chess"),
+            "must be one of `mesh`, `host`, `relay`"
+        );
         assert_eq!(found.len(), 7, "{found:#?}");
         assert_eq!(document["server"], json!({"region_id": "eu"}), "what is right stays");
     }

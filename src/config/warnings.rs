@@ -86,6 +86,24 @@ pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
         "published clients up to 0.14 refuse a server that offers rkyv or protobuf: let only your own clients connect, or \
          set protocol.enable_rkyv_game_data and protocol.enable_protobuf_game_data to false",
     );
+    say(
+        security
+            .cors_origins
+            .as_ref()
+            .is_some_and(|origins| origins.trim().is_empty()),
+        "security.cors_origins is empty: no page may connect but those of this server's own host; leave it out, or list yours",
+    );
+    let sdk = &config.protocol.sdk_compatibility;
+    say(
+        sdk.enforce && sdk.minimum_versions.is_empty(),
+        "protocol.sdk_compatibility.enforce admits listed platforms only, and minimum_versions lists none: nobody may \
+         connect; list yours, or set it to false",
+    );
+    let names_nothing_longer = websocket.enable_batching && websocket.batch_interval_ms > 10;
+    say(
+        names_nothing_longer,
+        "websocket.batch_interval_ms counts as 10, the longest that messages gather here: set it to 10 or less",
+    );
     let peer_topology = session.default_topology != Topology::Relay
         || session
             .game_topology_mappings
@@ -232,8 +250,12 @@ mod tests {
             .into_iter()
             .collect();
         config.metrics.dashboard_cache_history_window_secs = 5 * 720 + 1;
+        config.security.cors_origins = Some(" ".to_owned());
+        config.protocol.sdk_compatibility.enforce = true;
+        config.protocol.sdk_compatibility.minimum_versions.clear();
+        config.websocket.enable_batching = true;
         config.server.room_code_prefix = Some("REEF".to_owned());
         let found = startup_warnings(&config, false);
-        assert_eq!(found.len(), 12, "{found:#?}");
+        assert_eq!(found.len(), 15, "{found:#?}");
     }
 }

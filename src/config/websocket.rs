@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WebSocketConfig {
-    /// Whether writes are grouped before a flush; framing is unchanged. Default false.
+    /// Whether messages gather for up to `batch_interval_ms` before they are served and sent together, instead of for up to
+    /// `runtime.turn_window_us`; framing is unchanged. Default false.
     pub enable_batching: bool,
-    /// Messages in a group. Default 10; at most 65536, at least 1 when batching.
-    pub batch_size: usize,
-    /// Milliseconds a group may wait. Default 16; 1 … 60000 when batching.
+    /// Milliseconds for which they gather at most. Default 16; 1 … 60000 when batching; more than 10 counts as 10.
     pub batch_interval_ms: u64,
     /// Seconds a new connection has to authenticate. Default 10; 5 … 60.
     pub auth_timeout_secs: u64,
@@ -27,8 +26,6 @@ pub struct WebSocketConfig {
     /// Depth of the data queue: the outbox holds this many times 4096 bytes unless `runtime.outbox_max_bytes` is set.
     /// Default 1024; at least 1.
     pub send_queue_capacity: usize,
-    /// Depth of the control queue, in messages. Default 128; at least 2.
-    pub control_queue_capacity: usize,
     /// Milliseconds an outbox may stay at its byte cap without progress before the client is closed.
     /// Default 5000; 1 … 600000 and less than `server.ping_timeout`.
     pub slow_consumer_timeout_ms: u64,
@@ -48,7 +45,6 @@ impl Default for WebSocketConfig {
     fn default() -> Self {
         Self {
             enable_batching: false,
-            batch_size: 10,
             batch_interval_ms: 16,
             auth_timeout_secs: 10,
             http_header_read_timeout_secs: 10,
@@ -57,7 +53,6 @@ impl Default for WebSocketConfig {
             pong_timeout_secs: 5,
             socket_send_buffer_bytes: 65_536,
             send_queue_capacity: 1024,
-            control_queue_capacity: 128,
             slow_consumer_timeout_ms: 5000,
             max_sojourn_ms: 15_000,
             pacing_free_rate_bytes: 131_072,

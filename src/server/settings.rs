@@ -1,5 +1,6 @@
 //! From the operator's configuration to what the shards use.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
-use crate::config::{self, Config, HistoryField, MetricsConfig, OriginPolicy, TokenKeyError};
+use crate::config::{self, Config, HistoryField, MetricsConfig, OriginPolicy, RuntimeConfig, TokenKeyError};
 use crate::metrics::{DashboardSettings, HistoryParts};
 use crate::net::http::{Doors, HostPolicy, Site};
 use crate::net::proxies::ProxyPolicy;
@@ -144,10 +145,10 @@ fn handshake(config: &Config) -> HandshakePolicy {
         },
         sdk: SdkTable {
             enforce: sdk.enforce,
-            minimum_versions: sdk.minimum_versions.clone(),
-            recommended_versions: sdk.recommended_versions.clone(),
-            capabilities: sdk.capabilities.clone(),
-            notes: sdk.notes.clone(),
+            minimum_versions: by_platform(&sdk.minimum_versions),
+            recommended_versions: by_platform(&sdk.recommended_versions),
+            capabilities: by_platform(&sdk.capabilities),
+            notes: by_platform(&sdk.notes),
         },
         timeout_ms: millis(config.websocket.auth_timeout_secs),
     }
@@ -244,6 +245,30 @@ fn game_data_caps(config: &Config) -> Vec<(GameDataFormat, usize)> {
     .collect()
 }
 
+/// A table of the SDK manifest, by the platforms in lower case: that is how they are looked up.
+fn by_platform<T: Clone>(table: &BTreeMap<String, T>) -> BTreeMap<String, T> {
+    let entries = table.iter();
+    entries
+        .map(|(platform, value)| (platform.to_lowercase(), value.clone()))
+        .collect()
+}
+
+/// How long messages gather at most, and on a shard that is busy.
+fn turn_windows(config: &Config) -> TurnWindows {
+    let (runtime, websocket) = (&config.runtime, &config.websocket);
+    if websocket.enable_batching {
+        let interval = Duration::from_millis(websocket.batch_interval_ms).min(RuntimeConfig::LONGEST_TURN_WINDOW);
+        return TurnWindows {
+            longest: interval,
+            busy: interval,
+        };
+    }
+    TurnWindows {
+        longest: Duration::from_micros(runtime.turn_window_us),
+        busy: Duration::from_micros(runtime.busy_turn_window_us),
+    }
+}
+
 /// Which addresses are taken together, and which count at all.
 pub(super) fn source_rule(config: &Config) -> SourceRule {
     SourceRule {
@@ -271,10 +296,7 @@ pub(super) fn pump_settings(config: &Config, shards: u16) -> PumpSettings {
     let tick = Duration::from_millis(config.runtime.tick_ms);
     PumpSettings {
         tick,
-        turn_windows: TurnWindows {
-            longest: Duration::from_micros(config.runtime.turn_window_us),
-            busy: Duration::from_micros(config.runtime.busy_turn_window_us),
-        },
+        turn_windows: turn_windows(config),
         standstill: tick + STANDSTILL,
         upgrade_timeout: Duration::from_secs(config.websocket.http_header_read_timeout_secs),
         max_pending_upgrades: (MAX_PENDING_UPGRADES / usize::from(shards)).max(LEAST_PENDING_UPGRADES),
@@ -424,6 +446,32 @@ mod tests {
         config = Config::default();
         config.bind = "0.0.0.0".parse().expect("a literal");
         assert!(!has_playground(&config));
+    }
+
+    #[test]
+    fn batches_gather_for_as_long_as_a_turn_may() {
+        let mut config = Config::default();
+        let windows = |config: &Config| {
+            let windows = turn_windows(config);
+            (windows.longest.as_micros(), windows.busy.as_micros())
+        };
+        assert_eq!(windows(&config), (1_000, 250));
+        config.websocket.enable_batching = true;
+        assert_eq!(windows(&config), (10_000, 10_000), "16 ms is more than a turn may");
+        config.websocket.batch_interval_ms = 4;
+        assert_eq!(windows(&config), (4_000, 4_000));
+    }
+
+    #[test]
+    fn platforms_are_told_apart_whatever_their_case() {
+        let mut config = Config::default();
+        let sdk = &mut config.protocol.sdk_compatibility;
+        sdk.minimum_versions = BTreeMap::from([("Unity".to_owned(), "2.0.0".to_owned())]);
+        sdk.notes = BTreeMap::from([("UNITY".to_owned(), "note".to_owned())]);
+        let table = handshake(&config).sdk;
+        assert!(table.admit(Some("unity"), Some("1.0.0")).is_err());
+        let advice = table.admit(Some("uniTY"), Some("2.0.0")).expect("new enough");
+        assert_eq!((advice.minimum_version, advice.notes), (Some("2.0.0"), Some("note")));
     }
 
     #[test]

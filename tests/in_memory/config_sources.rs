@@ -262,21 +262,19 @@ fn old_spellings_are_understood_and_told() {
             "require_websocket_auth": true,
             "authorized_apps": [{"app_id": "a", "app_secret": "s", "app_name": "A"}],
         },
-        "server": {"heartbeat_db_throttle_secs": 7},
     });
     let loaded = Machine::new().file("work/config.json", &old).load();
     assert_eq!(loaded.config.security.enforce_app_id_allowlist, Some(true));
     assert_eq!(loaded.config.security.allowed_apps[0].app_id, "a");
-    assert_eq!(loaded.config.server.heartbeat_throttle_secs, 7);
-    assert_eq!(loaded.notices.len(), 4, "{:#?}", loaded.notices);
+    assert_eq!(loaded.notices.len(), 3, "{:#?}", loaded.notices);
     assert!(!loaded.notices.join("\n").contains("\"s\""));
 
     let mut both: Value = old;
-    both["server"]["heartbeat_throttle_secs"] = json!(8);
+    both["security"]["enforce_app_id_allowlist"] = json!(false);
     let faults = Machine::new().file("work/config.json", both).faults();
-    assert_eq!(faults.len(), 1);
+    assert_eq!(faults.len(), 1, "{faults:#?}");
     assert!(
-        faults[0].ends_with("both are given: remove `server.heartbeat_db_throttle_secs`"),
+        faults[0].ends_with("both are given: remove `security.require_websocket_auth`"),
         "{}",
         faults[0]
     );
@@ -285,9 +283,38 @@ fn old_spellings_are_understood_and_told() {
 #[test]
 fn of_two_variables_the_new_spelling_wins() {
     let machine = Machine::new()
-        .variable("SIGNAL_FISH__SERVER__HEARTBEAT_THROTTLE_SECS", 8)
-        .variable("SIGNAL_FISH__SERVER__HEARTBEAT_DB_THROTTLE_SECS", 7);
-    assert_eq!(machine.load().config.server.heartbeat_throttle_secs, 8);
+        .variable("SIGNAL_FISH__SECURITY__ENFORCE_APP_ID_ALLOWLIST", false)
+        .variable("SIGNAL_FISH__SECURITY__REQUIRE_WEBSOCKET_AUTH", true);
+    assert_eq!(machine.load().config.security.enforce_app_id_allowlist, Some(false));
+}
+
+#[test]
+fn what_the_protocol_asks_for_and_nobody_needs_here_is_told_or_refused() {
+    let usual = json!({
+        "server": {"heartbeat_db_throttle_secs": 30},
+        "websocket": {"batch_size": 10, "control_queue_capacity": 128},
+        "coordination": {"membership_snapshot_interval_secs": 30},
+    });
+    let loaded = Machine::new().file("work/config.json", usual).load();
+    assert_eq!(loaded.config, Config::default());
+    assert_eq!(loaded.notices.len(), 1, "{:#?}", loaded.notices);
+    let unusual = json!({
+        "server": {"heartbeat_throttle_secs": 7},
+        "websocket": {"batch_size": 64, "control_queue_capacity": "many"},
+        "coordination": {"membership_snapshot_interval_secs": 5},
+    });
+    let faults = Machine::new().file("work/config.json", unusual).faults();
+    assert_eq!(faults.len(), 4, "{faults:#?}");
+    for (key, instead) in [
+        ("server.heartbeat_throttle_secs", "server.inactive_room_timeout"),
+        ("websocket.batch_size", "runtime.turn_window_us"),
+        ("websocket.control_queue_capacity", "runtime.outbox_max_bytes"),
+        ("coordination.membership_snapshot_interval_secs", "leave it out"),
+    ] {
+        let is_told =
+            |fault: &String| fault.contains(&format!("`{key}` is not served here")) && fault.contains(instead);
+        assert!(faults.iter().any(is_told), "{key}: {faults:#?}");
+    }
 }
 
 #[test]

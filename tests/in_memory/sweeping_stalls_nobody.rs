@@ -30,7 +30,6 @@ impl Rig {
         config.server.max_rooms_per_game = 10_000;
         config.server.enable_reconnection = false;
         config.server.inactive_room_timeout = 40;
-        config.server.heartbeat_throttle_secs = 1;
         config.server.ping_timeout = 0;
         config.websocket.server_ping_interval_secs = 0;
         Self {

@@ -41,7 +41,6 @@ fn everything_at_most(config: &mut Config) {
         security[size] = json!(outbound - 256);
     }
     security["max_connection_info_bytes"] = json!(outbound / 255);
-    sections["server"]["heartbeat_throttle_secs"] = json!(30);
     *config = serde_json::from_value(document).expect("the right types");
 }
 

@@ -7,26 +7,12 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::config::error::lines;
 use crate::config::schema::Node;
-use crate::config::{Config, Secret};
+use crate::config::violation::lines;
+use crate::config::{Config, Secret, Violation};
 
 /// Longest label or app id, in bytes.
 const MAX_LABEL_BYTES: usize = 256;
-
-/// A value that is not allowed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{path}` is {value}: it {allowed}. To do: {cure}")]
-pub struct Violation {
-    /// The key.
-    pub path: String,
-    /// Its value, as shown to a person; secrets are not shown.
-    pub value: String,
-    /// What is allowed, continuing "it …".
-    pub allowed: String,
-    /// What to do.
-    pub cure: String,
-}
 
 /// Every value that is not allowed, one per line when shown.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -107,7 +93,7 @@ impl Check {
         self.rule(
             path,
             Secret::REDACTED,
-            secret.expose() != Secret::REDACTED,
+            secret.expose().trim() != Secret::REDACTED,
             "is what --print-config shows instead of a secret",
             "give the secret itself",
         );

@@ -192,7 +192,7 @@ fn connect_token(config: &Config, check: &mut Check) {
     }
     if let Err(TokenKeyError::Fault(fault)) = token.key() {
         let (key, value) = match (&token.public_key, &token.public_key_path) {
-            (Some(key), _) => ("security.connect_token.public_key", format!("{key:?}")),
+            (Some(_), _) => ("security.connect_token.public_key", "set (not shown)".to_owned()),
             (None, Some(path)) => ("security.connect_token.public_key_path", format!("the file {path:?}")),
             (None, None) => return,
         };

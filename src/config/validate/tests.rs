@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::Violation;
 use crate::config::merge::merge;
 use crate::config::schema::Node;
 use crate::config::{BOUNDS, Bound};
@@ -89,9 +90,8 @@ fn no_bound_is_left_without_its_number() {
 
 #[test]
 fn every_rule_between_two_numbers_has_its_ends() {
-    let ranges: [(&str, Option<u64>, Option<u64>); 14] = [
+    let ranges: [(&str, Option<u64>, Option<u64>); 12] = [
         ("server.default_max_players", Some(0), Some(101)),
-        ("server.inactive_room_timeout", Some(30), None),
         ("server.ping_timeout", Some(5), None),
         ("protocol.room_code_length", None, Some(65_536)),
         ("protocol.max_protocol_version", Some(1), Some(4)),
@@ -104,7 +104,6 @@ fn every_rule_between_two_numbers_has_its_ends() {
         ("security.max_signal_bytes", Some(0), Some(65_537)),
         ("security.max_connection_info_bytes", Some(0), Some(65_537)),
         ("security.max_connections_per_ip", Some(0), Some(10_001)),
-        ("websocket.batch_size", None, Some(65_537)),
         ("metrics.dashboard_cache_ttl_secs", Some(4), None),
         ("runtime.cpu_slice_us", Some(99), Some(100_001)),
         ("runtime.outbox_max_bytes", Some(65_536 + 255), None),
@@ -305,9 +304,19 @@ fn rules_of_other_shapes() {
             "logging.filename",
         ),
         (
-            "websocket",
-            json!({"enable_batching": true, "batch_size": 0}),
-            "websocket.batch_size",
+            "turn.static_auth_secret",
+            json!(" <redacted>\n"),
+            "turn.static_auth_secret",
+        ),
+        (
+            "session.ice_servers",
+            json!([{"urls": ["turn:a"], "credential": "<redacted>"}]),
+            "session.ice_servers[0].credential",
+        ),
+        (
+            "protocol.sdk_compatibility.notes",
+            json!({"Unity": "a", "unity": "b"}),
+            "protocol.sdk_compatibility.notes",
         ),
         (
             "websocket",
