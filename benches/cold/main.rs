@@ -87,6 +87,7 @@ impl Rig {
             },
         });
         let arrival = Arrival {
+            request_id: uuid::Uuid::nil(),
             address: ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
             endpoint: version,
             binding: None,

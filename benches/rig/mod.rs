@@ -34,6 +34,7 @@ pub fn shard(world: &Arc<World>, number: u16) -> Shard<()> {
 /// A connection on the path of a version, not yet in a room.
 pub fn connect(shard: &mut Shard<()>, endpoint: ProtocolVersion) -> ConnectionKey {
     let arrival = Arrival {
+        request_id: uuid::Uuid::nil(),
         address: ClientAddress::own(Ipv4Addr::LOCALHOST.into()),
         endpoint,
         binding: None,

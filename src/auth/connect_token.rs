@@ -113,6 +113,7 @@ impl TokenKey {
                 let der = decode_base64(body).ok_or(KeyFault::NotAKey)?;
                 der.strip_prefix(&SPKI_PREFIX).ok_or(KeyFault::NotAKey)?.to_vec()
             }
+            None if text.contains("-----") => return Err(KeyFault::NotAKey),
             None => decode_base64(text)
                 .filter(|bytes| !bytes.is_empty())
                 .ok_or(KeyFault::NotAKey)?,

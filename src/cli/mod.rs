@@ -4,6 +4,7 @@
 //! first thread starts. [`run`] is pure but for the sources it is given; [`run_process`] gives it those of the process.
 
 mod exit;
+mod explanation;
 mod health;
 mod summary;
 
@@ -35,7 +36,9 @@ Examples:
   signal-fish-relay --bind 0.0.0.0 --port 3536 --validate-config
       Say what is missing to go public.
   SIGNAL_FISH__SERVER__MAX_ROOMS=500 signal-fish-relay --print-config
-      Show the configuration that results; secrets are not shown.
+      Show the configuration that results and, on the standard error, where each value is from.
+  signal-fish-relay --explain server.max_rooms
+      What this key is for, what it takes, and what it is now.
   signal-fish-relay --sample-config > config.json
       Every key with its default.
   signal-fish-relay --health http://127.0.0.1:3536
@@ -74,9 +77,15 @@ struct Flags {
     /// Check the configuration, print a summary and end
     #[arg(short = 'c', long, group = "inspection")]
     validate_config: bool,
-    /// Print the configuration that results, without secrets, and end; it need not be valid
+    /// Print the configuration that results, without secrets, and where each value is from, and end; it need not be valid
     #[arg(long, group = "inspection")]
     print_config: bool,
+    /// Print a JSON Schema of the configuration, for editors, and end
+    #[arg(long, group = "inspection")]
+    print_config_schema: bool,
+    /// Print what this key is for, what it takes, and what it is now and why, and end
+    #[arg(long, value_name = "KEY", group = "inspection")]
+    explain: Option<String>,
     /// Print every key with its default and end
     #[arg(long, group = "inspection")]
     sample_config: bool,
@@ -147,6 +156,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
         clap_complete::generate(shell, &mut Flags::command(), PROGRAM, &mut script);
         return Action::Exit(Exit::shown(String::from_utf8_lossy(&script).into_owned()));
     }
+    if flags.print_config_schema {
+        let schema = config::json_schema();
+        return Action::Exit(Exit::shown(format!("{schema:#}\n")));
+    }
     if flags.sample_config {
         return Action::Exit(Exit::shown(sample_config()));
     }
@@ -159,6 +172,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
         port: flags.port,
         shards: flags.shards,
     };
+    if let Some(key) = flags.explain {
+        let loaded = config::load(surroundings, &overrides);
+        return Action::Exit(explanation::explain(&key, loaded.as_ref().ok()));
+    }
     let loaded = match config::load(surroundings, &overrides) {
         Ok(loaded) => loaded,
         Err(errors) => return Action::Exit(Exit::invalid(errors)),
@@ -169,7 +186,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
     }
     let validated = loaded.config.validate();
     if flags.print_config {
-        let mut exit = Exit::shown(to_json(&loaded.config));
+        let mut exit = Exit::shown(to_json(&loaded.config.fit_to_be_shown()));
         if let Err(violations) = validated {
             exit.stderr = violations
                 .0
@@ -177,6 +194,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
                 .map(|violation| format!("Not valid: {violation}\n"))
                 .collect();
         }
+        exit.stderr.push_str(&explanation::sources(&loaded));
         return Action::Exit(exit);
     }
     match validated {

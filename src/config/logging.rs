@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What is logged, where and how.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct LoggingConfig {
     /// Least important level written. Default null: the filter in `RUST_LOG`, else `info`.
@@ -34,7 +34,7 @@ impl Default for LoggingConfig {
 }
 
 /// Least important level written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum LogLevel {
@@ -46,7 +46,7 @@ pub enum LogLevel {
 }
 
 /// Form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One JSON object per line.
@@ -56,8 +56,9 @@ pub enum LogFormat {
 }
 
 /// When a new log file is begun. Read in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase", try_from = "String")]
+#[schemars(extend("enum" = ["daily", "hourly", "never"]))]
 pub enum LogRotation {
     /// At midnight UTC.
     Daily,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The snapshot behind the metrics endpoints.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct MetricsConfig {
     /// Seconds between two refreshes. Default 5; 0 counts as 1.
@@ -33,7 +33,7 @@ impl Default for MetricsConfig {
 }
 
 /// A part of a history sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum HistoryField {

@@ -9,6 +9,7 @@ mod bounds;
 mod control;
 mod error;
 mod json;
+mod json_schema;
 mod logging;
 mod merge;
 mod metrics;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 pub use bounds::{BOUNDS, Bound};
 pub use control::ControlConfig;
 pub use error::{LoadError, LoadErrors, Origin};
+pub use json_schema::{Explanation, explain, json_schema};
 pub use logging::{LogFormat, LogLevel, LogRotation, LoggingConfig};
 pub use metrics::{HistoryField, MetricsConfig};
 pub use origins::OriginPolicy;
@@ -65,7 +67,7 @@ pub use websocket::WebSocketConfig;
 /// The whole configuration of a server. `Config::default()` starts: bound to loopback, open to any app.
 ///
 /// Serialising writes secrets as `<redacted>`, so the result is fit for a terminal or a log and not for loading again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Config {
     /// Address to listen on. Default `127.0.0.1`; `0.0.0.0` is every IPv4 address, `::` every IPv4 and IPv6 address.
@@ -186,6 +188,20 @@ impl Config {
             set => OriginPolicy::parse(set.as_deref().unwrap_or(SecurityConfig::DEFAULT_ORIGINS))
                 .unwrap_or(OriginPolicy::Only(Vec::new())),
         }
+    }
+
+    /// The configuration as it may be printed: secrets hide themselves, and so does what stands where a public key belongs and
+    /// is none. It may be the private one.
+    #[must_use]
+    pub fn fit_to_be_shown(&self) -> Self {
+        let mut shown = self.clone();
+        if let Some(token) = &mut shown.security.connect_token
+            && matches!(token.key(), Err(TokenKeyError::Fault(_)))
+            && let Some(key) = &mut token.public_key
+        {
+            Secret::REDACTED.clone_into(key);
+        }
+        shown
     }
 
     /// The most bytes one connection's outbox may hold: `runtime.outbox_max_bytes`, else

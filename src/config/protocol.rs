@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Names, codes, encodings and protocol versions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ProtocolConfig {
     /// Longest game name, in bytes. Default 64; at least 1.
@@ -51,7 +51,7 @@ impl Default for ProtocolConfig {
 }
 
 /// Which SDK versions are served and what they are told in `ProtocolInfo`. Platforms are looked up in lower case.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct SdkCompatibilityConfig {
     /// Whether unlisted or missing platforms are refused. Default false.
@@ -106,7 +106,7 @@ impl Default for SdkCompatibilityConfig {
 }
 
 /// Which player names are accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct PlayerNameConfig {
     /// Whether letters and digits beyond ASCII are accepted. Default true.

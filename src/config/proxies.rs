@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Whether connections begin with a header of the PROXY protocol, version 1 or 2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ProxyProtocol {
     /// Never.
@@ -15,7 +15,7 @@ pub enum ProxyProtocol {
 }
 
 /// Which header field of a request tells whom a trusted proxy passes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum ForwardedHeader {
     /// No one.
     #[serde(rename = "none")]

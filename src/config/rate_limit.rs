@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Budgets per window of `time_window` seconds; per player unless the key says otherwise.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RateLimitConfig {
     /// Length of every window here, in seconds. Default 60; at least 1.

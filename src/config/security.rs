@@ -10,7 +10,7 @@ use super::transport::TransportConfig;
 use crate::networks::Network;
 
 /// Origins, apps, tokens and size limits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct SecurityConfig {
     /// Origins for CORS and for the WebSocket `Origin` check: `*`, or a comma list of origins as browsers and the web views
@@ -109,7 +109,7 @@ impl Default for SecurityConfig {
 
 /// Caps on the payload of one game-data message, in bytes, per encoding; null leaves `max_message_size` alone.
 /// Each 1 … `max_message_size`, at least one given.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 #[expect(missing_docs, reason = "each is the cap for the encoding it names")]
 pub struct GameDataLimits {
@@ -120,7 +120,7 @@ pub struct GameDataLimits {
 }
 
 /// An app that may connect, and its quotas. Quotas apply only while the allow-list is enforced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AllowedApp {
     /// The public id that clients send: unique, not blank, at most 256 bytes, no control characters.
     pub app_id: String,
@@ -152,7 +152,7 @@ const fn yes() -> bool {
 }
 
 /// How connect tokens are checked: exactly one of `public_key` and `public_key_path`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ConnectTokenConfig {
     /// The Ed25519 public key that signs tokens.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Rooms, their lives and the drain.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct ServerConfig {
     /// Capacity, in players, of a room created without one. Default 8; 1 … `protocol.max_players_limit`.

@@ -8,7 +8,7 @@ use super::secret::Secret;
 
 /// The label echoed to clients as `relay_type`; it selects nothing. Labels are not blank, at most 256 bytes, and hold no
 /// control characters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct RelayTypesConfig {
     /// The label of games without a mapping. Default `matchbox`.
@@ -27,7 +27,7 @@ impl Default for RelayTypesConfig {
 }
 
 /// How the players of a room are connected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Topology {
     /// Everyone with everyone.
@@ -39,7 +39,7 @@ pub enum Topology {
 }
 
 /// Peer-to-peer topologies and ICE servers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct SessionConfig {
     /// Ceiling for games without a mapping. Default mesh.
@@ -70,7 +70,7 @@ impl Default for SessionConfig {
 }
 
 /// One ICE server, handed out verbatim.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IceServer {
     /// Its addresses: not empty; scheme stun, stuns, turn or turns; no spaces.
     pub urls: Vec<String>,
@@ -83,7 +83,7 @@ pub struct IceServer {
 }
 
 /// Credentials for a coturn-style TURN server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TurnConfig {
     /// Whether credentials are made. Default false; needs the secret and `urls`.

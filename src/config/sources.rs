@@ -6,6 +6,7 @@
 //! report every fault of every source at once, each with the source that has it. Must never look at the process: what
 //! surrounds it is an argument.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,7 +18,7 @@ use serde_json::{Map, Value};
 
 use super::error::{LoadError, LoadErrors, Origin};
 use super::merge::merge;
-use super::schema::Node;
+use super::schema::{Node, join};
 use super::types::take_wrong_types;
 use super::unknown_keys::take_unknown_keys;
 use super::{AllowedApp, Config, Violation, json, old_names, variables};
@@ -60,6 +61,8 @@ pub struct Loaded {
     pub config: Config,
     /// The sources that gave something, lowest first.
     pub origins: Vec<Origin>,
+    /// Which source gave each value that is none of the defaults'.
+    pub sources: BTreeMap<String, Origin>,
     /// What the operator should know: old spellings, values that are dropped.
     pub notices: Vec<String>,
     /// Whether the environment says that this is a production system.
@@ -82,6 +85,7 @@ pub fn load(surroundings: Surroundings<'_>, overrides: &Overrides) -> Result<Loa
         tree: Node::config(),
         merged: defaults(),
         origins: Vec::new(),
+        sources: BTreeMap::new(),
         notices: Vec::new(),
         errors: Vec::new(),
     };
@@ -117,6 +121,15 @@ pub fn load(surroundings: Surroundings<'_>, overrides: &Overrides) -> Result<Loa
     config.control.bind = config.control.bind.map(|bind| bind.to_canonical());
     config.port = overrides.port.unwrap_or(config.port);
     config.runtime.shards = overrides.shards.unwrap_or(config.runtime.shards);
+    for (path, is_set) in [
+        ("bind", overrides.bind.is_some()),
+        ("port", overrides.port.is_some()),
+        ("runtime.shards", overrides.shards.is_some()),
+    ] {
+        if is_set {
+            loader.sources.insert(path.to_owned(), Origin::Flags);
+        }
+    }
     if overrides.bind.is_some() || overrides.port.is_some() || overrides.shards.is_some() {
         loader.origins.push(Origin::Flags);
     }
@@ -132,6 +145,7 @@ pub fn load(surroundings: Surroundings<'_>, overrides: &Overrides) -> Result<Loa
     Ok(Loaded {
         config,
         origins: loader.origins,
+        sources: loader.sources,
         notices: loader.notices,
         production: variables::is_production(&variables),
     })
@@ -141,6 +155,7 @@ struct Loader {
     tree: Node,
     merged: Value,
     origins: Vec<Origin>,
+    sources: BTreeMap<String, Origin>,
     notices: Vec<String>,
     errors: Vec<LoadError>,
 }
@@ -209,6 +224,9 @@ impl Loader {
                 path,
                 reason,
             });
+        }
+        for path in set_paths(&document, &self.tree) {
+            self.sources.insert(path, origin.clone());
         }
         merge(&mut self.merged, document);
         self.origins.push(origin);
@@ -282,6 +300,25 @@ fn parse_object(origin: &Origin, text: &str, errors: &mut Vec<LoadError>) -> Res
         object @ Value::Object(_) => Ok(object),
         _ => Err(LoadError::NotAnObject { origin: origin.clone() }),
     }
+}
+
+/// The paths of the values that a document sets: lists, and members of maps, are values as a whole.
+fn set_paths(document: &Value, tree: &Node) -> Vec<String> {
+    fn walk(value: &Value, node: &Node, path: &str, found: &mut Vec<String>) {
+        match (value, node) {
+            (Value::Object(members), Node::Section(keys)) => {
+                for (key, value) in members {
+                    if let Some(node) = keys.get(key) {
+                        walk(value, node, &join(path, key), found);
+                    }
+                }
+            }
+            _ => found.push(path.to_owned()),
+        }
+    }
+    let mut found = Vec::new();
+    walk(document, tree, "", &mut found);
+    found
 }
 
 /// Whether a path is another, or leads to something in it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 /// Encryption and what binds a token to a connection.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TransportConfig {
     /// Built-in TLS.
@@ -15,7 +15,7 @@ pub struct TransportConfig {
 }
 
 /// Built-in TLS. Files are PEM; they are read at start, with SIGHUP, and when they change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TlsConfig {
     /// Whether the ports speak TLS. Default false; needs certificate and key.
@@ -47,7 +47,7 @@ impl Default for TlsConfig {
 }
 
 /// A certificate with its key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CertificatePair {
     /// The certificate chain.
     pub certificate_path: PathBuf,
@@ -66,7 +66,7 @@ impl TlsConfig {
 }
 
 /// Whether clients show certificates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientAuth {
     /// Never asked.
@@ -78,7 +78,7 @@ pub enum ClientAuth {
 }
 
 /// Binding of messages to the connection that carries them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct TokenBindingConfig {
     /// Whether it is offered. Default false.
@@ -116,7 +116,7 @@ impl Default for TokenBindingConfig {
 pub const PLAIN_SUBPROTOCOLS: [&str; 2] = ["signal-fish.v2", "signal-fish.v3"];
 
 /// How the key of a token binding is derived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum TokenBindingScheme {
     /// HKDF-SHA-256 over a nonce of the server.
     #[serde(rename = "server_nonce_hkdf_sha256")]

@@ -58,7 +58,7 @@ fn take(value: &mut Value, node: &Node, path: &str, unknown: &mut Vec<String>) {
 }
 
 /// The known path most like `path`: a neighbour that is spelled alike, else the same or a similar name elsewhere.
-fn nearest(path: &str, known: &[String]) -> Option<String> {
+pub(super) fn nearest(path: &str, known: &[String]) -> Option<String> {
     let path = without_indices(path);
     let (section, name) = split(&path);
     known

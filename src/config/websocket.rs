@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Timeouts and queues of the sockets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct WebSocketConfig {
     /// Whether messages gather for up to `batch_interval_ms` before they are served and sent together, instead of for up to

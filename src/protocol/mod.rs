@@ -38,7 +38,7 @@ pub use app_id::AppId;
 pub use certificate_fingerprint::CertificateFingerprint;
 pub use client_message::{
     Authenticate, ClientMessage, ConnectionInfo, GameData, JoinAsSpectator, JoinRoom, JsonText, MalformedMessage,
-    OperationId, Reconnect, RoomOperation, RoomRequest, Signal, TransportStatus, parse,
+    OperationId, Reconnect, RoomOperation, RoomRequest, Signal, TransportStatus, explain, parse,
 };
 pub use close_code::CloseCode;
 pub use dialect::Dialect;

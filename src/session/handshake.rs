@@ -205,6 +205,7 @@ mod tests {
 
     fn session_at(endpoint: ProtocolVersion) -> Session {
         let arrival = Arrival {
+            request_id: uuid::Uuid::nil(),
             address: ClientAddress::own(std::net::Ipv4Addr::LOCALHOST.into()),
             endpoint,
             binding: None,

@@ -15,6 +15,8 @@ pub use handshake::{Accepted, HandshakePolicy, HandshakeRefusal};
 pub use sdk::{SdkRefusal, SdkTable};
 pub use versions::VersionRange;
 
+use uuid::Uuid;
+
 use crate::auth::token_binding::{BindingTerms, NONCE_BYTES, TokenBinding};
 use crate::budget::Allowance;
 use crate::clock::{ClockChange, Moments};
@@ -23,6 +25,8 @@ use crate::protocol::{Abilities, AppId, CertificateFingerprint, Dialect, PlayerI
 /// How a connection came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
+    /// The id that the answer to its upgrade and the log share.
+    pub request_id: Uuid,
     /// Where the client comes from.
     pub address: ClientAddress,
     /// The version of the path that it asked for: what it speaks unless its handshake says otherwise.
@@ -47,6 +51,8 @@ pub enum Stage {
 /// One connection's protocol state.
 #[derive(Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Session {
+    /// The id of the upgrade.
+    request_id: [u8; 16],
     player: PlayerId,
     address: ClientAddress,
     opened_at_ms: u64,
@@ -69,6 +75,7 @@ impl Session {
     #[must_use]
     pub fn new(player: PlayerId, arrival: Arrival, versions: VersionRange, now_ms: u64) -> Self {
         Self {
+            request_id: arrival.request_id.into_bytes(),
             player,
             address: arrival.address,
             opened_at_ms: now_ms,
@@ -87,6 +94,12 @@ impl Session {
     #[must_use]
     pub const fn player(&self) -> PlayerId {
         self.player
+    }
+
+    /// The id that the answer to the upgrade and the log share.
+    #[must_use]
+    pub const fn request_id(&self) -> Uuid {
+        Uuid::from_bytes(self.request_id)
     }
 
     /// Where the client comes from.
@@ -187,6 +200,7 @@ impl Session {
 impl Moments for Session {
     fn change_clock(&mut self, change: ClockChange) {
         let Self {
+            request_id: _,
             player: _,
             address: _,
             opened_at_ms,

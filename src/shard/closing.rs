@@ -27,6 +27,7 @@ impl<L> Shard<L> {
             None | Some(State::Closing { .. }) => return,
             Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
         }
+        self.note_closing(at, code, now);
         self.vacate(at, self.keeps_seat(code), now);
         let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
         let connection = self.post.connections.get_mut(at).expect("looked up above");

@@ -1,8 +1,15 @@
 //! What becomes of connections, noted for the operator. Decides nothing and tells no client anything.
+//!
+//! One line at debug for each place taken and given up, each return, close and end, with the ids that lead through a player's
+//! story: `request_id` is the connection's from its upgrade to its end, `player_id` also that of the connection by which the
+//! player comes back.
 
 use super::Shard;
+use crate::protocol::{CloseCode, RoomId};
 use crate::room::ConnectionKey;
 use crate::session::Session;
+use crate::shard::state::connection::Connection;
+use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 use crate::shard::world::refusals::{RefusalReason, Refused};
 
@@ -12,11 +19,81 @@ impl<L> Shard<L> {
         let session = self.post.connections.get(at).map(|connection| &connection.session);
         let who = Refused {
             address: session.map(Session::address),
+            request_id: session.map(Session::request_id),
             app: session.and_then(Session::app),
             player: session.map(Session::player),
             told,
             ..Refused::default()
         };
         self.world.refusals.note(reason, &who, now.mono_ms);
+    }
+
+    /// Notes that a connection has got its place.
+    pub(super) fn note_place(&self, at: ConnectionKey, happened: &str) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        if let Some(place) = connection.place() {
+            self.tell_of_place(&connection.session, place, happened);
+        }
+    }
+
+    /// Notes that a connection has given up its place.
+    pub(super) fn note_left(&self, at: ConnectionKey, place: Option<Place>) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        if let (Some(connection), Some(place)) = (self.post.connections.get(at), place) {
+            self.tell_of_place(&connection.session, place, "left a room");
+        }
+    }
+
+    fn tell_of_place(&self, session: &Session, place: Place, happened: &str) {
+        let id_of = |room_key| self.rooms.get(room_key).map(|room| room.id());
+        let (room, role): (Option<RoomId>, _) = match place {
+            Place::Seated(room_key) => (id_of(room_key), "player"),
+            Place::Watching(room_key) => (id_of(room_key), "spectator"),
+            Place::Posted(room) => (Some(room), "spectator"),
+        };
+        tracing::debug!(
+            request_id = %session.request_id(),
+            player_id = %session.player(),
+            room_id = room.map(tracing::field::display),
+            shard = %self.id,
+            role,
+            "{happened}"
+        );
+    }
+
+    /// Notes that the server closes a connection.
+    pub(super) fn note_closing(&self, at: ConnectionKey, code: Option<CloseCode>, now: Now) {
+        if let Some(Connection { session, .. }) = self.post.connections.get(at) {
+            tracing::debug!(
+                request_id = %session.request_id(),
+                player_id = %session.player(),
+                shard = %self.id,
+                code = code.map(CloseCode::code),
+                reason = code.map(CloseCode::reason),
+                after_ms = now.mono_ms.saturating_sub(session.opened_at_ms()),
+                "closing a connection"
+            );
+        }
+    }
+
+    /// Notes that a connection is over.
+    pub(super) fn note_ended(&self, connection: &Connection<L>, now: Now) {
+        let session = &connection.session;
+        tracing::debug!(
+            request_id = %session.request_id(),
+            player_id = %session.player(),
+            shard = %self.id,
+            after_ms = now.mono_ms.saturating_sub(session.opened_at_ms()),
+            queued = connection.account.queued_in_all(),
+            lost = connection.outbox.unsent_frames(),
+            "a connection has ended"
+        );
     }
 }

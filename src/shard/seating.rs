@@ -19,6 +19,7 @@ impl<L> Shard<L> {
         connection.session.begin_epoch();
         connection.occupy(Place::Seated(room), &mut self.census);
         self.find_app_meter(at);
+        self.note_place(at, "joined a room");
     }
 
     /// Notes to which application a room belongs, as figures show it.
@@ -48,12 +49,15 @@ impl<L> Shard<L> {
     pub(super) fn occupy(&mut self, at: ConnectionKey, place: Place) {
         if let Some(connection) = self.post.connections.get_mut(at) {
             connection.occupy(place, &mut self.census);
+            self.note_place(at, "joined a room");
         }
     }
 
     /// Takes a connection's place from it, and returns the place. Its room, or its outpost, is the caller's to tell.
     pub(super) fn release(&mut self, at: ConnectionKey) -> Option<Place> {
-        self.post.connections.get_mut(at)?.release(&mut self.census)
+        let place = self.post.connections.get_mut(at)?.release(&mut self.census);
+        self.note_left(at, place);
+        place
     }
 
     /// Whether whoever rooms and outposts think is here thinks so too, and is counted: nobody else has a place.

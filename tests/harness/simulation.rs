@@ -221,6 +221,7 @@ impl Simulation {
             read_in_turn: Cell::new(0),
         };
         let arrival = Arrival {
+            request_id: uuid::Uuid::nil(),
             address: ClientAddress::own(self.arrives_from),
             endpoint,
             binding: self.arrives_bound,

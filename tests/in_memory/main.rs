@@ -8,6 +8,7 @@ mod audit;
 mod bare_shard;
 mod busy_rooms_starve_nobody;
 mod codes_are_drawn_a_few_at_a_time;
+mod config_mistakes;
 mod config_sources;
 mod delivery_is_exact;
 mod drain_is_spread;

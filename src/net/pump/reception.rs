@@ -194,6 +194,7 @@ impl<K: Kernel> Pump<K> {
                         "a connection was upgraded"
                     );
                     let arrival = Arrival {
+                        request_id,
                         address: client,
                         endpoint,
                         binding,

@@ -13,6 +13,7 @@
 mod agreement;
 mod connection_info;
 mod envelope;
+mod fault;
 mod game_data;
 mod malformed;
 mod payload;
@@ -21,6 +22,7 @@ mod room_operation;
 mod tests;
 
 pub use connection_info::{ConnectionInfo, JsonText};
+pub use fault::explain;
 pub use game_data::GameData;
 pub use malformed::MalformedMessage;
 pub use payload::{Authenticate, JoinAsSpectator, JoinRoom, Reconnect, Signal, TransportStatus};

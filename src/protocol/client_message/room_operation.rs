@@ -111,19 +111,19 @@ pub enum RoomRequest {
 }
 
 #[derive(Deserialize)]
-struct RawOperation<'a> {
+pub(super) struct RawOperation<'a> {
     operation_id: OperationId,
     #[serde(borrow)]
-    operation: &'a RawValue,
+    pub(super) operation: &'a RawValue,
 }
 
 #[derive(Deserialize)]
-struct Target {
+pub(super) struct Target {
     player_id: PlayerId,
 }
 
 #[derive(Deserialize)]
-struct Access {
+pub(super) struct Access {
     password: Option<Secret>,
 }
 

@@ -78,6 +78,7 @@ impl<L> Shard<L> {
         connection.become_player(pending.player, allowance, epoch, &self.census);
         connection.occupy(Place::Seated(room_key), &mut self.census);
         self.find_app_meter(at);
+        self.note_place(at, "came back to a seat");
         self.post.counters.reconnections.add(1);
         self.post.counters.players_joined.add(1);
         let credentials_before = self.post.counters.turn_credentials.get();

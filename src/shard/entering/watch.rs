@@ -124,6 +124,7 @@ impl<L> Shard<L> {
                 .note_refused_watch(*refusal, address, &self.post.counters, now)
         })?;
         connection.occupy(Place::Watching(room_key), &mut self.census);
+        self.note_place(at, "joined a room");
         let room = self.rooms.get(room_key).expect("found a moment ago");
         let settings = &self.world.settings;
         let snapshot = room.spectator_snapshot(player);

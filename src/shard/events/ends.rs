@@ -16,6 +16,7 @@ impl<L> Shard<L> {
         self.post.counters.lost_frames.add(lost);
         self.post.counters.note_abandoned(connection.outbox.unsent_by_class());
         self.post.counters.disconnections.add(1);
+        self.note_ended(&connection, now);
         Some(connection.link)
     }
 

@@ -1,7 +1,9 @@
 //! A message from a client, on its way to the handler of its subject.
 
 use crate::protocol::game_data::Content;
-use crate::protocol::{ClientMessage, CloseCode, ErrorCode, GameData, GameDataFormat, Refusal, ServerMessage, parse};
+use crate::protocol::{
+    ClientMessage, CloseCode, ErrorCode, GameData, GameDataFormat, Refusal, ServerMessage, explain, parse,
+};
 use crate::room::ConnectionKey;
 use crate::session::Stage;
 use crate::shard::Shard;
@@ -50,11 +52,7 @@ impl<L> Shard<L> {
                 return true;
             }
             Ok(message) => self.serve_in_turn(at, message, now),
-            Err(_) => self.refuse_input(
-                at,
-                "the message could not be read; see the protocol's list of messages",
-                now,
-            ),
+            Err(_) => self.refuse(at, Refusal::new(ErrorCode::InvalidInput, explain(text)), now),
         }
         false
     }

@@ -63,11 +63,16 @@ impl DeliveryAccount {
         }
     }
 
+    /// Messages queued and not taken back, since the connection was opened.
+    pub(in crate::shard) fn queued_in_all(&self) -> u64 {
+        self.queued.iter().sum::<u64>() + self.control
+    }
+
     /// The figures of `RelayStats`.
     pub(in crate::shard) fn stats(&self, interval_ms: u64) -> ServerMessage<'static> {
         ServerMessage::RelayStats {
             interval_ms,
-            sent_to_you: self.queued.iter().sum::<u64>() + self.control,
+            sent_to_you: self.queued_in_all(),
             dropped_for_you: self.missed,
             backpressure_events: self.waits,
         }

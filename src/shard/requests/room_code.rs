@@ -122,6 +122,7 @@ mod tests {
 
     fn host(shard: &mut Shard<()>, now: Now) -> ConnectionKey {
         let arrival = crate::session::Arrival {
+            request_id: uuid::Uuid::nil(),
             address: crate::session::ClientAddress::own(std::net::Ipv4Addr::LOCALHOST.into()),
             endpoint: crate::protocol::ProtocolVersion::V3,
             binding: None,

@@ -110,6 +110,7 @@ impl Rig {
             elapsed_ms: 0,
             processes: 0,
             arrival: Arrival {
+                request_id: uuid::Uuid::nil(),
                 address: ClientAddress::own(Ipv4Addr::UNSPECIFIED.into()),
                 endpoint: ProtocolVersion::V2,
                 binding: None,
@@ -188,6 +189,7 @@ impl Rig {
                     sealed: records.map(|records| records.freeze()),
                 };
                 let arrival = Arrival {
+                    request_id: uuid::Uuid::nil(),
                     address,
                     ..self.arrival
                 };
