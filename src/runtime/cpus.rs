@@ -1,6 +1,6 @@
 //! The CPUs this process may run on, and which shard gets which.
 //!
-//! Owns the reading of the affinity mask and of the cgroup (version 2) limits. Promises to place shards only on CPUs
+//! Owns the reading of the affinity mask and of the cgroup limits of both versions. Promises to place shards only on CPUs
 //! that the process is allowed to use: glommio reads the machine's online CPUs instead and would ignore `taskset`, or
 //! fail inside a cpuset. Must never guess: with no cgroup to read, the affinity mask alone decides.
 
@@ -16,8 +16,10 @@ use crate::shard::ShardId;
 pub struct CgroupRoots {
     /// Mount point of the cgroup version 2 hierarchy.
     pub mount: PathBuf,
-    /// The file that names this process's group, one line `0::/path`.
+    /// The file that names this process's groups, of version 2 in a line `0::/path`.
     pub membership: PathBuf,
+    /// Where the CPU controller of version 1 is mounted, if it is. Some machines name it with `cpuacct`, which it shares.
+    pub cpu_v1: PathBuf,
 }
 
 impl Default for CgroupRoots {
@@ -32,6 +34,7 @@ impl Default for CgroupRoots {
         Self {
             mount: mount.to_owned(),
             membership: PathBuf::from("/proc/self/cgroup"),
+            cpu_v1: PathBuf::from("/sys/fs/cgroup/cpu"),
         }
     }
 }
@@ -69,6 +72,11 @@ impl AllowedCpus {
 
     fn within(affinity: BTreeSet<usize>, roots: &CgroupRoots) -> Self {
         let cgroup = Cgroup::find(roots);
+        let old = Cgroup::find_v1(roots);
+        let quotas = [
+            cgroup.as_ref().and_then(Cgroup::quota),
+            old.as_ref().and_then(Cgroup::quota_v1),
+        ];
         let cpus = match cgroup.as_ref().and_then(Cgroup::cpuset) {
             // The kernel keeps the mask inside the cpuset; an empty meeting means that one was read in mid-change.
             Some(cpuset) if !cpuset.is_disjoint(&affinity) => affinity.intersection(&cpuset).copied().collect(),
@@ -76,7 +84,7 @@ impl AllowedCpus {
         };
         Self {
             cpus,
-            quota: cgroup.as_ref().and_then(Cgroup::quota),
+            quota: quotas.into_iter().flatten().min(),
         }
     }
 
@@ -148,6 +156,19 @@ pub fn place(shards: Option<NonZeroU16>, allowed: &AllowedCpus) -> Placement {
     }
 }
 
+/// Has the calling thread run on this CPU alone.
+pub(super) fn pin_to(cpu: usize) -> io::Result<()> {
+    let mut words = vec![0_u64; cpu / 64 + 1];
+    words[cpu / 64] = 1 << (cpu % 64);
+    // SAFETY: the pointer and the length in bytes describe `words`, which the kernel only reads; pid 0 is the calling thread.
+    let answer = unsafe { libc::sched_setaffinity(0, size_of_val(words.as_slice()), words.as_ptr().cast()) };
+    if answer == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// The CPUs in the calling thread's affinity mask.
 fn affinity_mask() -> io::Result<BTreeSet<usize>> {
     const MOST_CPUS: usize = 1 << 16;
@@ -181,19 +202,34 @@ impl Cgroup {
     fn find(roots: &CgroupRoots) -> Option<Self> {
         let membership = fs::read_to_string(&roots.membership).ok()?;
         let path = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        Some(Self::below(&roots.mount, path))
+    }
+
+    /// The group of version 1 that may grant CPU time.
+    fn find_v1(roots: &CgroupRoots) -> Option<Self> {
+        let membership = fs::read_to_string(&roots.membership).ok()?;
+        let path = membership.lines().find_map(|line| {
+            let (controllers, path) = line.split_once(':')?.1.split_once(":/")?;
+            controllers
+                .split(',')
+                .any(|controller| controller == "cpu")
+                .then_some(path)
+        })?;
+        Some(Self::below(&roots.cpu_v1, path))
+    }
+
+    fn below(mount: &Path, path: &str) -> Self {
         // A container without its own cgroup namespace sees a path of the host that is not below its mount point; its
         // own group is then the mount point itself.
         let inside = Path::new(path)
             .components()
             .all(|part| matches!(part, std::path::Component::Normal(_)));
-        let own = roots.mount.join(if inside { path } else { "" });
-        let own = if own.is_dir() { own } else { roots.mount.clone() };
-        let directories = own
-            .ancestors()
-            .take_while(|directory| directory.starts_with(&roots.mount));
-        Some(Self {
+        let own = mount.join(if inside { path } else { "" });
+        let own = if own.is_dir() { own } else { mount.to_owned() };
+        let directories = own.ancestors().take_while(|directory| directory.starts_with(mount));
+        Self {
             directories: directories.map(Path::to_owned).collect(),
-        })
+        }
     }
 
     /// The nearest group with the cpuset controller tells the CPUs in force; those above are already in its answer.
@@ -207,6 +243,19 @@ impl Cgroup {
         self.read_each("cpu.max")
             .filter_map(|text| parse_quota(text.trim()))
             .min()
+    }
+
+    /// The same of version 1, where time and period have files of their own.
+    fn quota_v1(&self) -> Option<CpuQuota> {
+        let number = |directory: &Path, file: &str| -> Option<u64> {
+            // No limit is written as -1, which is no number here.
+            fs::read_to_string(directory.join(file)).ok()?.trim().parse().ok()
+        };
+        let quotas = self.directories.iter().filter_map(|directory| {
+            let granted_us = number(directory, "cpu.cfs_quota_us")?;
+            quota_of(granted_us, number(directory, "cpu.cfs_period_us")?)
+        });
+        quotas.min()
     }
 
     fn read_each(&self, file: &'static str) -> impl Iterator<Item = String> {
@@ -230,7 +279,10 @@ fn parse_cpu_list(text: &str) -> Option<BTreeSet<usize>> {
 /// `150000 100000` (microseconds granted, microseconds of a period) or `max 100000`
 fn parse_quota(text: &str) -> Option<CpuQuota> {
     let (granted_us, period_us) = text.split_once(' ')?;
-    let (granted_us, period_us) = (granted_us.parse::<u64>().ok()?, period_us.parse::<u64>().ok()?);
+    quota_of(granted_us.parse().ok()?, period_us.parse().ok()?)
+}
+
+fn quota_of(granted_us: u64, period_us: u64) -> Option<CpuQuota> {
     let milli_cpus = granted_us.checked_mul(1000)?.checked_div(period_us)?;
     Some(CpuQuota {
         milli_cpus: milli_cpus.max(1),
@@ -251,6 +303,7 @@ mod tests {
         let roots = CgroupRoots {
             mount: directory.path().join("mount"),
             membership: directory.path().join("self"),
+            cpu_v1: directory.path().join("mount/cpu"),
         };
         fs::create_dir_all(&roots.mount).expect("the mount point");
         fs::write(&roots.membership, membership).expect("the membership file");
@@ -320,6 +373,35 @@ mod tests {
     }
 
     #[test]
+    fn quotas_of_version_1_count_too() {
+        let membership = "4:cpu,cpuacct:/docker/0123\n1:name=systemd:/docker/0123\n0::/docker/0123\n";
+        let files = [
+            ("cpu/docker/0123/cpu.cfs_quota_us", "250000\n"),
+            ("cpu/docker/0123/cpu.cfs_period_us", "100000\n"),
+            ("cpu/docker/cpu.cfs_quota_us", "-1\n"),
+            ("cpu/docker/cpu.cfs_period_us", "100000\n"),
+        ];
+        let (_keep, roots) = cgroup(membership, &files);
+        let allowed = AllowedCpus::within(mask(0..8), &roots);
+        assert_eq!(allowed.quota(), Some(CpuQuota { milli_cpus: 2500 }));
+        let (_keep, roots) = cgroup(membership, &files[2..]);
+        assert_eq!(AllowedCpus::within(mask(0..8), &roots).quota(), None);
+    }
+
+    #[test]
+    fn a_thread_is_pinned_to_one_cpu() {
+        let pinned = std::thread::spawn(|| {
+            let last = *affinity_mask().expect("the mask").last().expect("a CPU");
+            pin_to(last).expect("an own CPU");
+            (last, affinity_mask().expect("the mask"))
+        });
+        let (last, now) = pinned.join().expect("no panic");
+        assert_eq!(now, mask([last]));
+        let nowhere = std::thread::spawn(|| pin_to(60_000)).join().expect("no panic");
+        assert!(nowhere.is_err());
+    }
+
+    #[test]
     fn a_path_outside_the_mount_point_means_the_mount_point() {
         for membership in ["0::/../../other\n", "0::/docker/0123abcd\n", "0::/\n"] {
             let (_keep, roots) = cgroup(
@@ -337,6 +419,7 @@ mod tests {
         let nowhere = CgroupRoots {
             mount: "/nonexistent".into(),
             membership: "/nonexistent/self".into(),
+            cpu_v1: "/nonexistent/cpu".into(),
         };
         let allowed = AllowedCpus::within(mask([3, 9]), &nowhere);
         assert_eq!((cpus_of(&allowed), allowed.quota()), (vec![3, 9], None));

@@ -13,7 +13,7 @@ use std::{error, io};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, PoolPlacement, ReactorErrorKind};
 
-use super::cpus::Placement;
+use super::cpus::{self, Placement};
 use super::{Tick, locked_memory};
 use crate::clock::moment_after;
 use crate::shard::ShardId;
@@ -242,7 +242,12 @@ fn run_shard<Body, Main>(
     Body: FnOnce(Tick) -> Result<Main, SetUpError>,
     Main: Future<Output = ()> + 'static,
 {
-    let executor = match locked_memory::wait_out(|| build_executor(cpu), is_no_memory) {
+    // Not glommio's to do: it would look up the CPU under /sys, and panic where containers hide that.
+    if let Err(error) = cpus::pin_to(cpu) {
+        let reason = error.to_string();
+        return report.send(Err(StartError::Executor { shard, cpu, reason }));
+    }
+    let executor = match locked_memory::wait_out(build_executor, is_no_memory) {
         Ok(executor) => executor,
         Err(error) => return report.send(Err(start_error(shard, cpu, &error))),
     };
@@ -259,12 +264,11 @@ fn run_shard<Body, Main>(
     });
 }
 
-fn build_executor(cpu: usize) -> Result<LocalExecutor, GlommioError<()>> {
-    LocalExecutorBuilder::new(glommio::Placement::Fixed(cpu))
+fn build_executor() -> Result<LocalExecutor, GlommioError<()>> {
+    LocalExecutorBuilder::new(glommio::Placement::Unbound)
         .io_memory(IO_MEMORY_BYTES)
         .ring_depth(RING_DEPTH)
         .preempt_timer(PREEMPT_TIMER)
-        // The default would pin every shard's blocking helper to the first CPU.
         .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
         .make()
 }

@@ -205,7 +205,7 @@ pub fn start(config: &Config) -> Result<Running, ServeError> {
 pub fn start_on(config: &Config, passed: Vec<OwnedFd>) -> Result<Running, ServeError> {
     let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).map_err(ServeError::Cpus)?;
     let asked = u16::try_from(config.runtime.shards).ok().and_then(NonZeroU16::new);
-    let placement = cpus::place(asked, &allowed);
+    let placement = place(asked, &allowed)?;
     let shards = NonZeroU16::new(placement.shards() as u16).expect("a process has at least one CPU");
     let wanted = SocketAddr::new(config.bind, config.port);
     let pump_settings = settings::pump_settings(config, shards.get());
@@ -343,6 +343,26 @@ fn prepare_thread() {
 async fn run(id: ShardId, pump: Pump<System>) {
     if let Err(error) = pump.run().await {
         tracing::error!(shard = %id, %error, "the shard cannot wait for its sockets");
+    }
+}
+
+/// As many shards as were asked for; else one for each CPU, as far as the memory goes that they have to lock.
+fn place(asked: Option<NonZeroU16>, allowed: &AllowedCpus) -> Result<Placement, ServeError> {
+    let placement = cpus::place(asked, allowed);
+    if asked.is_some() {
+        return Ok(placement);
+    }
+    let within = preflight::shards_within_memlock().map_err(|error| ServeError::Preflight(vec![error]))?;
+    match within.filter(|within| usize::from(within.get()) < placement.shards()) {
+        None => Ok(placement),
+        Some(fewer) => {
+            tracing::warn!(
+                "{fewer} shards instead of {}, one per CPU: this user may lock no more memory; raise the limit (systemd \
+                 LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell)",
+                placement.shards()
+            );
+            Ok(cpus::place(Some(fewer), allowed))
+        }
     }
 }
 

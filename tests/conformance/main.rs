@@ -9,6 +9,7 @@ mod index;
 mod play;
 mod pure;
 mod recording;
+mod refusals;
 mod schema;
 mod script;
 mod socket;

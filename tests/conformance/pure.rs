@@ -14,7 +14,7 @@ use signal_fish_relay::net::{Channel, Clock, FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
 use signal_fish_relay::server::{admission_limits, dashboard, shard_settings, site};
 use signal_fish_relay::session::ClientAddress;
-use signal_fish_relay::shard::{ShardId, SourceRule};
+use signal_fish_relay::shard::{ShardId, SourceRule, World};
 
 use super::stage::Stage;
 use crate::harness::{Client, Frame, Game, Opcode, Setup};
@@ -48,6 +48,11 @@ impl PureStage {
             site,
             clients: BTreeMap::new(),
         }
+    }
+
+    /// What the shards share.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.game.machine().world)
     }
 
     /// Has a request answered by a control plane without shards, over a real socket.

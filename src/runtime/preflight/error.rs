@@ -14,15 +14,17 @@ pub enum PreflightError {
     Ring(#[from] RingRefusal),
     /// The executors may not lock the memory that they need.
     #[error(
-        "{shards} shards need to lock {} KiB of memory and this process may lock {}: raise the limit (systemd \
+        "{shards} shards need to lock {} KiB of memory and this process may lock {}{}: raise the limit (systemd \
          LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell) or start fewer shards",
-        .needed_bytes / 1024, .limit.in_kib()
+        .needed_bytes / 1024, .limit.in_kib(), of_others(*.others_bytes)
     )]
     Memlock {
         /// Executors to start.
         shards: NonZeroU16,
         /// For all of them.
         needed_bytes: u64,
+        /// What other programs of the same user have locked: the limit is for all of them.
+        others_bytes: u64,
         /// The hard limit.
         limit: Limit,
     },
@@ -53,6 +55,13 @@ pub enum PreflightError {
     },
 }
 
+fn of_others(bytes: u64) -> String {
+    match bytes / 1024 {
+        0 => String::new(),
+        kib => format!(", of which other programs of this user have {kib} KiB"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,12 +72,24 @@ mod tests {
         let memlock = PreflightError::Memlock {
             shards,
             needed_bytes: 1 << 20,
+            others_bytes: 0,
             limit: Limit::Of(65_536),
         };
         assert_eq!(
             memlock.to_string(),
             "4 shards need to lock 1024 KiB of memory and this process may lock 64 KiB: raise the limit (systemd \
              LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell) or start fewer shards"
+        );
+        let shared = PreflightError::Memlock {
+            shards,
+            needed_bytes: 1 << 20,
+            others_bytes: 2048,
+            limit: Limit::Of(65_536),
+        };
+        let told = shared.to_string();
+        assert!(
+            told.contains("may lock 64 KiB, of which other programs of this user have 2 KiB: "),
+            "{told}"
         );
         let files = PreflightError::Files {
             max_connections: 10_000,

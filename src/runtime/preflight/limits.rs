@@ -1,6 +1,7 @@
 //! Locked memory and open files: how much the process may have, and how much the shards will take.
 
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::{fs, io};
 
 use super::error::PreflightError;
@@ -39,16 +40,71 @@ const FILES: Resource = Resource {
 
 pub(super) fn check_memlock(shards: NonZeroU16, memlock_per_shard_bytes: u64) -> Result<Limit, PreflightError> {
     let limit = raise(MEMLOCK)?;
-    let needed_bytes = memlock_needed(shards, memlock_per_shard_bytes, may_lock_freely());
-    if limit.allows(needed_bytes) {
+    let is_free = may_lock_freely();
+    let needed_bytes = memlock_needed(shards, memlock_per_shard_bytes, is_free);
+    let others_bytes = if is_free {
+        0
+    } else {
+        locked_by_others(Path::new("/proc"))
+    };
+    if limit.allows(needed_bytes.saturating_add(others_bytes)) {
         Ok(limit)
     } else {
         Err(PreflightError::Memlock {
             shards,
             needed_bytes,
+            others_bytes,
             limit,
         })
     }
+}
+
+/// How many shards can lock what they need; `None`: any number.
+pub(super) fn shards_within_memlock() -> Result<Option<NonZeroU16>, PreflightError> {
+    let Limit::Of(limit_bytes) = raise(MEMLOCK)? else {
+        return Ok(None);
+    };
+    if may_lock_freely() {
+        return Ok(None);
+    }
+    let left_bytes = limit_bytes.saturating_sub(locked_by_others(Path::new("/proc")));
+    let shards = u16::try_from(left_bytes / MEMLOCK_PER_EXECUTOR_BYTES).unwrap_or(u16::MAX);
+    // What does not do for one is told by the check.
+    Ok(Some(NonZeroU16::new(shards).unwrap_or(NonZeroU16::MIN)))
+}
+
+/// What other programs of this user have locked for their rings: the kernel counts it against one limit. Those of other
+/// containers count and cannot be seen.
+fn locked_by_others(proc: &Path) -> u64 {
+    let own = std::process::id().to_string();
+    let Some(user) = fs::read_to_string(proc.join("self/status"))
+        .ok()
+        .and_then(|status| real_user(&status))
+    else {
+        return 0;
+    };
+    let processes = fs::read_dir(proc).into_iter().flatten().flatten();
+    let others = processes.filter(|entry| {
+        let name = entry.file_name();
+        name.to_str()
+            .is_some_and(|name| name != own && name.bytes().all(|b| b.is_ascii_digit()))
+    });
+    let statuses = others.filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok());
+    let theirs = statuses.filter(|status| real_user(status) == Some(user));
+    theirs
+        .filter_map(|status| pinned_bytes(&status))
+        .fold(0, u64::saturating_add)
+}
+
+fn real_user(status: &str) -> Option<u32> {
+    let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    ids.split_whitespace().next()?.parse().ok()
+}
+
+fn pinned_bytes(status: &str) -> Option<u64> {
+    let pinned = status.lines().find_map(|line| line.strip_prefix("VmPin:"))?;
+    let kib: u64 = pinned.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib.saturating_mul(1024))
 }
 
 pub(super) fn check_files(
@@ -154,6 +210,28 @@ mod tests {
         assert_eq!(memlock_needed(shards(4), 60 * kib, false), 4 * 300 * kib);
         assert_eq!(memlock_needed(shards(4), u64::MAX, false), u64::MAX);
         assert_eq!(memlock_needed(shards(34), u64::MAX, true), 512 * kib);
+    }
+
+    #[test]
+    fn what_other_programs_of_the_user_have_locked_counts() {
+        let proc = tempfile::tempdir().expect("a directory");
+        let process = |name: &str, status: &str| {
+            let directory = proc.path().join(name);
+            fs::create_dir(&directory).expect("a directory of ours");
+            fs::write(directory.join("status"), status).expect("a file of ours");
+        };
+        process("self", "Uid:\t1000\t1000\t1000\t1000\nVmPin:\t    64 kB\n");
+        process(
+            &std::process::id().to_string(),
+            "Uid:\t1000\t0\t0\t0\nVmPin:\t    64 kB\n",
+        );
+        assert_eq!(locked_by_others(proc.path()), 0);
+        process("4000001", "Uid:\t1000\t0\t0\t0\nVmPin:\t   480 kB\n");
+        process("4000002", "Uid:\t1001\t0\t0\t0\nVmPin:\t   480 kB\n");
+        process("4000003", "Uid:\t1000\t0\t0\t0\n");
+        process("sys", "Uid:\t1000\t0\t0\t0\nVmPin:\t   480 kB\n");
+        assert_eq!(locked_by_others(proc.path()), 480 * 1024);
+        assert_eq!(locked_by_others(Path::new("/nonexistent")), 0);
     }
 
     #[test]

@@ -52,6 +52,14 @@ pub struct Report {
     pub memlock_limit: Limit,
 }
 
+/// How many shards this process can lock the memory of; `None`: any number.
+///
+/// # Errors
+/// When the limit cannot be read.
+pub fn shards_within_memlock() -> Result<Option<NonZeroU16>, PreflightError> {
+    limits::shards_within_memlock()
+}
+
 /// Runs all checks on this process and raises its soft limits as far as the demands and the hard limits go.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 use crate::budget::Charge;
 use crate::protocol::delivery::GapReason;
 use crate::protocol::game_data::{Content, OutgoingGameData, Shape, Undeliverable};
-use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameDataFormat, ProtocolVersion, Refusal};
+use crate::protocol::{DeliveryClass, ErrorCode, FrameSpan, GameDataFormat, ProtocolVersion, Refusal, ServerMessage};
 use crate::room::ConnectionKey;
 use crate::room::Room;
 use crate::session::AccessPolicy;
@@ -20,6 +20,7 @@ use crate::shard::state::rooms::{Relayer, Rooms};
 use crate::shard::state::share::FRAME_COST_BYTES;
 use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
+use crate::shard::world::refusals::RefusalReason;
 use crate::shard::world::settings::Settings;
 
 impl<L> Shard<L> {
@@ -166,8 +167,10 @@ impl<L> Shard<L> {
             _ => ErrorCode::UnsupportedGameDataFormat,
         };
         self.refuse(at, Refusal::new(code, own), now);
-        let notice = Refusal::new(ErrorCode::UnsupportedGameDataFormat, text);
-        let notice = notice.to_error();
+        let notice = ServerMessage::Error {
+            message: &text,
+            error_code: ErrorCode::UnsupportedGameDataFormat,
+        };
         if afar > 0
             && let Some(room) = self.rooms.get(room_key)
         {
@@ -178,6 +181,12 @@ impl<L> Shard<L> {
                 continue;
             }
             // Not charged to its budget of refusals: it asked for nothing, and others must not be able to close it.
+            self.note_refusal(
+                receiver,
+                RefusalReason::Error(ErrorCode::UnsupportedGameDataFormat),
+                &text,
+                now,
+            );
             self.tell(receiver, &notice, now);
         }
     }
