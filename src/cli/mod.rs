@@ -353,7 +353,6 @@ mod tests {
             &[
                 ("SIGNAL_FISH__SERVER__REGION_ID", "eu"),
                 ("SIGNAL_FISH__SERVER__MAX_ROOMS", "9"),
-                ("SIGNAL_FISH__WEBSOCKET__CONTROL_QUEUE_CAPACITY", "9"),
             ],
         );
         assert_eq!((exit.code, exit.stderr.as_str()), (0, ""));
@@ -368,12 +367,6 @@ mod tests {
         ] {
             assert!(exit.stdout.contains(row), "{row} is not in {}", exit.stdout);
         }
-        assert!(
-            exit.stdout
-                .contains("no effect in this version: websocket.control_queue_capacity"),
-            "{}",
-            exit.stdout
-        );
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Whatever is refused is counted and written: the scripts are played, and each code that one of them expects must be in the
 //! counts of its world and in a line of the log.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex};
 
 use signal_fish_relay::protocol::ErrorCode;
 use signal_fish_relay::shard::refusals::RefusalReason;
@@ -15,15 +15,19 @@ use crate::play::play;
 use crate::pure::PureStage;
 use crate::{config_of, scripts};
 
-/// The reasons of all lines about refusals.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<BTreeSet<String>>>);
+thread_local! {
+    /// The reasons of all lines about refusals that this thread has written.
+    static WRITTEN: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// For the whole process: whether a line is wanted is asked once, by whichever test comes to it first.
+struct Written;
 
 impl<S: Subscriber> Layer<S> for Written {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut reason = Reason(None);
         event.record(&mut reason);
-        self.0.lock().expect("not poisoned").extend(reason.0);
+        WRITTEN.with_borrow_mut(|written| written.extend(reason.0));
     }
 }
 
@@ -41,30 +45,28 @@ impl Visit for Reason {
 
 #[test]
 fn every_refusal_that_a_script_expects_is_counted_and_written() {
-    let written = Written::default();
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Written))
+        .expect("nobody else sets one");
     let (mut counted, mut expected) = (BTreeSet::new(), BTreeSet::new());
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(written.clone()), || {
-        for script in scripts() {
-            let mut stage = PureStage::new(&config_of(&script), 1, 1);
-            play(&script, &mut stage).unwrap_or_else(|why| panic!("{why}"));
-            let world = stage.world();
-            let reasons = RefusalReason::all().filter(|reason| world.refusals.count(*reason) > 0);
-            counted.extend(reasons.map(RefusalReason::name));
-            let source =
-                std::fs::read_to_string(format!("{}/tests/scripts/{}", env!("CARGO_MANIFEST_DIR"), script.file));
-            for line in source.expect("a script is text").lines() {
-                let words = line.split_once(" < ").map_or("", |(_, expectation)| expectation);
-                let words = words.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
-                let words: BTreeSet<_> = words.collect();
-                expected.extend(
-                    ErrorCode::ALL
-                        .iter()
-                        .map(|code| code.as_str())
-                        .filter(|code| words.contains(code)),
-                );
-            }
+    for script in scripts() {
+        let mut stage = PureStage::new(&config_of(&script), 1, 1);
+        play(&script, &mut stage).unwrap_or_else(|why| panic!("{why}"));
+        let world = stage.world();
+        let reasons = RefusalReason::all().filter(|reason| world.refusals.count(*reason) > 0);
+        counted.extend(reasons.map(RefusalReason::name));
+        let source = std::fs::read_to_string(format!("{}/tests/scripts/{}", env!("CARGO_MANIFEST_DIR"), script.file));
+        for line in source.expect("a script is text").lines() {
+            let words = line.split_once(" < ").map_or("", |(_, expectation)| expectation);
+            let words = words.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+            let words: BTreeSet<_> = words.collect();
+            expected.extend(
+                ErrorCode::ALL
+                    .iter()
+                    .map(|code| code.as_str())
+                    .filter(|code| words.contains(code)),
+            );
         }
-    });
+    }
     assert!(expected.len() > 40, "{expected:?}");
     // Told to whoever finds no place, for one of two reasons, which are counted apart.
     assert!(expected.remove(ErrorCode::TooManyConnections.as_str()));
@@ -74,7 +76,7 @@ fn every_refusal_that_a_script_expects_is_counted_and_written() {
         uncounted.is_empty(),
         "expected by a script, and counted nowhere: {uncounted:?}"
     );
-    let written = written.0.lock().expect("not poisoned");
+    let written = WRITTEN.take();
     let unwritten: Vec<_> = counted.iter().filter(|reason| !written.contains(**reason)).collect();
     assert!(unwritten.is_empty(), "counted, and in no line: {unwritten:?}");
 }

@@ -243,7 +243,7 @@ fn the_faults_of_all_sources_are_told_together() {
     for expected in [
         "SIGNAL_FISH_CONFIG_JSON: unknown key `servr`, did you mean `server`?",
         "SIGNAL_FISH_CONFIG_JSON: unknown key `websocket.idle_timeout`, did you mean `websocket.idle_timeout_secs`?",
-        "SIGNAL_FISH_CONFIG_JSON: `server.max_rooms`: invalid type: string \"many\", expected a whole number, not negative",
+        "SIGNAL_FISH_CONFIG_JSON: `server.max_rooms`: must be a whole number from 1 to 4294967295",
         "SIGNAL_FISH__PORT: `port`: invalid type: string \"http\", expected a whole number from 0 to 65535",
         "SIGNAL_FISH__SECURITY__MAX_CONNECTION: unknown key `security.max_connection`, did you mean \
          `security.max_connections`?",
@@ -349,8 +349,8 @@ fn a_file_of_apps_that_is_not_one_is_an_error() {
     assert!(fault("").contains("not valid JSON"));
     assert!(fault("{}").contains("must hold {\"apps\": [...]}"));
     assert!(fault("[]").contains("must hold one JSON object"));
-    assert!(fault(r#"{"apps": {}}"#).contains("`apps`: invalid type"));
-    assert!(fault(r#"{"apps": [{"app_id": "b"}]}"#).contains("`apps[0]`: missing field `app_name`"));
+    assert!(fault(r#"{"apps": {}}"#).contains("`apps`: must be a list"));
+    assert!(fault(r#"{"apps": [{"app_id": "b"}]}"#).contains("`apps[0]`: lacks `app_name`"));
     assert!(
         fault(r#"{"apps": [{"app_id": "b", "app_name": "B", "max_room": 1}]}"#)
             .contains("unknown key `apps[0].max_room`, did you mean `apps[].max_rooms`?")
