@@ -244,7 +244,7 @@ fn the_faults_of_all_sources_are_told_together() {
         "SIGNAL_FISH_CONFIG_JSON: unknown key `servr`, did you mean `server`?",
         "SIGNAL_FISH_CONFIG_JSON: unknown key `websocket.idle_timeout`, did you mean `websocket.idle_timeout_secs`?",
         "SIGNAL_FISH_CONFIG_JSON: `server.max_rooms`: must be a whole number from 1 to 4294967295",
-        "SIGNAL_FISH__PORT: `port`: invalid type: string \"http\", expected a whole number from 0 to 65535",
+        "SIGNAL_FISH__PORT: `port`: must be a whole number from 0 to 65535",
         "SIGNAL_FISH__SECURITY__MAX_CONNECTION: unknown key `security.max_connection`, did you mean \
          `security.max_connections`?",
     ] {
