@@ -2,14 +2,13 @@
 
 use std::process::{self, ExitCode};
 use std::sync::Arc;
-use std::time::Duration;
 
 use signal_fish_relay::cli::{self, Action};
 use signal_fish_relay::config::Loaded;
 use signal_fish_relay::logging::{self, Logs};
 use signal_fish_relay::runtime::signals::{self, Obeys, Signals, StopCause};
 use signal_fish_relay::runtime::{self, NotifySocket, activation, last_words};
-use signal_fish_relay::server::{self, ReloadThread, Stopper};
+use signal_fish_relay::server::{ReloadThread, Server, ServerHandle};
 
 fn main() -> ExitCode {
     signals::hold();
@@ -49,39 +48,41 @@ fn serve(loaded: &Loaded, signals: &Signals) -> ExitCode {
             ));
         }
     };
-    let running = match server::start_on(&loaded.config, passed) {
-        Ok(running) => running,
+    let starting = Server::builder()
+        .config(loaded.config.clone())
+        .passed_sockets(passed)
+        .notify(Arc::clone(&notify));
+    let server = match starting.start() {
+        Ok(server) => Arc::new(server),
         Err(error) => return fail(&error),
     };
     let origins = loaded.origins.clone();
     let read = Arc::new(move || cli::reload_process(&origins));
-    let reload = match ReloadThread::start(running.reloader(loaded.config.clone()), read, Arc::clone(&notify)) {
+    let reload = match ReloadThread::start(Arc::downgrade(&server), read, Arc::clone(&notify)) {
         Ok(reload) => reload,
         Err(error) => return fail(&error),
     };
     signals.obey(Operated {
-        stopper: running.stopper(),
-        longest_stop: running.longest_stop(),
+        server: Arc::clone(&server),
         notify: Arc::clone(&notify),
         reload,
         logs: logs.logs(),
     });
     // Not before a signal stops it in order: whoever waits for this line may send one.
-    tracing::info!(address = %running.address(), shards = %running.placement(), "serving");
+    tracing::info!(address = %server.addresses().players, shards = %server.placement(), "serving");
     if let Some(hint) = cli::going_public_hint(&loaded.config) {
         tracing::info!("{hint}");
     }
-    notify.status(running.status());
+    notify.status(server.status());
     notify.ready();
-    let outcome = running.wait_telling(&notify);
+    let outcome = server.wait();
     tracing::info!("{outcome}");
     ExitCode::from(&outcome)
 }
 
 /// What signals act on.
 struct Operated {
-    stopper: Stopper,
-    longest_stop: Duration,
+    server: Arc<ServerHandle>,
     notify: Arc<NotifySocket>,
     reload: ReloadThread,
     logs: Logs,
@@ -90,14 +91,14 @@ struct Operated {
 impl Obeys for Operated {
     fn stop(&mut self, cause: StopCause) {
         tracing::info!(?cause, "stopping");
-        self.notify.stopping(self.longest_stop);
-        self.stopper.stop();
+        self.notify.stopping(self.server.longest_stop());
+        drop(self.server.drain());
     }
 
     fn explain(&mut self) {
-        let players = self.stopper.waits_for();
+        let players = self.server.connections();
         if players > 0 {
-            let secs = self.stopper.drain_grace().as_secs();
+            let secs = self.server.drain_grace().as_secs();
             let those = if players == 1 { "player" } else { "players" };
             tracing::info!("waiting up to {secs} s for {players} {those}; again to end now");
         }
@@ -105,7 +106,7 @@ impl Obeys for Operated {
 
     fn hurry(&mut self) {
         tracing::info!("ending now");
-        self.stopper.hurry();
+        drop(self.server.shutdown());
     }
 
     fn reload(&mut self) {

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use signal_fish_relay::config::Config;
+use signal_fish_relay::metrics;
 use signal_fish_relay::protocol::ErrorCode;
-use signal_fish_relay::{metrics, server};
+use signal_fish_relay::server::Server;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -179,9 +180,9 @@ fn every_metric_is_listed() {
     config.runtime.shards = 1;
     config.security.max_connections = 16;
     config.security.max_connections_per_ip = 16;
-    let running = server::start(&config).expect("a server of one shard");
+    let running = Server::builder().config(config).start().expect("a server of one shard");
     let families = metrics::of(&metrics::Reading::unasked(running.world().clone()));
-    running.stopper().stop();
+    drop(running.shutdown());
     assert_eq!(running.wait().exit_code(), 0);
     let path = "docs/metrics.md";
     let (before, listed) = {

@@ -11,6 +11,8 @@ mod connection;
 mod dashboard;
 mod desk;
 mod gate;
+mod operator;
+mod operator_line;
 mod outbound;
 mod places;
 mod routes;
@@ -38,11 +40,16 @@ use self::dashboard::Dashboard;
 use self::desk::Line;
 pub use self::desk::{Desk, LINE_LENGTH};
 use self::gate::Rules;
+use self::operator::Operator;
+pub use self::operator::{MAX_ROOMS, RoomList};
+pub use self::operator_line::{OperatorLine, Refused};
+use self::operator_line::{Wishes, operator_line};
 pub use self::outbound::{Answer, Destination, Outbound, PostError, TrustError};
 use self::places::{PlaceLimits, Places};
 use self::routes::{Known, Scope, routes};
 use self::sessions::Sessions;
 use self::shards::Shards;
+pub use self::shards::Silent;
 use self::stream::ClientStream;
 use crate::metrics::DashboardSettings;
 use crate::net::http::{Doors, Site};
@@ -92,6 +99,7 @@ pub struct PlaneParts {
 #[derive(Debug)]
 pub struct ControlPlane {
     desk: Desk,
+    operator: OperatorLine,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -104,15 +112,21 @@ impl ControlPlane {
     /// When the system has no thread, no descriptor or no memory for it.
     pub fn start(parts: PlaneParts) -> io::Result<Self> {
         let (desk, line) = desk::line(parts.sources);
+        let (operator, wishes) = operator_line();
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
             .spawn(move || {
                 (parts.prepare_thread)();
-                LocalSet::new().block_on(&runtime, serve(parts, line, stopped));
+                LocalSet::new().block_on(&runtime, serve(parts, line, wishes, stopped));
             })?;
-        Ok(Self { desk, stop, thread })
+        Ok(Self {
+            desk,
+            operator,
+            stop,
+            thread,
+        })
     }
 
     /// Where shards bring their guests.
@@ -121,9 +135,20 @@ impl ControlPlane {
         self.desk.clone()
     }
 
+    /// How a program asks it for what an operator may know and do.
+    #[must_use]
+    pub fn operator(&self) -> OperatorLine {
+        self.operator.clone()
+    }
+
     /// Ends it, when the shards are gone. Whoever has asked by then still has a moment for the answer.
     pub fn stop(self) {
-        let Self { desk, stop, thread } = self;
+        let Self {
+            desk,
+            operator: _,
+            stop,
+            thread,
+        } = self;
         drop(desk);
         // It may have ended by itself, with a panic that was printed.
         let _ = stop.send(());
@@ -131,7 +156,7 @@ impl ControlPlane {
     }
 }
 
-async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
+async fn serve(parts: PlaneParts, line: Line, wishes: Wishes, stopped: oneshot::Receiver<()>) {
     let shards = Arc::new(Shards::new(Arc::clone(&parts.peers)));
     let known = Arc::new(Known {
         site: Arc::clone(&parts.site),
@@ -170,6 +195,8 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
         })
     };
     spawn_local(receive(line, door(scope, None)));
+    let operator = Operator::new(Arc::clone(&parts.site.world), Arc::clone(&known.shards));
+    let granting = spawn_local(wishes.grant(Arc::clone(&known), operator));
     let watching = spawn_local(refresh(Arc::clone(&known), parts.clock));
     let telling = spawn_local(tell_what_was_left_out(Arc::clone(&parts.site), parts.clock));
     let accepting = parts
@@ -180,6 +207,7 @@ async fn serve(parts: PlaneParts, line: Line, stopped: oneshot::Receiver<()>) {
     if let Some(accepting) = accepting {
         accepting.abort();
     }
+    granting.abort();
     telling.abort();
     watching.abort();
     drop(open);

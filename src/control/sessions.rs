@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 use uuid::Uuid;
 
-use super::shards::{Shards, ask};
+use super::shards::{Shards, Silent, ask};
 use crate::metrics::{MAX_ACTIVE, SessionsReading};
 use crate::net::Peers;
 use crate::protocol::{RoomCode, RoomId};
@@ -37,16 +37,6 @@ struct Said {
     at: Instant,
     application: Option<Uuid>,
     reading: Arc<SessionsReading>,
-}
-
-/// A shard that did not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Silent(pub(super) ShardId);
-
-impl std::fmt::Display for Silent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "shard {} did not answer", self.0)
-    }
 }
 
 impl Sessions {

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::standstill::is_our_delay;
-use crate::net::{Link, Mail, Peers, Question};
+use crate::net::{Link, Mail, Order, Peers, Question};
 use crate::shard::{Now, Priority, Shard, ShardId};
 
 /// How long a shard may take to answer. A turn lasts 20 ms at most.
@@ -18,6 +18,11 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 
 /// For how long what the shards' signs of life said holds: so often are they woken at most, whoever asks.
 const SIGNS_HOLD: Duration = Duration::from_millis(250);
+
+/// A shard that did not answer in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("shard {0} did not answer")]
+pub struct Silent(pub ShardId);
 
 /// All shards, as somebody who asks them.
 #[derive(Debug)]
@@ -77,7 +82,25 @@ pub(super) async fn ask<A: Send + 'static>(
     });
     let peer = peers.get(shard.index())?;
     peer.try_send(Priority::Bulk, Mail::Question(question)).ok()?;
-    let mut answered = answered;
+    await_answer(answered).await
+}
+
+/// Has one shard do something. `None`: its inbox is full, or it did not answer in time; then it may still do it.
+pub(super) async fn order<A: Send + 'static>(
+    peers: Peers,
+    shard: ShardId,
+    wanted: impl FnOnce(&mut Shard<Link>, Now) -> A + Send + 'static,
+) -> Option<A> {
+    let (answer, answered) = oneshot::channel();
+    let order = Order::new(move |shard, now| {
+        let _ = answer.send(wanted(shard, now));
+    });
+    let peer = peers.get(shard.index())?;
+    peer.try_send(Priority::Bulk, Mail::Order(order)).ok()?;
+    await_answer(answered).await
+}
+
+async fn await_answer<A>(mut answered: oneshot::Receiver<A>) -> Option<A> {
     loop {
         let deadline = Instant::now() + ANSWER_WITHIN;
         match timeout_at(deadline, &mut answered).await {

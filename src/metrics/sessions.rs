@@ -116,6 +116,7 @@ fn written(session: &SessionRecord, region: &str) -> Box<RawValue> {
     let close_reason = end.map(|end| match end {
         SessionEnd::Empty => "empty",
         SessionEnd::Expired => "expired",
+        SessionEnd::Closed => "closed",
     });
     let versions: Vec<_> = record.versions().collect();
     let formats: Vec<_> = record.formats().map(|format| format.as_str()).collect();

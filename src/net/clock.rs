@@ -30,6 +30,17 @@ impl Clock {
         }
     }
 
+    /// One whose wall clock shows this now, whatever the system's does, and goes on from there.
+    #[must_use]
+    pub fn start_showing(shows: SystemTime) -> Self {
+        let shown = shows.duration_since(UNIX_EPOCH);
+        Self {
+            wall_of_origin_nanos: shown.map_or(0, |since| since.as_nanos() as u64),
+            compare_at: Duration::MAX,
+            ..Self::start()
+        }
+    }
+
     /// Time since the start.
     #[must_use]
     pub fn moment(&self) -> Duration {
@@ -67,6 +78,8 @@ mod tests {
         let system = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         let apart = u128::from(begin.wall.unix_nanos).abs_diff(system.as_nanos());
         assert!(apart < 1_000_000_000, "{apart} ns");
+        let mut set = Clock::start_showing(UNIX_EPOCH + Duration::from_secs(77));
+        assert_eq!(set.now(Duration::from_secs(3)).wall.unix_nanos, 80_000_000_000);
         let later = clock.now(Duration::from_millis(7_500));
         let earlier = clock.now(Duration::from_millis(2_500));
         assert_eq!(later.mono_ms - earlier.mono_ms, 5_000);

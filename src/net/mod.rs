@@ -32,6 +32,6 @@ pub use listener::Listener;
 pub use pace::TurnWindows;
 pub use pending_upgrade::UpgradeKey;
 pub use poller::Wakeup;
-pub use pump::{Mail, Peers, Pump, PumpParts, PumpSettings, Question, Turned};
+pub use pump::{Mail, Order, Peers, Pump, PumpParts, PumpSettings, Question, Turned};
 pub use socket::Socket;
 pub use system::System;

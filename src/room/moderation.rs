@@ -94,6 +94,16 @@ impl Room {
         if target == by {
             return Err(ModerationRefusal::Itself);
         }
+        self.take_out(target, now_ms).ok_or(ModerationRefusal::TargetNotFound)
+    }
+
+    /// Removes a player whom the server's operator does not want here, as [`kick`](Self::kick) does. `None`: nobody who is here
+    /// or may come back has that id.
+    pub fn expel(&mut self, target: PlayerId, now_ms: u64) -> Option<Removed> {
+        self.take_out(target, now_ms).map(|(removed, _)| removed)
+    }
+
+    fn take_out(&mut self, target: PlayerId, now_ms: u64) -> Option<(Removed, Box<str>)> {
         let removed = if let Some((member, seat)) = self.roster.member_of(target) {
             (Removed::Seated(member.connection), seat.folded_name().into())
         } else if let Some((watcher, name)) = self.gallery.find(target) {
@@ -101,10 +111,10 @@ impl Room {
         } else if let Some(folded_name) = self.disconnected_seats.disown(target) {
             (Removed::Absent, folded_name)
         } else {
-            return Err(ModerationRefusal::TargetNotFound);
+            return None;
         };
         self.touch(now_ms);
-        Ok(removed)
+        Some(removed)
     }
 
     /// Whether a player other than `except` sits here, or may come back, under a name.

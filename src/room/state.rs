@@ -235,6 +235,18 @@ impl Room {
         }
     }
 
+    /// Whether the game was started.
+    #[must_use]
+    pub const fn is_started(&self) -> bool {
+        self.is_started
+    }
+
+    /// Whether joiners must know a password.
+    #[must_use]
+    pub const fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
     /// The protocol's name for where the room stands.
     #[must_use]
     pub const fn lobby_state(&self) -> LobbyState {

@@ -6,13 +6,42 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use super::certificates::CertificateError;
-use crate::config::TokenKeyError;
+use crate::config::{TokenKeyError, Violations};
+use crate::control::{Refused, Silent};
 use crate::runtime::executors::StartError;
 use crate::runtime::preflight::PreflightError;
 
+/// Why a server that runs did not do, or tell, what it was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// Too much is being asked of it at the same time. Ask again.
+    #[error("too much is being asked of the server at this moment")]
+    Busy,
+    /// A shard did not answer in time. What was to be done may still be done.
+    #[error(transparent)]
+    Silent(#[from] Silent),
+    /// The server has ended.
+    #[error("the server has ended")]
+    Ended,
+}
+
+impl From<Refused> for AskError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Full => Self::Busy,
+            Refused::Gone => Self::Ended,
+        }
+    }
+}
+
 /// Why a server did not start. Each message says what to do.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ServeError {
+    /// The configuration is not valid.
+    #[error(transparent)]
+    Config(#[from] Violations),
     /// The machine, container or service unit cannot carry it.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Preflight(Vec<PreflightError>),
@@ -29,7 +58,8 @@ pub enum ServeError {
     },
     /// A socket that the process was passed is not the one that was configured.
     #[error(
-        "the service manager has passed a socket at {passed}, and `bind` and `port` say {wanted}: make them the same, since          what may stay undecided depends on them (systemd ListenStream=)"
+        "a socket was passed that listens at {passed}, and `bind` and `port` say {wanted}: make them the same, since what may stay \
+         undecided depends on them (systemd ListenStream=)"
     )]
     Passed {
         /// Where the socket listens.
@@ -38,7 +68,7 @@ pub enum ServeError {
         wanted: SocketAddr,
     },
     /// A socket that the process was passed cannot be listened on.
-    #[error("a socket that the service manager has passed cannot be used ({0}); see systemd.socket(5), ListenStream=")]
+    #[error("a socket that was passed cannot be used ({0}); see systemd.socket(5), ListenStream=")]
     Unusable(#[source] io::Error),
     /// The process has no descriptor left, or no randomness.
     #[error("a system resource is missing ({0}); raise the limit of open files")]

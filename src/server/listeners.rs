@@ -1,8 +1,8 @@
 //! Which sockets each shard accepts from.
 //!
-//! The server's own are one per shard, and the kernel deals connections out to them. Those that a service manager has passed
-//! are as many as it likes: each shard has some, and a socket that several have gives each connection to one of them that
-//! sleeps. Which shard accepts decides nothing but who reads the first request: a room lives where its code says.
+//! The server's own are one per shard, and the kernel deals connections out to them. Those that were passed are as many as
+//! whoever passed them likes: each shard has some, or where there are fewer all of them, and a socket that several have gives each
+//! connection to one of them that sleeps. Which shard accepts decides nothing but who reads the first request: a room lives where its code says.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -10,6 +10,16 @@ use std::os::fd::OwnedFd;
 
 use super::error::ServeError;
 use crate::net::Listener;
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Addresses {
+    /// For players, with the port that was drawn.
+    pub players: SocketAddr,
+    /// For operators, where [`control`](crate::config::Config::control) gives them a door of their own.
+    pub control: Option<SocketAddr>,
+}
 
 /// The listeners of each shard, and the address that they listen on.
 pub(super) type Listeners = (Vec<Vec<Listener>>, SocketAddr);
@@ -45,11 +55,12 @@ pub(super) fn passed(
             return Err(ServeError::Passed { passed, wanted });
         }
         address = passed;
-        for shard in (0..shards).filter(|shard| shard % sockets == number) {
-            listeners[shard].push(listener.share().map_err(ServeError::Resource)?);
-        }
-        if number >= shards {
+        if sockets >= shards {
             listeners[number % shards].push(listener);
+            continue;
+        }
+        for watching in &mut listeners {
+            watching.push(listener.share().map_err(ServeError::Resource)?);
         }
     }
     Ok((listeners, address))
@@ -72,7 +83,7 @@ mod tests {
     #[test]
     fn every_shard_has_a_socket_and_every_socket_a_shard() {
         assert_eq!(dealt(1, 3), [1, 1, 1]);
-        assert_eq!(dealt(2, 3), [1, 1, 1]);
+        assert_eq!(dealt(2, 3), [2, 2, 2]);
         assert_eq!(dealt(3, 3), [1, 1, 1]);
         assert_eq!(dealt(5, 3), [2, 2, 1]);
     }
@@ -84,7 +95,8 @@ mod tests {
         let shards = NonZeroU16::MIN;
         let public = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         let error = passed(vec![socket.into()], public, shards, 8).expect_err("another address");
-        let text = format!("has passed a socket at 127.0.0.1:{port}, and `bind` and `port` say 0.0.0.0:{port}");
+        let text =
+            format!("a socket was passed that listens at 127.0.0.1:{port}, and `bind` and `port` say 0.0.0.0:{port}");
         assert!(error.to_string().contains(&text), "{error}");
 
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");

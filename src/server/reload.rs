@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::certificates::{CertificateError, LiveCertificates};
 use super::settings;
-use crate::config::{Config, TokenKeyError};
+use crate::config::{Config, TokenKeyError, Violations};
 use crate::shard::World;
 
 /// What is taken over.
@@ -26,7 +26,7 @@ const RELOADED: [&str; 10] = [
 
 /// Takes over what may change while the server runs.
 #[derive(Debug)]
-pub struct Reloader {
+pub(super) struct Reloader {
     world: Arc<World>,
     /// `None`: TLS is off.
     certificates: Option<LiveCertificates>,
@@ -36,6 +36,7 @@ pub struct Reloader {
 
 /// What was taken over, and what was not.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reloaded {
     /// How many applications are listed now.
     pub apps: usize,
@@ -47,7 +48,11 @@ pub struct Reloaded {
 
 /// Why nothing was taken over.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ReloadError {
+    /// The configuration is not valid.
+    #[error(transparent)]
+    Config(#[from] Violations),
     /// Whether only listed applications are let in, or only with tokens, is decided for connections that are there, too.
     #[error("{rule} ({keys}) has changed, and only a restart can change it; restart, or set it back")]
     NeedsRestart {
@@ -73,12 +78,13 @@ impl Reloader {
         }
     }
 
-    /// Lets in whoever `fresh`, which must be valid, lets in, from the next handshake on.
+    /// Lets in whoever `fresh` lets in, from the next handshake on.
     ///
     /// # Errors
     ///
     /// Why nothing was changed.
-    pub fn reload(&self, fresh: &Config) -> Result<Reloaded, ReloadError> {
+    pub(super) fn reload(&self, fresh: &Config) -> Result<Reloaded, ReloadError> {
+        fresh.validate()?;
         for (rule, keys, is_the_same) in [
             (
                 "whether only listed apps may connect",

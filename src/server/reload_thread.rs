@@ -5,13 +5,13 @@
 //! requests nor the stop.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::Reloader;
+use super::ServerHandle;
 use crate::config::Loaded;
 use crate::runtime::NotifySocket;
 
@@ -28,11 +28,11 @@ pub struct ReloadThread {
 }
 
 impl ReloadThread {
-    /// Starts it. `notify` is told when a reload begins and ends.
+    /// Starts it for a server. `notify` is told when a reload begins and ends.
     ///
     /// # Errors
     /// When the system has no thread for it.
-    pub fn start(reloader: Reloader, read: Arc<ReadConfig>, notify: Arc<NotifySocket>) -> io::Result<Self> {
+    pub fn start(server: Weak<ServerHandle>, read: Arc<ReadConfig>, notify: Arc<NotifySocket>) -> io::Result<Self> {
         let (asked, requests) = bounded(1);
         let thread = thread::Builder::new().name("reload".to_owned());
         thread.spawn(move || {
@@ -40,7 +40,10 @@ impl ReloadThread {
             for () in requests {
                 notify.reloading();
                 match read_within(READING, &mut reading, &read) {
-                    Ok(Ok(fresh)) => take_over(&reloader, &fresh),
+                    Ok(Ok(fresh)) => {
+                        let Some(server) = server.upgrade() else { return };
+                        take_over(&server, &fresh);
+                    }
                     Ok(Err(faults)) => tracing::error!(faults = faults.trim_end(), "nothing was reloaded"),
                     Err(why) => tracing::error!(faults = why, "nothing was reloaded"),
                 }
@@ -92,8 +95,8 @@ fn read_within(time: Duration, reading: &mut Option<Receiver<Read>>, read: &Arc<
 }
 
 /// Takes over who is let in. What is wrong with it changes nothing.
-fn take_over(reloader: &Reloader, fresh: &Loaded) {
-    match reloader.reload(&fresh.config) {
+fn take_over(server: &ServerHandle, fresh: &Loaded) {
+    match server.reload(&fresh.config) {
         Err(error) => tracing::error!(faults = %error, "nothing was reloaded"),
         Ok(reloaded) => {
             if !reloaded.waiting.is_empty() {

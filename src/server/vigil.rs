@@ -23,10 +23,10 @@ const TICKS_PER_LOOK: u32 = 4;
 
 /// Looks after the shards for the service manager.
 #[derive(Debug)]
-pub(super) struct Vigil<'a> {
+pub(super) struct Vigil {
     world: Arc<World>,
     address: SocketAddr,
-    notify: &'a NotifySocket,
+    notify: Arc<NotifySocket>,
     interval: Duration,
     /// The ticks of each shard at the last look.
     ticks: Vec<u64>,
@@ -35,8 +35,8 @@ pub(super) struct Vigil<'a> {
     shown_at: Instant,
 }
 
-impl<'a> Vigil<'a> {
-    pub(super) fn new(world: Arc<World>, address: SocketAddr, tick: Duration, notify: &'a NotifySocket) -> Self {
+impl Vigil {
+    pub(super) fn new(world: Arc<World>, address: SocketAddr, tick: Duration, notify: Arc<NotifySocket>) -> Self {
         let shortest = tick.saturating_mul(TICKS_PER_LOOK);
         let interval = notify
             .watchdog()

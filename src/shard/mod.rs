@@ -13,6 +13,7 @@ mod closing;
 #[cfg(test)]
 mod contract_test;
 mod drawing;
+mod ending;
 mod entering;
 mod events;
 mod exchange;
@@ -29,6 +30,7 @@ mod refusing;
 mod requests;
 mod seating;
 mod sessions;
+mod showing;
 mod state;
 mod survey;
 mod telling;
@@ -46,6 +48,7 @@ pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, Se
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use sessions::ActiveSessions;
+pub use showing::{PersonView, RoomDetail, RoomView, RoomViews};
 pub use state::connection::Connection;
 pub use state::room_key::RoomKey;
 pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
@@ -108,6 +111,7 @@ use crate::session::AccessPolicy;
 ///   refused: [`take_back`](Self::take_back), [`take_back_shard_message`](Self::take_back_shard_message);
 /// - the drain: [`announce_drain`](Self::announce_drain), [`dismiss_within`](Self::dismiss_within),
 ///   [`close_all`](Self::close_all), in this order, the last again for whoever arrives after it;
+/// - the operator: [`expel`](Self::expel) somebody, [`close_room`](Self::close_room);
 /// - a process that ends and the next one: [`hurry_shard_messages`](Self::hurry_shard_messages), [`freeze`](Self::freeze);
 ///   [`thaw`](Self::thaw), before anything else.
 ///
@@ -147,7 +151,8 @@ use crate::session::AccessPolicy;
 /// [`rooms`](Self::rooms), [`to_flush`](Self::to_flush), [`queued_bytes`](Self::queued_bytes), [`id`](Self::id),
 /// [`world`](Self::world), [`counters`](Self::counters), [`timings`](Self::timings), [`survey`](Self::survey),
 /// [`app_bytes`](Self::app_bytes), [`active_sessions`](Self::active_sessions),
-/// [`completed_sessions`](Self::completed_sessions), [`room_facts`](Self::room_facts), [`draw_random`](Self::draw_random). Whatever a connection's
+/// [`completed_sessions`](Self::completed_sessions), [`room_facts`](Self::room_facts),
+/// [`room_views`](Self::room_views), [`room_detail`](Self::room_detail), [`draw_random`](Self::draw_random). Whatever a connection's
 /// [`ConnectionKey`] no longer finds is passed over.
 #[derive(Debug)]
 pub struct Shard<L> {

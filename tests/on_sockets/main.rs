@@ -12,6 +12,7 @@ mod hostile_bytes;
 mod http_and_upgrade;
 mod kept_connections;
 mod kept_out;
+mod library;
 mod loopback_doors;
 mod metrics_are_read;
 #[path = "../fixtures/proofs.rs"]

@@ -10,7 +10,7 @@ use std::process::{self, Stdio};
 
 use signal_fish_relay::config::Config;
 use signal_fish_relay::runtime::install_panic_hook;
-use signal_fish_relay::server;
+use signal_fish_relay::server::Server;
 
 use crate::child;
 use crate::support::player::{Player, Received};
@@ -36,13 +36,13 @@ fn live() -> ! {
     };
     config.runtime.shards = 2;
     let before = epoll_sets();
-    let running = server::start(&config).expect("the server starts");
+    let running = Server::builder().config(config).start().expect("the server starts");
     let sets: Vec<i32> = epoll_sets().into_iter().filter(|set| !before.contains(set)).collect();
     // The control plane's are older.
     let [.., broken] = sets[..] else {
         panic!("one for each shard")
     };
-    println!("\nlistening on {}", running.address());
+    println!("\nlistening on {}", running.addresses().players);
     std::io::stdin()
         .read_line(&mut String::new())
         .expect("the parent writes");

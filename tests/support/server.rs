@@ -6,7 +6,7 @@ use std::sync::Arc;
 use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::RoomCode;
 use signal_fish_relay::runtime::supervisor::Outcome;
-use signal_fish_relay::server::{self, Running};
+use signal_fish_relay::server::ServerHandle;
 use signal_fish_relay::shard::refusals::RefusalReason;
 use signal_fish_relay::shard::{Counter, CounterSet, ShardId, World};
 
@@ -14,7 +14,7 @@ use signal_fish_relay::shard::{Counter, CounterSet, ShardId, World};
 pub struct Server {
     address: SocketAddr,
     world: Arc<World>,
-    running: Option<Running>,
+    running: Option<ServerHandle>,
 }
 
 impl Server {
@@ -32,12 +32,10 @@ impl Server {
         config.runtime.shards = shards;
         config.server.drain_grace_secs = 0;
         change(&mut config);
-        config.validate().expect("the test's configuration is valid");
-        // On a thread of its own: probing for io_uring leaves work that may interrupt one later read of its thread.
-        let starting = std::thread::spawn(move || server::start(&config));
-        let running = starting.join().expect("no panic").expect("the server starts");
+        let starting = signal_fish_relay::server::Server::builder().config(config);
+        let running = starting.start().expect("the server starts");
         Self {
-            address: running.address(),
+            address: running.addresses().players,
             world: Arc::clone(running.world()),
             running: Some(running),
         }
@@ -83,13 +81,18 @@ impl Server {
 
     /// Where its door for operators is, if it has one.
     pub fn control_address(&self) -> Option<SocketAddr> {
-        self.running.as_ref().and_then(Running::control_address)
+        self.running.as_ref()?.addresses().control
+    }
+
+    /// What a program has of it.
+    pub fn handle(&self) -> &ServerHandle {
+        self.running.as_ref().expect("it runs")
     }
 
     /// Begins to stop it, and does not wait.
     pub fn begin_stop(&self) {
         if let Some(running) = &self.running {
-            running.stopper().stop();
+            drop(running.drain());
         }
     }
 
@@ -100,7 +103,7 @@ impl Server {
 
     fn end(&mut self) {
         if let Some(running) = self.running.take() {
-            running.stopper().stop();
+            drop(running.drain());
             let outcome = running.wait();
             if !std::thread::panicking() {
                 assert_eq!(outcome, Outcome::Stopped);

@@ -7,7 +7,7 @@ use crate::control::dashboard::Dashboard;
 use crate::control::sessions::Sessions;
 use crate::control::shards::Shards;
 use crate::logging;
-use crate::metrics::Reading;
+use crate::metrics::{self, Reading, TextFormat};
 use crate::net::Clock;
 use crate::net::http::Site;
 use crate::net::tls::Acceptor;
@@ -39,6 +39,11 @@ impl Known {
             log_lines_lost: logging::lost_lines(),
             world: Arc::clone(&self.site.world),
         }
+    }
+
+    /// The page for Prometheus.
+    pub(in crate::control) async fn page(&self) -> String {
+        metrics::write(&metrics::of(&self.reading().await), TextFormat::Prometheus)
     }
 
     pub(super) fn now(&self) -> Now {

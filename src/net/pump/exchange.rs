@@ -30,6 +30,7 @@ impl<K: Kernel> Pump<K> {
                 Some(Mail::ShardMessage(shard_message)) => self.shard.read_shard_message(shard_message, now),
                 Some(Mail::Returned(guest)) => self.take_back_guest(*guest, now),
                 Some(Mail::Question(question)) => question.answer(&self.shard, now),
+                Some(Mail::Order(order)) => order.carry_out(&mut self.shard, now),
                 Some(Mail::Drain { grace }) => self.drain(grace, now),
             }
         }

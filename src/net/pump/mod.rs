@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::line::Line;
-pub use self::question::Question;
+pub use self::question::{Order, Question};
 use self::stage::Stage;
 pub use self::turn::Turned;
 use super::conversation::inbound_limits;
@@ -57,6 +57,8 @@ pub enum Mail<S = Socket> {
     Returned(Box<Guest<S>>),
     /// Something that the control plane wants to know.
     Question(Question<S>),
+    /// Something that the operator wants done.
+    Order(Order<S>),
     /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end. A second one without a
     /// grace hurries.
     Drain {

@@ -1,4 +1,4 @@
-//! What the control plane asks a shard.
+//! What the control plane asks a shard, and what it orders it to do.
 
 use std::fmt;
 
@@ -23,6 +23,32 @@ impl<S> Question<S> {
     /// Answers it.
     pub(super) fn answer(self, shard: &Shard<Link<S>>, now: Now) {
         (self.0)(shard, now);
+    }
+}
+
+/// Something that the operator wants of a shard: it is done between two messages, and tells by itself what became of it.
+///
+/// Whoever wants it promises that it calls nothing of the shard but what its contract names for the operator, and never waits.
+pub struct Order<S = Socket>(Wanted<S>);
+
+type Wanted<S> = Box<dyn FnOnce(&mut Shard<Link<S>>, Now) + Send>;
+
+impl<S> Order<S> {
+    /// An order that is carried out by calling `carry_out`.
+    #[must_use]
+    pub fn new(carry_out: impl FnOnce(&mut Shard<Link<S>>, Now) + Send + 'static) -> Self {
+        Self(Box::new(carry_out))
+    }
+
+    /// Carries it out.
+    pub(super) fn carry_out(self, shard: &mut Shard<Link<S>>, now: Now) {
+        (self.0)(shard, now);
+    }
+}
+
+impl<S> fmt::Debug for Order<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Order").finish_non_exhaustive()
     }
 }
 

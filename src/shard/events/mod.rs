@@ -7,6 +7,7 @@ pub(super) mod ends;
 pub(super) mod flush;
 pub(super) mod hop;
 pub(super) mod messages;
+pub(super) mod operator;
 pub(super) mod reading;
 pub(super) mod sweep;
 pub(super) mod tick;

@@ -4,14 +4,10 @@
 //! The rooms are looked over a stretch at a time, one with every tick. All in one turn would hold up everybody: deleting
 //! the 4,000 rooms that a storm of joins had left took 2.8 ms (`signal-fish-loadtest storm --rate 4000`).
 
-use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{CloseCode, ErrorCode, Refusal, ServerMessage};
-use crate::room::{ConnectionKey, Member, Watcher};
+use crate::room::Member;
 use crate::shard::Shard;
-use crate::shard::state::connection::Connection;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::sessions::SessionEnd;
-use crate::shard::state::standing::Place;
 use crate::shard::state::sweep::Sweep;
 use crate::shard::world::now::Now;
 
@@ -81,11 +77,7 @@ impl<L> Shard<L> {
             (SessionEnd::Expired, &self.post.counters.inactive_rooms_deleted)
         };
         deleted.add(1);
-        self.evict_everybody(room_key, now);
-        if let Some(room) = self.rooms.delete(room_key) {
-            self.complete_session(&room, end, now);
-        }
-        self.post.counters.rooms_deleted.add(1);
+        self.end_room(room_key, end, now);
         members
     }
 
@@ -103,41 +95,4 @@ impl<L> Shard<L> {
         let afar = self.post.registry.heard_ms(room.id()).unwrap_or(0);
         newest.max(room.last_activity_ms()).max(afar)
     }
-
-    /// Players are closed; spectators stay connected and are told that the room is gone, those at outposts there.
-    fn evict_everybody(&mut self, room_key: RoomKey, now: Now) {
-        let Some(room) = self.rooms.get(room_key) else { return };
-        let room_id = room.id();
-        let [players, spectators] = room.audience().map(links);
-        for at in spectators {
-            if let Some(room) = self.rooms.get_mut(room_key) {
-                room.stop_watching(Watcher::Here(at), now.mono_ms);
-            }
-            self.release(at);
-            let gone = ServerMessage::SpectatorLeft {
-                room_id: Some(room_id),
-                room_code: None,
-                reason: SpectatorReason::RoomClosed,
-                current_spectators: Vec::new(),
-            };
-            self.tell(at, &gone, now);
-        }
-        let counters = std::sync::Arc::clone(&self.post.counters);
-        self.post
-            .registry
-            .close_room(room_id, &mut self.post.send_queues, &counters, now.mono_ms);
-        for at in players {
-            debug_assert_eq!(
-                self.post.connections.get(at).and_then(Connection::place),
-                Some(Place::Seated(room_key))
-            );
-            let text = "the room was closed because nothing happened in it";
-            let why = Refusal::new(ErrorCode::RoomNotFound, text);
-            self.close(at, CloseCode::RoomInactive, Some(why), now);
-        }
-    }
-}
-
-fn links(members: &[Member]) -> Vec<ConnectionKey> {
-    members.iter().map(|member| member.connection).collect()
 }

@@ -1,6 +1,6 @@
 //! The rooms of one shard, by place and by name.
 
-use crate::protocol::{AppId, PlayerId, RoomCode};
+use crate::protocol::{AppId, PlayerId, RoomCode, RoomId};
 use crate::room::Room;
 use crate::shard::state::gallery_news::GalleryNews;
 use crate::shard::state::room_key::RoomKey;
@@ -77,6 +77,12 @@ impl Rooms {
     pub(in crate::shard) fn with_record_of(&self, player: PlayerId, slot: Slot) -> Option<RoomKey> {
         let mut rooms = self.by_slot[usize::from(slot.number())].iter().map(|(_, at)| *at);
         rooms.find(|at| self.get(*at).is_some_and(|room| room.has_record_of(player)))
+    }
+
+    /// The room of that id.
+    pub(in crate::shard) fn with_id(&self, id: RoomId) -> Option<RoomKey> {
+        let mut rooms = self.by_slot[usize::from(id.slot())].iter().map(|(_, at)| *at);
+        rooms.find(|at| self.get(*at).is_some_and(|room| room.id() == id))
     }
 
     pub(in crate::shard) fn get(&self, at: RoomKey) -> Option<&Room> {

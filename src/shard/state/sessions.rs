@@ -18,6 +18,8 @@ pub enum SessionEnd {
     Empty,
     /// Nothing had happened in it for too long.
     Expired,
+    /// The server's operator closed it.
+    Closed,
 }
 
 /// What has happened in a room.

@@ -180,6 +180,8 @@ counters! {
         joins_throttled, "joins_throttled_total", "Joins by code refused because too many from their address had failed.";
         guessers_displaced, "joins_sources_displaced_total", "Addresses whose failed joins were forgotten to count another's.";
         removals, "room_removals_total", "Players and spectators removed by their room's authority.";
+        expulsions, "room_expulsions_total", "Players and spectators removed by the server's operator.";
+        rooms_closed, "rooms_closed_total", "Rooms closed by the server's operator.";
         auth_limited, "rate_limit_auth_rejections_total", "Handshakes refused because their app had too many in a minute.";
         creations_limited, "rate_limit_room_creation_rejections_total", "Room creations refused because their player had too many in a window.";
         joins_limited, "rate_limit_join_attempt_rejections_total", "Joins and requests to watch refused because their player had too many in a window.";
