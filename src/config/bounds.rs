@@ -45,6 +45,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("server.drain_grace_secs", 0..=CENTURY_SECS),
     bound("server.max_rooms_per_game", 1..=u32::MAX as u64),
     bound("server.max_rooms", 1..=u32::MAX as u64),
+    bound("server.refuse_rooms_above_busy", 0..=100),
     bound("server.empty_room_timeout", 0..=CENTURY_SECS),
     bound("server.inactive_room_timeout", 1..=CENTURY_SECS),
     bound("server.reconnection_window", 1..=CENTURY_SECS),

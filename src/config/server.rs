@@ -18,6 +18,9 @@ pub struct ServerConfig {
     pub max_rooms_per_game: usize,
     /// Live rooms in the whole process. Default 10000; at least 1.
     pub max_rooms: usize,
+    /// Per cent of its time that a shard may spend in turns before it refuses new rooms (`SERVICE_UNAVAILABLE`); those that
+    /// it has go on taking players. Default 0 (never refused); 0 … 100.
+    pub refuse_rooms_above_busy: u8,
     /// Seconds after which a room without players is deleted. Default 300.
     pub empty_room_timeout: u64,
     /// Seconds without activity after which a room with players is deleted and its members closed (4005).
@@ -46,6 +49,7 @@ impl Default for ServerConfig {
             drain_grace_secs: 30,
             max_rooms_per_game: 1000,
             max_rooms: 10_000,
+            refuse_rooms_above_busy: 0,
             empty_room_timeout: 300,
             inactive_room_timeout: 3600,
             reconnection_window: 300,

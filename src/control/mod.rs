@@ -20,6 +20,7 @@ mod sessions;
 mod shards;
 mod standstill;
 mod stream;
+mod work_window;
 
 use std::cell::RefCell;
 use std::io;
@@ -51,6 +52,7 @@ use self::sessions::Sessions;
 use self::shards::Shards;
 pub use self::shards::Silent;
 use self::stream::ClientStream;
+use self::work_window::WorkWindow;
 use crate::metrics::DashboardSettings;
 use crate::net::http::{Doors, Site};
 use crate::net::tls::Greeter;
@@ -163,6 +165,7 @@ async fn serve(parts: PlaneParts, line: Line, wishes: Wishes, stopped: oneshot::
         collector: Arc::new(Collector::new(Arc::clone(&shards))),
         dashboard: Dashboard::new(parts.dashboard),
         sessions: Sessions::new(Arc::clone(&shards)),
+        work: WorkWindow::new(Arc::clone(&parts.site.world), parts.clock),
         region: parts.region.clone(),
         shards,
         acceptor: parts.greeter.as_ref().map(|greeter| Arc::clone(greeter.acceptor())),
@@ -198,6 +201,7 @@ async fn serve(parts: PlaneParts, line: Line, wishes: Wishes, stopped: oneshot::
     let operator = Operator::new(Arc::clone(&parts.site.world), Arc::clone(&known.shards));
     let granting = spawn_local(wishes.grant(Arc::clone(&known), operator));
     let watching = spawn_local(refresh(Arc::clone(&known), parts.clock));
+    let watching_work = spawn_local(watch_work(Arc::clone(&known)));
     let telling = spawn_local(tell_what_was_left_out(Arc::clone(&parts.site), parts.clock));
     let accepting = parts
         .operators
@@ -210,6 +214,7 @@ async fn serve(parts: PlaneParts, line: Line, wishes: Wishes, stopped: oneshot::
     granting.abort();
     telling.abort();
     watching.abort();
+    watching_work.abort();
     drop(open);
     // The line ends with the shards, and each door with the last whom it serves.
     let _ = timeout(LAST_ANSWERS, all_closed.recv()).await;
@@ -227,6 +232,11 @@ async fn tell_what_was_left_out(site: Arc<Site>, mut clock: Clock) {
 /// Makes the snapshot of the rooms behind `/metrics` now and then.
 async fn refresh(known: Arc<Known>, clock: Clock) {
     known.dashboard.refresh(Arc::clone(&known.collector), clock).await;
+}
+
+/// Keeps in mind what the shards have done of late.
+async fn watch_work(known: Arc<Known>) {
+    known.work.watch().await;
 }
 
 /// Serves those whom the shards bring.

@@ -6,10 +6,12 @@
 
 mod absent;
 mod answer;
+mod capacity;
 mod dashboard;
 mod distribution;
 mod families;
 mod family;
+mod forecast;
 mod listing;
 mod process;
 mod reading;
@@ -17,10 +19,12 @@ mod sessions;
 mod text;
 
 pub use answer::{Cached, answer};
+pub use capacity::{Capacity, Resource, ShardRoom, Supply};
 pub use dashboard::{DashboardSettings, HistoryParts, RoomFigures};
 pub use distribution::Distribution;
 pub use families::of;
 pub use family::{Catalogue, Chapter, Family, Kind, Sample, Value};
+pub use forecast::{WorkReading, forecast};
 pub use listing::listing;
 pub use process::{Process, ProcessReading};
 pub use reading::{AppBytes, DashboardReading, Reading, ShardReading};

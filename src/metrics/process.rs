@@ -23,6 +23,8 @@ pub struct ProcessReading {
     pub resident_bytes: Option<u64>,
     /// Address space, in bytes.
     pub virtual_bytes: Option<u64>,
+    /// Memory that is free for it, in bytes: of the machine, or of the tightest group that it is in.
+    pub spare_bytes: Option<u64>,
     /// Open descriptors.
     pub open_descriptors: Option<u64>,
     /// Descriptors that may be open.
@@ -58,6 +60,7 @@ impl Process {
             cpu_secs: stat.map(|stat| stat.cpu_ticks / TICKS_PER_SEC),
             resident_bytes: kilobytes(&status, "VmRSS:"),
             virtual_bytes: kilobytes(&status, "VmSize:"),
+            spare_bytes: spare_bytes(),
             open_descriptors: fs::read_dir("/proc/self/fd").ok().map(|open| open.count() as u64),
             max_descriptors: soft_limit(&limits, "Max open files"),
             threads: stat.map(|stat| stat.threads),
@@ -89,6 +92,31 @@ impl Stat {
             start_ticks: number(22)? as f64,
         })
     }
+}
+
+fn spare_bytes() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo").ok();
+    let of_machine = machine.and_then(|text| kilobytes(&text, "MemAvailable:"));
+    let membership = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group = membership
+        .lines()
+        .find_map(|line| line.strip_prefix("0::/"))
+        .unwrap_or_default();
+    let of_groups = Path::new(group)
+        .ancestors()
+        .filter_map(|group| spare_bytes_of_group(&Path::new("/sys/fs/cgroup").join(group)));
+    of_groups.chain(of_machine).min()
+}
+
+/// What a group (version 2) may still have; `None`: it has no limit, or is not shown. What can be read from its files again is
+/// free.
+fn spare_bytes_of_group(group: &Path) -> Option<u64> {
+    let number = |name: &str| fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok();
+    let (most, used) = (number("memory.max")?, number("memory.current")?);
+    let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+    let cached = stat.lines().find_map(|line| line.strip_prefix("inactive_file "));
+    let cached = cached.and_then(|bytes| bytes.trim().parse::<u64>().ok()).unwrap_or(0);
+    Some(most.saturating_sub(used.saturating_sub(cached)))
 }
 
 fn kilobytes(status: &str, name: &str) -> Option<u64> {
@@ -130,8 +158,22 @@ mod tests {
             "{reading:?}"
         );
         assert!(reading.virtual_bytes >= reading.resident_bytes, "{reading:?}");
+        assert!(reading.spare_bytes.is_some_and(|bytes| bytes > 0), "{reading:?}");
         assert!(reading.open_descriptors.is_some_and(|open| open >= 3), "{reading:?}");
         assert!(reading.max_descriptors >= reading.open_descriptors, "{reading:?}");
         assert!(reading.threads.is_some_and(|threads| threads >= 1), "{reading:?}");
+    }
+
+    #[test]
+    fn what_a_group_may_still_have_leaves_out_what_can_be_read_again() {
+        let group = tempfile::tempdir().expect("a directory");
+        let write = |name: &str, text: &str| fs::write(group.path().join(name), text).expect("a file");
+        write("memory.current", "700\n");
+        write("memory.stat", "anon 400\ninactive_file 100\n");
+        assert_eq!(spare_bytes_of_group(group.path()), None);
+        write("memory.max", "max\n");
+        assert_eq!(spare_bytes_of_group(group.path()), None);
+        write("memory.max", "1000\n");
+        assert_eq!(spare_bytes_of_group(group.path()), Some(400));
     }
 }

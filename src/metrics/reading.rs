@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::capacity::Capacity;
 use super::process::ProcessReading;
 use crate::protocol::AppId;
 use crate::shard::{CounterSet, ShardId, Survey, Timings, World};
@@ -50,6 +51,8 @@ pub struct Reading {
     pub certificate_ends_unix_secs: Option<i64>,
     /// Lines of the log that were lost.
     pub log_lines_lost: u64,
+    /// How many more rooms fit.
+    pub capacity: Option<Capacity>,
 }
 
 impl Reading {
@@ -62,6 +65,7 @@ impl Reading {
             process: ProcessReading::default(),
             certificate_ends_unix_secs: None,
             log_lines_lost: 0,
+            capacity: None,
             world,
         }
     }

@@ -91,6 +91,9 @@ pub trait Kernel {
     /// Time since a moment that is the same for all shards of the process; it only goes forward.
     fn moment(&self) -> Duration;
 
+    /// CPU time of the thread that asks.
+    fn cpu_time(&self) -> Duration;
+
     /// A [moment](Self::moment) of just now, by both clocks.
     fn now(&mut self, moment: Duration) -> Now;
 

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::clock::Clock;
+use super::clock::{Clock, thread_cpu_time};
 use super::kernel::{Interest, Kernel, Readiness, Token, Waited};
 use super::listener::Listener;
 use super::poller::{Poller, Wakeup};
@@ -56,6 +56,10 @@ impl Kernel for System {
 
     fn moment(&self) -> Duration {
         self.clock.moment()
+    }
+
+    fn cpu_time(&self) -> Duration {
+        thread_cpu_time()
     }
 
     fn now(&mut self, moment: Duration) -> Now {

@@ -61,6 +61,8 @@ pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
             error_replies: config.rate_limit.max_inbound_error_replies.into(),
         },
         rooms: RoomRules {
+            refuse_above_busy: (config.server.refuse_rooms_above_busy > 0)
+                .then(|| f64::from(config.server.refuse_rooms_above_busy) / 100.0),
             code_length: config.protocol.room_code_length,
             code_prefix: config.server.room_code_prefix.clone(),
             max_game_name_bytes: config.protocol.max_game_name_length,

@@ -81,6 +81,7 @@ use self::state::code_search::CodeSearches;
 use self::state::deadlines::Deadlines;
 use self::state::drain::Drain;
 use self::state::gallery_news::NewsList;
+use self::state::load::Load;
 use self::state::rooms::Rooms;
 use self::state::sessions::CompletedSessions;
 use self::state::share::TurnShares;
@@ -178,6 +179,7 @@ pub struct Shard<L> {
     news_list: NewsList,
     drain: Drain,
     timings: Timings,
+    load: Load,
     app_meters: AppMeters,
     completed_sessions: CompletedSessions,
     random: ChaCha12Rng,
@@ -209,6 +211,7 @@ impl<L> Shard<L> {
             news_list: NewsList::default(),
             drain: Drain::default(),
             timings: Timings::default(),
+            load: Load::default(),
             app_meters: AppMeters::default(),
             completed_sessions: CompletedSessions::default(),
             random: ChaCha12Rng::from_seed(seed),

@@ -19,6 +19,11 @@ pub(super) fn overloaded() -> Refusal {
     Refusal::new(ErrorCode::ServiceUnavailable, text)
 }
 
+pub(super) fn too_busy() -> Refusal {
+    let text = "the server is too busy for another room; try again later or on another server";
+    Refusal::new(ErrorCode::ServiceUnavailable, text)
+}
+
 #[cold]
 pub(super) fn too_large(bytes: usize, limit_bytes: usize) -> Refusal {
     let text = format!("the message has {bytes} bytes and the limit is {limit_bytes}; send less at once");

@@ -148,6 +148,10 @@ impl Kernel for Pipes {
         Duration::from_millis(self.clock.mono_ms())
     }
 
+    fn cpu_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn now(&mut self, _: Duration) -> Now {
         self.clock.now()
     }

@@ -7,6 +7,7 @@ mod audit;
 #[path = "../fixtures/bare_shard.rs"]
 mod bare_shard;
 mod busy_rooms_starve_nobody;
+mod busy_shards_take_no_new_room;
 mod codes_are_drawn_a_few_at_a_time;
 mod config_mistakes;
 mod config_sources;

@@ -3,7 +3,9 @@
 //! Must never need the machine to itself (`under_load` has such tests) nor change what belongs to the whole process
 //! (`own_process`): its tests run beside each other.
 
+mod capacity_is_told;
 mod dashboards_are_read;
+mod dashboards_are_resolved;
 mod every_number_at_its_upper_end;
 mod forwarded_headers;
 mod framing_violations;

@@ -1,17 +1,14 @@
 //! The pages for scrapers: what is on them, in which form, and whether Prometheus's own tools have nothing to say.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use signal_fish_relay::config::Secret;
 use signal_fish_relay::metrics::{self, Kind, Reading};
 
-use tempfile::TempDir;
-
 use crate::support::DEADLINE;
+use crate::support::prometheus::Prometheus;
 use crate::support::server::Server;
 use crate::support::wire::{TEXT, UPGRADE, Wire};
 
@@ -231,79 +228,11 @@ fn promtool_objects_to_nothing_but_the_units_of_inherited_names() {
     }
 }
 
-/// A Prometheus that reads a server's page every second, both ended with the test.
-struct Prometheus {
-    child: std::process::Child,
-    address: SocketAddr,
-    _place: TempDir,
-}
-
-impl Prometheus {
-    fn reading(server: &Server) -> Self {
-        let place = tempfile::tempdir().expect("a directory");
-        let config = format!(
-            "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: relay\n  metrics_path: /metrics\n  \
-             static_configs: [{{targets: ['{}']}}]\n",
-            server.address()
-        );
-        let file = place.path().join("prometheus.yml");
-        fs::write(&file, config).expect("ours");
-        // Taken and given back: the port of a moment ago is nobody's yet.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .and_then(|any| any.local_addr())
-            .expect("a port");
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", place.path().join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("prometheus in PATH");
-        Self {
-            child,
-            address,
-            _place: place,
-        }
-    }
-
-    /// Asks its interface; nothing while it does not answer.
-    fn ask(&self, path: &str) -> Option<serde_json::Value> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(DEADLINE)).ok()?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
-    }
-
-    /// Asks until something is so.
-    fn until<T>(&self, path: &str, found: impl Fn(&serde_json::Value) -> Option<T>) -> T {
-        let deadline = Instant::now() + DEADLINE * 3;
-        loop {
-            let answer = self.ask(path);
-            if let Some(found) = answer.as_ref().and_then(&found) {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "{path}: {answer:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 #[ignore = "needs prometheus in PATH: .ci/run installs it and includes this test"]
 fn prometheus_reads_the_page_and_objects_to_nothing() {
     let (server, _mira) = played();
-    let prometheus = Prometheus::reading(&server);
+    let prometheus = Prometheus::reading(server.address());
     let target = |answer: &serde_json::Value| Some(answer["data"]["activeTargets"].get(0)?.clone());
     let target = prometheus.until("/api/v1/targets", |answer| {
         target(answer).filter(|target| target["health"] != "unknown")

@@ -12,6 +12,7 @@ pub mod hopping;
 mod masked_frame;
 pub mod player;
 pub mod process;
+pub mod prometheus;
 pub mod published;
 pub mod server;
 pub mod tls;

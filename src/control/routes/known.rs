@@ -6,6 +6,7 @@ use crate::control::collector::Collector;
 use crate::control::dashboard::Dashboard;
 use crate::control::sessions::Sessions;
 use crate::control::shards::Shards;
+use crate::control::work_window::WorkWindow;
 use crate::logging;
 use crate::metrics::{self, Reading, TextFormat};
 use crate::net::Clock;
@@ -23,6 +24,7 @@ pub(in crate::control) struct Known {
     pub(in crate::control) collector: Arc<Collector>,
     pub(in crate::control) dashboard: Dashboard,
     pub(in crate::control) sessions: Sessions,
+    pub(in crate::control) work: WorkWindow,
     /// What the operator calls the place where the server is.
     pub(in crate::control) region: String,
     pub(in crate::control) clock: Clock,
@@ -31,14 +33,17 @@ pub(in crate::control) struct Known {
 impl Known {
     /// Everything that the metrics show.
     pub(super) async fn reading(&self) -> Reading {
-        Reading {
+        let mut reading = Reading {
             shards: self.collector.shards().await,
             dashboard: self.dashboard.reading(),
             process: self.collector.process(),
             certificate_ends_unix_secs: self.acceptor.as_ref().map(|acceptor| acceptor.expires_unix_secs()),
             log_lines_lost: logging::lost_lines(),
             world: Arc::clone(&self.site.world),
-        }
+            capacity: None,
+        };
+        reading.capacity = Some(self.work.forecast(&reading));
+        reading
     }
 
     /// The page for Prometheus.

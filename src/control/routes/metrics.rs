@@ -71,6 +71,19 @@ pub(super) async fn dashboard(
     ([(header::CONTENT_TYPE, JSON), (header::VARY, "accept")], answer).into_response()
 }
 
+/// `GET /capacity`: how many more rooms like the present ones fit, and what gives out first.
+pub(super) async fn capacity(
+    State(known): State<Arc<Known>>,
+    Extension(caller): Extension<Caller>,
+    fields: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refuse(&known, caller, &fields) {
+        return refusal;
+    }
+    let capacity = known.work.forecast(&known.reading().await);
+    json(StatusCode::OK, capacity.to_json())
+}
+
 /// What may be asked of `/metrics/sessions`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]

@@ -50,6 +50,7 @@ pub(super) fn routes(known: &Arc<Known>, scope: Scope) -> Router {
         router = pages::with_playground(router);
     }
     if scope != Scope::Players {
+        router = router.route("/capacity", get(metrics::capacity));
         for version in ["", "/v1", "/v2"] {
             router = router
                 .route(&format!("{version}/metrics"), get(metrics::dashboard))

@@ -1,6 +1,7 @@
 //! Every family that there is, from a reading.
 
 mod apart;
+mod capacity;
 mod counts;
 pub(super) mod limits;
 mod now;
@@ -21,6 +22,7 @@ pub fn of(reading: &Reading) -> Catalogue {
     now::add(&mut catalogue, reading);
     time::add(&mut catalogue, reading);
     shards::add(&mut catalogue, reading);
+    capacity::add(&mut catalogue, reading);
     process::add(&mut catalogue, reading);
     catalogue
 }

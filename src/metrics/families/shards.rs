@@ -18,6 +18,16 @@ pub(super) fn add(catalogue: &mut Catalogue, reading: &Reading) {
             .map(|shard| labelled([shard], reading.world.load(crate::shard::ShardId(shard)) as u64))
             .collect(),
     );
+    catalogue.add(
+        Kind::Gauge,
+        "shard_busy_ratio",
+        "The share of the last second or so that the shard has spent in turns: what `server.refuse_rooms_above_busy` looks at.",
+        &["shard"],
+        reading
+            .counters()
+            .map(|(shard, counters)| labelled([shard], counters.busy_permille.get() as f64 / 1e3))
+            .collect(),
+    );
     let mut said = |kind, name, help, of: fn(&ShardReading) -> Option<Value>| {
         catalogue.add(kind, name, help, &["shard"], each(reading, of));
     };

@@ -202,6 +202,7 @@ impl<K: Kernel> Pump<K> {
         shown.greetings_expired.add(expired_greetings);
         shown.greetings_displaced.set(self.pending_upgrades.displaced());
         shown.slow_turns.set(self.pace.slow_turns());
+        shown.cpu_us.set(self.kernel.cpu_time().as_micros() as u64);
         shown.busy_us.set(self.pace.busy().as_micros() as u64);
         shown.inbox_wakes.set(inbox.wakes.load(Ordering::Relaxed));
         shown

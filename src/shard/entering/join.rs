@@ -6,7 +6,7 @@ use crate::protocol::{ErrorCode, LobbyState, ReconnectToken, Refusal, ServerMess
 use crate::room::{ConnectionKey, JoinRefusal, Member, Newcomer, Room, RoomSettings};
 use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
-use crate::shard::refusal::{draining, no_such_room};
+use crate::shard::refusal::{draining, no_such_room, too_busy};
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::transfer::PendingJoin;
 use crate::shard::world::now::Now;
@@ -76,6 +76,14 @@ impl<L> Shard<L> {
         let world = Arc::clone(&self.world);
         if world.is_draining() {
             return Err(draining("connect again for a new room"));
+        }
+        if world
+            .settings
+            .rooms
+            .refuse_above_busy
+            .is_some_and(|most| self.load.busy() > most)
+        {
+            return Err(too_busy());
         }
         let connection = self.post.connections.get(at).expect("the connection is being served");
         let app = connection.session.app().cloned();

@@ -37,6 +37,9 @@ impl<L> Shard<L> {
     /// relayed and sent in it is noted as having taken that long.
     pub fn end_turn(&mut self, took_us: u64, gathered_us: u64, now: Now) {
         let counters = &self.post.counters;
+        if self.load.note_turn(took_us, now.mono_us) {
+            counters.busy_permille.set((self.load.busy() * 1e3) as u64);
+        }
         counters.deliveries_enqueued.set(self.post.outgoing.queued_frames());
         self.timings
             .end_turn(took_us, gathered_us, counters.game_data_messages.get(), now.mono_us);

@@ -9,6 +9,7 @@ pub(super) mod deadlines;
 pub(super) mod drain;
 pub(super) mod free_rate;
 pub(super) mod gallery_news;
+pub(super) mod load;
 pub(super) mod room_key;
 pub(super) mod rooms;
 pub(super) mod sessions;

@@ -227,6 +227,7 @@ counters! {
     }
     per_shard {
         busy_us, Micros, "shard_busy_seconds_total", "Time spent in turns, whether working or waiting for a CPU; its rate is the busy fraction.";
+        cpu_us, Micros, "shard_cpu_seconds_total", "CPU time of the shard's thread, of programs and of the system for them.";
         turns, Count, "shard_turns_total", "Times that the shard woke and worked.";
         ticks, Count, "shard_ticks_total", "Times that the shard looked at its deadlines.";
         slow_turns, Count, "shard_slow_turns_total", "Turns that took more than 5 ms, in which the shard looked at no socket.";
@@ -260,6 +261,8 @@ counters! {
         closes: Counts<{ CloseCode::ALL.len() }>,
         #[doc = "How long the last sweep over all rooms took, in milliseconds of the shard's clock; not a count."]
         last_sweep_ms: Counter,
+        #[doc = "The share of its time that the shard has spent in turns of late, in thousandths; not a count."]
+        busy_permille: Counter,
         #[doc = "Requests for a WebSocket that were answered with 101."]
         upgrades_accepted: Counter,
         #[doc = "Of these, sockets that did not take the answer."]

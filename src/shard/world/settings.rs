@@ -122,6 +122,8 @@ pub struct RoomRules {
     pub inactive_timeout_ms: u64,
     /// How often rooms are looked over, in milliseconds.
     pub sweep_interval_ms: u64,
+    /// The share of its time that a shard may spend in turns before it takes no new room; `None`: all of it.
+    pub refuse_above_busy: Option<f64>,
     /// The label that snapshots carry.
     pub relay_type: String,
     /// Labels of single games.

@@ -175,6 +175,12 @@ impl AdmissionLedger {
         }
     }
 
+    /// What is admitted at most.
+    #[must_use]
+    pub const fn limits(&self) -> &AdmissionLimits {
+        &self.limits
+    }
+
     /// The most connections that there were since this was last asked, and how many there are now.
     pub fn take_peak_connections(&self) -> (usize, usize) {
         let now = self.totals.connections.load(Ordering::Relaxed);
