@@ -98,6 +98,10 @@ impl Kernel for Wiring {
 
     fn hush(&mut self) {}
 
+    fn listeners(&self) -> u32 {
+        0
+    }
+
     fn accept(&mut self, _: u32) -> io::Result<Option<(Wire, SocketAddr)>> {
         Ok(None)
     }

@@ -113,6 +113,9 @@ pub trait Kernel {
     /// Takes note that the wake-up was heard.
     fn hush(&mut self);
 
+    /// How many listeners there are, numbered from 0.
+    fn listeners(&self) -> u32;
+
     /// Takes a connection from a listener, with the peer's address. `None`: none waits.
     ///
     /// # Errors

@@ -82,6 +82,10 @@ impl Kernel for System {
         self.poller.hush();
     }
 
+    fn listeners(&self) -> u32 {
+        self.listeners.len() as u32
+    }
+
     fn accept(&mut self, listener: u32) -> io::Result<Option<(Socket, SocketAddr)>> {
         let Some(listener) = self.listeners.get(listener as usize) else {
             return Ok(None);

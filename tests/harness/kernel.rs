@@ -195,6 +195,10 @@ impl Kernel for Pipes {
 
     fn hush(&mut self) {}
 
+    fn listeners(&self) -> u32 {
+        0
+    }
+
     fn accept(&mut self, _: u32) -> io::Result<Option<(Plug, SocketAddr)>> {
         Ok(None)
     }

@@ -1,6 +1,6 @@
 //! What a program asks of the servers that run in it, and does to their rooms.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::json;
@@ -9,9 +9,11 @@ use signal_fish_relay::protocol::{PlayerId, RoomId};
 use signal_fish_relay::runtime::supervisor::Outcome;
 use signal_fish_relay::server::{AskError, ServeError, Server as Relay, ServerHandle};
 use signal_fish_relay::shard::ShardId;
+use socket2::{Domain, Socket, Type};
 
 use crate::support::player::{Player, Received, join_message};
 use crate::support::server::Server;
+use crate::support::wire::{UPGRADE, Wire};
 
 fn config(shards: usize) -> Config {
     let mut config = Config {
@@ -126,6 +128,41 @@ fn all_shards_accept_from_sockets_that_were_opened_before() {
         assert!(players.len() < 500, "one shard accepts nobody");
         players.push(Player::connect_to(address));
     }
+}
+
+#[test]
+fn who_had_come_to_any_socket_hears_why_it_ends() {
+    const CALLERS: usize = 800;
+    let open = |port| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_reuse_port(true).expect("an option of every socket");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        socket.bind(&address.into()).expect("a port");
+        socket.listen(1024).expect("a listener");
+        TcpListener::from(socket)
+    };
+    let first = open(0);
+    let address = first.local_addr().expect("bound");
+    let second = open(address.port());
+    // All of them wait before there is a server; the kernel has dealt them out to both sockets.
+    let mut callers: Vec<Wire> = (0..CALLERS)
+        .map(|_| {
+            let mut wire = Wire::connect(address);
+            wire.send(UPGRADE.as_bytes());
+            wire
+        })
+        .collect();
+    let mut wanted = config(1);
+    wanted.server.drain_grace_secs = 0;
+    wanted.security.max_connections_per_ip = CALLERS;
+    let builder = Relay::builder().config(wanted).socket(first).socket(second);
+    let relay = builder.start().expect("it starts");
+    let ending = relay.shutdown();
+    for caller in &mut callers {
+        assert!(caller.head().starts_with("HTTP/1.1 "), "it is answered");
+    }
+    drop(callers);
+    assert_eq!(ending.wait(), Outcome::Stopped);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::shard::Now;
 /// milliseconds.
 const LAST_ANSWERS_MS: u64 = 250;
 
-/// Rounds of accepting what had come before the listeners are closed: all that waits unless thousands do.
+/// Rounds of accepting what had come to a listener before it is closed: all that waits unless thousands do.
 const LAST_ACCEPTS: usize = 32;
 
 impl<K: Kernel> Pump<K> {
@@ -27,7 +27,9 @@ impl<K: Kernel> Pump<K> {
             self.stage = Stage::Draining {
                 until_ms: now.mono_ms.saturating_add(whole_ms(grace)),
             };
-            let _ = (0..LAST_ACCEPTS).any(|_| !self.accept(0, now));
+            for listener in 0..self.kernel.listeners() {
+                let _ = (0..LAST_ACCEPTS).any(|_| !self.accept(listener, now));
+            }
             self.kernel.close_listeners();
             self.shard.announce_drain(whole_ms(grace), now);
         }
