@@ -8,7 +8,7 @@ use signal_fish_relay::config::Loaded;
 use signal_fish_relay::logging::{self, Logs};
 use signal_fish_relay::runtime::signals::{self, Obeys, Signals, StopCause};
 use signal_fish_relay::runtime::{self, NotifySocket, activation, last_words};
-use signal_fish_relay::server::{ReloadThread, Server, ServerHandle};
+use signal_fish_relay::server::{self, ReloadThread, Server, ServerHandle};
 
 fn main() -> ExitCode {
     signals::hold();
@@ -19,6 +19,10 @@ fn main() -> ExitCode {
     };
     match cli::run_process() {
         Action::Exit(exit) => exit.print(),
+        Action::Check(loaded, exit) => match server::check_certificates(&loaded.config) {
+            Ok(()) => exit.print(),
+            Err(error) => exit.and_fault(error).print(),
+        },
         Action::Inquire(inquiry) => inquiry.ask().print(),
         Action::Serve(loaded) => serve(&loaded, &signals),
     }

@@ -29,6 +29,17 @@ impl Exit {
         ExitCode::from(self.code)
     }
 
+    /// The same with one more fault, after which it is no success.
+    #[must_use]
+    pub fn and_fault(self, reason: impl std::fmt::Display) -> Self {
+        let last = Self::invalid(reason);
+        Self {
+            stdout: String::new(),
+            stderr: self.stderr + &last.stderr,
+            code: last.code,
+        }
+    }
+
     pub(super) fn shown(stdout: String) -> Self {
         Self {
             stdout,

@@ -104,6 +104,8 @@ pub enum Action {
     Serve(Box<Loaded>),
     /// Print this and end.
     Exit(Exit),
+    /// Open what this configuration names, and end with what is wrong with that, or else with this.
+    Check(Box<Loaded>, Exit),
     /// Ask a running server, and end with what it says.
     Inquire(Inquiry),
 }
@@ -140,7 +142,7 @@ pub fn reload_process(at_start: &[Origin]) -> Result<Box<Loaded>, String> {
     }
     match run_process() {
         Action::Serve(loaded) => Ok(loaded),
-        Action::Exit(exit) => Err(exit.stderr),
+        Action::Exit(exit) | Action::Check(_, exit) => Err(exit.stderr),
         Action::Inquire(_) => unreachable!("a process that asks another serves nobody"),
     }
 }
@@ -198,8 +200,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
         return Action::Exit(exit);
     }
     match validated {
+        Err(violations) if flags.validate_config && !violations.are_of_tls() => {
+            Action::Check(Box::new(loaded), Exit::invalid(violations))
+        }
         Err(violations) => Action::Exit(Exit::invalid(violations)),
-        Ok(()) if flags.validate_config => Action::Exit(Exit::shown(summary(&loaded))),
+        Ok(()) if flags.validate_config => {
+            let summary = summary(&loaded);
+            Action::Check(Box::new(loaded), Exit::shown(summary))
+        }
         Ok(()) => Action::Serve(Box::new(loaded)),
     }
 }
@@ -254,7 +262,7 @@ mod tests {
 
     fn exit(arguments: &[&str], variables: &[(&str, &str)]) -> Exit {
         match run_with(arguments, variables) {
-            Action::Exit(exit) => exit,
+            Action::Exit(exit) | Action::Check(_, exit) => exit,
             other => panic!("{arguments:?} would lead to {other:?}"),
         }
     }

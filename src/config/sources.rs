@@ -175,22 +175,30 @@ impl Loader {
 
     /// Notes what else is not allowed, beside what was not understood: as far as that can have nothing to do with it.
     fn note_violations(&mut self, config: &Config) {
+        let Err(found) = config.validate() else { return };
         let unknown: Option<Vec<_>> = self.errors.iter().map(LoadError::unknown_paths).collect();
-        let (Some(unknown), Err(found)) = (unknown, config.validate()) else {
-            return;
-        };
-        let unknown: Vec<String> = unknown.into_iter().flatten().collect();
+        let unknown: Option<Vec<String>> = unknown.map(|paths| paths.into_iter().flatten().collect());
         let is_of_it = |violation: &Violation| {
-            unknown.iter().any(|path| {
-                is_below(path, &violation.path)
-                    || is_below(&violation.path, path)
-                    || [&violation.allowed, &violation.cure]
-                        .iter()
-                        .any(|text| text.contains(path.as_str()))
+            // What cannot be read at all may have to do with everything.
+            unknown.as_ref().is_none_or(|unknown| {
+                unknown.iter().any(|path| {
+                    is_below(path, &violation.path)
+                        || is_below(&violation.path, path)
+                        || [&violation.allowed, &violation.cure]
+                            .iter()
+                            .any(|text| text.contains(path.as_str()))
+                })
             })
         };
-        let others = found.0.into_iter().filter(|violation| !is_of_it(violation));
-        self.errors.extend(others.map(LoadError::NotAllowed));
+        // A number that a variable sets and that may never be so stays wrong whatever else was meant: nothing is above it.
+        let is_final = |path: &str| matches!(self.sources.get(path), Some(Origin::Variable(_)));
+        let beyond = config.beyond_bounds();
+        let is_wrong_anyway = |violation: &Violation| is_final(&violation.path) && beyond.contains(&violation.path);
+        let others = found.0.into_iter();
+        let others: Vec<_> = others
+            .filter(|violation| is_wrong_anyway(violation) || !is_of_it(violation))
+            .collect();
+        self.errors.extend(others.into_iter().map(LoadError::NotAllowed));
     }
 
     /// Adds a source given as text. An empty one counts as absent.

@@ -1,8 +1,8 @@
 //! The file of the log: its name, when a new one is begun, and what happens when it cannot be written.
 //!
 //! Promises that every line in it is whole: what was written of a batch that failed is cut off again. A file that was
-//! moved or removed is noticed within a second and made anew. A failure is told once, and its end once. Only the writer's
-//! own thread waits for the disk.
+//! moved or removed is noticed within a second and made anew. A failure is told once, and its end once, and however often
+//! it comes and goes, once a minute. Only the writer's own thread waits for the disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::writer::Sink;
+use crate::clock::whole_ms;
 use crate::config::{LogRotation, LoggingConfig};
+use crate::rare_line::RareLine;
 
 /// How often it is looked whether the file is still where it was made, and tried again when it could not be.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +29,9 @@ pub(super) struct LogFile {
     open: Option<Opened>,
     looked_at: Option<Instant>,
     is_failing: bool,
+    is_told: bool,
+    telling: RareLine,
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -45,6 +50,9 @@ impl LogFile {
             open: None,
             looked_at: None,
             is_failing: false,
+            is_told: false,
+            telling: RareLine::new(),
+            since: Instant::now(),
         }
     }
 
@@ -89,12 +97,16 @@ impl Sink for LogFile {
         let written = self.write_at(lines, OffsetDateTime::now_utc());
         match &written {
             Ok(()) => {
-                if std::mem::take(&mut self.is_failing) {
+                self.is_failing = false;
+                if std::mem::take(&mut self.is_told) {
                     tracing::info!(dir = %self.dir.display(), "the log file is written again");
                 }
             }
             Err(error) => {
-                if !std::mem::replace(&mut self.is_failing, true) {
+                self.is_failing = true;
+                let now_ms = whole_ms(self.since.elapsed());
+                if !self.is_told && self.telling.may_say(now_ms).is_some() {
+                    self.is_told = true;
                     tracing::warn!(
                         dir = %self.dir.display(),
                         %error,

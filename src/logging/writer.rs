@@ -13,6 +13,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::clock::whole_ms;
 use crate::rare_line::RareLine;
 
 /// Lines that may wait for one writer.
@@ -197,7 +198,7 @@ impl Clerk {
         if lost == self.told || !self.waiting.is_empty() {
             return;
         }
-        let now_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let now_ms = whole_ms(self.since.elapsed());
         if self.telling.may_say(now_ms).is_some() {
             let lines = lost - self.told;
             self.told = lost;

@@ -7,8 +7,11 @@ use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fmt, io, process};
+
+use crate::clock::whole_ms;
+use crate::rare_line::RareLine;
 
 /// The longest that a message may wait for the service manager.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -16,8 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// The way to the service manager, if there is one.
 #[derive(Debug, Default)]
 pub struct NotifySocket {
-    socket: Option<UnixDatagram>,
+    socket: Option<Line>,
     watchdog: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Line {
+    socket: UnixDatagram,
+    /// It is told something every few seconds, so it may fail as often.
+    telling: RareLine,
+    since: Instant,
 }
 
 impl NotifySocket {
@@ -50,7 +61,11 @@ impl NotifySocket {
             .filter(|us| *us > 0)
             .map(Duration::from_micros);
         Ok(Self {
-            socket: Some(socket),
+            socket: Some(Line {
+                socket,
+                telling: RareLine::new(),
+                since: Instant::now(),
+            }),
             watchdog,
         })
     }
@@ -92,10 +107,11 @@ impl NotifySocket {
     }
 
     fn tell(&self, message: fmt::Arguments<'_>) {
-        if let Some(socket) = &self.socket
+        if let Some(Line { socket, telling, since }) = &self.socket
             && let Err(error) = socket.send(message.to_string().as_bytes())
+            && let Some(unsaid) = telling.may_say(whole_ms(since.elapsed()))
         {
-            tracing::warn!(%error, "the service manager could not be told");
+            tracing::warn!(%error, unsaid, "the service manager could not be told");
         }
     }
 }

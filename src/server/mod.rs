@@ -20,7 +20,7 @@ mod vigil;
 
 pub use answer::Answer;
 pub use builder::{Server, ServerBuilder};
-pub use certificates::{CertificateError, LiveCertificates};
+pub use certificates::{CertificateError, LiveCertificates, check as check_certificates};
 pub use error::{AskError, ServeError};
 pub use handle::{Ending, ServerHandle};
 pub use listeners::Addresses;

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::whole_ms;
+use crate::rare_line::RareLine;
 use crate::runtime::NotifySocket;
 use crate::shard::{ShardId, World};
 
@@ -30,8 +32,8 @@ pub(super) struct Vigil {
     interval: Duration,
     /// The ticks of each shard at the last look.
     ticks: Vec<u64>,
-    /// Who had not ticked then.
-    silent: Vec<ShardId>,
+    telling: RareLine,
+    since: Instant,
     shown_at: Instant,
 }
 
@@ -49,7 +51,8 @@ impl Vigil {
             notify,
             interval,
             ticks,
-            silent: Vec::new(),
+            telling: RareLine::new(),
+            since: Instant::now(),
             shown_at: Instant::now(),
         }
     }
@@ -70,11 +73,10 @@ impl Vigil {
         }
         if silent.is_empty() {
             self.notify.alive();
-        } else if self.silent.is_empty() {
+        } else if let Some(unsaid) = self.telling.may_say(whole_ms(self.since.elapsed())) {
             let shards = silent.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            tracing::error!(shards, "no sign of life from a shard; the watchdog is not fed");
+            tracing::error!(shards, unsaid, "no sign of life from a shard; the watchdog is not fed");
         }
-        self.silent = silent;
         if self.shown_at.elapsed() >= LOOK_INTERVAL {
             self.shown_at = Instant::now();
             self.notify.status(status(&self.world, self.address));

@@ -4,9 +4,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::sync::Once;
 
 use signal_fish_relay::protocol::ErrorCode;
-use signal_fish_relay::shard::refusals::RefusalReason;
+use signal_fish_relay::shard::refusals::{RefusalReason, Refusals, Refused};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -43,10 +44,48 @@ impl Visit for Reason {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 }
 
+/// Codes of the protocol's list that this server has no reason to tell: apps are listed or not, nothing is stored.
+const NEVER_TOLD: [&str; 6] = [
+    "APP_ID_EXPIRED",
+    "APP_ID_REVOKED",
+    "APP_ID_SUSPENDED",
+    "AUTHENTICATION_REQUIRED",
+    "INVALID_TOKEN",
+    "STORAGE_ERROR",
+];
+
+/// Told where no script comes: proofs need a real handshake, and a full inbox needs a shard that stands still.
+const NO_SCRIPT: [&str; 2] = ["SERVICE_UNAVAILABLE", "UNAUTHORIZED"];
+
+fn listen() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let subscriber = tracing_subscriber::registry().with(Written);
+        tracing::subscriber::set_global_default(subscriber).expect("nobody else sets one");
+    });
+}
+
+#[test]
+fn every_reason_is_counted_and_written_once_a_minute() {
+    listen();
+    let refusals = Refusals::default();
+    for reason in RefusalReason::all() {
+        refusals.note(reason, &Refused::default(), 1_000);
+        assert!(WRITTEN.take().contains(reason.name()), "{reason:?} is in no line");
+        refusals.note(reason, &Refused::default(), 60_999);
+        assert_eq!(WRITTEN.take(), BTreeSet::new(), "{reason:?} is written too often");
+        assert_eq!(refusals.count(reason), 2, "{reason:?}");
+        refusals.note(reason, &Refused::default(), 61_000);
+        assert!(
+            WRITTEN.take().contains(reason.name()),
+            "{reason:?} is never written again"
+        );
+    }
+}
+
 #[test]
 fn every_refusal_that_a_script_expects_is_counted_and_written() {
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Written))
-        .expect("nobody else sets one");
+    listen();
     let (mut counted, mut expected) = (BTreeSet::new(), BTreeSet::new());
     for script in scripts() {
         let mut stage = PureStage::new(&config_of(&script), 1, 1);
@@ -76,6 +115,12 @@ fn every_refusal_that_a_script_expects_is_counted_and_written() {
         uncounted.is_empty(),
         "expected by a script, and counted nowhere: {uncounted:?}"
     );
+    let codes = RefusalReason::all().filter(|reason| matches!(reason, RefusalReason::Error(_)));
+    let unseen: BTreeSet<_> = codes
+        .map(RefusalReason::name)
+        .filter(|code| !counted.contains(code))
+        .collect();
+    assert_eq!(unseen, NEVER_TOLD.into_iter().chain(NO_SCRIPT).collect());
     let written = WRITTEN.take();
     let unwritten: Vec<_> = counted.iter().filter(|reason| !written.contains(**reason)).collect();
     assert!(unwritten.is_empty(), "counted, and in no line: {unwritten:?}");

@@ -28,7 +28,7 @@ fn run((file, variables, flags): Given<'_>) -> Action {
     };
     let arguments = ["signal-fish-relay"].iter().chain(flags).map(OsString::from);
     match cli::run(arguments, surroundings) {
-        Action::Exit(exit) => {
+        Action::Exit(exit) | Action::Check(_, exit) => {
             // The directory has another name each time.
             let dir = format!("{}/", dir.path().display());
             Action::Exit(Exit {
@@ -172,6 +172,10 @@ const MISTAKES: &[(&str, Given<'_>)] = &[
     (
         "a member of a list in a variable",
         ("", &[("SIGNAL_FISH__SECURITY__ALLOWED_APPS__0__APP_ID", "a")], &[]),
+    ),
+    (
+        "a file that is no JSON, and a number in a variable that may never be so",
+        (r#"{"port": }"#, &[("SIGNAL_FISH__SERVER__MAX_ROOMS", "0")], &[]),
     ),
     (
         "faults of every stage",

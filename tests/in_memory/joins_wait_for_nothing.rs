@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use signal_fish_relay::config::Config;
 use signal_fish_relay::net::websocket::Inbound;
-use signal_fish_relay::protocol::{PlayerId, ProtocolVersion, RoomCode};
+use signal_fish_relay::protocol::{ErrorCode, PlayerId, ProtocolVersion, RoomCode};
 use signal_fish_relay::room::ConnectionKey;
+use signal_fish_relay::shard::refusals::RefusalReason;
 use signal_fish_relay::shard::{Shard, ShardId, World};
 use uuid::Uuid;
 
@@ -161,6 +162,8 @@ fn a_join_that_cannot_move_is_answered_as_soon_and_leaves_nothing_behind() {
     let at = rig.shards[0].take_back(transfer, NOW);
     let answer = rig.told(0, at).pop().expect("it was answered at once");
     assert_eq!(answer["data"]["error_code"], "SERVICE_UNAVAILABLE", "{answer}");
+    let counted = RefusalReason::Error(ErrorCode::ServiceUnavailable);
+    assert_eq!(rig.world.refusals.count(counted), 1);
     assert!(rig.world.presence.is_live(player));
 
     // As when its socket cannot be moved: it is over where it was.

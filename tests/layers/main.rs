@@ -42,7 +42,7 @@ const LAYERS: &[Layer<'_>] = &[
     ),
     ("metrics", &["protocol", "shard"]),
     ("config", &["auth", "networks"]),
-    ("logging", &["config", "rare_line"]),
+    ("logging", &["clock", "config", "rare_line"]),
     ("cli", &["config"]),
     (
         "net",
@@ -59,7 +59,7 @@ const LAYERS: &[Layer<'_>] = &[
             "metrics",
         ],
     ),
-    ("runtime", &["clock", "shard"]),
+    ("runtime", &["clock", "rare_line", "shard"]),
     (
         "control",
         &["protocol", "logging", "metrics", "net", "session", "shard"],
@@ -67,7 +67,18 @@ const LAYERS: &[Layer<'_>] = &[
     (
         "server",
         &[
-            "protocol", "budget", "networks", "auth", "session", "shard", "metrics", "config", "net", "runtime",
+            "protocol",
+            "clock",
+            "rare_line",
+            "budget",
+            "networks",
+            "auth",
+            "session",
+            "shard",
+            "metrics",
+            "config",
+            "net",
+            "runtime",
             "control",
         ],
     ),

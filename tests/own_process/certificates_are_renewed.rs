@@ -2,6 +2,7 @@
 //! new one, and whoever is connected goes on. What cannot be used changes nothing, and the log says why without a secret.
 
 use std::fs;
+use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
@@ -88,4 +89,30 @@ fn what_cannot_be_used_changes_nothing_and_no_secret_is_told() {
     let renewed = authority.server("server");
     server.wait_for_log(READ);
     assert!(shown(&authority, &server) == renewed.der);
+}
+
+#[test]
+fn a_check_opens_the_files_too() {
+    let authority = Authority::new("checked");
+    let (identity, other) = (authority.server("server"), authority.server("other"));
+    let check = |certificate: &Path, key: &Path| {
+        let tls = json!({"enabled": true, "certificate_path": certificate, "private_key_path": key});
+        let config = json!({"security": {"transport": {"tls": tls}}}).to_string();
+        let output = Program::new(&["--validate-config"])
+            .variable("SIGNAL_FISH_CONFIG_JSON", &config)
+            .output();
+        let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("text"));
+        (output.status.code(), said)
+    };
+    let (code, [shown, _]) = check(&identity.certificate, &identity.key);
+    assert!(code == Some(0) && shown.contains("is valid"), "{shown}");
+    for (certificate, key) in [
+        (&identity.certificate, &other.key),
+        (&identity.key, &identity.key),
+        (&identity.certificate, &identity.certificate),
+    ] {
+        let (code, [shown, said]) = check(certificate, key);
+        assert_eq!((code, shown.as_str()), (Some(1), ""), "{said}");
+        assert!(said.starts_with("Error: ") && said.contains("cannot be used"), "{said}");
+    }
 }

@@ -19,6 +19,16 @@ const MAX_LABEL_BYTES: usize = 256;
 #[error("{}", lines(.0))]
 pub struct Violations(pub Vec<Violation>);
 
+impl Violations {
+    /// Whether the keys of TLS are among those at fault: then its files need not be opened.
+    #[must_use]
+    pub fn are_of_tls(&self) -> bool {
+        self.0
+            .iter()
+            .any(|violation| violation.path.starts_with("security.transport.tls"))
+    }
+}
+
 /// Collects faults.
 pub(super) struct Check {
     found: Vec<Violation>,
@@ -62,6 +72,11 @@ impl Check {
                 self.out_of_bounds.insert(path.to_owned());
             }
         });
+    }
+
+    /// The numbers that [`numbers`](Self::numbers) has found beyond their bounds.
+    pub(super) fn out_of_bounds(self) -> BTreeSet<String> {
+        self.out_of_bounds
     }
 
     pub(super) fn finish(self) -> Result<(), Violations> {

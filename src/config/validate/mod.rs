@@ -41,6 +41,13 @@ impl Config {
         control(self, &mut check);
         check.finish()
     }
+
+    /// The keys whose numbers are beyond what they may ever be, whatever other keys say.
+    pub(super) fn beyond_bounds(&self) -> BTreeSet<String> {
+        let mut check = Check::new();
+        check.numbers(self);
+        check.out_of_bounds()
+    }
 }
 
 fn server(config: &Config, check: &mut Check) {

@@ -5,7 +5,11 @@ use super::super::kernel::{Interest, Kernel, Token};
 use super::super::link::Link;
 use super::stage::Stage;
 use super::{Mail, Pump};
+use crate::rare_line::RareLine;
 use crate::shard::{Now, Priority, Transfer};
+
+/// Where the kernel lets no socket go, every connection that moves is dropped.
+static NOT_MOVED: RareLine = RareLine::new();
 
 /// The most messages that are taken from the inbox in one turn.
 const MAIL_PER_TURN: usize = 256;
@@ -43,7 +47,9 @@ impl<K: Kernel> Pump<K> {
                 continue;
             };
             if let Err(error) = self.kernel.forget(transfer.link.socket()) {
-                tracing::warn!(%error, "a connection was dropped because it cannot be moved");
+                if let Some(unsaid) = NOT_MOVED.may_say(now.mono_ms) {
+                    tracing::warn!(shard = %self.shard.id(), %error, unsaid, "a connection was dropped because it cannot be moved");
+                }
                 // Not by dropping the transfer: the shard has to note that the player is gone.
                 let at = self.shard.take_back(transfer, now);
                 self.shard.on_gone(at, now);
@@ -83,7 +89,7 @@ impl<K: Kernel> Pump<K> {
             .kernel
             .watch(link.channel.socket(), Token::Connection(at), Interest::Read)
         {
-            tracing::warn!(%error, "a connection was dropped because it cannot be watched");
+            self.warn_of_unwatched(&error, now);
             self.shard.on_gone(at, now);
             return;
         }

@@ -50,7 +50,7 @@ impl<K: Kernel> Pump<K> {
             .kernel
             .rewatch(link.channel.socket(), Token::Connection(at), interest)
         {
-            tracing::warn!(%error, "a connection was dropped because it cannot be watched");
+            self.warn_of_unwatched(&error, now);
             self.shard.on_gone(at, now);
         }
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 pub use self::files::CertificateError;
 use self::files::{CertificateFiles, Marks};
-use crate::config::TlsConfig;
+use crate::config::{Config, TlsConfig};
 use crate::net::tls::{Acceptor, Greeter, Terms};
 
 const THREAD_NAME: &str = "certificates";
@@ -53,6 +53,16 @@ struct State {
 /// What was read and can be taken over.
 #[derive(Debug)]
 pub(super) struct FreshCertificates(State);
+
+/// Reads the files that a configuration names, as the start does.
+///
+/// # Errors
+///
+/// What is wrong with them.
+pub fn check(config: &Config) -> Result<(), CertificateError> {
+    let files = CertificateFiles::of(&config.security.transport.tls);
+    files.map_or(Ok(()), |files| files.read(None).map(drop))
+}
 
 impl LiveCertificates {
     /// Reads the files and begins to watch them. `None`: TLS is off.
