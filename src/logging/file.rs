@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -126,7 +126,13 @@ impl Sink for LogFile {
 
 fn open(dir: &Path, path: PathBuf) -> io::Result<Opened> {
     fs::create_dir_all(dir)?;
-    let file = OpenOptions::new().append(true).create(true).open(&path)?;
+    // A pipe that nobody empties is a failure, not a wait; for a file it changes nothing.
+    let mut options = OpenOptions::new();
+    let file = options
+        .append(true)
+        .create(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(&path)?;
     Ok(Opened { file, path })
 }
 

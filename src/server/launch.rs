@@ -243,8 +243,9 @@ fn place(asked: Option<NonZeroU16>, allowed: &AllowedCpus) -> Result<Placement, 
     match within.filter(|within| usize::from(within.get()) < placement.shards()) {
         None => Ok(placement),
         Some(fewer) => {
+            let shards = if fewer.get() == 1 { "shard" } else { "shards" };
             tracing::warn!(
-                "{fewer} shards instead of {}, one per CPU: this user may lock no more memory; raise the limit (systemd \
+                "{fewer} {shards} instead of {}, one per CPU: this user may lock no more memory; raise the limit (systemd \
                  LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell)",
                 placement.shards()
             );

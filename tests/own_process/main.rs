@@ -17,6 +17,7 @@ mod io_uring_refused;
 mod logging;
 mod memory_comes_back;
 mod other_clients_over_tls;
+mod poor_surroundings;
 mod refusals_are_seen;
 mod reload;
 mod service_manager;

@@ -89,6 +89,20 @@ fn a_file_that_cannot_be_made_is_told_once_and_made_as_soon_as_it_can() {
 }
 
 #[test]
+fn a_pipe_that_nobody_reads_is_told_like_a_file_that_cannot_be_written() {
+    let program = program(&[]);
+    let logs = program.directory().join("logs");
+    fs::create_dir(&logs).expect("a directory of ours");
+    make_fifo(&logs.join("server.log"));
+    let server = program.serve();
+    server.find_log(FILE_FAILS);
+    let stopped = Instant::now();
+    server.signal(libc::SIGTERM);
+    assert_eq!(server.wait(DEADLINE), Some(0));
+    assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
+}
+
+#[test]
 fn a_full_disk_is_told_once_and_costs_the_file_its_lines() {
     let server = program(&[("DIR", "/dev"), ("FILENAME", "full")]).serve();
     server.find_log(FILE_FAILS);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -60,6 +61,36 @@ impl Program {
         ]);
         command.arg(root).arg(PROGRAM);
         Self::from_command(command, arguments, Stdio::null())
+    }
+
+    /// The program where nothing is below `/sys`, in mounts of its own.
+    pub fn without_sys(arguments: &[&str]) -> Self {
+        let mut command = Command::new("unshare");
+        command.args([
+            "--mount",
+            "/bin/sh",
+            "-c",
+            "mount -t tmpfs none /sys && exec \"$@\"",
+            "sh",
+            PROGRAM,
+        ]);
+        Self::from_command(command, arguments, Stdio::null())
+    }
+
+    /// The program of a user without a name or a right, who may lock so much memory over all programs.
+    pub fn of_a_user(user: u32, memlock_bytes: u64, arguments: &[&str]) -> Self {
+        let mut command = Command::new("setpriv");
+        command.args(["--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]);
+        command.args([
+            format!("--reuid={user}"),
+            format!("--regid={user}"),
+            "prlimit".to_owned(),
+        ]);
+        command.args([format!("--memlock={memlock_bytes}"), PROGRAM.to_owned()]);
+        let program = Self::from_command(command, arguments, Stdio::null());
+        let may_look = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(program.directory(), may_look).expect("a directory of ours");
+        program
     }
 
     fn from_command(mut command: Command, arguments: &[&str], stdin: Stdio) -> Self {
@@ -323,6 +354,14 @@ impl ServerProcess {
             }
             self.passed_over.borrow_mut().push(line);
         }
+    }
+
+    /// The message of a line of the log that was passed over on the way to one that was waited for.
+    pub fn find_log_of(&self, is_it: impl Fn(&str) -> bool) -> String {
+        let lines = self.passed_over.borrow();
+        let mut messages = lines.iter().filter_map(|line| line["fields"]["message"].as_str());
+        let found = messages.find(|message| is_it(message));
+        found.unwrap_or_else(|| panic!("not in {lines:?}")).to_owned()
     }
 
     /// A line of the log with this message, whenever it came or comes within the deadline.

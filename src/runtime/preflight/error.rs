@@ -14,9 +14,9 @@ pub enum PreflightError {
     Ring(#[from] RingRefusal),
     /// The executors may not lock the memory that they need.
     #[error(
-        "{shards} shards need to lock {} KiB of memory and this process may lock {}{}: raise the limit (systemd \
+        "{} to lock {} KiB of memory and this process may lock {}{}: raise the limit (systemd \
          LimitMEMLOCK=infinity, Docker `--ulimit memlock=-1`, `ulimit -l` in a shell) or start fewer shards",
-        .needed_bytes / 1024, .limit.in_kib(), of_others(*.others_bytes)
+        need(*.shards), .needed_bytes / 1024, .limit.in_kib(), of_others(*.others_bytes)
     )]
     Memlock {
         /// Executors to start.
@@ -53,6 +53,13 @@ pub enum PreflightError {
         /// What the system answered.
         source: std::io::Error,
     },
+}
+
+fn need(shards: NonZeroU16) -> String {
+    match shards.get() {
+        1 => "1 shard needs".to_owned(),
+        several => format!("{several} shards need"),
+    }
 }
 
 fn of_others(bytes: u64) -> String {

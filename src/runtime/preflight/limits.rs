@@ -41,18 +41,23 @@ const FILES: Resource = Resource {
 pub(super) fn check_memlock(shards: NonZeroU16, memlock_per_shard_bytes: u64) -> Result<Limit, PreflightError> {
     let limit = raise(MEMLOCK)?;
     let is_free = may_lock_freely();
-    let needed_bytes = memlock_needed(shards, memlock_per_shard_bytes, is_free);
+    let locked_bytes = if is_free {
+        0
+    } else {
+        memlock_of(shards, memlock_per_shard_bytes)
+    };
     let others_bytes = if is_free {
         0
     } else {
         locked_by_others(Path::new("/proc"))
     };
-    if limit.allows(needed_bytes.saturating_add(others_bytes)) {
+    // What an executor asks of the limit before it starts, it asks whatever others have locked.
+    if limit.allows(MEMLOCK_TO_START_BYTES.max(locked_bytes.saturating_add(others_bytes))) {
         Ok(limit)
     } else {
         Err(PreflightError::Memlock {
             shards,
-            needed_bytes,
+            needed_bytes: locked_bytes.max(MEMLOCK_TO_START_BYTES),
             others_bytes,
             limit,
         })
@@ -125,14 +130,9 @@ pub(super) fn check_files(
     }
 }
 
-fn memlock_needed(shards: NonZeroU16, memlock_per_shard_bytes: u64, freely: bool) -> u64 {
+fn memlock_of(shards: NonZeroU16, memlock_per_shard_bytes: u64) -> u64 {
     let per_shard_bytes = memlock_per_shard_bytes.saturating_add(MEMLOCK_PER_EXECUTOR_BYTES);
-    let locked_bytes = if freely {
-        0
-    } else {
-        u64::from(shards.get()).saturating_mul(per_shard_bytes)
-    };
-    locked_bytes.max(MEMLOCK_TO_START_BYTES)
+    u64::from(shards.get()).saturating_mul(per_shard_bytes)
 }
 
 pub(super) fn files_needed(shards: NonZeroU16, files_per_shard: u64, max_connections: u64) -> u64 {
@@ -199,17 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn locked_memory_grows_with_the_shards_unless_it_is_free() {
+    fn locked_memory_grows_with_the_shards() {
         let kib = 1024;
-        assert_eq!(memlock_needed(shards(1), 0, false), 512 * kib);
-        assert_eq!(memlock_needed(shards(34), 0, false), 34 * 240 * kib);
+        assert_eq!(memlock_of(shards(34), 0), 34 * 240 * kib);
         assert!(
-            memlock_needed(shards(34), 0, false) <= 8 << 20,
+            memlock_of(shards(34), 0) <= 8 << 20,
             "8 MiB, the usual default, carry 34 shards"
         );
-        assert_eq!(memlock_needed(shards(4), 60 * kib, false), 4 * 300 * kib);
-        assert_eq!(memlock_needed(shards(4), u64::MAX, false), u64::MAX);
-        assert_eq!(memlock_needed(shards(34), u64::MAX, true), 512 * kib);
+        assert_eq!(memlock_of(shards(4), 60 * kib), 4 * 300 * kib);
+        assert_eq!(memlock_of(shards(4), u64::MAX), u64::MAX);
     }
 
     #[test]
