@@ -114,6 +114,7 @@ pub const BOUNDS: &[Bound] = &[
     bound("runtime.max_fragments", 1..=PLACES),
     bound("control.port", 0..=u16::MAX as u64),
     bound("control.max_connections", 16..=4_096),
+    bound("access_check.timeout_ms", 100..=10_000),
 ];
 
 const fn bound(path: &'static str, allowed: RangeInclusive<u64>) -> Bound {

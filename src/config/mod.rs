@@ -5,6 +5,7 @@
 //! effect or is refused, one that does not exist with its path and the nearest that does. Secrets are never printed. Must
 //! never read the process environment, the working directory or the standard input by itself: those are arguments.
 
+mod access_check;
 mod bounds;
 mod control;
 mod error;
@@ -39,6 +40,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
+pub use access_check::AccessCheckConfig;
 pub use bounds::{BOUNDS, Bound};
 pub use control::ControlConfig;
 pub use error::{LoadError, LoadErrors, Origin};
@@ -98,6 +100,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// HTTP beside the upgrade.
     pub control: ControlConfig,
+    /// The game's own backend, which says who may play.
+    pub access_check: AccessCheckConfig,
 }
 
 impl Default for Config {
@@ -117,6 +121,7 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             runtime: RuntimeConfig::default(),
             control: ControlConfig::default(),
+            access_check: AccessCheckConfig::default(),
         }
     }
 }

@@ -251,6 +251,9 @@ fn exemplar() -> Config {
     config.control.bind = Some(std::net::Ipv4Addr::LOCALHOST.into());
     config.control.port = Some(1);
     config.control.playground = Some(true);
+    config.access_check.url = Some(String::new());
+    config.access_check.secret = Some(Secret::default());
+    config.access_check.ca_cert_path = Some(PathBuf::new());
     config
 }
 

@@ -28,6 +28,19 @@ pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
     let (security, session, websocket) = (&config.security, &config.session, &config.websocket);
     let (tls, binding) = (&security.transport.tls, &security.transport.token_binding);
 
+    say(
+        config.access_check.is_in_the_clear(),
+        "access_check.url is not https: anybody on the way reads tokens, and can say yes",
+    );
+    say(
+        config.access_check.url.is_none() && (config.access_check.ask_on_create || config.access_check.ask_on_join),
+        "access_check.ask_on_create and access_check.ask_on_join do nothing without access_check.url",
+    );
+    say(
+        config.access_check.url.is_some() && config.access_check.fail_open,
+        "whoever the game's backend gives no answer about is let in: access_check.fail_open is set",
+    );
+
     let ignores_apps = security.names_apps() && !config.allowlist_enforced();
     say(
         ignores_apps,

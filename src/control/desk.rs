@@ -1,108 +1,88 @@
-//! The line of sockets that shards have given over.
+//! The lines in which shards bring what is for the control plane: sockets, and questions for the game's backend.
 //!
-//! Owns the bounded queue between the shards' threads and the control plane. Promises that no shard waits, not even for a
-//! lock that the control plane may hold while others have its CPU: what does not fit comes back to the shard, which answers
-//! 503. A source has half of the line at most, so nobody keeps others out of it; an address that clients share is none.
+//! Owns the bounded queues between the shards' threads and the control plane. Promises that no shard waits, not even for a
+//! lock that the control plane may hold while others have its CPU: what does not fit comes back to the shard, which says so
+//! to whoever it is about. A source has a share of each line at most, so nobody keeps others out of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ahash::RandomState;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use super::crowds::{CrowdLimits, CrowdPlace, Crowds};
 use crate::net::{FrontDesk, Guest};
-use crate::session::ClientAddress;
-use crate::shard::SourceRule;
+use crate::shard::{SentQuestion, SourceRule, Ticket};
 
 /// Guests that may stand in line. Each costs the control plane some 20 µs until it is out of it.
 pub const LINE_LENGTH: usize = 256;
 
-/// Guests of one source that may stand in line.
-const SHARE: usize = LINE_LENGTH / 2;
+/// A source has half of the line.
+const GUESTS: CrowdLimits = CrowdLimits {
+    all: LINE_LENGTH,
+    share: LINE_LENGTH / 2,
+};
 
-/// Sources are counted together in so many groups, at random: two heavy ones seldom share one.
-const GROUPS: usize = 1_024;
+/// Questions that may be without an answer, those that are being asked included.
+const QUESTIONS: CrowdLimits = CrowdLimits { all: 1_024, share: 256 };
 
-/// The shards' end of the line.
+/// The shards' end of the lines.
 #[derive(Debug, Clone)]
 pub struct Desk {
-    line: Sender<Guest>,
-    crowds: Arc<Crowds>,
+    guests: Sender<(Guest, CrowdPlace)>,
+    in_line: Arc<Crowds>,
+    questions: Sender<Asked>,
+    unanswered: Arc<Crowds>,
 }
 
-/// The control plane's end.
+/// A question that was brought. It has its place until it is dropped.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) question: SentQuestion,
+    pub(super) place: CrowdPlace,
+}
+
+/// The control plane's end of the line of sockets.
 #[derive(Debug)]
 pub(super) struct Line {
-    line: Receiver<Guest>,
-    crowds: Arc<Crowds>,
+    guests: Receiver<(Guest, CrowdPlace)>,
 }
 
-/// How many stand in line, by groups of sources.
-#[derive(Debug)]
-struct Crowds {
-    sources: SourceRule,
-    hasher: RandomState,
-    waiting: Vec<AtomicUsize>,
-}
-
-impl Crowds {
-    fn of(&self, address: ClientAddress) -> Option<&AtomicUsize> {
-        let source = self.sources.unshared(address)?;
-        Some(&self.waiting[self.hasher.hash_one(source) as usize % GROUPS])
-    }
-
-    /// Adds one, unless its source has its share.
-    fn add(&self, address: ClientAddress) -> bool {
-        // Relaxed: a count that a race gets wrong by one refuses or admits one guest more.
-        let may_stay = |crowd: &AtomicUsize| crowd.fetch_add(1, Ordering::Relaxed) < SHARE;
-        let is_added = self.of(address).is_none_or(may_stay);
-        if !is_added {
-            self.remove(address);
-        }
-        is_added
-    }
-
-    fn remove(&self, address: ClientAddress) {
-        if let Some(crowd) = self.of(address) {
-            crowd.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A line, and its two ends.
-pub(super) fn line(sources: SourceRule) -> (Desk, Line) {
-    let (sender, receiver) = channel(LINE_LENGTH);
-    let crowds = Arc::new(Crowds {
-        sources,
-        hasher: RandomState::new(),
-        waiting: (0..GROUPS).map(|_| AtomicUsize::new(0)).collect(),
-    });
+/// Both lines, and their ends.
+pub(super) fn lines(sources: SourceRule) -> (Desk, Line, Receiver<Asked>) {
+    let (guests, guests_end) = channel(GUESTS.all);
+    let (questions, questions_end) = channel(QUESTIONS.all);
     let desk = Desk {
-        line: sender,
-        crowds: Arc::clone(&crowds),
+        guests,
+        in_line: Crowds::new(sources, GUESTS),
+        questions,
+        unanswered: Crowds::new(sources, QUESTIONS),
     };
-    (desk, Line { line: receiver, crowds })
+    (desk, Line { guests: guests_end }, questions_end)
 }
 
 impl FrontDesk for Desk {
     fn take(&self, guest: Guest) -> Result<(), Guest> {
-        if !self.crowds.add(guest.client) {
+        let Some(place) = self.in_line.enter(guest.client) else {
             return Err(guest);
-        }
-        self.line.try_send(guest).map_err(|refused| {
-            let (TrySendError::Full(guest) | TrySendError::Closed(guest)) = refused;
-            self.crowds.remove(guest.client);
+        };
+        self.guests.try_send((guest, place)).map_err(|refused| {
+            let (TrySendError::Full((guest, _)) | TrySendError::Closed((guest, _))) = refused;
             guest
         })
+    }
+
+    fn ask(&self, question: SentQuestion) -> Result<(), Ticket> {
+        let ticket = question.ticket;
+        let place = self.unanswered.enter(question.question.address).ok_or(ticket)?;
+        let asked = Asked { question, place };
+        self.questions.try_send(asked).map_err(|_| ticket)
     }
 }
 
 impl Line {
     /// The next guest. `None`: there will be no more.
     pub(super) async fn next(&mut self) -> Option<Guest> {
-        let guest = self.line.recv().await?;
-        self.crowds.remove(guest.client);
+        let (guest, _place) = self.guests.recv().await?;
         Some(guest)
     }
 }
@@ -116,6 +96,7 @@ mod tests {
 
     use super::*;
     use crate::net::{Channel, Socket};
+    use crate::session::ClientAddress;
     use crate::shard::ShardId;
 
     fn guest(address: [u8; 4]) -> Guest {
@@ -132,13 +113,12 @@ mod tests {
 
     #[test]
     fn a_source_has_half_of_the_line_and_gets_its_places_back() {
-        let sources = SourceRule::DEFAULT;
-        let (desk, mut line) = line(sources);
-        for _ in 0..SHARE {
+        let (desk, mut line, _questions) = lines(SourceRule::DEFAULT);
+        for _ in 0..GUESTS.share {
             desk.take(guest([192, 0, 2, 1])).expect("its share");
         }
         desk.take(guest([192, 0, 2, 1])).expect_err("more than its share");
-        for _ in 0..SHARE {
+        for _ in 0..GUESTS.share {
             desk.take(guest([192, 0, 2, 2])).expect("another's share");
         }
         desk.take(guest([192, 0, 2, 3])).expect_err("the line is full");

@@ -5,9 +5,11 @@
 //! the world. Promises that no shard ever waits for it, and that what it holds is bounded in connections, bytes and time.
 //! Only here and in `storage` is tokio known. Must never touch a player's socket.
 
+mod access;
 mod caller;
 mod collector;
 mod connection;
+mod crowds;
 mod dashboard;
 mod desk;
 mod gate;
@@ -35,10 +37,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
+use self::access::Backend;
+pub use self::access::{ANSWER_BYTES, AccessAnswer, AccessCheck, CheckFault, CheckFuture, HttpCheck, LiveCheck, TURNS};
 use self::collector::Collector;
 use self::connection::{Door, Visit};
 use self::dashboard::Dashboard;
-use self::desk::Line;
+use self::desk::{Asked, Line};
 pub use self::desk::{Desk, LINE_LENGTH};
 use self::gate::Rules;
 use self::operator::Operator;
@@ -91,6 +95,8 @@ pub struct PlaneParts {
     pub dashboard: DashboardSettings,
     /// What the operator calls the place where the server is.
     pub region: String,
+    /// Who is asked whether clients may play.
+    pub check: LiveCheck,
     /// The process's clocks.
     pub clock: Clock,
     /// Makes the thread fit for its work, before anything else runs on it.
@@ -113,7 +119,7 @@ impl ControlPlane {
     ///
     /// When the system has no thread, no descriptor or no memory for it.
     pub fn start(parts: PlaneParts) -> io::Result<Self> {
-        let (desk, line) = desk::line(parts.sources);
+        let (desk, line, questions) = desk::lines(parts.sources);
         let (operator, wishes) = operator_line();
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -121,7 +127,9 @@ impl ControlPlane {
             .name(THREAD_NAME.to_owned())
             .spawn(move || {
                 (parts.prepare_thread)();
-                LocalSet::new().block_on(&runtime, serve(parts, line, wishes, stopped));
+                LocalSet::new().block_on(&runtime, serve(parts, line, (wishes, questions), stopped));
+                // Without waiting for names that are being looked up.
+                runtime.shutdown_background();
             })?;
         Ok(Self {
             desk,
@@ -158,7 +166,12 @@ impl ControlPlane {
     }
 }
 
-async fn serve(parts: PlaneParts, line: Line, wishes: Wishes, stopped: oneshot::Receiver<()>) {
+async fn serve(
+    parts: PlaneParts,
+    line: Line,
+    (wishes, questions): (Wishes, mpsc::Receiver<Asked>),
+    stopped: oneshot::Receiver<()>,
+) {
     let shards = Arc::new(Shards::new(Arc::clone(&parts.peers)));
     let known = Arc::new(Known {
         site: Arc::clone(&parts.site),
@@ -200,6 +213,9 @@ async fn serve(parts: PlaneParts, line: Line, wishes: Wishes, stopped: oneshot::
     spawn_local(receive(line, door(scope, None)));
     let operator = Operator::new(Arc::clone(&parts.site.world), Arc::clone(&known.shards));
     let granting = spawn_local(wishes.grant(Arc::clone(&known), operator));
+    let names = parts.site.world.settings.handshake.name_rules.clone();
+    let backend = Backend::new(parts.check, Arc::clone(&parts.peers), names, parts.sources, parts.clock);
+    spawn_local(backend.serve(questions));
     let watching = spawn_local(refresh(Arc::clone(&known), parts.clock));
     let watching_work = spawn_local(watch_work(Arc::clone(&known)));
     let telling = spawn_local(tell_what_was_left_out(Arc::clone(&parts.site), parts.clock));

@@ -11,7 +11,7 @@ use super::channel::Channel;
 use super::socket::Socket;
 use crate::protocol::CertificateFingerprint;
 use crate::session::ClientAddress;
-use crate::shard::ShardId;
+use crate::shard::{SentQuestion, ShardId, Ticket};
 
 /// A socket that goes over, whole: nothing that was read from it is left behind.
 pub struct Guest<S = Socket> {
@@ -39,7 +39,7 @@ impl<S> fmt::Debug for Guest<S> {
     }
 }
 
-/// Where guests go. It is called on the shards' threads, and never waits.
+/// Where guests go, and questions for the game's backend. It is called on the shards' threads, and never waits.
 pub trait FrontDesk<S = Socket>: fmt::Debug + Send + Sync {
     /// Takes a guest.
     ///
@@ -47,6 +47,13 @@ pub trait FrontDesk<S = Socket>: fmt::Debug + Send + Sync {
     ///
     /// The guest itself, when there is no place in the line: whoever brought it says so to it.
     fn take(&self, guest: Guest<S>) -> Result<(), Guest<S>>;
+
+    /// Takes a question, whose answer comes by mail.
+    ///
+    /// # Errors
+    ///
+    /// Who asked, when there is no place for the question.
+    fn ask(&self, question: SentQuestion) -> Result<(), Ticket>;
 }
 
 /// The desk of a server without a control plane: nobody is taken.
@@ -56,5 +63,9 @@ pub struct NoDesk;
 impl<S> FrontDesk<S> for NoDesk {
     fn take(&self, guest: Guest<S>) -> Result<(), Guest<S>> {
         Err(guest)
+    }
+
+    fn ask(&self, question: SentQuestion) -> Result<(), Ticket> {
+        Err(question.ticket)
     }
 }

@@ -13,6 +13,7 @@ use super::handle::ServerHandle;
 use super::launch::{Launched, Start, launch};
 use super::supervision::{End, THREAD_NAME};
 use crate::config::Config;
+use crate::control::AccessCheck;
 use crate::net::Clock;
 use crate::runtime::NotifySocket;
 
@@ -36,6 +37,7 @@ pub struct ServerBuilder {
     wall_clock: Option<SystemTime>,
     seed: Option<[u8; 32]>,
     notify: Arc<NotifySocket>,
+    access_check: Option<Arc<dyn AccessCheck>>,
 }
 
 impl ServerBuilder {
@@ -69,6 +71,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Who says whether clients may play, in place of the backend that [`access_check`](Config::access_check) names; how long it may
+    /// take, what it is asked and what becomes of no answer is still said there.
+    pub fn access_check(mut self, check: Arc<dyn AccessCheck>) -> Self {
+        self.access_check = Some(check);
+        self
+    }
+
     /// Sockets that the service manager has passed.
     #[doc(hidden)]
     pub fn passed_sockets(mut self, sockets: Vec<OwnedFd>) -> Self {
@@ -98,12 +107,14 @@ impl ServerBuilder {
             wall_clock,
             seed,
             notify,
+            access_check,
         } = self;
         let start = Start {
             sockets,
             clock: wall_clock.map_or_else(Clock::start, Clock::start_showing),
             seed,
             notify,
+            check_of_program: access_check,
         };
         let end = Arc::new(End::default());
         let ending = Arc::clone(&end);

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::certificates::CertificateError;
 use crate::config::{TokenKeyError, Violations};
-use crate::control::{Refused, Silent};
+use crate::control::{Refused, Silent, TrustError};
 use crate::runtime::executors::StartError;
 use crate::runtime::preflight::PreflightError;
 
@@ -79,6 +79,9 @@ pub enum ServeError {
     /// There is nothing to make TLS handshakes with.
     #[error(transparent)]
     Certificates(#[from] CertificateError),
+    /// The game's backend cannot be asked.
+    #[error("the game's backend cannot be asked: {0}")]
+    AccessCheck(#[from] TrustError),
     /// A shard did not come up.
     #[error(transparent)]
     Start(#[from] StartError),

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access_check::Checking;
 use super::certificates::LiveCertificates;
 use super::error::ServeError;
 use super::listeners::Addresses;
@@ -17,7 +18,7 @@ use super::supervision::Supervised;
 use super::vigil::Vigil;
 use super::{listeners, settings};
 use crate::config::Config;
-use crate::control::{self, ControlPlane, OperatorLine, PlaneParts};
+use crate::control::{self, AccessCheck, ControlPlane, LiveCheck, OperatorLine, PlaneParts};
 use crate::net::http::Site;
 use crate::net::tls::Greeter;
 use crate::net::{Clock, FrontDesk, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
@@ -48,6 +49,7 @@ pub(super) struct Start {
     pub(super) clock: Clock,
     pub(super) seed: Option<[u8; 32]>,
     pub(super) notify: Arc<NotifySocket>,
+    pub(super) check_of_program: Option<Arc<dyn AccessCheck>>,
 }
 
 /// A server that has been started: what its thread goes on with, and what whoever started it has of it.
@@ -76,6 +78,7 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
         clock,
         seed,
         notify,
+        check_of_program,
     } = start;
     let mut randomness = Randomness::new(seed);
     let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).map_err(ServeError::Cpus)?;
@@ -87,6 +90,7 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
     let opens = if sockets.is_empty() { Some(wanted) } else { None };
     check(&config, &pump_settings, shards, opens)?;
     let certificates = LiveCertificates::start(&config.security.transport.tls)?;
+    let checking = Checking::start(&config, check_of_program)?;
     let greeter = || certificates.as_ref().map(LiveCertificates::greeter);
 
     let backlog = config.runtime.listen_backlog;
@@ -97,8 +101,10 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
     };
 
     let slot_key = SlotKey::new(randomness.draw().map_err(ServeError::Resource)?);
+    let mut shard_settings = settings::shard_settings(&config)?;
+    shard_settings.access.check = checking.rules(&config);
     let world = World::new(
-        settings::shard_settings(&config)?,
+        shard_settings,
         settings::admission_limits(&config),
         shards.get(),
         slot_key,
@@ -110,7 +116,7 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
         seeds.push(randomness.draw().map_err(ServeError::Resource)?);
     }
 
-    let (control, control_address) = start_control(&config, &site, &peers, greeter(), clock)?;
+    let (control, control_address) = start_control(&config, &site, &peers, (greeter(), checking.live()), clock)?;
     let desk: Arc<dyn FrontDesk> = Arc::new(control.desk());
     let operator = control.operator();
 
@@ -171,7 +177,7 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
         stopper,
         placement,
         longest_stop: longest_stop.saturating_add(STOP_GRACE),
-        reloader: Reloader::new(Arc::clone(&world), certificates, config),
+        reloader: Reloader::new(Arc::clone(&world), certificates, checking, config),
         operator,
     };
     let supervised = Supervised {
@@ -188,7 +194,7 @@ fn start_control(
     config: &Config,
     site: &Arc<Site>,
     peers: &Peers,
-    greeter: Option<Greeter>,
+    (greeter, check): (Option<Greeter>, LiveCheck),
     clock: Clock,
 ) -> Result<(ControlPlane, Option<SocketAddr>), ServeError> {
     let door = match config.control.door(config.bind) {
@@ -214,6 +220,7 @@ fn start_control(
         greeter,
         dashboard: settings::dashboard(&config.metrics),
         region: config.server.region_id.clone(),
+        check,
         clock,
         prepare_thread,
     })
@@ -268,7 +275,8 @@ fn check(
             v6_only: address.is_ipv6() && !address.ip().is_unspecified(),
         })
         .collect();
-    let for_control = config.control.max_connections as u64 + FILES_OF_CONTROL;
+    let to_backend = config.access_check.url.as_ref().map_or(0, |_| control::TURNS as u64);
+    let for_control = config.control.max_connections as u64 + FILES_OF_CONTROL + to_backend;
     let report = preflight::run(&Demands {
         shards,
         ring: RingFeatures::default(),

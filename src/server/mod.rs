@@ -3,6 +3,7 @@
 //! Owns the order of a start (place, check, listen, run) and of a stop (refuse, say goodbye, flush, end), and what a program has
 //! of a server that runs in it. Everything that it puts together is elsewhere.
 
+mod access_check;
 mod answer;
 mod builder;
 mod certificates;

@@ -1,17 +1,20 @@
-//! What a running server takes over from a changed configuration: who is let in, and certificates. Everything else waits for a restart.
+//! What a running server takes over from a changed configuration: who is let in and who is asked about it, and certificates.
+//! Everything else waits for a restart.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 use thiserror::Error;
 
+use super::access_check::Checking;
 use super::certificates::{CertificateError, LiveCertificates};
 use super::settings;
 use crate::config::{Config, TokenKeyError, Violations};
+use crate::control::TrustError;
 use crate::shard::World;
 
 /// What is taken over.
-const RELOADED: [&str; 10] = [
+const RELOADED: [&str; 17] = [
     "security.blocked_networks",
     "security.allowed_apps",
     "security.app_auth_path",
@@ -22,6 +25,13 @@ const RELOADED: [&str; 10] = [
     "security.transport.tls.certificates",
     "security.transport.tls.client_ca_cert_path",
     "security.transport.tls.client_auth",
+    "access_check.url",
+    "access_check.secret",
+    "access_check.ca_cert_path",
+    "access_check.timeout_ms",
+    "access_check.fail_open",
+    "access_check.ask_on_create",
+    "access_check.ask_on_join",
 ];
 
 /// Takes over what may change while the server runs.
@@ -30,6 +40,7 @@ pub(super) struct Reloader {
     world: Arc<World>,
     /// `None`: TLS is off.
     certificates: Option<LiveCertificates>,
+    checking: Checking,
     /// What the server was started with.
     serving: Config,
 }
@@ -67,13 +78,22 @@ pub enum ReloadError {
     /// The certificates are of no use.
     #[error(transparent)]
     Certificates(#[from] CertificateError),
+    /// The game's backend cannot be asked.
+    #[error("the game's backend cannot be asked: {0}")]
+    AccessCheck(#[from] TrustError),
 }
 
 impl Reloader {
-    pub(super) fn new(world: Arc<World>, certificates: Option<LiveCertificates>, serving: Config) -> Self {
+    pub(super) fn new(
+        world: Arc<World>,
+        certificates: Option<LiveCertificates>,
+        checking: Checking,
+        serving: Config,
+    ) -> Self {
         Self {
             world,
             certificates,
+            checking,
             serving,
         }
     }
@@ -96,6 +116,11 @@ impl Reloader {
                 "security.connect_token.required, or security.connect_token itself",
                 fresh.connect_token_required() == self.serving.connect_token_required(),
             ),
+            (
+                "whether the game's backend is asked",
+                "access_check.url, given or taken away",
+                self.checking.rules(fresh).is_some() == self.checking.rules(&self.serving).is_some(),
+            ),
         ] {
             if !is_the_same {
                 return Err(ReloadError::NeedsRestart { rule, keys });
@@ -103,10 +128,13 @@ impl Reloader {
         }
         let tls = &fresh.security.transport.tls;
         let read = self.certificates.as_ref().map(|live| live.read(tls)).transpose()?;
-        self.world.access.replace(settings::access_policy(fresh)?);
+        let check = self.checking.of(fresh)?;
+        let policy = settings::access_policy(fresh)?.checked(self.checking.rules(fresh));
+        self.world.access.replace(policy);
         if let (Some(live), Some(fresh)) = (&self.certificates, read.flatten()) {
             live.take_over(fresh);
         }
+        self.checking.take_over(check, fresh);
         Ok(Reloaded {
             apps: fresh.security.allowed_apps.len(),
             blocked_networks: fresh.security.blocked_networks.len(),
@@ -165,7 +193,8 @@ mod tests {
             NonZeroU16::MIN.get(),
             SlotKey::new([0; 16]),
         );
-        Reloader::new(world, None, serving)
+        let checking = Checking::start(&serving, None).expect("valid");
+        Reloader::new(world, None, checking, serving)
     }
 
     fn listing(app: &str) -> Config {
@@ -233,7 +262,7 @@ mod tests {
             assert!(matches!(error, ReloadError::NeedsRestart { .. }), "{error}");
         }
         let error = reloader.reload(&keyless).expect_err("refused");
-        assert!(matches!(error, ReloadError::TokenKey(_)), "{error}");
+        assert!(matches!(error, ReloadError::Config(_)), "{error}");
         assert!(
             newest(&reloader).terms(Some(&AppId::new("kelp"))).is_none(),
             "nothing changed"

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::access_check::check_rules;
 use crate::auth::token_binding::BindingPolicy;
 use crate::auth::turn::TurnSecret;
 use crate::budget::BudgetLimits;
@@ -125,7 +126,11 @@ pub(super) fn access_policy(config: &Config) -> Result<AccessPolicy, TokenKeyErr
         is_required: config.connect_token_required(),
     };
     let blocked = Networks::new(&config.security.blocked_networks);
-    Ok(AccessPolicy::new(app_policy(config), connect_tokens).keeping_out(blocked))
+    let policy = AccessPolicy::new(app_policy(config), connect_tokens);
+    let is_checked = config.access_check.url.is_some();
+    Ok(policy
+        .keeping_out(blocked)
+        .checked(is_checked.then(|| check_rules(config))))
 }
 
 fn handshake(config: &Config) -> HandshakePolicy {

@@ -4,6 +4,7 @@
 
 use ahash::AHashMap;
 
+use super::access_check::CheckRules;
 use super::address::ClientAddress;
 use crate::auth::connect_token::{TokenKey, TokenRefusal};
 use crate::networks::Networks;
@@ -18,6 +19,8 @@ pub struct AccessPolicy {
     pub connect_tokens: ConnectTokenPolicy,
     /// Nobody from here.
     pub blocked: Networks,
+    /// Whom the game's own backend lets in, if it is asked.
+    pub check: Option<CheckRules>,
     /// Applications that were listed once: their connections go on, on the terms that they had.
     former: AHashMap<AppId, AppTerms>,
 }
@@ -67,6 +70,7 @@ impl AccessPolicy {
             apps,
             connect_tokens,
             blocked: Networks::default(),
+            check: None,
             former: AHashMap::new(),
         }
     }
@@ -75,6 +79,12 @@ impl AccessPolicy {
     #[must_use]
     pub fn keeping_out(self, blocked: Networks) -> Self {
         Self { blocked, ..self }
+    }
+
+    /// The same, and whoever the game's backend lets in, if there are rules for asking it.
+    #[must_use]
+    pub fn checked(self, check: Option<CheckRules>) -> Self {
+        Self { check, ..self }
     }
 
     /// Whether a client is kept out for where it comes from. A proxy is none: those behind it are judged by their own addresses.
@@ -96,7 +106,7 @@ impl AccessPolicy {
     /// Whether a handshake must come first.
     #[must_use]
     pub const fn requires_handshake(&self) -> bool {
-        matches!(self.apps, AppPolicy::Listed(_)) || self.connect_tokens.is_required
+        matches!(self.apps, AppPolicy::Listed(_)) || self.connect_tokens.is_required || self.check.is_some()
     }
 
     /// The terms of an application that is, or was, listed.
@@ -126,6 +136,8 @@ impl AccessPolicy {
         match (token, &policy.key) {
             (None, _) if is_required => Err(TokenRefusal::Required),
             (None, _) => Ok(()),
+            // Then it is the game's backend that can tell.
+            (Some(_), None) if self.check.is_some() => Ok(()),
             (Some(_), None) => Err(TokenRefusal::NoKey),
             (Some(token), Some(key)) => key.check(token, app, now_unix_secs),
         }
@@ -166,6 +178,16 @@ mod tests {
             AccessPolicy::new(AppPolicy::Open, tokens)
         };
         assert!(with(true).requires_handshake() && !with(false).requires_handshake());
+        let rules = CheckRules {
+            creates: false,
+            joins: false,
+            fails_open: true,
+            timeout_ms: 1,
+        };
+        assert!(
+            with(false).checked(Some(rules)).requires_handshake(),
+            "nobody is asked about a stranger"
+        );
         assert!(listed("reef", 1).requires_handshake());
     }
 

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::access::{AccessPolicy, AppPolicy, AppTerms};
+use super::access_check::{AccessQuestion, Wish};
 use super::sdk::{OPERATION_IDS, RKYV_ENVELOPE, SPECTATOR_RELAY, SdkAdvice, SdkRefusal, SdkTable};
 use super::versions::VersionRange;
 use super::{ClientAddress, Session, Stage};
@@ -94,6 +95,15 @@ pub struct Accepted<'a> {
     pub advice: SdkAdvice<'a>,
 }
 
+/// What is known of a handshake that may be accepted.
+struct Examined<'p> {
+    app: AppId,
+    terms: Option<&'p AppTerms>,
+    address: ClientAddress,
+    version: ProtocolVersion,
+    advice: SdkAdvice<'p>,
+}
+
 impl Session {
     /// Takes the client's handshake. `admit` consults the process-wide ledger: application, where the client comes from, and
     /// the application's handshakes per minute; it is asked last, so it counts no handshake that fails otherwise.
@@ -109,6 +119,79 @@ impl Session {
         now: WallTime,
         admit: impl FnOnce(&AppId, ClientAddress, u32) -> bool,
     ) -> Result<Accepted<'p>, HandshakeRefusal> {
+        let Examined {
+            app,
+            terms,
+            address,
+            version,
+            mut advice,
+        } = self.examine(request, policy, access, now, admit)?;
+        let asked = request.game_data_format;
+        let is_enabled = policy.formats.contains(&asked);
+        self.dialect = Dialect {
+            version,
+            format: if is_enabled { asked } else { GameDataFormat::Json },
+            reads_archives: false,
+        };
+        if version >= ProtocolVersion::V3 {
+            self.abilities = Abilities::of(&request.supported_transports, &request.supported_topologies);
+            let wants = |word: &str| request.requested_capabilities.iter().any(|name| name == word);
+            let wants_ids = wants(OPERATION_IDS);
+            self.dialect.reads_archives = self.dialect.format == GameDataFormat::Rkyv && wants(RKYV_ENVELOPE);
+            self.has_operation_ids = wants_ids;
+            advice.capabilities.push(SPECTATOR_RELAY);
+            advice.capabilities.extend(wants_ids.then_some(OPERATION_IDS));
+            advice
+                .capabilities
+                .extend(self.dialect.reads_archives.then_some(RKYV_ENVELOPE));
+        }
+        self.app = Some(app);
+        self.address = address;
+        self.stage = Stage::Authenticated;
+        Ok(Accepted {
+            unsupported_format: (!is_enabled).then_some(asked),
+            app_name: terms.map_or("default", |terms| &terms.name),
+            rates: advisory_rates(terms),
+            advice,
+        })
+    }
+
+    /// What the game's backend is asked about a handshake which is one that would be accepted. `admit` is as above; what it
+    /// counts is not counted again when the backend has said yes.
+    ///
+    /// # Errors
+    ///
+    /// The first demand that the client fails; the session is unchanged.
+    pub fn question_of_handshake(
+        &self,
+        request: &Authenticate,
+        policy: &HandshakePolicy,
+        access: &AccessPolicy,
+        now: WallTime,
+        admit: impl FnOnce(&AppId, ClientAddress, u32) -> bool,
+    ) -> Result<AccessQuestion, HandshakeRefusal> {
+        let examined = self.examine(request, policy, access, now, admit)?;
+        Ok(AccessQuestion {
+            address: examined.address,
+            app: Some(examined.app),
+            user: None,
+            wish: Wish::Handshake {
+                connect_token: request.connect_token.clone(),
+                platform: request.platform.clone(),
+                sdk_version: request.sdk_version.clone(),
+                protocol_version: examined.version.number(),
+            },
+        })
+    }
+
+    fn examine<'p>(
+        &self,
+        request: &Authenticate,
+        policy: &'p HandshakePolicy,
+        access: &'p AccessPolicy,
+        now: WallTime,
+        admit: impl FnOnce(&AppId, ClientAddress, u32) -> bool,
+    ) -> Result<Examined<'p>, HandshakeRefusal> {
         if self.stage != Stage::Fresh {
             return Err(HandshakeRefusal::TooLate);
         }
@@ -140,33 +223,11 @@ impl Session {
         {
             return Err(HandshakeRefusal::TooOften);
         }
-        let asked = request.game_data_format;
-        let is_enabled = policy.formats.contains(&asked);
-        self.dialect = Dialect {
+        Ok(Examined {
+            app,
+            terms,
+            address,
             version,
-            format: if is_enabled { asked } else { GameDataFormat::Json },
-            reads_archives: false,
-        };
-        let mut advice = advice;
-        if version >= ProtocolVersion::V3 {
-            self.abilities = Abilities::of(&request.supported_transports, &request.supported_topologies);
-            let wants = |word: &str| request.requested_capabilities.iter().any(|name| name == word);
-            let wants_ids = wants(OPERATION_IDS);
-            self.dialect.reads_archives = self.dialect.format == GameDataFormat::Rkyv && wants(RKYV_ENVELOPE);
-            self.has_operation_ids = wants_ids;
-            advice.capabilities.push(SPECTATOR_RELAY);
-            advice.capabilities.extend(wants_ids.then_some(OPERATION_IDS));
-            advice
-                .capabilities
-                .extend(self.dialect.reads_archives.then_some(RKYV_ENVELOPE));
-        }
-        self.app = Some(app);
-        self.address = address;
-        self.stage = Stage::Authenticated;
-        Ok(Accepted {
-            unsupported_format: (!is_enabled).then_some(asked),
-            app_name: terms.map_or("default", |terms| &terms.name),
-            rates: advisory_rates(terms),
             advice,
         })
     }

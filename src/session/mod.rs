@@ -4,12 +4,15 @@
 //! rooms' rules, or which shard it is on.
 
 mod access;
+mod access_check;
 mod address;
+mod checked;
 mod handshake;
 mod sdk;
 mod versions;
 
 pub use access::{AccessPolicy, AppPolicy, AppTerms, ConnectTokenPolicy};
+pub use access_check::{AccessQuestion, CheckRules, Grant, NoVerdict, Verdict, Wish};
 pub use address::ClientAddress;
 pub use handshake::{Accepted, HandshakePolicy, HandshakeRefusal};
 pub use sdk::{SdkRefusal, SdkTable};
@@ -66,6 +69,8 @@ pub struct Session {
     epoch: u32,
     /// What its frames must prove, if they must.
     binding: Option<Box<TokenBinding>>,
+    /// What the game's backend has given to it.
+    grant: Option<Box<Grant>>,
     /// What the connection may still spend.
     pub allowance: Allowance,
 }
@@ -86,6 +91,7 @@ impl Session {
             app: None,
             epoch: 0,
             binding: None,
+            grant: None,
             allowance: Allowance::new(now_ms),
         }
     }
@@ -108,7 +114,7 @@ impl Session {
         self.address
     }
 
-    /// When the connection was upgraded, in milliseconds of the monotonic clock.
+    /// When the connection was upgraded, later by what it waited for the game's backend, in milliseconds of the monotonic clock.
     #[must_use]
     pub const fn opened_at_ms(&self) -> u64 {
         self.opened_at_ms
@@ -211,6 +217,7 @@ impl Moments for Session {
             app: _,
             epoch: _,
             binding: _,
+            grant: _,
             allowance,
         } = self;
         change.apply(opened_at_ms);

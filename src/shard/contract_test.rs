@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// Public calls that change a shard and are no event, and why they can mark nobody to be closed.
-const NO_EVENTS: [(&str, &str); 22] = [
+const NO_EVENTS: [(&str, &str); 23] = [
     ("access", "queues nothing"),
     ("begin_turn", "queues nothing"),
     ("dismiss_within", "only plans when whom the tick closes"),
@@ -27,6 +27,7 @@ const NO_EVENTS: [(&str, &str); 22] = [
     ("take_departing", "takes a list"),
     ("take_dirty", "takes a list"),
     ("take_ended", "takes a list"),
+    ("take_questions", "queues nothing"),
     ("take_resumed", "takes a list"),
     ("unsent", "reports of gaps are queued whatever the caps say"),
     ("writable", "only puts on a list"),

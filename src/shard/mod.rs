@@ -49,6 +49,7 @@ pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, 
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use sessions::ActiveSessions;
 pub use showing::{PersonView, RoomDetail, RoomView, RoomViews};
+pub use state::access_wait::{BackendAnswer, QuestionNumber, SentQuestion, Ticket};
 pub use state::connection::Connection;
 pub use state::room_key::RoomKey;
 pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
@@ -76,6 +77,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use self::exchange::outposts::Outposts;
 use self::post::Post;
+use self::state::access_wait::Questions;
 use self::state::app_meters::AppMeters;
 use self::state::code_search::CodeSearches;
 use self::state::deadlines::Deadlines;
@@ -110,6 +112,7 @@ use crate::session::AccessPolicy;
 /// - time: [`tick`](Self::tick); time that nobody had: [`forgive`](Self::forgive);
 /// - other shards: [`receive`](Self::receive) a connection, [`read_shard_message`](Self::read_shard_message); what another shard's inbox
 ///   refused: [`take_back`](Self::take_back), [`take_back_shard_message`](Self::take_back_shard_message);
+/// - what became of questions to the game's backend: [`on_backend_answer`](Self::on_backend_answer);
 /// - the drain: [`announce_drain`](Self::announce_drain), [`dismiss_within`](Self::dismiss_within),
 ///   [`close_all`](Self::close_all), in this order, the last again for whoever arrives after it;
 /// - the operator: [`expel`](Self::expel) somebody, [`close_room`](Self::close_room);
@@ -121,6 +124,7 @@ use crate::session::AccessPolicy;
 /// - connections to send to ([`take_dirty`](Self::take_dirty)) and what to send ([`unsent`](Self::unsent));
 /// - connections that move ([`take_departing`](Self::take_departing), [`extract`](Self::extract)), and shard messages
 ///   ([`next_shard_message`](Self::next_shard_message), [`has_shard_messages`](Self::has_shard_messages));
+/// - questions for the game's backend ([`take_questions`](Self::take_questions));
 /// - connections whose bytes were kept for an answer that has come ([`take_resumed`](Self::take_resumed));
 /// - connections that are over ([`take_ended`](Self::take_ended), [`remove`](Self::remove));
 /// - whether something of all this waits ([`has_work`](Self::has_work)), of steps 4 and 5 below
@@ -172,6 +176,7 @@ pub struct Shard<L> {
     outposts: Outposts,
     /// Connections whose question to another shard was answered.
     resumed: Vec<ConnectionKey>,
+    questions: Questions,
     ended: Vec<ConnectionKey>,
     /// Rooms that look for another code.
     code_searches: CodeSearches,
@@ -205,6 +210,7 @@ impl<L> Shard<L> {
             departing: Vec::new(),
             outposts: Outposts::default(),
             resumed: Vec::new(),
+            questions: Questions::default(),
             ended: Vec::new(),
             code_searches: CodeSearches::default(),
             sweep,

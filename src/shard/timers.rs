@@ -12,6 +12,8 @@ use crate::shard::world::now::Now;
 
 /// What is overdue.
 pub(super) enum Due {
+    /// The game's backend has not answered.
+    Unanswered,
     /// The peer never finished the closing handshake.
     GiveUp,
     /// The process stops, and it is this connection's turn.
@@ -30,7 +32,7 @@ impl Due {
         match self {
             Self::Close(code, _) => !matches!(code, CloseCode::SlowConsumer),
             Self::Probe => true,
-            Self::GiveUp | Self::Dismiss | Self::Stats => false,
+            Self::Unanswered | Self::GiveUp | Self::Dismiss | Self::Stats => false,
         }
     }
 }
@@ -38,6 +40,7 @@ impl Due {
 /// When what is due, in milliseconds of the monotonic clock.
 #[derive(Default)]
 struct Timers {
+    answer_ms: Option<u64>,
     give_up_ms: Option<u64>,
     leave_ms: Option<u64>,
     handshake_ms: Option<u64>,
@@ -54,6 +57,7 @@ struct Timers {
 impl Timers {
     fn first_ms(&self) -> Option<u64> {
         [
+            self.answer_ms,
             self.give_up_ms,
             self.leave_ms,
             self.handshake_ms,
@@ -82,6 +86,8 @@ impl<L> Shard<L> {
             Some(Due::GiveUp)
         } else if over(moments.leave_ms) {
             Some(Due::Dismiss)
+        } else if over(moments.answer_ms) {
+            Some(Due::Unanswered)
         } else if over(moments.handshake_ms) {
             close(
                 CloseCode::AuthTimeout,
@@ -146,7 +152,19 @@ impl<L> Shard<L> {
             let aged = oldest_ms.map_or(u64::MAX, |at| at.saturating_add(settings.outbox.max_age_ms));
             aged.min(since.saturating_add(settings.outbox.stall_timeout_ms))
         });
+        if let Some(wait) = connection.access_wait() {
+            // It is not read meanwhile, so nothing is held against its silence.
+            return Some(Timers {
+                answer_ms: Some(wait.gives_up_at_ms),
+                leave_ms: connection.leaves_at_ms,
+                slow_ms,
+                stats_ms: connection.next_stats_ms,
+                ask_ms: connection.uptake.next_ask_ms(),
+                ..Timers::default()
+            });
+        }
         Some(Timers {
+            answer_ms: None,
             give_up_ms: None,
             leave_ms: connection.leaves_at_ms,
             handshake_ms: awaits_handshake.then_some(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use signal_fish_relay::config::{Config, MetricsConfig};
-use signal_fish_relay::control::{ControlPlane, PlaneParts};
+use signal_fish_relay::control::{ControlPlane, LiveCheck, PlaneParts};
 use signal_fish_relay::net::http::{Answer, Site};
 use signal_fish_relay::net::{Channel, Clock, FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
@@ -70,6 +70,7 @@ impl PureStage {
             greeter: None,
             dashboard: dashboard(&MetricsConfig::default()),
             region: String::new(),
+            check: LiveCheck::default(),
             clock: Clock::start(),
             prepare_thread: || {},
         })

@@ -123,9 +123,14 @@ impl Pipes {
             .any(|watched| !watched.pipe.borrow().server_closed && watched.has_edge())
     }
 
-    /// What is wrong if a pipe has bytes that nobody will read.
-    pub fn stuck(&self) -> Option<ClientId> {
+    /// Whose pipe has bytes that nobody will read, of those who do not wait for somebody else.
+    pub fn stuck(&self, waits: impl Fn(ConnectionKey) -> bool) -> Option<ClientId> {
         let is_stuck = |watched: &Watched| {
+            if let Token::Connection(at) = watched.token
+                && waits(at)
+            {
+                return false;
+            }
             let pipe = watched.pipe.borrow();
             !pipe.server_closed && pipe.is_readable()
         };

@@ -15,6 +15,7 @@
 )]
 
 mod allocator;
+mod backend;
 mod expectations;
 mod frames;
 mod game;
@@ -30,6 +31,7 @@ mod simulation;
 mod tls;
 
 pub use allocator::live_bytes;
+pub use backend::Backend;
 pub use expectations::Seat;
 pub use frames::{Frame, Opcode, client_frame, close_payload, take_server_frame};
 pub use game::{Client, Game, in_every_schedule};

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use signal_fish_relay::auth::token_binding::BindingTerms;
 use signal_fish_relay::config::Config;
-use signal_fish_relay::net::{Channel, Link, Mail, NoDesk, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
+use signal_fish_relay::net::{Channel, FrontDesk, Link, Mail, Peers, Pump, PumpParts, PumpSettings, TurnWindows};
 use signal_fish_relay::protocol::{CertificateFingerprint, ProtocolVersion};
 use signal_fish_relay::server::site;
-use signal_fish_relay::session::{Arrival, ClientAddress};
+use signal_fish_relay::session::{Arrival, ClientAddress, NoVerdict, Verdict};
 use signal_fish_relay::shard::{
-    Inbox, InboxLimits, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Wake, World, inbox,
+    BackendAnswer, Inbox, InboxLimits, InboxSender, Now, Priority, Shard, ShardId, SlotKey, Ticket, Wake, World, inbox,
 };
 
 use super::allocator::live_bytes;
+use super::backend::Backend;
 use super::frames::Frame;
 use super::kernel::{Pipes, TurnCount, VirtualClock};
 use super::peer::Peer;
@@ -91,6 +92,9 @@ pub struct Simulation {
     turns: TurnCount,
     pub world: Arc<World>,
     cores: Vec<Core>,
+    shards: Peers<Plug>,
+    /// The game's backend.
+    pub backend: Arc<Backend>,
     pub peers: Vec<Peer>,
     pipe_bytes: usize,
     speaks_tls: bool,
@@ -140,6 +144,7 @@ impl Simulation {
         let (senders, posts): (Vec<_>, Vec<_>) =
             (0..setup.shards).map(|_| inbox(setup.inbox, Box::new(NoSleep))).unzip();
         let peers: Peers<Plug> = senders.into();
+        let backend = Arc::new(Backend::default());
         let cores = posts.into_iter().enumerate().map(|(number, post)| {
             let (to_pump, inbox) = inbox(OPEN_INBOX, Box::new(NoSleep));
             let shard = Shard::new(ShardId(number as u16), Arc::clone(&world), schedule.seed(), clock.now());
@@ -147,7 +152,7 @@ impl Simulation {
                 shard,
                 kernel: Pipes::new(clock.clone(), Rc::clone(&pipe_schedule), Rc::clone(&turns)),
                 site: Arc::clone(&site),
-                desk: Arc::new(NoDesk),
+                desk: Arc::clone(&backend) as Arc<dyn FrontDesk<Plug>>,
                 greeter: None,
                 inbox,
                 peers: Arc::clone(&peers),
@@ -172,6 +177,8 @@ impl Simulation {
         });
         Self {
             cores: cores.collect(),
+            shards: peers,
+            backend,
             seed: setup.seed,
             world,
             peers: Vec::new(),
@@ -275,6 +282,13 @@ impl Simulation {
         self.connections() - at_home
     }
 
+    /// Has the backend say what it says to a question.
+    pub fn answer(&mut self, ticket: Ticket, verdict: Result<Verdict, NoVerdict>) {
+        let answer = BackendAnswer::fresh(ticket, verdict);
+        let sent = self.shards[ticket.shard.index()].try_send(Priority::Answer, Mail::Backend(Box::new(answer)));
+        assert!(sent.is_ok(), "the inbox has room");
+    }
+
     /// Tells every shard that the process will stop.
     pub fn drain(&mut self, grace_ms: u64) {
         let now = self.now();
@@ -368,7 +382,13 @@ impl Simulation {
             return;
         }
         for core in &mut self.cores {
-            let stuck = core.pump.kernel_mut().stuck();
+            let awaits_backend = self.backend.was_asked();
+            let waiting: Vec<_> = core.pump.kernel_mut().connections().collect();
+            let waiting: Vec<_> = waiting
+                .into_iter()
+                .filter(|at| awaits_backend && core.pump.shard().awaits_shard(*at))
+                .collect();
+            let stuck = core.pump.kernel_mut().stuck(|at| waiting.contains(&at));
             let is_paced = core.pump.holds_back();
             assert!(
                 stuck.is_none() || is_paced,

@@ -5,6 +5,7 @@
 //! receives, and when, must be the same.
 
 mod archives;
+mod backend;
 mod certificates;
 mod link;
 mod rig;

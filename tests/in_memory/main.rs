@@ -4,6 +4,7 @@
 
 mod absences_are_bounded;
 mod audit;
+mod backend_is_asked;
 #[path = "../fixtures/bare_shard.rs"]
 mod bare_shard;
 mod busy_rooms_starve_nobody;

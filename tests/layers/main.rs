@@ -62,7 +62,7 @@ const LAYERS: &[Layer<'_>] = &[
     ("runtime", &["clock", "rare_line", "shard"]),
     (
         "control",
-        &["protocol", "logging", "metrics", "net", "session", "shard"],
+        &["protocol", "rare_line", "logging", "metrics", "net", "session", "shard"],
     ),
     (
         "server",

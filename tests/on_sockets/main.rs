@@ -3,6 +3,7 @@
 //! Must never need the machine to itself (`under_load` has such tests) nor change what belongs to the whole process
 //! (`own_process`): its tests run beside each other.
 
+mod backend_is_asked;
 mod capacity_is_told;
 mod dashboards_are_read;
 mod dashboards_are_resolved;
@@ -17,6 +18,7 @@ mod kept_out;
 mod library;
 mod loopback_doors;
 mod metrics_are_read;
+mod program_is_asked;
 #[path = "../fixtures/proofs.rs"]
 mod proofs;
 mod proxy_headers;

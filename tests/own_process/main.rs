@@ -10,6 +10,7 @@ mod browser;
 mod certificates_are_renewed;
 mod child;
 mod early_signals;
+mod example_backends;
 mod first_process;
 mod forgotten_proxy;
 mod graceful_stop;

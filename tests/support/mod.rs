@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of this")]
 
 pub mod arrivals;
+pub mod backend;
 pub mod crowd;
 pub mod descriptors;
 pub mod hopping;

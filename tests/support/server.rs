@@ -6,7 +6,7 @@ use std::sync::Arc;
 use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::RoomCode;
 use signal_fish_relay::runtime::supervisor::Outcome;
-use signal_fish_relay::server::ServerHandle;
+use signal_fish_relay::server::{ReloadError, Reloaded, ServerHandle};
 use signal_fish_relay::shard::refusals::RefusalReason;
 use signal_fish_relay::shard::{Counter, CounterSet, ShardId, World};
 
@@ -15,6 +15,7 @@ pub struct Server {
     address: SocketAddr,
     world: Arc<World>,
     running: Option<ServerHandle>,
+    config: Config,
 }
 
 impl Server {
@@ -32,12 +33,13 @@ impl Server {
         config.runtime.shards = shards;
         config.server.drain_grace_secs = 0;
         change(&mut config);
-        let starting = signal_fish_relay::server::Server::builder().config(config);
+        let starting = signal_fish_relay::server::Server::builder().config(config.clone());
         let running = starting.start().expect("the server starts");
         Self {
             address: running.addresses().players,
             world: Arc::clone(running.world()),
             running: Some(running),
+            config,
         }
     }
 
@@ -87,6 +89,14 @@ impl Server {
     /// What a program has of it.
     pub fn handle(&self) -> &ServerHandle {
         self.running.as_ref().expect("it runs")
+    }
+
+    /// Has it take over the configuration that it was started with, changed by `change`.
+    pub fn reload(&self, change: impl FnOnce(&mut Config)) -> Result<Reloaded, ReloadError> {
+        let mut fresh = self.config.clone();
+        change(&mut fresh);
+        let running = self.running.as_ref().expect("it has not stopped");
+        running.reload(&fresh)
     }
 
     /// Begins to stop it, and does not wait.

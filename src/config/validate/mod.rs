@@ -3,6 +3,7 @@
 //! Promises to find all faults, not only the first, and to say of each what is allowed and what to do. Changes nothing.
 //! Looks at the file system only to see whether files that were named exist.
 
+mod access_check;
 mod check;
 mod security;
 #[cfg(test)]
@@ -39,6 +40,7 @@ impl Config {
         metrics(self, &mut check);
         runtime(self, &mut check);
         control(self, &mut check);
+        access_check::check(self, &mut check);
         check.finish()
     }
 

@@ -276,7 +276,7 @@ fn proxies(config: &Config, check: &mut Check) {
     );
 }
 
-fn existing_file(key: &str, path: &Path, check: &mut Check) {
+pub(super) fn existing_file(key: &str, path: &Path, check: &mut Check) {
     let name = path.to_string_lossy();
     check.rule(
         key,

@@ -6,7 +6,8 @@ use super::super::link::Link;
 use super::stage::Stage;
 use super::{Mail, Pump};
 use crate::rare_line::RareLine;
-use crate::shard::{Now, Priority, Transfer};
+use crate::session::NoVerdict;
+use crate::shard::{BackendAnswer, Now, Priority, Transfer};
 
 /// Where the kernel lets no socket go, every connection that moves is dropped.
 static NOT_MOVED: RareLine = RareLine::new();
@@ -35,6 +36,7 @@ impl<K: Kernel> Pump<K> {
                 Some(Mail::Returned(guest)) => self.take_back_guest(*guest, now),
                 Some(Mail::Question(question)) => question.answer(&self.shard, now),
                 Some(Mail::Order(order)) => order.carry_out(&mut self.shard, now),
+                Some(Mail::Backend(answer)) => self.shard.on_backend_answer(*answer, now),
                 Some(Mail::Drain { grace }) => self.drain(grace, now),
             }
         }
@@ -71,6 +73,16 @@ impl<K: Kernel> Pump<K> {
             if let Err(Mail::ShardMessage(shard_message)) = target.try_send(priority, Mail::ShardMessage(shard_message))
             {
                 self.shard.take_back_shard_message(shard_message, now);
+            }
+        }
+    }
+
+    /// Has the game's backend asked. What finds no place is answered at once.
+    pub(super) fn put_questions(&mut self, now: Now) {
+        for question in self.shard.take_questions() {
+            if let Err(ticket) = self.desk.ask(question) {
+                let answer = BackendAnswer::fresh(ticket, Err(NoVerdict::Crowded));
+                self.shard.on_backend_answer(answer, now);
             }
         }
     }

@@ -44,7 +44,7 @@ use super::tls::Greeter;
 use super::websocket::InboundLimits;
 use crate::clock::whole_ms;
 use crate::room::ConnectionKey;
-use crate::shard::{Inbox, InboxSender, Shard, ShardMessage, Transfer};
+use crate::shard::{BackendAnswer, Inbox, InboxSender, Shard, ShardMessage, Transfer};
 
 /// What reaches a shard from other threads. `S` is a connection's socket.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ pub enum Mail<S = Socket> {
     Question(Question<S>),
     /// Something that the operator wants done.
     Order(Order<S>),
+    /// What became of a question to the game's backend.
+    Backend(Box<BackendAnswer>),
     /// The process is about to stop: take nobody in any more, say goodbye after so long, flush, end. A second one without a
     /// grace hurries.
     Drain {

@@ -171,10 +171,11 @@ impl<K: Kernel> Pump<K> {
         can_take
     }
 
-    /// What concerns other shards, and those who wait for them.
+    /// What concerns other shards and the game's backend, and those who wait for them.
     #[inline(never)]
     fn do_chores(&mut self, now: Now) {
         self.shard.serve_waiting(now);
+        self.put_questions(now);
         self.resume_answered(now);
         self.hand_over(now);
         self.post_shard_messages(now);

@@ -25,7 +25,7 @@ const fn yes() -> bool {
 }
 
 /// Opens the conversation. Absent lists are empty, an absent format is JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 pub struct Authenticate {
     /// Public id of the application; length and characters are checked by the session.
     pub app_id: String,

@@ -88,11 +88,13 @@ impl<L> Shard<L> {
         let connection = self.post.connections.get(at).expect("the connection is being served");
         let app = connection.session.app().cloned();
         let terms = self.access.terms(app.as_ref());
-        if let Some(limit) = terms.and_then(|terms| terms.max_players_per_room)
-            && pending.max_players > limit
-        {
-            let text = format!("this application's rooms have at most {limit} players; ask for fewer");
-            return Err(Refusal::new(ErrorCode::InvalidMaxPlayers, text));
+        let of_app = terms.and_then(|terms| terms.max_players_per_room);
+        let granted = connection.session.grant().and_then(|grant| grant.max_players_per_room);
+        for (limit, whose) in [(of_app, "this application's"), (granted, "your")] {
+            if let Some(limit) = limit.filter(|limit| pending.max_players > *limit) {
+                let text = format!("{whose} rooms have at most {limit} players; ask for fewer");
+                return Err(Refusal::new(ErrorCode::InvalidMaxPlayers, text));
+            }
         }
         let permit = world.ledger.admit_room(
             &pending.game_name,

@@ -75,6 +75,7 @@ impl<L> Shard<L> {
                 continue;
             }
             match due {
+                Some(Due::Unanswered) => self.give_up_on_backend(at, now),
                 Some(Due::GiveUp) => self.ended.push(at),
                 Some(Due::Dismiss) => self.dismiss(at, now),
                 Some(Due::Close(code, why)) => {

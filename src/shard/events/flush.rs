@@ -65,6 +65,7 @@ impl<L> Shard<L> {
             || !self.departing.is_empty()
             || !self.ended.is_empty()
             || !self.resumed.is_empty()
+            || !self.questions.are_sent()
             || !self.code_searches.is_empty()
             || self.outposts.has_mail()
             || post.registry.is_open()

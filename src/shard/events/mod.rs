@@ -1,6 +1,7 @@
 //! What a driver calls: messages, time, sends, hops.
 
 pub(super) mod admit;
+pub(super) mod backend;
 pub(super) mod deadlines;
 pub(super) mod drain;
 pub(super) mod ends;

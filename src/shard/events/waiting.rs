@@ -10,6 +10,7 @@ impl<L> Shard<L> {
     pub fn has_chores(&self) -> bool {
         !self.departing.is_empty()
             || !self.resumed.is_empty()
+            || !self.questions.are_sent()
             || !self.code_searches.is_rested()
             || self.outposts.has_mail()
             || self.outposts.gathers()

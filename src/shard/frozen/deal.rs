@@ -97,7 +97,13 @@ pub fn deal<R>(frozen: Vec<FrozenShard<R>>, world: &World) -> Result<Vec<Portion
         let home = match (connection.place.map(FrozenPlace::room), &connection.state) {
             (Some(room), _) => Some(*homes.get(&room).ok_or(Incoherent::NoRoom(room))?),
             (None, FrozenState::Departing(pending)) => pending.home(world),
-            (None, FrozenState::Open | FrozenState::LeavingGallery | FrozenState::Closing { .. }) => None,
+            (
+                None,
+                FrozenState::Open
+                | FrozenState::LeavingGallery
+                | FrozenState::AwaitingBackend(_)
+                | FrozenState::Closing { .. },
+            ) => None,
         };
         match home {
             Some(home) => portions[home.index()].frozen.connections.push(connection),

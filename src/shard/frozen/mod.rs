@@ -24,6 +24,7 @@ use ahash::AHashMap;
 use crate::clock::{ClockChange, Moments};
 use crate::protocol::{AppId, RoomId};
 use crate::room::Room;
+use crate::shard::state::access_wait::HeldRequest;
 use crate::shard::state::connection::{Ask, Connection, Parts, State};
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
@@ -80,6 +81,8 @@ enum FrozenState {
     Departing(Box<PendingRequest>),
     /// It asked to leave the gallery that it is in.
     LeavingGallery,
+    /// The game's backend was asked about this request, and is asked again: its answer comes to nobody.
+    AwaitingBackend(Box<HeldRequest>),
     Closing {
         gives_up_at_ms: u64,
         peer_has_closed: bool,
@@ -114,7 +117,8 @@ impl<L> Shard<L> {
             ids.insert(at, room.id());
             frozen.rooms.push(FrozenRoom { room, counted_for });
         }
-        for (_, connection) in self.post.connections.into_values() {
+        for (_, mut connection) in self.post.connections.into_values() {
+            connection.give_back_wait(now.mono_ms);
             let connection = FrozenConnection::of(connection, &ids, change, &mut freeze_link);
             frozen.connections.push(connection);
         }
@@ -186,6 +190,7 @@ impl<R> FrozenConnection<R> {
                 State::Asking(ask) => match *ask {
                     Ask::Watch(pending) => FrozenState::Departing(Box::new(PendingRequest::Watch(pending))),
                     Ask::Leave => FrozenState::LeavingGallery,
+                    Ask::Backend(wait) => FrozenState::AwaitingBackend(Box::new(wait.held)),
                     Ask::NewCode => unreachable!("all searches were finished before"),
                 },
                 State::Closing {

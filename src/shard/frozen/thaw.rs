@@ -8,6 +8,7 @@ use crate::protocol::{PlayerId, RoomId};
 use crate::room::{ConnectionKey, Watcher};
 use crate::shard::frozen::deal::Portion;
 use crate::shard::frozen::{FrozenConnection, FrozenPlace, FrozenRoom, FrozenShard, FrozenState};
+use crate::shard::state::access_wait::HeldRequest;
 use crate::shard::state::connection::{Connection, State};
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::{Place, Standing};
@@ -20,6 +21,7 @@ enum Next {
     End,
     Pursue(Box<PendingRequest>),
     Leave,
+    AskAgain(Box<HeldRequest>),
 }
 
 impl<L> Shard<L> {
@@ -94,6 +96,7 @@ impl<L> Shard<L> {
                 Next::End => self.ended.push(at),
                 Next::Pursue(pending) => self.go(at, *pending, now),
                 Next::Leave => self.leave_spectator(at, now),
+                Next::AskAgain(held) => self.ask_again(at, *held, now),
             }
             taken_in.push(at);
         }
@@ -132,6 +135,7 @@ impl<L> Shard<L> {
             FrozenState::Open => (State::Open, Next::Nothing),
             FrozenState::Departing(pending) => (State::Open, Next::Pursue(pending)),
             FrozenState::LeavingGallery => (State::Open, Next::Leave),
+            FrozenState::AwaitingBackend(held) => (State::Open, Next::AskAgain(held)),
             FrozenState::Closing {
                 gives_up_at_ms,
                 peer_has_closed,

@@ -227,7 +227,8 @@ fn admit<'r, L>(
     let Some(Place::Seated(room_key)) = place else {
         return Err((no_seat(), None));
     };
-    let own_limit = access.terms(session.app()).and_then(|terms| terms.relay_bytes);
+    let granted = session.grant().and_then(|grant| grant.relay_bytes);
+    let own_limit = granted.or_else(|| access.terms(session.app())?.relay_bytes);
     let (budgets, charged) = (&settings.budgets, bytes as u64);
     let limit = own_limit.unwrap_or(budgets.relay_bytes);
     if let Charge::Refused { retry_after_secs } = session.allowance.charge_relay(charged, limit, budgets, now_ms) {

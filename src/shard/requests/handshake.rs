@@ -1,10 +1,11 @@
 //! Answering a handshake.
 
 use crate::protocol::server_message::{GameDataLimit, ProtocolInfo, ServerFacts};
-use crate::protocol::{Authenticate, CloseCode, ErrorCode, ProtocolVersion, Refusal, ServerMessage};
+use crate::protocol::{AppId, Authenticate, CloseCode, ErrorCode, ProtocolVersion, Refusal, ServerMessage};
 use crate::room::ConnectionKey;
-use crate::session::{AccessPolicy, HandshakeRefusal};
+use crate::session::{AccessPolicy, ClientAddress, Grant, HandshakeRefusal};
 use crate::shard::Shard;
+use crate::shard::state::access_wait::HeldRequest;
 use crate::shard::world::now::Now;
 use crate::shard::world::refusals::RefusalReason;
 use crate::shard::world::settings::Settings;
@@ -23,17 +24,55 @@ impl<L> Shard<L> {
         }
     }
 
-    /// Serves `Authenticate`: on success the optional remark about the format, `Authenticated` and `ProtocolInfo`, in
-    /// this order.
+    /// Serves `Authenticate`: at once, or when the game's backend has said yes.
     pub(in crate::shard) fn authenticate(&mut self, at: ConnectionKey, request: &Authenticate, now: Now) {
         let world = std::sync::Arc::clone(&self.world);
-        let policy = &world.settings.handshake;
+        let admit = |app: &_, address, per_minute| world.ledger.admit_handshake(app, address, per_minute, now.mono_ms);
         self.renew_access();
+        if self.access.check.is_none() {
+            return self.accept_handshake(at, request, admit, Grant::default(), now);
+        }
+        let policy = &world.settings.handshake;
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        match connection
+            .session
+            .question_of_handshake(request, policy, &self.access, now.wall, admit)
+        {
+            Ok(question) => self.ask_backend(at, question, HeldRequest::Handshake(request.clone()), now),
+            Err(refusal) => self.refuse_handshake(at, refusal, now),
+        }
+    }
+
+    /// Goes on with a handshake to which the game's backend has said yes. It was counted when the backend was asked.
+    pub(in crate::shard) fn finish_handshake(
+        &mut self,
+        at: ConnectionKey,
+        request: &Authenticate,
+        grant: Grant,
+        now: Now,
+    ) {
+        self.renew_access();
+        self.accept_handshake(at, request, |_, _, _| true, grant, now);
+    }
+
+    /// Accepts a handshake that is good: the optional remark about the format, `Authenticated` and `ProtocolInfo`, in this
+    /// order.
+    fn accept_handshake(
+        &mut self,
+        at: ConnectionKey,
+        request: &Authenticate,
+        admit: impl FnOnce(&AppId, ClientAddress, u32) -> bool,
+        grant: Grant,
+        now: Now,
+    ) {
+        let world = std::sync::Arc::clone(&self.world);
+        let policy = &world.settings.handshake;
         let access = std::sync::Arc::clone(&self.access);
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
-        let admit = |app: &_, address, per_minute| world.ledger.admit_handshake(app, address, per_minute, now.mono_ms);
         let accepted = match connection
             .session
             .authenticate(request, policy, &access, now.wall, admit)
@@ -41,6 +80,7 @@ impl<L> Shard<L> {
             Ok(accepted) => accepted,
             Err(refusal) => return self.refuse_handshake(at, refusal, now),
         };
+        connection.session.note_grant(grant);
         if connection.session.address().is_shared()
             && let Some(permit) = &mut connection.permit
         {

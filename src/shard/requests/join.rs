@@ -15,7 +15,11 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn join_room(&mut self, at: ConnectionKey, request: JoinRoom, now: Now) {
         let is_new = request.room_code.is_none();
         match self.check_join(at, request, now) {
-            Ok(pending) => self.go(at, PendingRequest::Join(pending), now),
+            Ok(pending) => {
+                if let Some(pending) = self.ask_about_entry(at, PendingRequest::Join(pending), now) {
+                    self.go(at, pending, now);
+                }
+            }
             Err(why) => {
                 let (reason, error_code) = (&*why.text, why.code);
                 self.post.counters.note_join_refused(is_new);
@@ -64,7 +68,7 @@ impl<L> Shard<L> {
         }
         Ok(PendingJoin {
             game_name: request.game_name.into(),
-            player_name: request.player_name.into(),
+            player_name: connection.session.name_in_rooms(&request.player_name).into(),
             room_code,
             max_players,
             supports_authority: request.supports_authority,

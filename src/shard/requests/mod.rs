@@ -1,5 +1,6 @@
 //! What clients ask for, one file for each subject.
 
+pub(super) mod access_check;
 pub(super) mod binding;
 pub(super) mod checks;
 pub(super) mod game_data;

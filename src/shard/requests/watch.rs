@@ -16,7 +16,7 @@ use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
     /// Serves a valid wish to watch: here, or where home says.
-    fn go_watching(&mut self, at: ConnectionKey, pending: PendingWatch, now: Now) {
+    pub(in crate::shard) fn go_watching(&mut self, at: ConnectionKey, pending: PendingWatch, now: Now) {
         let world = Arc::clone(&self.world);
         let home = pending.home(&world);
         if home == self.id || world.settings.rooms.outpost_members.is_none() {
@@ -46,7 +46,13 @@ impl<L> Shard<L> {
     /// Serves `JoinAsSpectator`.
     pub(in crate::shard) fn join_as_spectator(&mut self, at: ConnectionKey, request: &JoinAsSpectator, now: Now) {
         match self.check_watch(at, request, now) {
-            Ok(pending) => self.go_watching(at, pending, now),
+            Ok(pending) => {
+                if let Some(PendingRequest::Watch(pending)) =
+                    self.ask_about_entry(at, PendingRequest::Watch(pending), now)
+                {
+                    self.go_watching(at, pending, now);
+                }
+            }
             Err(why) => {
                 let (reason, error_code) = (&*why.text, why.code);
                 self.reply(at, &ServerMessage::SpectatorJoinFailed { reason, error_code }, now);
@@ -86,7 +92,7 @@ impl<L> Shard<L> {
         Ok(PendingWatch {
             game_name: request.game_name.as_str().into(),
             room_code,
-            spectator_name: request.spectator_name.as_str().into(),
+            spectator_name: connection.session.name_in_rooms(&request.spectator_name).into(),
             password: request.password.clone(),
         })
     }

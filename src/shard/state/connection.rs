@@ -7,6 +7,7 @@ use crate::room::ConnectionKey;
 use crate::session::Session;
 use crate::shard::outbox::Outbox;
 use crate::shard::outbox::account::DeliveryAccount;
+use crate::shard::state::access_wait::AccessWait;
 use crate::shard::state::app_meters::AppMeter;
 use crate::shard::state::free_rate::FreeRate;
 use crate::shard::state::standing::{Census, Place, Standing};
@@ -83,7 +84,7 @@ pub(in crate::shard) enum State {
         target: ShardId,
         pending: Box<PendingRequest>,
     },
-    /// A room's home was asked something that takes its time; messages wait.
+    /// Somebody else was asked something that takes its time; messages wait.
     Asking(Box<Ask>),
     /// A close frame is queued or sent; messages are ignored.
     Closing { gives_up_at_ms: u64, peer_has_closed: bool },
@@ -100,15 +101,17 @@ pub(in crate::shard) struct Parts<L> {
     pub(in crate::shard) knows_of_drain: bool,
 }
 
-/// What a room's home was asked.
+/// What somebody else was asked.
 #[derive(Debug)]
 pub(in crate::shard) enum Ask {
-    /// Where there is a place to watch from.
+    /// A room's home, where there is a place to watch from.
     Watch(PendingWatch),
-    /// To let the connection leave its outpost.
+    /// A room's home, to let the connection leave its outpost.
     Leave,
     /// For another code of its room. The home is here, and searches.
     NewCode,
+    /// The game's backend, whether a request is to be served.
+    Backend(AccessWait),
 }
 
 impl<L> Connection<L> {
@@ -276,6 +279,31 @@ impl<L> Connection<L> {
         matches!(self.state, State::Departing { .. } | State::Asking(_))
     }
 
+    /// Its wait for the game's backend, if that is what it waits for.
+    pub(in crate::shard) fn access_wait(&self) -> Option<&AccessWait> {
+        match &self.state {
+            State::Asking(ask) => match &**ask {
+                Ask::Backend(wait) => Some(wait),
+                Ask::Watch(_) | Ask::Leave | Ask::NewCode => None,
+            },
+            State::Open | State::Departing { .. } | State::Closing { .. } => None,
+        }
+    }
+
+    /// For its timers no time has passed while it waited for the game's backend: it was not read.
+    pub(in crate::shard) fn give_back_wait(&mut self, now_ms: u64) {
+        if let State::Asking(ask) = &mut self.state
+            && let Ask::Backend(wait) = &mut **ask
+        {
+            let span_ms = now_ms.saturating_sub(wait.since_ms);
+            wait.since_ms = now_ms;
+            self.session.give_back(span_ms);
+            self.last_inbound_ms = now_ms.min(self.last_inbound_ms + span_ms);
+            self.last_activity_ms = now_ms.min(self.last_activity_ms + span_ms);
+            self.probe = None;
+        }
+    }
+
     pub(in crate::shard) const fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
@@ -314,8 +342,13 @@ impl<L> Moments for Connection<L> {
         outbox.change_clock(change);
         uptake.change_clock(change);
         free_rate.change_clock(change);
-        if let State::Closing { gives_up_at_ms, .. } = state {
-            change.apply(gives_up_at_ms);
+        match state {
+            State::Closing { gives_up_at_ms, .. } => change.apply(gives_up_at_ms),
+            State::Asking(ask) => match &mut **ask {
+                Ask::Backend(wait) => wait.change_clock(change),
+                Ask::Watch(_) | Ask::Leave | Ask::NewCode => {}
+            },
+            State::Open | State::Departing { .. } => {}
         }
         let asked_at_ms = probe.as_mut().map(|probe| &mut probe.sent_at_ms);
         let began_at_ms = unfinished.as_mut().map(|unfinished| &mut unfinished.since_ms);

@@ -2,6 +2,7 @@
 //!
 //! Data and its own rules only; must never send, and must know nothing of requests.
 
+pub(super) mod access_wait;
 pub(super) mod app_meters;
 pub(super) mod code_search;
 pub(super) mod connection;

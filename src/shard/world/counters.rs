@@ -214,6 +214,14 @@ counters! {
         ice_pregather, "transport_ice_pregather_emitted_total", "Snapshots that told ICE servers before the game started.";
         seat_fills_rejected, "transport_seat_fills_rejected_incompatible_total", "Joins refused because the joiner cannot take part in the session.";
         mixed_path_members, "transport_mixed_path_members_observed_total", "Members planned without peers because they came back with lesser abilities.";
+        access_questions, "access_check_questions_total", "Requests of which the game's backend was to say whether they may be served.";
+        access_allowed, "access_check_allowed_total", "Of these, those that it allowed.";
+        access_denied, "access_check_denied_total", "Of these, those that it denied.";
+        access_remembered, "access_check_remembered_total", "Of these, those that an earlier answer to the same question decided.";
+        access_late, "access_check_late_total", "Of these, those of which it said nothing in time.";
+        access_unreachable, "access_check_unreachable_total", "Of these, those of which it could not be asked.";
+        access_unreadable, "access_check_unreadable_total", "Of these, those to which it gave no answer of use.";
+        access_failed_open, "access_check_failed_open_total", "Requests that were served although the game's backend had said nothing.";
         tls_handshakes, "tls_handshakes_total", "TLS handshakes of players' ports that succeeded.";
         tls_resumptions, "tls_resumptions_total", "Of these, those that resumed an earlier connection.";
         control_handovers, "control_handovers_total", "Sockets given to the control plane because they asked for no WebSocket.";
@@ -252,6 +260,7 @@ counters! {
         hops_refused, "hops", "inbox_full", "Connections that came back because the other shard's inbox was full.";
         greetings_expired, "greetings", "expired", "Sockets dropped because no whole request came in time.";
         greetings_displaced, "greetings", "displaced", "Sockets dropped before their upgrade because others needed their place.";
+        access_crowded, "access_check", "full", "Questions for the game's backend that found no place.";
         control_refused, "control_line", "full", "Requests answered with 503 because the control plane's line was full.";
     }
     beside {

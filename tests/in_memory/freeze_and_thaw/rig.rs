@@ -9,11 +9,11 @@ use signal_fish_relay::net::conversation;
 use signal_fish_relay::net::websocket::{Inbound, InboundLimits};
 use signal_fish_relay::protocol::{ProtocolVersion, WallTime};
 use signal_fish_relay::room::ConnectionKey;
-use signal_fish_relay::session::{Arrival, ClientAddress};
+use signal_fish_relay::session::{Arrival, ClientAddress, Verdict};
 use signal_fish_relay::shard::admission::{AdmissionLimits, Admitted};
 use signal_fish_relay::shard::{
-    AfterSend, FrozenShard, FrozenWorld, Incoherent, Now, Portion, SendOutcome, Settings, Shard, ShardId, SlotKey,
-    World, deal,
+    AfterSend, BackendAnswer, FrozenShard, FrozenWorld, Incoherent, Now, Portion, SendOutcome, Settings, Shard,
+    ShardId, SlotKey, World, deal,
 };
 
 pub use super::link::Link;
@@ -222,10 +222,25 @@ impl Rig {
                     self.turn();
                 }
             }
+            Step::Answer(verdict) => self.answer(verdict),
             Step::CloseAll => {
                 for shard in &mut self.shards {
                     shard.close_all(now);
                 }
+            }
+        }
+    }
+
+    /// Answers whatever the shards ask the game's backend.
+    fn answer(&mut self, verdict: &Verdict) {
+        let now = self.now();
+        for number in 0..self.shards.len() {
+            for question in self.shards[number].take_questions() {
+                let answer = BackendAnswer::fresh(question.ticket, Ok(verdict.clone()));
+                self.shards[number].on_backend_answer(answer, now);
+            }
+            for at in self.shards[number].take_resumed() {
+                self.resume(number, at);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What happens in the rig, and where it can be interrupted.
 
+use signal_fish_relay::session::Verdict;
+
 /// One thing that happens.
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -11,6 +13,8 @@ pub enum Step {
     Room(usize, usize),
     /// Time passes.
     Wait(u64),
+    /// The game's backend says this to whatever it was asked.
+    Answer(Verdict),
     /// The process begins to stop.
     CloseAll,
 }

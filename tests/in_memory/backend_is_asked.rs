@@ -1,0 +1,417 @@
+//! The game's backend is asked who may play: the connection that waits for it waits, nobody else does, and no answer of its
+//! harms anybody.
+
+use serde_json::{Value, json};
+use signal_fish_relay::protocol::Secret;
+use signal_fish_relay::session::{CheckRules, Grant, NoVerdict, Verdict, Wish};
+use signal_fish_relay::shard::SentQuestion;
+
+use crate::harness::{Client, Game, Setup, in_every_schedule};
+
+const TIMEOUT_MS: u64 = 2_000;
+
+/// By then a shard has given up.
+const GIVEN_UP_MS: u64 = TIMEOUT_MS + 1_000;
+
+fn rules() -> CheckRules {
+    CheckRules {
+        creates: false,
+        joins: false,
+        fails_open: false,
+        timeout_ms: TIMEOUT_MS,
+    }
+}
+
+fn checking(rules: CheckRules) -> impl Fn() -> Setup {
+    move || Setup::default().with(|settings| settings.access.check = Some(rules))
+}
+
+fn everything() -> CheckRules {
+    CheckRules {
+        creates: true,
+        joins: true,
+        ..rules()
+    }
+}
+
+/// The one question that there is.
+fn question(game: &Game) -> SentQuestion {
+    game.settle();
+    let mut asked = game.machine().backend.take();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    asked.remove(0)
+}
+
+fn answer(game: &Game, verdict: Result<Verdict, NoVerdict>) -> SentQuestion {
+    let question = question(game);
+    game.machine().answer(question.ticket, verdict);
+    question
+}
+
+fn yes() -> Result<Verdict, NoVerdict> {
+    Ok(Verdict::Allowed(Grant::default()))
+}
+
+fn no(reason: &str) -> Result<Verdict, NoVerdict> {
+    Ok(Verdict::Denied(reason.into()))
+}
+
+fn says_hello(client: &Client) {
+    client.sends(json!({"type": "Authenticate", "data": {"app_id": "reef-racer", "connect_token": "ticket-7"}}));
+}
+
+fn refused(code: &str) -> Value {
+    json!({"type": "AuthenticationError", "data": {"error": "$text", "error_code": code}})
+}
+
+/// A client that the backend has let in.
+fn enters(game: &Game, name: &str, grant: Grant) -> Client {
+    let client = game.connect(name);
+    says_hello(&client);
+    answer(game, Ok(Verdict::Allowed(grant)));
+    client.expects(json!({"type": "Authenticated", "data": "$any"}));
+    client.expects(json!({"type": "ProtocolInfo", "data": "$any"}));
+    client
+}
+
+#[test]
+fn a_handshake_waits_for_the_answer_and_what_comes_behind_it_keeps_its_order() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = game.connect("mira");
+        says_hello(&mira);
+        mira.sends(json!({"type": "Ping"}))
+            .sends(json!({"type": "JoinRoom", "data": {"game_name": "tide-pool", "player_name": "Mira"}}));
+        game.settle();
+        mira.expects_nothing();
+        let asked = answer(game, yes());
+        let Wish::Handshake {
+            connect_token,
+            protocol_version,
+            ..
+        } = asked.question.wish
+        else {
+            panic!("a handshake")
+        };
+        assert_eq!(connect_token, Some(Secret::new("ticket-7")));
+        assert_eq!(protocol_version, 2);
+        mira.expects(json!({"type": "Authenticated", "data": "$any"}));
+        mira.expects(json!({"type": "ProtocolInfo", "data": "$any"}));
+        mira.expects(json!({"type": "Pong"}));
+        mira.expects_created();
+        assert_eq!(game.count("access_check_questions_total"), 1);
+        assert_eq!(game.count("access_check_allowed_total"), 1);
+    });
+}
+
+#[test]
+fn a_no_is_told_with_its_reason_and_ends_the_connection() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = game.connect("mira");
+        says_hello(&mira);
+        answer(game, no("come back on Monday"));
+        let told = mira.expects(refused("UNAUTHORIZED"));
+        assert_eq!(told["data"]["error"], "come back on Monday");
+        mira.expects_close(1000, "unregistered");
+        assert_eq!(game.count("access_check_denied_total"), 1);
+    });
+}
+
+#[test]
+fn no_answer_keeps_out_unless_the_operator_says_otherwise() {
+    let silences = [
+        (NoVerdict::Late, "access_check_late_total"),
+        (NoVerdict::Unreachable, "access_check_unreachable_total"),
+        (NoVerdict::Unreadable, "access_check_unreadable_total"),
+    ];
+    for (silence, counter) in silences {
+        in_every_schedule(checking(rules()), |game| {
+            let mira = game.connect("mira");
+            says_hello(&mira);
+            answer(game, Err(silence));
+            mira.expects(refused("SERVICE_UNAVAILABLE"));
+            mira.expects_close(1000, "unregistered");
+            assert_eq!(game.count(counter), 1);
+        });
+        let open = CheckRules {
+            fails_open: true,
+            ..rules()
+        };
+        in_every_schedule(checking(open), |game| {
+            let mira = game.connect("mira");
+            says_hello(&mira);
+            answer(game, Err(silence));
+            mira.expects(json!({"type": "Authenticated", "data": "$any"}));
+            assert_eq!(game.count("access_check_failed_open_total"), 1);
+        });
+    }
+}
+
+#[test]
+fn nobody_waits_for_ever_and_a_late_answer_answers_nothing() {
+    in_every_schedule(checking(everything()), |game| {
+        let mira = game.connect("mira");
+        says_hello(&mira);
+        let question = question(game);
+        game.advance_ms(GIVEN_UP_MS - 1);
+        mira.expects_nothing();
+        game.advance_ms(1);
+        mira.expects(refused("SERVICE_UNAVAILABLE"));
+        mira.expects_close(1000, "unregistered");
+        game.machine().answer(question.ticket, yes());
+        game.settle();
+        mira.expects_nothing();
+        assert_eq!(game.count("access_check_late_total"), 1);
+
+        // Of one connection two questions: the answer to the first is none to the second.
+        let otto = enters(game, "otto", Grant::default());
+        let creates = || {
+            otto.sends(json!({"type": "JoinRoom", "data": {"game_name": "tide-pool", "player_name": "Otto"}}));
+        };
+        creates();
+        let first = self::question(game);
+        game.advance_ms(GIVEN_UP_MS);
+        otto.expects_join_failed("SERVICE_UNAVAILABLE");
+        creates();
+        let second = self::question(game);
+        game.machine().answer(first.ticket, yes());
+        game.settle();
+        otto.expects_nothing();
+        game.machine().answer(second.ticket, yes());
+        otto.expects_created();
+    });
+}
+
+#[test]
+fn a_question_without_a_place_is_no_answer_at_once() {
+    in_every_schedule(checking(rules()), |game| {
+        game.machine().backend.is_crowded(true);
+        let mira = game.connect("mira");
+        says_hello(&mira);
+        mira.expects(refused("SERVICE_UNAVAILABLE"));
+        mira.expects_close(1000, "unregistered");
+        assert_eq!(game.count("access_check/full"), 1);
+        game.machine().backend.is_crowded(false);
+        enters(game, "otto", Grant::default());
+    });
+}
+
+#[test]
+fn the_handshakes_deadline_stands_still_meanwhile() {
+    in_every_schedule(checking(rules()), |game| {
+        let deadline_ms = game.machine().world.settings.handshake.timeout_ms;
+        let mira = game.connect("mira");
+        game.advance_ms(deadline_ms - 1);
+        says_hello(&mira);
+        game.advance_ms(TIMEOUT_MS);
+        answer(game, yes());
+        mira.expects(json!({"type": "Authenticated", "data": "$any"}));
+
+        // Whoever says nothing has no such time.
+        let otto = game.connect("otto");
+        game.advance_ms(deadline_ms);
+        otto.expects_error("AUTHENTICATION_TIMEOUT");
+        otto.expects_close(4001, "auth_timeout");
+    });
+}
+
+#[test]
+fn nothing_comes_before_the_handshake_that_is_asked_about() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = game.connect("mira");
+        mira.sends(json!({"type": "Ping"})).expects_error("MISSING_APP_ID");
+        mira.expects_close(1000, "unregistered");
+        assert!(game.machine().backend.take().is_empty());
+    });
+}
+
+#[test]
+fn a_handshake_that_fails_otherwise_is_no_question() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = game.connect("mira");
+        mira.sends(json!({"type": "Authenticate", "data": {"app_id": "reef-racer", "protocol_version": 1}}))
+            .expects(refused("UNSUPPORTED_PROTOCOL_VERSION"));
+        assert!(game.machine().backend.take().is_empty());
+    });
+}
+
+#[test]
+fn rooms_are_asked_about_where_that_is_wanted_and_a_no_changes_nothing() {
+    in_every_schedule(checking(everything()), |game| {
+        let mira = enters(
+            game,
+            "mira",
+            Grant {
+                user: Some("u-1".into()),
+                ..Grant::default()
+            },
+        );
+        let wants_a_room = || {
+            mira.sends(json!({"type": "JoinRoom", "data": {"game_name": "tide-pool", "player_name": "Mira"}}));
+        };
+        wants_a_room();
+        let asked = answer(game, no("not today"));
+        assert_eq!(asked.question.user.as_deref(), Some("u-1"));
+        assert!(matches!(asked.question.wish, Wish::Create { .. }));
+        mira.expects_join_failed("UNAUTHORIZED");
+        assert_eq!(game.machine().rooms(), 0);
+        wants_a_room();
+        answer(game, yes());
+        let seat = mira.expects_created();
+
+        let otto = enters(game, "otto", Grant::default());
+        let wants_in = || {
+            otto.sends(json!({"type": "JoinRoom", "data":
+                {"game_name": "tide-pool", "player_name": "Otto", "room_code": seat.room_code}}));
+        };
+        wants_in();
+        let asked = answer(game, no("you are banned"));
+        let Wish::Join {
+            room_code, may_create, ..
+        } = asked.question.wish
+        else {
+            panic!("a join")
+        };
+        assert_eq!((room_code.as_str(), may_create), (&*seat.room_code, true));
+        otto.expects_join_failed("UNAUTHORIZED");
+        mira.expects_nothing();
+        wants_in();
+        answer(game, yes());
+        otto.expects_seat();
+        mira.expects(json!({"type": "PlayerJoined", "data": "$any"}));
+
+        let kite = enters(game, "kite", Grant::default());
+        kite.sends(json!({"type": "JoinAsSpectator", "data":
+            {"game_name": "tide-pool", "spectator_name": "Kite", "room_code": seat.room_code}}));
+        let asked = answer(game, no("players only"));
+        assert!(matches!(asked.question.wish, Wish::Watch { .. }));
+        kite.expects(
+            json!({"type": "SpectatorJoinFailed", "data": {"reason": "players only", "error_code": "UNAUTHORIZED"}}),
+        );
+    });
+}
+
+#[test]
+fn where_only_handshakes_are_asked_about_rooms_are_not() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = enters(game, "mira", Grant::default());
+        mira.create_room("tide-pool", "Mira");
+        assert!(game.machine().backend.take().is_empty());
+    });
+}
+
+#[test]
+fn what_is_granted_holds() {
+    in_every_schedule(checking(rules()), |game| {
+        let grant = || Grant {
+            display_name: Some("Mira the Bold".into()),
+            max_players_per_room: Some(3),
+            relay_bytes: Some(10),
+            ..Grant::default()
+        };
+        let mira = enters(game, "mira", grant());
+        let wants = |players: u8| {
+            mira.sends(json!({"type": "JoinRoom", "data":
+                {"game_name": "tide-pool", "player_name": "Nobody", "max_players": players}}));
+        };
+        wants(4);
+        mira.expects_join_failed("INVALID_MAX_PLAYERS");
+        wants(3);
+        let seat = mira.expects_created();
+        let otto = enters(game, "otto", Grant::default());
+        otto.join("tide-pool", &seat.room_code, "Otto");
+        mira.expects(json!({"type": "PlayerJoined", "data": "$any"}));
+        let kite = enters(game, "kite", grant());
+        kite.sends(json!({"type": "JoinRoom", "data":
+            {"game_name": "tide-pool", "player_name": "Kite", "room_code": seat.room_code}}));
+        kite.expects_join_failed("ROOM_CREATION_FAILED"); // there is one of that name
+        mira.sends_json(json!("12345678"));
+        otto.expects_json(&seat, json!("12345678"));
+        mira.sends_json(json!("1"));
+        mira.expects_error("RATE_LIMIT_EXCEEDED");
+    });
+}
+
+#[test]
+fn who_is_gone_meanwhile_is_not_there_for_the_answer() {
+    in_every_schedule(checking(rules()), |game| {
+        for leaves in [
+            (|client: &Client| {
+                client.vanishes();
+            }) as fn(&Client),
+            |client| {
+                client.closes(1000, "");
+            },
+        ] {
+            let mira = game.connect("mira");
+            says_hello(&mira);
+            let question = question(game);
+            leaves(&mira);
+            game.settle();
+            game.machine().answer(question.ticket, yes());
+            game.settle();
+            assert!(!mira.is_connected(), "its place is free");
+        }
+        assert_eq!(game.machine().connections(), 0);
+    });
+}
+
+#[test]
+fn a_server_that_stops_does_not_wait_for_answers() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = game.connect("mira");
+        says_hello(&mira);
+        let question = question(game);
+        game.machine().drain(1_000);
+        game.machine().close_all();
+        game.settle();
+        game.machine().answer(question.ticket, yes());
+        game.settle();
+        let frames = mira.takes_all();
+        let told = format!("{frames:?}");
+        assert!(told.contains("4000") && !told.contains("Authenticated"), "{told}");
+        assert_eq!(game.machine().connections(), 0);
+    });
+}
+
+#[test]
+fn whoever_plays_waits_for_nobody_elses_answer() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = enters(game, "mira", Grant::default());
+        let otto = enters(game, "otto", Grant::default());
+        let seat = mira.create_room("tide-pool", "Mira");
+        otto.join("tide-pool", &seat.room_code, "Otto");
+        mira.expects(json!({"type": "PlayerJoined", "data": "$any"}));
+        let crowd: Vec<_> = (0..100)
+            .map(|number| game.connect(&format!("crowd-{number}")))
+            .collect();
+        crowd.iter().for_each(says_hello);
+        for round in 0..20 {
+            mira.sends_json(json!(round));
+            otto.expects_json(&seat, json!(round));
+            game.advance_ms(10);
+        }
+        assert_eq!(game.machine().backend.take().len(), crowd.len());
+        game.advance_ms(GIVEN_UP_MS);
+        for client in &crowd {
+            client.expects(refused("SERVICE_UNAVAILABLE"));
+        }
+        assert_eq!(game.count("access_check_late_total"), 100);
+    });
+}
+
+#[test]
+fn time_in_which_the_process_stood_still_is_nobodys() {
+    let setup = || Setup {
+        standstill: std::time::Duration::from_millis(200),
+        ..checking(rules())()
+    };
+    in_every_schedule(setup, |game| {
+        let mira = game.connect("mira");
+        says_hello(&mira);
+        let question = question(game);
+        game.stands_still_ms(10 * GIVEN_UP_MS);
+        mira.expects_nothing();
+        game.machine().answer(question.ticket, yes());
+        mira.expects(json!({"type": "Authenticated", "data": "$any"}));
+    });
+}
