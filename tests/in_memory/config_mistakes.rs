@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
+use serde_json::Value;
 use signal_fish_relay::cli::{self, Action, Exit};
-use signal_fish_relay::config::Surroundings;
+use signal_fish_relay::config::{Surroundings, json_schema};
 
 /// The texts, as they were last looked over. To look them over again, run the test: it prints what is said now.
 const TEXTS: &str = include_str!("config_mistakes.txt");
@@ -203,7 +204,7 @@ fn every_mistake_is_told_in_these_words() {
 
 const MARKED: &str = "M4rk3dS3cr3t";
 
-/// Where secrets belong: the key, and a document that has one there.
+/// Where secrets belong: the variable, and a document that has one there with what else it needs.
 const SECRETS: [(&str, &str); 4] = [
     (
         "SIGNAL_FISH__SECURITY__METRICS_AUTH_TOKEN",
@@ -222,6 +223,40 @@ const SECRETS: [(&str, &str); 4] = [
         r#"{"security": {"connect_token": {"public_key": VALUE}}}"#,
     ),
 ];
+
+/// The same of every key that the schema says is a secret, without what else it may need.
+fn secrets_of_the_schema() -> Vec<(String, String)> {
+    fn walk(schema: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
+        if schema["writeOnly"] == true {
+            found.push(path.to_vec());
+        }
+        let below = |key: &str| [path, &[key.to_owned()]].concat();
+        for (key, schema) in schema["properties"].as_object().into_iter().flatten() {
+            walk(schema, &below(key), found);
+        }
+        for schema in schema["anyOf"].as_array().into_iter().flatten() {
+            walk(schema, path, found);
+        }
+        walk_if_there(&schema["items"], &below("[]"), found);
+    }
+    fn walk_if_there(schema: &Value, path: &[String], found: &mut Vec<Vec<String>>) {
+        if schema.is_object() {
+            walk(schema, path, found);
+        }
+    }
+    let mut found = Vec::new();
+    walk(&json_schema(), &[], &mut found);
+    let of_path = |path: Vec<String>| {
+        let section = path.iter().take_while(|key| *key != "[]").map(|key| key.to_uppercase());
+        let variable = format!("SIGNAL_FISH__{}", section.collect::<Vec<_>>().join("__"));
+        let document = path.iter().rev().fold("VALUE".to_owned(), |inner, key| match &**key {
+            "[]" => format!("[{inner}]"),
+            key => format!("{{\"{key}\": {inner}}}"),
+        });
+        (variable, document)
+    };
+    found.into_iter().map(of_path).collect()
+}
 
 /// A secret in every form in which it can be meant or mistaken.
 fn forms() -> Vec<String> {
@@ -253,7 +288,10 @@ fn no_output_holds_a_secret_however_it_is_given() {
             looked_at += 1;
         }
     };
-    for (variable, document) in SECRETS {
+    let known = SECRETS.map(|(variable, document)| (variable.to_owned(), document.to_owned()));
+    let of_the_schema = secrets_of_the_schema();
+    assert!(of_the_schema.len() >= 3, "{of_the_schema:?}");
+    for (variable, document) in &[&known[..], &of_the_schema].concat() {
         let misspelt = document
             .replace("secret\"", "secrt\"")
             .replace("token\"", "tokn\"")
@@ -268,7 +306,7 @@ fn no_output_holds_a_secret_however_it_is_given() {
                 look((&document, NOTHING, &[]));
                 look(("", &[("SIGNAL_FISH_CONFIG_JSON", &document)], &[]));
             }
-            look(("", &[(variable, &form)], &[]));
+            look(("", &[(&**variable, &form)], &[]));
             look(("", &[(&format!("{variable}__VALUE"), &form)], &[]));
             look(("", &[(&variable.replace("SIGNAL_FISH__", "SIGNAL_FISH_"), &form)], &[]));
             look(("", &[(&format!("{variable}X"), &form)], &[]));

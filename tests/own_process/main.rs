@@ -21,6 +21,7 @@ mod other_clients_over_tls;
 mod poor_surroundings;
 mod refusals_are_seen;
 mod reload;
+mod secrets_stay_secret;
 mod service_manager;
 mod shard_death;
 mod shard_failure;
