@@ -50,6 +50,13 @@ impl PureStage {
         }
     }
 
+    /// What somebody is answered for whom the control plane has no place.
+    pub fn crowd_out(&mut self) -> String {
+        let now = self.game.machine().now();
+        let address = ClientAddress::own(Ipv4Addr::LOCALHOST.into());
+        String::from_utf8(self.site.crowded_out(address, now)).expect("text")
+    }
+
     /// What the shards share.
     pub fn world(&self) -> Arc<World> {
         Arc::clone(&self.game.machine().world)

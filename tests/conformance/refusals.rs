@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Once;
 
+use signal_fish_relay::config::Config;
 use signal_fish_relay::protocol::ErrorCode;
 use signal_fish_relay::shard::refusals::{RefusalReason, Refusals, Refused};
 use tracing::field::{Field, Visit};
@@ -81,6 +82,19 @@ fn every_reason_is_counted_and_written_once_a_minute() {
             "{reason:?} is never written again"
         );
     }
+}
+
+#[test]
+fn whoever_finds_no_place_with_the_control_plane_is_counted_and_written() {
+    listen();
+    let mut stage = PureStage::new(&Config::default(), 1, 1);
+    let answer = stage.crowd_out();
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("Retry-After: 1\r\n"),
+        "{answer}"
+    );
+    assert_eq!(stage.world().refusals.count(RefusalReason::ControlFull), 1);
+    assert!(WRITTEN.take().contains(RefusalReason::ControlFull.name()));
 }
 
 #[test]

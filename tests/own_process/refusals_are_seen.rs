@@ -150,7 +150,7 @@ impl Servers {
                 Wire::connect(plain),
                 "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             ),
-            // It takes a control plane that is held up; `net::http` has it.
+            // It takes a control plane that is held up; the conformance suite asks for the answer itself.
             Reason::ControlFull => return false,
             // The scripts have those; this one needs a real handshake.
             Reason::Error(code) if code.as_str() == "UNAUTHORIZED" => {
