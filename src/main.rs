@@ -24,6 +24,7 @@ fn main() -> ExitCode {
             Err(error) => exit.and_fault(error).print(),
         },
         Action::Inquire(inquiry) => inquiry.ask().print(),
+        Action::Administer(errand) => errand.run().print(),
         Action::Serve(loaded) => serve(&loaded, &signals),
     }
 }

@@ -3,6 +3,8 @@
 //! Owns the flags and the texts for inspection. Promises that everything wrong with a configuration is said before the
 //! first thread starts. [`run`] is pure but for the sources it is given; [`run_process`] gives it those of the process.
 
+mod admin;
+mod call;
 mod exit;
 mod explanation;
 mod health;
@@ -14,11 +16,13 @@ use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{ArgGroup, CommandFactory, Parser};
+use clap::{ArgGroup, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{self, Config, Loaded, Origin, Overrides, Surroundings};
 
+use self::admin::AdminFlags;
+pub use self::admin::Errand;
 pub use self::exit::Exit;
 pub use self::health::Inquiry;
 use self::summary::summary;
@@ -43,6 +47,8 @@ Examples:
       Every key with its default.
   signal-fish-relay --health http://127.0.0.1:3536
       Does the server there take players in? Without a URL: the one of this configuration.
+  signal-fish-relay admin top
+      What the server of this configuration does, once a second; see admin --help.
   signal-fish-relay --completions bash > /etc/bash_completion.d/signal-fish-relay
 
 Sources, later ones win: defaults, config.json beside the executable, config.json in the working
@@ -95,6 +101,14 @@ struct Flags {
     /// Print completions for this shell and end
     #[arg(long, value_name = "SHELL", group = "inspection")]
     completions: Option<Shell>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look inside a running server, or act on it
+    Admin(AdminFlags),
 }
 
 /// What the command line asks for.
@@ -108,6 +122,8 @@ pub enum Action {
     Check(Box<Loaded>, Exit),
     /// Ask a running server, and end with what it says.
     Inquire(Inquiry),
+    /// Look inside a running server or act on it, and end.
+    Administer(Box<Errand>),
 }
 
 /// [`run`] with the arguments, variables, directories and standard input of this process.
@@ -143,7 +159,7 @@ pub fn reload_process(at_start: &[Origin]) -> Result<Box<Loaded>, String> {
     match run_process() {
         Action::Serve(loaded) => Ok(loaded),
         Action::Exit(exit) | Action::Check(_, exit) => Err(exit.stderr),
-        Action::Inquire(_) => unreachable!("a process that asks another serves nobody"),
+        Action::Inquire(_) | Action::Administer(_) => unreachable!("a process that asks another serves nobody"),
     }
 }
 
@@ -185,6 +201,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, surroundings: Surround
     if flags.health.is_some() {
         // Whether it is valid is the running server's affair.
         return Action::Inquire(Inquiry::of(&loaded.config));
+    }
+    if let Some(Command::Admin(flags)) = flags.command {
+        return match Errand::of(flags, &loaded.config) {
+            Ok(errand) => Action::Administer(Box::new(errand)),
+            Err(fault) => Action::Exit(Exit::invalid(fault)),
+        };
     }
     let validated = loaded.config.validate();
     if flags.print_config {

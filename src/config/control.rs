@@ -1,8 +1,11 @@
 //! Section `control`: HTTP beside the upgrade. No key of it is part of the protocol.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use super::secret::Secret;
 
 /// HTTP beside the upgrade: health, metrics, and what operators ask.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -17,6 +20,14 @@ pub struct ControlConfig {
     /// Whether `/play` and `/demo` are served. Default null: where only this machine asks, that is bound to loopback and
     /// without `security.trusted_proxies`.
     pub playground: Option<bool>,
+    /// What operators show to look inside at `/admin/` and to act there; never the token of the metrics. Default null: they
+    /// may only look, from this machine. 16 characters or more are wise.
+    pub admin_token: Option<Secret>,
+    /// A file with that token, in place of `admin_token`. Default null.
+    pub admin_token_path: Option<PathBuf>,
+    /// Whether each room keeps its last decisions, 4 KiB at most, for operators and for the log when something goes wrong.
+    /// Default true.
+    pub flight_recorder: bool,
 }
 
 impl ControlConfig {
@@ -41,6 +52,9 @@ impl Default for ControlConfig {
             port: None,
             max_connections: 512,
             playground: None,
+            admin_token: None,
+            admin_token_path: None,
+            flight_recorder: true,
         }
     }
 }

@@ -6,6 +6,7 @@
 //! never read the process environment, the working directory or the standard input by itself: those are arguments.
 
 mod access_check;
+mod admin_token;
 mod bounds;
 mod control;
 mod error;
@@ -41,6 +42,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 pub use access_check::AccessCheckConfig;
+pub use admin_token::AdminTokenError;
 pub use bounds::{BOUNDS, Bound};
 pub use control::ControlConfig;
 pub use error::{LoadError, LoadErrors, Origin};

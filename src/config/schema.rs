@@ -254,6 +254,8 @@ fn exemplar() -> Config {
     config.access_check.url = Some(String::new());
     config.access_check.secret = Some(Secret::default());
     config.access_check.ca_cert_path = Some(PathBuf::new());
+    config.control.admin_token = Some(Secret::default());
+    config.control.admin_token_path = Some(PathBuf::new());
     config
 }
 

@@ -82,6 +82,12 @@ pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
         "security.metrics_auth_token has fewer than 16 characters: choose a longer one",
     );
     say(
+        config
+            .admin_token()
+            .is_ok_and(|token| token.is_some_and(|token| token.expose().len() < SHORT_TOKEN_CHARS)),
+        "the token of operators (control.admin_token, or its file) has fewer than 16 characters: choose a longer one",
+    );
+    say(
         config.turn.enabled && !tls.enabled,
         "TURN credentials travel unencrypted: put TLS in front of this server",
     );

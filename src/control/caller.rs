@@ -2,6 +2,11 @@
 
 use crate::session::ClientAddress;
 
-/// The address that a request comes from.
+/// Where a request comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller(pub(super) ClientAddress);
+pub(super) struct Caller {
+    /// Whom it comes from, as far as proxies that are believed have said.
+    pub(super) client: ClientAddress,
+    /// Who is at the other end of its connection.
+    pub(super) peer: ClientAddress,
+}

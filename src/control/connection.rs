@@ -140,7 +140,10 @@ impl Door {
     async fn answer(&self, gate: Gate, address: ClientAddress, signs: &Rc<Signs>) -> Gate {
         let routes = TowerToHyperService::new(self.routes.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Caller(signs.client.get()));
+            request.extensions_mut().insert(Caller {
+                client: signs.client.get(),
+                peer: address,
+            });
             let signs = Rc::clone(signs);
             let announces_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
                 .iter()

@@ -6,6 +6,7 @@
 //! Only here and in `storage` is tokio known. Must never touch a player's socket.
 
 mod access;
+mod admin;
 mod caller;
 mod collector;
 mod connection;
@@ -39,6 +40,7 @@ use tokio::time::{sleep, timeout};
 
 use self::access::Backend;
 pub use self::access::{ANSWER_BYTES, AccessAnswer, AccessCheck, CheckFault, CheckFuture, HttpCheck, LiveCheck, TURNS};
+pub use self::admin::{AdminParts, AdminToken};
 use self::collector::Collector;
 use self::connection::{Door, Visit};
 use self::dashboard::Dashboard;
@@ -97,6 +99,8 @@ pub struct PlaneParts {
     pub region: String,
     /// Who is asked whether clients may play.
     pub check: LiveCheck,
+    /// Whom the live page is for.
+    pub admin: AdminParts,
     /// The process's clocks.
     pub clock: Clock,
     /// Makes the thread fit for its work, before anything else runs on it.
@@ -194,10 +198,14 @@ async fn serve(
     } else {
         Scope::Everything
     };
+    let admin = admin::routes(&known, parts.admin);
     let (open, mut all_closed) = mpsc::channel(1);
     let door = |scope, doors| {
         Rc::new(Door {
-            routes: routes(&known, scope),
+            routes: match scope {
+                Scope::Players => routes(&known, scope),
+                Scope::Everything | Scope::Operators => routes(&known, scope).merge(admin.clone()),
+            },
             rules: Rc::new(Rules {
                 site: Arc::clone(&parts.site),
                 doors,

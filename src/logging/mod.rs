@@ -6,6 +6,7 @@
 //! Must never be used for values of secrets.
 
 mod file;
+mod level;
 mod writer;
 
 use std::env;
@@ -20,9 +21,11 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::file::LogFile;
+pub use self::level::{LevelRefused, level, set_level};
 pub use self::writer::lost_lines;
 use self::writer::{LineWriter, Sink};
 use crate::config::{LogFormat, LogLevel, LoggingConfig};
@@ -134,8 +137,10 @@ pub fn init(config: &LoggingConfig) -> Result<Guard, LoggingError> {
             Some(layer(format, file, false))
         }
     };
+    let (filter, changeable) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(screen.and_then(file).with_filter(filter));
     registry.try_init().map_err(|_| LoggingError::AlreadyStarted)?;
+    level::keep(changeable);
     Ok(Guard { logs: Logs { writers } })
 }
 

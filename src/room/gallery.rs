@@ -170,6 +170,18 @@ impl Gallery {
         self.everybody().map(Spectator::info).collect()
     }
 
+    /// Everybody, and where to reach each.
+    pub fn watchers(&self) -> impl Iterator<Item = (Watcher, SpectatorInfo<'_>)> {
+        let here = self.members.iter().zip(&self.spectators);
+        let here = here.map(|(member, spectator)| (Watcher::Here(member.connection), spectator));
+        let distant = self.distant.iter().map(|Distant { spectator, outpost, .. }| {
+            let (number, player) = (*outpost, spectator.player);
+            (Watcher::Outpost { number, player }, spectator)
+        });
+        here.chain(distant)
+            .map(|(watcher, spectator)| (watcher, spectator.info()))
+    }
+
     fn everybody(&self) -> impl Iterator<Item = &Spectator> {
         let distant = self.distant.iter().map(|distant| &distant.spectator);
         self.spectators.iter().chain(distant)
@@ -177,14 +189,8 @@ impl Gallery {
 
     /// Where to reach a spectator, and its name.
     pub(super) fn find(&self, player: PlayerId) -> Option<(Watcher, &str)> {
-        let here = self.members.iter().zip(&self.spectators);
-        let here = here.map(|(member, spectator)| (Watcher::Here(member.connection), spectator));
-        let distant = self.distant.iter().map(|distant| {
-            let number = distant.outpost;
-            (Watcher::Outpost { number, player }, &distant.spectator)
-        });
-        let (watcher, spectator) = here.chain(distant).find(|(_, spectator)| spectator.player == player)?;
-        Some((watcher, &spectator.name))
+        let (watcher, info) = self.watchers().find(|(_, info)| info.id == player)?;
+        Some((watcher, info.name))
     }
 
     /// A spectator, as room mates see it.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use super::certificates::CertificateError;
-use crate::config::{TokenKeyError, Violations};
+use crate::config::{AdminTokenError, TokenKeyError, Violations};
 use crate::control::{Refused, Silent, TrustError};
 use crate::runtime::executors::StartError;
 use crate::runtime::preflight::PreflightError;
@@ -76,6 +76,9 @@ pub enum ServeError {
     /// The key of connect tokens was there when the configuration was checked, and is not any more.
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
+    /// The operators' token was there when the configuration was checked, and is not any more.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
     /// There is nothing to make TLS handshakes with.
     #[error(transparent)]
     Certificates(#[from] CertificateError),

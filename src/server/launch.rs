@@ -12,13 +12,13 @@ use super::certificates::LiveCertificates;
 use super::error::ServeError;
 use super::listeners::Addresses;
 use super::randomness::Randomness;
-use super::reload::Reloader;
+use super::reload::{Reloader, admin_token};
 use super::stopper::Stopper;
 use super::supervision::Supervised;
 use super::vigil::Vigil;
 use super::{listeners, settings};
 use crate::config::Config;
-use crate::control::{self, AccessCheck, ControlPlane, LiveCheck, OperatorLine, PlaneParts};
+use crate::control::{self, AccessCheck, AdminParts, AdminToken, ControlPlane, LiveCheck, OperatorLine, PlaneParts};
 use crate::net::http::Site;
 use crate::net::tls::Greeter;
 use crate::net::{Clock, FrontDesk, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
@@ -116,7 +116,9 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
         seeds.push(randomness.draw().map_err(ServeError::Resource)?);
     }
 
-    let (control, control_address) = start_control(&config, &site, &peers, (greeter(), checking.live()), clock)?;
+    let admin_token = AdminToken::new(admin_token(&config)?);
+    let greets_and_asks = (greeter(), checking.live());
+    let (control, control_address) = start_control(&config, &site, &peers, greets_and_asks, admin_token.clone(), clock)?;
     let desk: Arc<dyn FrontDesk> = Arc::new(control.desk());
     let operator = control.operator();
 
@@ -177,7 +179,7 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
         stopper,
         placement,
         longest_stop: longest_stop.saturating_add(STOP_GRACE),
-        reloader: Reloader::new(Arc::clone(&world), certificates, checking, config),
+        reloader: Reloader::new(Arc::clone(&world), certificates, checking, admin_token, config),
         operator,
     };
     let supervised = Supervised {
@@ -195,6 +197,7 @@ fn start_control(
     site: &Arc<Site>,
     peers: &Peers,
     (greeter, check): (Option<Greeter>, LiveCheck),
+    admin_token: AdminToken,
     clock: Clock,
 ) -> Result<(ControlPlane, Option<SocketAddr>), ServeError> {
     let door = match config.control.door(config.bind) {
@@ -221,6 +224,11 @@ fn start_control(
         dashboard: settings::dashboard(&config.metrics),
         region: config.server.region_id.clone(),
         check,
+        admin: AdminParts {
+            token: admin_token,
+            is_private: settings::is_private(config, address.map_or(config.bind, |door| door.ip())),
+            random: || Randomness::new(None).draw(),
+        },
         clock,
         prepare_thread,
     })

@@ -1,4 +1,5 @@
-//! What a running server takes over from a changed configuration: who is let in and who is asked about it, and certificates.
+//! What a running server takes over from a changed configuration: who is let in and who is asked about it, certificates, and the
+//! operators' token.
 //! Everything else waits for a restart.
 
 use std::sync::Arc;
@@ -9,12 +10,15 @@ use thiserror::Error;
 use super::access_check::Checking;
 use super::certificates::{CertificateError, LiveCertificates};
 use super::settings;
-use crate::config::{Config, TokenKeyError, Violations};
-use crate::control::TrustError;
+use crate::config::{AdminTokenError, Config, TokenKeyError, Violations};
+use crate::control::{AdminToken, TrustError};
+use crate::protocol::Secret;
 use crate::shard::World;
 
 /// What is taken over.
-const RELOADED: [&str; 17] = [
+const RELOADED: [&str; 19] = [
+    "control.admin_token",
+    "control.admin_token_path",
     "security.blocked_networks",
     "security.allowed_apps",
     "security.app_auth_path",
@@ -41,6 +45,7 @@ pub(super) struct Reloader {
     /// `None`: TLS is off.
     certificates: Option<LiveCertificates>,
     checking: Checking,
+    admin_token: AdminToken,
     /// What the server was started with.
     serving: Config,
 }
@@ -75,6 +80,9 @@ pub enum ReloadError {
     /// The key of connect tokens cannot be had.
     #[error(transparent)]
     TokenKey(#[from] TokenKeyError),
+    /// The operators' token cannot be had.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
     /// The certificates are of no use.
     #[error(transparent)]
     Certificates(#[from] CertificateError),
@@ -88,12 +96,14 @@ impl Reloader {
         world: Arc<World>,
         certificates: Option<LiveCertificates>,
         checking: Checking,
+        admin_token: AdminToken,
         serving: Config,
     ) -> Self {
         Self {
             world,
             certificates,
             checking,
+            admin_token,
             serving,
         }
     }
@@ -128,9 +138,11 @@ impl Reloader {
         }
         let tls = &fresh.security.transport.tls;
         let read = self.certificates.as_ref().map(|live| live.read(tls)).transpose()?;
+        let admin_token = admin_token(fresh)?;
         let check = self.checking.of(fresh)?;
         let policy = settings::access_policy(fresh)?.checked(self.checking.rules(fresh));
         self.world.access.replace(policy);
+        self.admin_token.replace(admin_token);
         if let (Some(live), Some(fresh)) = (&self.certificates, read.flatten()) {
             live.take_over(fresh);
         }
@@ -149,6 +161,16 @@ impl Reloader {
         found.retain(|path| !is_reloaded(path));
         found
     }
+}
+
+/// What operators must show.
+///
+/// # Errors
+///
+/// When it cannot be read; every other fault is found by [`Config::validate`].
+pub(super) fn admin_token(config: &Config) -> Result<Option<Secret>, AdminTokenError> {
+    let token = config.admin_token()?;
+    Ok(token.map(|token| Secret::new(token.expose())))
 }
 
 fn is_reloaded(path: &str) -> bool {
@@ -194,7 +216,7 @@ mod tests {
             SlotKey::new([0; 16]),
         );
         let checking = Checking::start(&serving, None).expect("valid");
-        Reloader::new(world, None, checking, serving)
+        Reloader::new(world, None, checking, AdminToken::default(), serving)
     }
 
     fn listing(app: &str) -> Config {

@@ -74,6 +74,7 @@ pub fn shard_settings(config: &Config) -> Result<Settings, TokenKeyError> {
             empty_timeout_ms: millis(config.server.empty_room_timeout),
             inactive_timeout_ms: millis(config.server.inactive_room_timeout),
             sweep_interval_ms: millis(config.server.room_cleanup_interval),
+            is_recorded: config.control.flight_recorder,
             relay_type: config.relay_types.default_relay_type.clone(),
             relay_types_by_game: config.relay_types.game_relay_mappings.clone(),
         },
@@ -354,7 +355,7 @@ fn has_playground(config: &Config) -> bool {
 }
 
 /// Whether only this machine asks. Behind a proxy that is known of it is a public server, wherever it is bound.
-fn is_private(config: &Config, bind: IpAddr) -> bool {
+pub(super) fn is_private(config: &Config, bind: IpAddr) -> bool {
     bind.to_canonical().is_loopback() && config.security.trusted_proxies.is_empty()
 }
 

@@ -87,7 +87,11 @@ impl Vigil {
 /// What is shown of a server, in a line.
 pub(super) fn status(world: &World, address: SocketAddr) -> String {
     let admitted = world.ledger.admitted();
-    let does = if world.is_draining() { "Stopping" } else { "Serving" };
+    let does = match (world.is_stopping(), world.is_draining()) {
+        (true, _) => "Stopping",
+        (false, true) => "Draining",
+        (false, false) => "Serving",
+    };
     format!(
         "{does} on {address}: {} connections, {} rooms",
         admitted.connections, admitted.rooms

@@ -10,6 +10,7 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, PlayerId, RoomId, ServerMessage};
 use crate::room::{ConnectionKey, Watcher};
 use crate::shard::exchange::message::{Body, Requester, ShardMessage};
+use crate::shard::state::flight::Decision;
 use crate::shard::state::gallery_news::News;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
@@ -71,6 +72,11 @@ impl<L> Shard<L> {
         };
         let Some(departure) = departure else { return };
         self.post.counters.players_left.add(1);
+        let what = if keep_seat { Decision::Lost } else { Decision::Left };
+        self.record(room_key, departure.player, what, now);
+        if departure.held_authority {
+            self.record(room_key, departure.player, Decision::LeadsNoMore, now);
+        }
         if self.drain.leaves_untold {
             return;
         }
@@ -108,6 +114,7 @@ impl<L> Shard<L> {
         let Some(spectator_id) = room.stop_watching(watcher, now.mono_ms) else {
             return false;
         };
+        self.record(room_key, spectator_id, Decision::StoppedWatching, now);
         let room = self.rooms.get(room_key).expect("looked up above");
         let settings = &self.world.settings;
         let left = match reason {

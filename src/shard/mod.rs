@@ -19,6 +19,7 @@ mod events;
 mod exchange;
 mod frozen;
 mod inbox;
+mod inspection;
 mod leaving;
 mod lookup;
 mod noting;
@@ -46,11 +47,13 @@ pub use events::turn::Flow;
 pub use exchange::message::ShardMessage;
 pub use frozen::{ArchiveError, FrozenShard, FrozenWorld, Incoherent, Portion, SealedArchive, UnsealError, deal};
 pub use inbox::{Inbox, InboxCounters, InboxLimits, InboxSender, Priority, Wake, inbox};
+pub use inspection::{ConnectionView, MemberView, QueueView, RoomInside, SpectatorsView, Spot};
 pub use outbox::{FrameMark, FrameOrigin, Lane, Outbox, OutboxPool};
 pub use sessions::ActiveSessions;
 pub use showing::{PersonView, RoomDetail, RoomView, RoomViews};
 pub use state::access_wait::{BackendAnswer, QuestionNumber, SentQuestion, Ticket};
 pub use state::connection::Connection;
+pub use state::flight::{Decided, Decision};
 pub use state::room_key::RoomKey;
 pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
 pub(crate) use state::table::{Table, TableKey, table_key};
@@ -82,6 +85,7 @@ use self::state::app_meters::AppMeters;
 use self::state::code_search::CodeSearches;
 use self::state::deadlines::Deadlines;
 use self::state::drain::Drain;
+use self::state::flight::Dumps;
 use self::state::gallery_news::NewsList;
 use self::state::load::Load;
 use self::state::rooms::Rooms;
@@ -157,7 +161,7 @@ use crate::session::AccessPolicy;
 /// [`world`](Self::world), [`counters`](Self::counters), [`timings`](Self::timings), [`survey`](Self::survey),
 /// [`app_bytes`](Self::app_bytes), [`active_sessions`](Self::active_sessions),
 /// [`completed_sessions`](Self::completed_sessions), [`room_facts`](Self::room_facts),
-/// [`room_views`](Self::room_views), [`room_detail`](Self::room_detail), [`draw_random`](Self::draw_random). Whatever a connection's
+/// [`room_views`](Self::room_views), [`room_detail`](Self::room_detail), [`room_inside`](Self::room_inside), [`draw_random`](Self::draw_random). Whatever a connection's
 /// [`ConnectionKey`] no longer finds is passed over.
 #[derive(Debug)]
 pub struct Shard<L> {
@@ -187,6 +191,7 @@ pub struct Shard<L> {
     load: Load,
     app_meters: AppMeters,
     completed_sessions: CompletedSessions,
+    dumps: Dumps,
     random: ChaCha12Rng,
 }
 
@@ -220,6 +225,7 @@ impl<L> Shard<L> {
             load: Load::default(),
             app_meters: AppMeters::default(),
             completed_sessions: CompletedSessions::default(),
+            dumps: Dumps::default(),
             random: ChaCha12Rng::from_seed(seed),
         }
     }

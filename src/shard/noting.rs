@@ -5,17 +5,19 @@
 //! player comes back.
 
 use super::Shard;
-use crate::protocol::{CloseCode, RoomId};
+use crate::protocol::{CloseCode, PlayerId, RoomId};
 use crate::room::ConnectionKey;
 use crate::session::Session;
 use crate::shard::state::connection::Connection;
+use crate::shard::state::flight::{Decided, Decision};
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 use crate::shard::world::refusals::{RefusalReason, Refused};
 
 impl<L> Shard<L> {
     /// Notes that a connection is refused something.
-    pub(super) fn note_refusal(&self, at: ConnectionKey, reason: RefusalReason, told: &str, now: Now) {
+    pub(super) fn note_refusal(&mut self, at: ConnectionKey, reason: RefusalReason, told: &str, now: Now) {
         let session = self.post.connections.get(at).map(|connection| &connection.session);
         let who = Refused {
             address: session.map(Session::address),
@@ -26,6 +28,60 @@ impl<L> Shard<L> {
             ..Refused::default()
         };
         self.world.refusals.note(reason, &who, now.mono_ms);
+        if let RefusalReason::Error(code) = reason {
+            self.record_of_connection(at, Decision::Refused { code, times: 1 }, now);
+        }
+    }
+
+    /// Notes that a connection was told of so many messages that it does not get.
+    pub(super) fn note_missed(&mut self, at: ConnectionKey, messages: u64, now: Now) {
+        if messages > 0 {
+            let times = u32::try_from(messages).unwrap_or(u32::MAX);
+            self.record_of_connection(at, Decision::Missed { times }, now);
+        }
+    }
+
+    /// Keeps a decision about whoever a connection is in its room, if it is in one that lives here.
+    pub(super) fn record_of_connection(&mut self, at: ConnectionKey, what: Decision, now: Now) {
+        let Some(room_key) = self.room_of(at) else { return };
+        let Some(connection) = self.post.connections.get(at) else {
+            return;
+        };
+        let player = connection.session.player();
+        self.record(room_key, player, what, now);
+    }
+
+    /// Keeps a decision for whoever wants to know what has happened in a room.
+    pub(super) fn record(&mut self, room_key: RoomKey, player: PlayerId, what: Decision, now: Now) {
+        if !self.world.settings.rooms.is_recorded {
+            return;
+        }
+        if let Some(flight) = self.rooms.flight_mut(room_key) {
+            let at = now.wall;
+            flight.note(Decided { at, player, what });
+        }
+    }
+
+    /// Writes down what was decided last in the room of a connection, because something went wrong with it.
+    #[cold]
+    fn tell_last_decisions(&mut self, at: ConnectionKey, code: CloseCode, now: Now) {
+        let Some(room_key) = self.room_of(at) else { return };
+        let (Some(room), Some(flight)) = (self.rooms.get(room_key), self.rooms.flight(room_key)) else {
+            return;
+        };
+        let Some(unsaid) = self.dumps.take_turn(now.mono_ms) else {
+            return;
+        };
+        tracing::warn!(
+            room_id = %room.id(),
+            shard = %self.id,
+            code = code.code(),
+            player_id = self.post.connections.get(at).map(|known| tracing::field::display(known.session.player())),
+            decisions = %flight.story(now.wall),
+            forgotten = flight.forgotten(),
+            unsaid,
+            "the last decisions in a room in which something went wrong"
+        );
     }
 
     /// Notes that a connection has got its place.
@@ -69,7 +125,11 @@ impl<L> Shard<L> {
     }
 
     /// Notes that the server closes a connection.
-    pub(super) fn note_closing(&self, at: ConnectionKey, code: Option<CloseCode>, now: Now) {
+    pub(super) fn note_closing(&mut self, at: ConnectionKey, code: Option<CloseCode>, now: Now) {
+        self.record_of_connection(at, Decision::Closed(code), now);
+        if let Some(code @ (CloseCode::SlowConsumer | CloseCode::ProtocolViolation)) = code {
+            self.tell_last_decisions(at, code, now);
+        }
         if let Some(Connection { session, .. }) = self.post.connections.get(at) {
             tracing::debug!(
                 request_id = %session.request_id(),

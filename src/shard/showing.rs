@@ -1,5 +1,7 @@
 //! What is shown of rooms and of who is in them, to whoever runs the server. Must never change anything.
 
+use serde::Serialize;
+
 use super::Shard;
 use crate::protocol::{PlayerId, RoomCode, RoomId, WallTime};
 use crate::room::{Room, Seat};
@@ -10,7 +12,7 @@ use crate::shard::world::now::Now;
 const STRETCH: usize = 1_024;
 
 /// A room, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RoomView {
     /// Its id, which never changes.
@@ -19,6 +21,8 @@ pub struct RoomView {
     pub code: RoomCode,
     /// Its game.
     pub game_name: Box<str>,
+    /// The application whose players alone can find it.
+    pub application: Option<Box<str>>,
     /// How many sit in it.
     pub players: u16,
     /// How many may.
@@ -113,12 +117,13 @@ impl<L> Shard<L> {
     }
 }
 
-fn view(room: &Room, now: Now) -> RoomView {
+pub(super) fn view(room: &Room, now: Now) -> RoomView {
     let record = room.record();
     RoomView {
         id: room.id(),
         code: room.code().clone(),
         game_name: room.game_name().into(),
+        application: room.owner().map(|app| app.as_str().into()),
         players: room.roster().len() as u16,
         max_players: room.max_players(),
         spectators: room.gallery().len() as u32,

@@ -20,6 +20,8 @@ pub struct SurveyPlace {
 /// What a stretch, or a whole shard, holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
+    /// Connections.
+    pub connections: u64,
     /// Connections with something that their socket has not taken.
     pub waiting_connections: u64,
     /// Frames that wait in outboxes.
@@ -47,6 +49,7 @@ pub struct Survey {
 impl Survey {
     /// Adds another stretch, or another shard.
     pub fn add(&mut self, other: Self) {
+        self.connections += other.connections;
         self.waiting_connections += other.waiting_connections;
         self.waiting_frames += other.waiting_frames;
         self.waiting_bytes += other.waiting_bytes;
@@ -109,6 +112,7 @@ impl<L> Shard<L> {
         let Some(outbox) = self.post.connections.get(at).map(|connection| &connection.outbox) else {
             return;
         };
+        found.connections += 1;
         if outbox.is_empty() {
             return;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use signal_fish_relay::config::{Config, MetricsConfig};
-use signal_fish_relay::control::{ControlPlane, LiveCheck, PlaneParts};
+use signal_fish_relay::control::{AdminParts, AdminToken, ControlPlane, LiveCheck, PlaneParts};
 use signal_fish_relay::net::http::{Answer, Site};
 use signal_fish_relay::net::{Channel, Clock, FrontDesk, Guest, Socket};
 use signal_fish_relay::protocol::ProtocolVersion;
@@ -78,6 +78,11 @@ impl PureStage {
             dashboard: dashboard(&MetricsConfig::default()),
             region: String::new(),
             check: LiveCheck::default(),
+            admin: AdminParts {
+                token: AdminToken::default(),
+                is_private: true,
+                random: || Ok([7; 32]),
+            },
             clock: Clock::start(),
             prepare_thread: || {},
         })

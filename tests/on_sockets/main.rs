@@ -3,11 +3,14 @@
 //! Must never need the machine to itself (`under_load` has such tests) nor change what belongs to the whole process
 //! (`own_process`): its tests run beside each other.
 
+mod admin_is_guarded;
+mod admin_sees_and_acts;
 mod backend_is_asked;
 mod capacity_is_told;
 mod dashboards_are_read;
 mod dashboards_are_resolved;
 mod every_number_at_its_upper_end;
+mod flight_recorder;
 mod forwarded_headers;
 mod framing_violations;
 mod hop_loses_nothing;

@@ -191,20 +191,25 @@ fn serve(stream: TcpStream, page: &str, seen: &Sender<Seen>) -> std::io::Result<
 }
 
 /// A browser without a window, ended with all its processes at the end of its scope.
-struct Browser {
+pub(crate) struct Browser {
     process: Child,
-    _profile: tempfile::TempDir,
+    profile: tempfile::TempDir,
 }
 
 impl Browser {
-    fn find() -> Option<PathBuf> {
+    pub(crate) fn find() -> Option<PathBuf> {
         let path = env::var_os("PATH")?;
         env::split_paths(&path)
             .flat_map(|directory| ["chromium", "chromium-browser", "google-chrome"].map(|name| directory.join(name)))
             .find(|file| file.is_file())
     }
 
-    fn open(program: &Path, url: &str, flags: &[&str]) -> Self {
+    /// Where it keeps what it knows.
+    pub(crate) fn profile(&self) -> &Path {
+        self.profile.path()
+    }
+
+    pub(crate) fn open(program: &Path, url: &str, flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().expect("a temporary directory");
         let process = Command::new(program)
             .args([
@@ -229,10 +234,7 @@ impl Browser {
             .process_group(0)
             .spawn()
             .expect("the browser starts");
-        Self {
-            process,
-            _profile: profile,
-        }
+        Self { process, profile }
     }
 }
 

@@ -4,6 +4,8 @@
 //! A scenario that would end or change the process of the tests runs in a child. So these run beside each other as well.
 
 mod a_pause_harms_nobody;
+mod admin_in_a_terminal;
+mod admin_page_in_a_browser;
 mod asked_for_its_health;
 mod behind_proxies;
 mod browser;

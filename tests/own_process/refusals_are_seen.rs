@@ -150,6 +150,10 @@ impl Servers {
                 Wire::connect(plain),
                 "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
             ),
+            Reason::AdminToken => say(
+                Wire::connect(plain),
+                "GET /admin/ HTTP/1.1\r\nHost: localhost\r\nVia: 1.1 proxy\r\nConnection: close\r\n\r\n",
+            ),
             // It takes a control plane that is held up; the conformance suite asks for the answer itself.
             Reason::ControlFull => return false,
             // The scripts have those; this one needs a real handshake.
@@ -237,5 +241,5 @@ fn whoever_is_turned_away_at_the_door_is_counted_and_written() {
         assert!(lines[0]["address"].is_string(), "{lines:?}");
         seen += 1;
     }
-    assert_eq!(seen, 20);
+    assert_eq!(seen, 21);
 }

@@ -3,6 +3,7 @@
 //! Every wait has a deadline and nothing sleeps in order to synchronise: a test proceeds when a byte arrives.
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses its own part of this")]
 
+pub mod admin;
 pub mod arrivals;
 pub mod backend;
 pub mod crowd;

@@ -102,6 +102,7 @@ fn control(config: &Config, check: &mut Check) {
         "is the port that players connect to",
         "choose another",
     );
+    security::admin_token(config, check);
 }
 
 fn protocol(config: &Config, check: &mut Check) {

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::check::{Check, Number, is_label};
 use crate::config::{
-    ClientAuth, Config, ForwardedHeader, OriginPolicy, PLAIN_SUBPROTOCOLS, ProxyProtocol, SecurityConfig,
-    TokenBindingConfig, TokenBindingScheme, TokenKeyError,
+    AdminTokenError, ClientAuth, Config, ForwardedHeader, OriginPolicy, PLAIN_SUBPROTOCOLS, ProxyProtocol,
+    SecurityConfig, TokenBindingConfig, TokenBindingScheme, TokenKeyError,
 };
 
 /// Largest `max_outbound_message_size`, in bytes.
@@ -171,6 +171,34 @@ fn metrics_auth(config: &Config, check: &mut Check) {
         "choose 16 random characters or more",
     );
     check.not_redacted("security.metrics_auth_token", token);
+}
+
+pub(super) fn admin_token(config: &Config, check: &mut Check) {
+    let control = &config.control;
+    let (key, value) = match (&control.admin_token, &control.admin_token_path) {
+        (None, None) => return,
+        (Some(token), None) => {
+            check.not_redacted("control.admin_token", token);
+            ("control.admin_token", "set (not shown)".to_owned())
+        }
+        (None, Some(path)) => {
+            existing_file("control.admin_token_path", path, check);
+            ("control.admin_token_path", format!("{path:?}"))
+        }
+        (Some(_), Some(_)) => {
+            check.rule(
+                "control.admin_token_path",
+                "set beside control.admin_token",
+                false,
+                "takes the place of control.admin_token",
+                "give one of them",
+            );
+            return;
+        }
+    };
+    if let Err(AdminTokenError::Unfit(rule)) = config.admin_token() {
+        check.rule(key, value, false, rule, "choose 16 random characters or more");
+    }
 }
 
 fn connect_token(config: &Config, check: &mut Check) {

@@ -51,7 +51,7 @@ impl Known {
         metrics::write(&metrics::of(&self.reading().await), TextFormat::Prometheus)
     }
 
-    pub(super) fn now(&self) -> Now {
+    pub(in crate::control) fn now(&self) -> Now {
         let mut clock = self.clock;
         clock.now(clock.moment())
     }

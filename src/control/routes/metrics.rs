@@ -186,7 +186,7 @@ fn refuse(known: &Known, caller: Caller, fields: &HeaderMap) -> Option<Response>
         return None;
     }
     let who = Refused {
-        address: Some(caller.0),
+        address: Some(caller.client),
         ..Refused::default()
     };
     let refusals = &known.site.world.refusals;

@@ -40,6 +40,12 @@ impl HostPolicy {
         }
     }
 
+    /// This machine alone.
+    #[must_use]
+    pub const fn this_machine() -> Self {
+        Self::ThisMachineAnd(Vec::new())
+    }
+
     /// Whether a request with this `Host` may go on.
     #[must_use]
     pub fn allows(&self, host: &[u8]) -> bool {

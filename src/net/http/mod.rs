@@ -14,6 +14,7 @@ mod upgrade;
 
 pub use doors::Doors;
 pub use host::{HostName, HostPolicy};
+pub use origin::is_site_of;
 pub use request::{Head, MAX_FIELDS, MAX_HEAD_BYTES, RequestRefusal, read_head};
 pub use response::{Response, Status};
 pub use routes::{Answer, Site, endpoint, wanted_endpoint};

@@ -57,7 +57,8 @@ pub(super) fn check<'a>(head: &Head<'a>, listed: &OriginPolicy) -> Result<(), Or
 }
 
 /// Whether a web origin is that of a host: a port that is not named is the scheme's own.
-fn is_site_of(origin: &str, host: &[u8]) -> bool {
+#[must_use]
+pub fn is_site_of(origin: &str, host: &[u8]) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else {
         return false;
     };

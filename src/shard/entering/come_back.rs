@@ -8,6 +8,7 @@ use crate::protocol::server_message::{Reconnected, Replay};
 use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, Refusal, ServerMessage};
 use crate::room::{Claim, ConnectionKey, Member, MissedEvent, Return, Room};
 use crate::shard::Shard;
+use crate::shard::state::flight::Decision;
 use crate::shard::state::gallery_news::SMALL_GALLERY;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
@@ -79,6 +80,7 @@ impl<L> Shard<L> {
         connection.occupy(Place::Seated(room_key), &mut self.census);
         self.find_app_meter(at);
         self.note_place(at, "came back to a seat");
+        self.record_of_connection(at, Decision::CameBack, now);
         self.post.counters.reconnections.add(1);
         self.post.counters.players_joined.add(1);
         let credentials_before = self.post.counters.turn_credentials.get();

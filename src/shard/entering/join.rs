@@ -7,6 +7,7 @@ use crate::room::{ConnectionKey, JoinRefusal, Member, Newcomer, Room, RoomSettin
 use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
 use crate::shard::refusal::{draining, no_such_room, too_busy};
+use crate::shard::state::flight::Decision;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::transfer::PendingJoin;
 use crate::shard::world::now::Now;
@@ -48,6 +49,7 @@ impl<L> Shard<L> {
             }
         })?;
         self.take_seat(at, room_key);
+        self.record_of_connection(at, Decision::Joined, now);
         self.note_application(room_key);
         let credentials_before = self.post.counters.turn_credentials.get();
         self.post.counters.rooms_joined.add(1);
@@ -123,6 +125,10 @@ impl<L> Shard<L> {
         room.seat_creator(newcomer, now.mono_ms, now.wall);
         let room_key = self.rooms.insert(room, name, permit);
         self.take_seat(at, room_key);
+        self.record_of_connection(at, Decision::Joined, now);
+        if pending.supports_authority {
+            self.record_of_connection(at, Decision::Leads, now);
+        }
         self.note_application(room_key);
         let credentials_before = self.post.counters.turn_credentials.get();
         self.post.counters.rooms_created.add(1);

@@ -6,6 +6,7 @@ use crate::shard::Shard;
 use crate::shard::exchange::message::{OutpostMail, WatchRequest};
 use crate::shard::refusal::no_such_room;
 use crate::shard::state::connection::{Ask, State};
+use crate::shard::state::flight::Decision;
 use crate::shard::state::gallery_news::News;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
@@ -70,6 +71,7 @@ impl<L> Shard<L> {
         })?;
         self.post.registry.add_watcher(id, room_key, requester.shard);
         self.post.counters.outpost_places.add(1);
+        self.record(room_key, requester.player, Decision::Watched, now);
         let room = self.rooms.get(room_key).expect("found a moment ago");
         let snapshot = ServerMessage::SpectatorJoined(room.spectator_snapshot(requester.player));
         let frame = self
@@ -125,6 +127,7 @@ impl<L> Shard<L> {
         })?;
         connection.occupy(Place::Watching(room_key), &mut self.census);
         self.note_place(at, "joined a room");
+        self.record(room_key, player, Decision::Watched, now);
         let room = self.rooms.get(room_key).expect("found a moment ago");
         let settings = &self.world.settings;
         let snapshot = room.spectator_snapshot(player);

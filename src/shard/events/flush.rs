@@ -78,7 +78,8 @@ impl<L> Shard<L> {
         let connection = self.post.connections.get_mut(at)?;
         connection.is_dirty = false;
         if connection.outbox.has_holes() {
-            self.post.report_gaps(at, now.mono_ms);
+            let messages = self.post.report_gaps(at, now.mono_ms);
+            self.note_missed(at, messages, now);
         }
         // Again: the reports go into the same outbox.
         let connection = self.post.connections.get_mut(at)?;

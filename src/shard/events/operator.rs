@@ -4,6 +4,7 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, Refusal, RoomId};
 use crate::room::Removed;
 use crate::shard::Shard;
+use crate::shard::state::flight::Decision;
 use crate::shard::state::sessions::SessionEnd;
 use crate::shard::world::now::Now;
 
@@ -17,6 +18,9 @@ impl<L> Shard<L> {
             };
             let removed = shard.rooms.get_mut(room_key);
             let removed = removed.and_then(|room| room.expel(player, now.mono_ms));
+            if removed.is_some() {
+                shard.record(room_key, player, Decision::Removed, now);
+            }
             match removed {
                 None => return false,
                 Some(Removed::Seated(at)) => {

@@ -83,6 +83,7 @@ impl<L> Shard<L> {
         if let Some(since_ms) = connection.paced_since_ms.take() {
             let span_ms = now.mono_ms.saturating_sub(since_ms);
             self.post.counters.paced_ms.add(span_ms);
+            connection.paced_ms += span_ms;
             connection.last_inbound_ms = now.mono_ms.min(connection.last_inbound_ms + span_ms);
             connection.last_activity_ms = now.mono_ms.min(connection.last_activity_ms + span_ms);
             if let Some(unfinished) = &mut connection.unfinished {

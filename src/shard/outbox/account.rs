@@ -55,6 +55,16 @@ impl DeliveryAccount {
         self.is_advised = false;
     }
 
+    /// Messages missed, told or not.
+    pub(in crate::shard) const fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// How often the socket was full.
+    pub(in crate::shard) const fn waits(&self) -> u64 {
+        self.waits
+    }
+
     /// What became of everything that comes before a report, when so much of each class comes behind it.
     pub(in crate::shard) fn counts(&self, behind: [u64; DeliveryClass::ALL.len()]) -> DeliveryCounts {
         DeliveryCounts {

@@ -134,16 +134,19 @@ impl<L> Post<L> {
         }
     }
 
-    /// Queues the reports of all gaps that a receiver must be told of before what is sent to it next.
-    pub(in crate::shard) fn report_gaps(&mut self, to: ConnectionKey, now_ms: u64) {
+    /// Queues the reports of all gaps that a receiver must be told of before what is sent to it next. Returns how many messages
+    /// are missing.
+    pub(in crate::shard) fn report_gaps(&mut self, to: ConnectionKey, now_ms: u64) -> u64 {
+        let mut messages = 0;
         let Some(connection) = self.connections.get_mut(to) else {
-            return;
+            return messages;
         };
         loop {
             let gaps = connection.outbox.take_due_gaps(Gap::MAX_IN_REPORT);
             if gaps.is_empty() {
-                return;
+                return messages;
             }
+            messages += gaps.iter().map(Gap::messages).sum::<u64>();
             connection.account.tell(&gaps);
             let counts = connection.account.counts(connection.outbox.untouched_by_class());
             let report = ServerMessage::DeliveryReport { counts, gaps: &gaps };

@@ -4,6 +4,7 @@ use crate::protocol::{ConnectionInfo, Refusal, ServerMessage};
 use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::refusal::{no_seat, too_large};
+use crate::shard::state::flight::Decision;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
@@ -33,6 +34,7 @@ impl<L> Shard<L> {
         if let Err(refusal) = room.start(player, now.mono_ms) {
             return self.refuse(at, refusal, now);
         }
+        self.record(room_key, player, Decision::Started, now);
         let room = self.rooms.get(room_key).expect("looked up above");
         let settings = &self.world.settings;
         let peers = room.peers(settings.rooms.relay_type_of(room.game_name()));
@@ -56,6 +58,9 @@ impl<L> Shard<L> {
         match decided {
             Err(refusal) => self.refuse_authority(at, &refusal.into(), now),
             Ok(()) => {
+                if !claim {
+                    self.record(room_key, player, Decision::LeadsNoMore, now);
+                }
                 self.tell(at, &ServerMessage::AuthorityResponse { refusal: None }, now);
                 self.announce_authority(room_key, now);
             }

@@ -5,6 +5,7 @@ use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Refusal, 
 use crate::room::{ConnectionKey, ModerationRefusal, Removed, Room};
 use crate::shard::Shard;
 use crate::shard::requests::checks::check_password;
+use crate::shard::state::flight::Decision;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
@@ -36,6 +37,9 @@ impl<L> Shard<L> {
             return;
         };
         let removed = removal(room, player, target, now.mono_ms);
+        if removed.is_ok() {
+            self.record(room_key, target, Decision::Removed, now);
+        }
         self.finish_removal(at, room_key, removed, answer, now);
     }
 

@@ -8,6 +8,7 @@ pub(super) mod code_search;
 pub(super) mod connection;
 pub(super) mod deadlines;
 pub(super) mod drain;
+pub(super) mod flight;
 pub(super) mod free_rate;
 pub(super) mod gallery_news;
 pub(super) mod load;

@@ -2,6 +2,7 @@
 
 use crate::protocol::{AppId, PlayerId, RoomCode, RoomId};
 use crate::room::Room;
+use crate::shard::state::flight::FlightRecorder;
 use crate::shard::state::gallery_news::GalleryNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::share::{Share, TurnShares};
@@ -19,6 +20,8 @@ struct Home {
     share: Share,
     /// What of its gallery is still to be told; none before anybody watches.
     gallery_news: Option<Box<GalleryNews>>,
+    /// What was decided in it.
+    flight: FlightRecorder,
 }
 
 /// What relaying changes of a room.
@@ -93,6 +96,16 @@ impl Rooms {
         self.homes.get_mut(at).map(|home| &mut home.room)
     }
 
+    /// What was decided in a room.
+    pub(in crate::shard) fn flight(&self, at: RoomKey) -> Option<&FlightRecorder> {
+        self.homes.get(at).map(|home| &home.flight)
+    }
+
+    /// The same, to note more.
+    pub(in crate::shard) fn flight_mut(&mut self, at: RoomKey) -> Option<&mut FlightRecorder> {
+        self.homes.get_mut(at).map(|home| &mut home.flight)
+    }
+
     /// A room, and what it has taken of the turn: all that relaying needs, in one look.
     pub(in crate::shard) fn relayer(&mut self, at: RoomKey) -> Option<Relayer<'_>> {
         let Home { room, share, .. } = self.homes.get_mut(at)?;
@@ -140,6 +153,7 @@ impl Rooms {
             permit,
             share: Share::default(),
             gallery_news: None,
+            flight: FlightRecorder::default(),
         });
         self.by_slot[place_of(name)].push((name, at));
         at

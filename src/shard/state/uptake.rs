@@ -86,6 +86,11 @@ impl Uptake {
         self.stall.take().is_some()
     }
 
+    /// Bytes that the socket took since the connection was opened.
+    pub(in crate::shard) const fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
     /// Since when the socket takes nothing.
     pub(in crate::shard) fn stalled_since_ms(&self) -> Option<u64> {
         self.stall.as_ref().map(|stall| stall.since_ms)

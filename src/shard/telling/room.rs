@@ -3,6 +3,7 @@
 use crate::protocol::{LobbyState, ServerMessage};
 use crate::room::MissedEvent;
 use crate::shard::Shard;
+use crate::shard::state::flight::Decision;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
@@ -24,9 +25,11 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn announce_authority(&mut self, room_key: RoomKey, now: Now) {
         let Some(room) = self.rooms.get(room_key) else { return };
         let authority_player = room.authority();
-        if authority_player.is_some() {
+        if let Some(player) = authority_player {
             self.post.counters.authority_moves.add(1);
+            self.record(room_key, player, Decision::Leads, now);
         }
+        let Some(room) = self.rooms.get(room_key) else { return };
         let leader = authority_player.and_then(|player| room.roster().member_of(player));
         let leader = leader.map(|(member, _)| member.connection);
         let news = |you_are_authority| ServerMessage::AuthorityChanged {

@@ -1,7 +1,7 @@
 //! The number of a shard.
 
 /// A shard of this process, counted from 0. Its own, never an executor's id: those are process-wide counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub struct ShardId(pub u16);
 
 impl ShardId {

@@ -14,7 +14,7 @@ pub(super) mod source;
 pub(super) mod stripes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use crate::shard::world::access::LiveAccess;
 use crate::shard::world::admission::{AdmissionLedger, AdmissionLimits};
@@ -44,7 +44,7 @@ pub struct World {
     pub refusals: Refusals,
     loads: Box<[Load]>,
     counters: Box<[Counters]>,
-    is_draining: AtomicBool,
+    drain: AtomicU8,
     /// How many rooms were deleted on all shards.
     sessions_completed: AtomicU64,
 }
@@ -53,6 +53,13 @@ pub struct World {
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Load(AtomicUsize);
+
+/// Everybody is taken in.
+const SERVES: u8 = 0;
+/// An operator wants the server empty.
+const DRAINS: u8 = 1;
+/// The process is about to stop.
+const STOPS: u8 = 2;
 
 impl World {
     /// The world of `shards` shards.
@@ -68,7 +75,7 @@ impl World {
             refusals: Refusals::default(),
             loads: (0..shards).map(|_| Load::default()).collect(),
             counters: (0..shards).map(|_| Counters::default()).collect(),
-            is_draining: AtomicBool::new(false),
+            drain: AtomicU8::new(SERVES),
             sessions_completed: AtomicU64::new(0),
         })
     }
@@ -107,14 +114,30 @@ impl World {
         if self.load(other) < self.load(one) { other } else { one }
     }
 
-    /// Whether the process is about to stop.
+    /// Whether nobody new is taken in: the process is about to stop, or an operator wants it empty.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
+        self.drain.load(Ordering::Relaxed) != SERVES
     }
 
-    /// Says that the process is about to stop.
+    /// Whether the process is about to stop.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.drain.load(Ordering::Relaxed) == STOPS
+    }
+
+    /// Says that the process is about to stop. There is no way back.
     pub fn begin_drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
+        self.drain.store(STOPS, Ordering::Relaxed);
+    }
+
+    /// Takes nobody new in, as at a stop, or does again: whoever is here goes on either way. Returns whether that changed
+    /// anything; of a process that is about to stop nothing changes.
+    pub fn drain_for_operator(&self, drains: bool) -> bool {
+        let (from, to) = if drains { (SERVES, DRAINS) } else { (DRAINS, SERVES) };
+        let changed = self
+            .drain
+            .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
+        changed.is_ok()
     }
 }

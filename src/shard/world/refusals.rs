@@ -70,6 +70,7 @@ reasons! {
     ServerFull, "server_full", "A connection beyond the server's limit.";
     AddressCap, "address_cap", "A connection beyond the limit of its address.";
     MetricsToken, "metrics_token", "A request for metrics without their token.";
+    AdminToken, "admin_token", "A request for the operators' page with a wrong token, after too many, or from where it is not served.";
     ControlFull, "control_full", "A request for which the control plane had no place.";
 }
 

@@ -124,6 +124,8 @@ pub struct RoomRules {
     pub sweep_interval_ms: u64,
     /// The share of its time that a shard may spend in turns before it takes no new room; `None`: all of it.
     pub refuse_above_busy: Option<f64>,
+    /// Whether rooms keep what was decided in them last.
+    pub is_recorded: bool,
     /// The label that snapshots carry.
     pub relay_type: String,
     /// Labels of single games.

@@ -3,18 +3,13 @@
 //! Promises an answer within its deadline, whatever the other side does or leaves undone, and that it reads no more of it
 //! than a line. Knows nothing of the server but what it says.
 
-mod encrypted;
-mod patient;
-
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::config::{Config, ProxyProtocol};
-
-use self::patient::Patient;
+use super::call::{Door, Trust};
 use super::exit::Exit;
+use crate::config::Config;
 
 /// How long everything may take. The server gives a shard half a second to answer before it calls it silent.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -22,76 +17,32 @@ const DEADLINE: Duration = Duration::from_secs(3);
 /// What is asked where a URL names no path.
 const READINESS: &str = "/readyz";
 
-/// A header of the PROXY protocol, which no connection may be without where it is required. It names no client.
-const NOBODY: &str = "PROXY UNKNOWN\r\n";
-
 /// The longest status line that is read.
 const LONGEST_LINE: usize = 256;
 
 /// Whom to ask, and for what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inquiry {
-    /// Host and port, as in a URL.
-    authority: String,
+    door: Door,
     path: String,
-    /// What is sent before everything.
-    introduction: &'static str,
-    /// Whether TLS is spoken.
-    is_encrypted: bool,
 }
 
 impl FromStr for Inquiry {
     type Err = String;
 
     fn from_str(url: &str) -> Result<Self, String> {
-        let (rest, is_encrypted) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-            (Some(rest), _) => (rest, false),
-            (_, Some(rest)) => (rest, true),
-            _ => return Err("a URL as http://HOST:PORT/PATH or https://HOST:PORT/PATH is needed".into()),
-        };
-        let (authority, path) = match rest.find('/') {
-            Some(slash) => rest.split_at(slash),
-            None => (rest, READINESS),
-        };
-        let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_plain(authority) || !is_plain(path) || authority.contains('@') {
-            return Err("neither host nor path may be empty or hold spaces, and users are not known here".into());
-        }
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        Ok(Self {
-            authority: if has_port {
-                authority.to_owned()
-            } else {
-                format!("{authority}:{}", if is_encrypted { 443 } else { 80 })
-            },
-            path: path.to_owned(),
-            introduction: "",
-            is_encrypted,
-        })
+        let (door, path) = Door::parse(url)?;
+        let path = path.unwrap_or(READINESS).to_owned();
+        Ok(Self { door, path })
     }
 }
 
 impl Inquiry {
-    /// Whether the server of this configuration, on this machine, takes players in. Its operators' door is asked if it has
-    /// one: that may be reached when the players' is full.
+    /// Whether the server of this configuration, on this machine, takes players in.
     pub(super) fn of(config: &Config) -> Self {
-        let players = SocketAddr::new(config.bind, config.port);
-        let door = config.control.door(config.bind);
-        let is_awaited = door.is_none() && config.security.proxy_protocol == ProxyProtocol::Required;
-        let mut address = door.unwrap_or(players);
-        if address.ip().is_unspecified() {
-            address.set_ip(match address.ip() {
-                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-            });
-        }
         Self {
-            authority: address.to_string(),
+            door: Door::of(config),
             path: READINESS.to_owned(),
-            introduction: if is_awaited { NOBODY } else { "" },
-            is_encrypted: config.security.transport.tls.enabled,
         }
     }
 
@@ -99,26 +50,22 @@ impl Inquiry {
     #[must_use]
     pub fn ask(&self) -> Exit {
         match self.status_line() {
-            Ok(line) if line.split(' ').nth(1) == Some("200") => Exit::shown(format!("{}: ready\n", self.authority)),
-            Ok(line) => Exit::invalid(format_args!("{} is not ready: {line}", self.authority)),
-            Err(error) => Exit::invalid(format_args!("{} does not answer: {error}", self.authority)),
+            Ok(line) if line.split(' ').nth(1) == Some("200") => {
+                Exit::shown(format!("{}: ready\n", self.door.authority))
+            }
+            Ok(line) => Exit::invalid(format_args!("{} is not ready: {line}", self.door.authority)),
+            Err(error) => Exit::invalid(format_args!("{} does not answer: {error}", self.door.authority)),
         }
     }
 
     fn status_line(&self) -> io::Result<String> {
-        let mut stream = self.connect()?;
-        stream.write_all(self.introduction.as_bytes())?;
-        if self.is_encrypted {
-            self.status_line_over(encrypted::over(stream, self.host())?)
-        } else {
-            self.status_line_over(stream)
-        }
+        self.status_line_over(self.door.open(DEADLINE, Trust::Anybody)?)
     }
 
     fn status_line_over(&self, mut stream: impl Read + Write) -> io::Result<String> {
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.path, self.authority
+            self.path, self.door.authority
         );
         stream.write_all(request.as_bytes())?;
         let mut line = Vec::new();
@@ -139,39 +86,19 @@ impl Inquiry {
             Err(io::Error::other("what it says is no HTTP"))
         }
     }
-
-    fn connect(&self) -> io::Result<Patient> {
-        let patience = patient::until(DEADLINE);
-        let mut last = io::Error::other("the name leads to no address");
-        for address in self.authority.to_socket_addrs()? {
-            match patience.connect(&address) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    }
-
-    /// The authority without its port.
-    fn host(&self) -> &str {
-        let (host, _) = self
-            .authority
-            .rsplit_once(':')
-            .expect("a port was added where there was none");
-        host.trim_start_matches('[').trim_end_matches(']')
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
     use std::thread;
 
     use super::*;
+    use crate::config::ProxyProtocol;
 
     fn inquiry(url: &str) -> Result<(String, String), String> {
-        let Inquiry { authority, path, .. } = url.parse()?;
-        Ok((authority, path))
+        let Inquiry { door, path } = url.parse()?;
+        Ok((door.authority, path))
     }
 
     /// What is said to somebody who answers with `answer`, and what was asked.
@@ -219,21 +146,25 @@ mod tests {
     #[test]
     fn without_a_url_the_server_of_the_configuration_is_asked() {
         let mut config = Config::default();
-        assert_eq!(Inquiry::of(&config).authority, "127.0.0.1:3536");
+        assert_eq!(Inquiry::of(&config).door.authority, "127.0.0.1:3536");
         config.bind = Ipv6Addr::UNSPECIFIED.into();
-        assert_eq!(Inquiry::of(&config).authority, "[::1]:3536");
+        assert_eq!(Inquiry::of(&config).door.authority, "[::1]:3536");
         for (protocol, introduction) in [
             (ProxyProtocol::Off, ""),
             (ProxyProtocol::Optional, ""),
-            (ProxyProtocol::Required, NOBODY),
+            (ProxyProtocol::Required, "PROXY UNKNOWN\r\n"),
         ] {
             config.security.proxy_protocol = protocol;
-            assert_eq!(Inquiry::of(&config).introduction, introduction);
+            assert_eq!(Inquiry::of(&config).door.introduction, introduction);
         }
         config.control.bind = Some(Ipv4Addr::UNSPECIFIED.into());
         config.control.port = Some(9000);
-        assert_eq!(Inquiry::of(&config).authority, "127.0.0.1:9000");
-        assert_eq!(Inquiry::of(&config).introduction, "", "the operators' door takes none");
+        assert_eq!(Inquiry::of(&config).door.authority, "127.0.0.1:9000");
+        assert_eq!(
+            Inquiry::of(&config).door.introduction,
+            "",
+            "the operators' door takes none"
+        );
     }
 
     #[test]

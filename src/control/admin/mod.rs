@@ -1,0 +1,81 @@
+//! The live page at `/admin/`, and the same as JSON.
+//!
+//! Owns who may look and who may act, and what they see. Promises that shards are asked once a second at most for each thing
+//! that is shown, however many look, and not at all while nobody does; that nobody acts without the operators' token; and
+//! that every action and every failed try to sign in leaves a line in the log. No page of another origin reads an answer.
+//! Must never show a password or a token.
+
+mod access;
+mod actions;
+mod answers;
+mod inside;
+mod live;
+mod one_room;
+mod overview;
+mod page;
+mod rates;
+mod room_list;
+mod signed_in;
+mod token;
+mod tries;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
+use axum::response::Response;
+use axum::routing::{any, get, post};
+use http::{HeaderName, HeaderValue, header};
+
+use self::inside::Admin;
+pub use self::inside::AdminParts;
+pub use self::token::AdminToken;
+use super::routes::Known;
+
+/// The most bytes of a request's body.
+const MAX_BODY_BYTES: usize = 4_096;
+
+/// The routes of the page.
+pub(super) fn routes(known: &Arc<Known>, parts: AdminParts) -> Router {
+    let admin = Arc::new(Admin::new(known, parts));
+    let router = Router::new()
+        .route("/admin", any(page::moved))
+        .route("/admin/", get(page::index))
+        .route("/admin/api/session", get(access::session))
+        .route("/admin/api/sign-in", post(access::sign_in))
+        .route("/admin/api/sign-out", post(access::sign_out))
+        .route("/admin/api/overview", get(answers::overview))
+        .route("/admin/api/rooms", get(answers::rooms))
+        .route("/admin/api/rooms/{room}", get(answers::room))
+        .route("/admin/api/live", get(live::stream))
+        .route("/admin/api/rooms/{room}/kick", post(actions::kick))
+        .route("/admin/api/rooms/{room}/close", post(actions::close))
+        .route("/admin/api/drain", post(actions::drain))
+        .route("/admin/api/undrain", post(actions::undrain))
+        .route("/admin/api/log-level", post(actions::set_log_level))
+        .route("/admin/{*file}", get(page::file));
+    router
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(map_response(guarded))
+        .with_state(admin)
+}
+
+/// What holds for every answer: nothing from elsewhere is loaded, nobody puts it into a frame, and nobody keeps it.
+async fn guarded(mut answer: Response) -> Response {
+    const FIELDS: [(HeaderName, &str); 6] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in FIELDS {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}

@@ -1,0 +1,142 @@
+//! One room, with everybody in it.
+//!
+//! Promises that a room is asked for once a second at most, whoever looks at it, and that what is remembered of rooms is
+//! bounded.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::rates::{FORGOTTEN_AFTER, per_second};
+use crate::control::shards::{Shards, Silent, ask};
+use crate::protocol::{PlayerId, RoomId};
+use crate::shard::{MemberView, RoomInside, Slot, World};
+
+/// For how long what was said holds.
+const HOLDS: Duration = Duration::from_millis(950);
+
+/// Rooms that are remembered.
+const MAX_ROOMS: usize = 32;
+
+/// How fast somebody in a room is. `None` at the first look, and of whoever was not there then.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct MemberRates {
+    sent_per_s: f64,
+    received_per_s: f64,
+    received_bytes_per_s: f64,
+}
+
+/// A room as it is shown.
+#[derive(Debug, Serialize)]
+pub(super) struct RoomShown {
+    #[serde(flatten)]
+    inside: RoomInside,
+    messages_per_s: Option<f64>,
+    bytes_per_s: Option<f64>,
+    /// By the ids of those who are in it.
+    rates: HashMap<PlayerId, MemberRates>,
+}
+
+#[derive(Debug)]
+struct Look {
+    at: Instant,
+    shown: Arc<RoomShown>,
+}
+
+/// Why a room is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotShown {
+    /// There is none of that id.
+    Unknown,
+    /// Its shard did not answer.
+    Silent(Silent),
+}
+
+/// The rooms that somebody looks at.
+#[derive(Debug)]
+pub(super) struct RoomBook {
+    shards: Arc<Shards>,
+    looks: Mutex<HashMap<RoomId, Look>>,
+}
+
+impl RoomBook {
+    pub(super) fn new(shards: &Arc<Shards>) -> Self {
+        Self {
+            shards: Arc::clone(shards),
+            looks: Mutex::default(),
+        }
+    }
+
+    /// A room as it is now.
+    pub(super) async fn room(&self, id: RoomId, world: &World) -> Result<Arc<RoomShown>, NotShown> {
+        let mut looks = self.looks.lock().await;
+        if let Some(look) = looks.get(&id)
+            && look.at.elapsed() < HOLDS
+        {
+            return Ok(Arc::clone(&look.shown));
+        }
+        let home = world.slots.owner(Slot::new(id.slot()));
+        let inside = ask(Arc::clone(self.shards.peers()), home, move |shard, now| {
+            shard.room_inside(id, now)
+        })
+        .await;
+        let at = Instant::now();
+        looks.retain(|_, look| at.duration_since(look.at) < FORGOTTEN_AFTER);
+        let Some(inside) = inside.ok_or(NotShown::Silent(Silent(home)))? else {
+            looks.remove(&id);
+            return Err(NotShown::Unknown);
+        };
+        let shown = Arc::new(RoomShown::since(inside, looks.get(&id), at));
+        if looks.len() >= MAX_ROOMS {
+            let oldest = looks.iter().min_by_key(|(_, look)| look.at).map(|(id, _)| *id);
+            oldest.map(|oldest| looks.remove(&oldest));
+        }
+        let look = Look {
+            at,
+            shown: Arc::clone(&shown),
+        };
+        looks.insert(id, look);
+        Ok(shown)
+    }
+
+    /// Forgets a room that an operator has just changed.
+    pub(super) async fn forget(&self, id: RoomId) {
+        self.looks.lock().await.remove(&id);
+    }
+}
+
+impl RoomShown {
+    fn since(inside: RoomInside, before: Option<&Look>, at: Instant) -> Self {
+        let span = before.map_or(Duration::ZERO, |look| at.duration_since(look.at));
+        let then = before.map(|look| &look.shown.inside);
+        let everybody = |view: &RoomInside| -> Vec<MemberView> {
+            view.members.iter().chain(&view.watching.shown).cloned().collect()
+        };
+        let known: HashMap<PlayerId, MemberView> = then
+            .map(everybody)
+            .into_iter()
+            .flatten()
+            .map(|member| (member.id, member))
+            .collect();
+        let rates = everybody(&inside).into_iter().filter_map(|member| {
+            let (now, before) = (member.connection?, known.get(&member.id)?);
+            let connection = before.connection.as_ref()?;
+            let rates = MemberRates {
+                sent_per_s: per_second(member.sent_messages, before.sent_messages, span),
+                received_per_s: per_second(now.received_messages, connection.received_messages, span),
+                received_bytes_per_s: per_second(now.received_bytes, connection.received_bytes, span),
+            };
+            Some((member.id, rates))
+        });
+        Self {
+            rates: rates.collect(),
+            messages_per_s: then.map(|then| per_second(inside.room.messages, then.room.messages, span)),
+            bytes_per_s: then.map(|then| per_second(inside.room.bytes, then.room.bytes, span)),
+            inside,
+        }
+    }
+}
