@@ -53,6 +53,14 @@ impl<S> Link<S> {
     }
 }
 
+impl Link {
+    /// How long the peer's system takes to acknowledge what is sent, in microseconds.
+    #[must_use]
+    pub fn round_trip_us(&self) -> Option<u32> {
+        self.socket().round_trip_us()
+    }
+}
+
 impl<S> Wire for Link<S> {
     fn inbound(&mut self) -> &mut Inbound {
         &mut self.inbound

@@ -49,6 +49,25 @@ impl Socket {
     }
 }
 
+impl Socket {
+    /// How long the peer's system takes to acknowledge what is sent, smoothed, in microseconds. `None`: it is no TCP, or nothing was
+    /// acknowledged yet.
+    pub(super) fn round_trip_us(&self) -> Option<u32> {
+        let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let raw = self.0.as_raw_fd();
+        // SAFETY: the kernel writes at most `length` bytes into `info`, which has so many.
+        let asked = unsafe {
+            let place = info.as_mut_ptr().cast();
+            libc::getsockopt(raw, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length)
+        };
+        checked(asked).ok()?;
+        // SAFETY: all of it was zero, which is a value of its integers, before the kernel wrote some of it.
+        let rtt = unsafe { info.assume_init() }.tcpi_rtt;
+        Some(rtt).filter(|rtt| *rtt > 0)
+    }
+}
+
 impl Stream for Socket {
     fn receive(&self, buffer: &mut [u8]) -> Received {
         match system_call::receive(self.0.as_fd(), buffer) {

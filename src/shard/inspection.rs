@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::protocol::{GameDataFormat, PlayerId, RoomId, WallTime};
-use crate::room::{Member, Watcher};
+use crate::room::{ConnectionKey, Watcher};
 use crate::session::ClientAddress;
 use crate::shard::Shard;
 use crate::shard::showing::{RoomView, view};
@@ -97,7 +97,7 @@ pub struct ConnectionView {
     pub version: u16,
     /// The encoding that it reads.
     pub encoding: GameDataFormat,
-    /// How long the last ping of the server took to come back.
+    /// How long its system takes to acknowledge what is sent to it, smoothed.
     pub round_trip_us: Option<u32>,
     /// What waits for it.
     pub queue: QueueView,
@@ -124,7 +124,7 @@ pub struct ConnectionView {
 }
 
 impl ConnectionView {
-    fn of<L>(connection: &Connection<L>, now: Now) -> Self {
+    fn of<L>(connection: &Connection<L>, round_trip_us: Option<u32>, now: Now) -> Self {
         let Connection {
             outbox,
             session,
@@ -142,7 +142,7 @@ impl ConnectionView {
             address: shown(session.address()),
             version: dialect.version.number(),
             encoding: dialect.format,
-            round_trip_us: connection.round_trip_us,
+            round_trip_us,
             queue: QueueView {
                 frames: outbox.unsent_frames(),
                 bytes: outbox.unsent_bytes(),
@@ -172,14 +172,14 @@ fn shown(address: ClientAddress) -> Box<str> {
 }
 
 impl<L> Shard<L> {
-    /// A room that lives here, with everybody in it; `None`: there is none.
+    /// A room that lives here, with everybody in it; `None`: there is none. `round_trip_us` is asked of each link.
     #[must_use]
-    pub fn room_inside(&self, id: RoomId, now: Now) -> Option<RoomInside> {
+    pub fn room_inside(&self, id: RoomId, round_trip_us: impl Fn(&L) -> Option<u32>, now: Now) -> Option<RoomInside> {
         let room_key = self.rooms.with_id(id)?;
         let room = self.rooms.get(room_key)?;
-        let connection = |member: &Member| {
-            let connection = self.post.connections.get(member.connection)?;
-            Some(ConnectionView::of(connection, now))
+        let connected = |at: ConnectionKey| {
+            let connection = self.post.connections.get(at)?;
+            Some(ConnectionView::of(connection, round_trip_us(&connection.link), now))
         };
         let members = room.roster().seated().map(|(member, seat)| {
             let info = room.player_info(seat);
@@ -190,12 +190,12 @@ impl<L> Shard<L> {
                 spot: Spot::Here,
                 is_ready: info.is_ready,
                 sent_messages: info.stamp.seq,
-                connection: connection(member),
+                connection: connected(member.connection),
             }
         });
         let watching = room.gallery().watchers().take(MAX_SPECTATORS).map(|(watcher, info)| {
             let here = match watcher {
-                Watcher::Here(at) => self.post.connections.get(at),
+                Watcher::Here(at) => connected(at),
                 Watcher::Outpost { .. } => None,
             };
             MemberView {
@@ -208,7 +208,7 @@ impl<L> Shard<L> {
                 },
                 is_ready: false,
                 sent_messages: 0,
-                connection: here.map(|connection| ConnectionView::of(connection, now)),
+                connection: here,
             }
         });
         let flight = self.rooms.flight(room_key);

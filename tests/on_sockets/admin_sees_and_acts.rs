@@ -100,6 +100,10 @@ fn a_room_and_everybody_in_it_are_seen() {
         (&2.into(), &"json".into())
     );
     assert_eq!(connection["queue"]["frames"], 0);
+    let round_trip_us = connection["round_trip_us"]
+        .as_u64()
+        .expect("it has acknowledged something");
+    assert!((1..1_000_000).contains(&round_trip_us), "{round_trip_us}");
     assert_eq!(seen["watching"]["shown"][0]["name"], "Wanda");
     let again = look_until(&server, &path, |seen| !seen["messages_per_s"].is_null());
     assert_eq!(again["messages_per_s"], 0.0, "nothing since");

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::rates::{FORGOTTEN_AFTER, per_second};
 use crate::control::shards::{Shards, Silent, ask};
+use crate::net::Link;
 use crate::protocol::{PlayerId, RoomId};
 use crate::shard::{MemberView, RoomInside, Slot, World};
 
@@ -81,7 +82,7 @@ impl RoomBook {
         }
         let home = world.slots.owner(Slot::new(id.slot()));
         let inside = ask(Arc::clone(self.shards.peers()), home, move |shard, now| {
-            shard.room_inside(id, now)
+            shard.room_inside(id, Link::round_trip_us, now)
         })
         .await;
         let at = Instant::now();

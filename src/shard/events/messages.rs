@@ -105,9 +105,7 @@ impl<L> Shard<L> {
             && let Some(ping) = connection.ping.take_if(|ping| ping.payload == payload)
             && connection.probe.take().is_some()
         {
-            let took_us = now.mono_us.saturating_sub(ping.sent_at_us);
-            self.timings.ping.record(took_us, 1);
-            connection.round_trip_us = u32::try_from(took_us).ok();
+            self.timings.ping.record(now.mono_us.saturating_sub(ping.sent_at_us), 1);
         }
         self.on_control_frame(at, now);
     }

@@ -55,8 +55,6 @@ pub struct Connection<L> {
     pub(in crate::shard) app_meter: Option<AppMeter>,
     /// The last ping of the server that was not answered; it is measured only where it was sent.
     pub(in crate::shard) ping: Option<Ping>,
-    /// How long the last such ping took, of those that were answered here.
-    pub(in crate::shard) round_trip_us: Option<u32>,
     /// For how long it was not read here because others of its room could not keep up with it.
     pub(in crate::shard) paced_ms: u64,
     /// Whether any frame ever came.
@@ -172,7 +170,6 @@ impl<L> Connection<L> {
             probe,
             app_meter: None,
             ping: None,
-            round_trip_us: None,
             paced_ms: 0,
             has_spoken: true,
             next_check_ms: u64::MAX,
@@ -205,7 +202,6 @@ impl<L> Connection<L> {
             probe,
             app_meter: _,     // each shard has its own
             ping: _,          // its answer would tell of the move as well
-            round_trip_us: _, // measured anew there
             paced_ms: _,      // what happened here
             has_spoken: _,    // whoever moves, or is worth keeping, has
             next_check_ms: _, // a list of this shard; whoever takes it in plans a look
@@ -342,7 +338,6 @@ impl<L> Moments for Connection<L> {
             probe,
             app_meter: _,
             ping: _, // what stood still has taken its time all the same
-            round_trip_us: _,
             paced_ms: _,
             has_spoken: _,
             next_check_ms: _, // what it is compared with is not rewritten

@@ -26,7 +26,7 @@ export function room(root, id, { may, confirm, act }) {
     { name: "Version", class: "wide", of: (member) => link(member, (it) => `${it.version}`) },
     { name: "Encoding", class: "wide text", of: (member) => link(member, (it) => it.encoding) },
     { name: "Address", class: "wide text mono", of: (member) => link(member, (it) => element("span", { title: `request_id ${it.request_id}` }, it.address)) },
-    { name: "Round trip", of: (member) => link(member, (it) => micros(it.round_trip_us)) },
+    { name: "Round trip", title: "As TCP sees it, smoothed", of: (member) => link(member, (it) => micros(it.round_trip_us)) },
     ...(isPlayer ? [{ name: "Says/s", of: (member) => rates(member, (it) => rate(it.sent_per_s)) }] : []),
     { name: "Hears/s", class: "wide", of: (member) => rates(member, (it) => rate(it.received_per_s)) },
     { name: "Bytes/s", class: "wide", title: "That its socket took", of: (member) => rates(member, (it) => bytes(it.received_bytes_per_s)) },
