@@ -28,6 +28,8 @@ pub struct ControlConfig {
     /// Whether each room keeps its last decisions, 4 KiB at most, for operators and for the log when something goes wrong.
     /// Default true.
     pub flight_recorder: bool,
+    /// Whether operators may see some of what players send, at `/admin/`. Default false.
+    pub allow_payload_preview: bool,
 }
 
 impl ControlConfig {
@@ -55,6 +57,7 @@ impl Default for ControlConfig {
             admin_token: None,
             admin_token_path: None,
             flight_recorder: true,
+            allow_payload_preview: false,
         }
     }
 }

@@ -118,7 +118,8 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
 
     let admin_token = AdminToken::new(admin_token(&config)?);
     let greets_and_asks = (greeter(), checking.live());
-    let (control, control_address) = start_control(&config, &site, &peers, greets_and_asks, admin_token.clone(), clock)?;
+    let (control, control_address) =
+        start_control(&config, &site, &peers, greets_and_asks, admin_token.clone(), clock)?;
     let desk: Arc<dyn FrontDesk> = Arc::new(control.desk());
     let operator = control.operator();
 
@@ -227,6 +228,7 @@ fn start_control(
         admin: AdminParts {
             token: admin_token,
             is_private: settings::is_private(config, address.map_or(config.bind, |door| door.ip())),
+            may_preview: config.control.allow_payload_preview,
             random: || Randomness::new(None).draw(),
         },
         clock,

@@ -1,6 +1,6 @@
 //! One room as operators see it, with everybody in it and how each is connected.
 //!
-//! Nothing of this is kept up to date: whoever wants to know asks. Must never change anything, and must never show what opens
+//! Nothing of this is kept up to date: whoever wants to know asks. Must never change a room, and must never show what opens
 //! a door: passwords, tokens.
 
 use serde::Serialize;
@@ -13,6 +13,7 @@ use crate::shard::Shard;
 use crate::shard::showing::{RoomView, view};
 use crate::shard::state::connection::Connection;
 use crate::shard::state::flight::{Decided, FlightRecorder};
+use crate::shard::state::tail::{FrameSample, Tail};
 use crate::shard::world::id::ShardId;
 use crate::shard::world::now::Now;
 
@@ -35,6 +36,8 @@ pub struct RoomInside {
     pub decisions: Vec<Decided>,
     /// How many older decisions are not kept.
     pub forgotten: u64,
+    /// Some of the newest game data, oldest first; `None`: nobody has asked for it.
+    pub frames: Option<Vec<FrameSample>>,
 }
 
 /// Those who watch.
@@ -172,6 +175,13 @@ fn shown(address: ClientAddress) -> Box<str> {
 }
 
 impl<L> Shard<L> {
+    /// Keeps some of the game data of a room that lives here, for five seconds from now on or from the next call.
+    pub fn look_at_frames(&mut self, id: RoomId, now: Now) {
+        if let Some(room_key) = self.rooms.with_id(id) {
+            self.rooms.look_at_tail(room_key, now);
+        }
+    }
+
     /// A room that lives here, with everybody in it; `None`: there is none. `round_trip_us` is asked of each link.
     #[must_use]
     pub fn room_inside(&self, id: RoomId, round_trip_us: impl Fn(&L) -> Option<u32>, now: Now) -> Option<RoomInside> {
@@ -222,6 +232,7 @@ impl<L> Shard<L> {
             },
             decisions: flight.map_or_else(Vec::new, |flight| flight.decisions().copied().collect()),
             forgotten: flight.map_or(0, FlightRecorder::forgotten),
+            frames: self.rooms.tail(room_key).map(Tail::samples),
         })
     }
 }

@@ -57,6 +57,7 @@ pub use state::flight::{Decided, Decision};
 pub use state::room_key::RoomKey;
 pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
 pub(crate) use state::table::{Table, TableKey, table_key};
+pub use state::tail::FrameSample;
 pub use state::transfer::{PendingJoin, PendingRequest, PendingReturn, PendingWatch, Transfer};
 pub use survey::{Survey, SurveyPlace};
 pub use timings::{Timing, Timings};
@@ -119,7 +120,7 @@ use crate::session::AccessPolicy;
 /// - what became of questions to the game's backend: [`on_backend_answer`](Self::on_backend_answer);
 /// - the drain: [`announce_drain`](Self::announce_drain), [`dismiss_within`](Self::dismiss_within),
 ///   [`close_all`](Self::close_all), in this order, the last again for whoever arrives after it;
-/// - the operator: [`expel`](Self::expel) somebody, [`close_room`](Self::close_room);
+/// - the operator: [`expel`](Self::expel) somebody, [`close_room`](Self::close_room), [`look_at_frames`](Self::look_at_frames);
 /// - a process that ends and the next one: [`hurry_shard_messages`](Self::hurry_shard_messages), [`freeze`](Self::freeze);
 ///   [`thaw`](Self::thaw), before anything else.
 ///

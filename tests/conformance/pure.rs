@@ -81,6 +81,7 @@ impl PureStage {
             admin: AdminParts {
                 token: AdminToken::default(),
                 is_private: true,
+                may_preview: false,
                 random: || Ok([7; 32]),
             },
             clock: Clock::start(),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::DEADLINE;
-use crate::support::admin::{act, bearer, get, host, look, server};
+use crate::support::admin::{TOKEN, act, bearer, get, host, look, server};
 use crate::support::server::Server;
 use crate::support::wire::{CLOSE, TEXT, UPGRADE, Wire};
 
@@ -107,6 +107,39 @@ fn a_room_and_everybody_in_it_are_seen() {
     assert_eq!(seen["watching"]["shown"][0]["name"], "Wanda");
     let again = look_until(&server, &path, |seen| !seen["messages_per_s"].is_null());
     assert_eq!(again["messages_per_s"], 0.0, "nothing since");
+}
+
+#[test]
+fn what_players_send_is_seen_where_the_operator_allows_it_and_nowhere_else() {
+    for is_allowed in [false, true] {
+        let server = Server::with(1, |config| {
+            config.control.admin_token = Some(signal_fish_relay::config::Secret::new(TOKEN));
+            config.control.allow_payload_preview = is_allowed;
+        });
+        let (mut mira, room) = joined(&server, "reef", "Mira");
+        let (mut otto, _) = joined(&server, "reef", "Otto");
+        let path = format!("/admin/api/rooms/{}", room["room_id"].as_str().expect("an id"));
+        // Nothing is kept of what was sent before somebody looked.
+        let mut say = |payload: &str| {
+            mira.send_frame(TEXT, said("GameData", &format!(r#"{{"data":{payload}}}"#)).as_bytes());
+            until(&mut otto, "GameData");
+        };
+        say(r#"{"early":1}"#);
+        look(&server, &path);
+        say(r#"{"late":"<b>2</b>"}"#);
+        let seen = look_until(&server, &path, |seen| seen["messages"] == 2);
+        if is_allowed {
+            let frames = seen["frames"].as_array().expect("a list");
+            assert_eq!(frames.len(), 1, "{frames:?}");
+            assert_eq!(frames[0]["preview"], r#"{"late":"<b>2</b>"}"#);
+            assert_eq!(
+                (&frames[0]["class"], &frames[0]["encoding"]),
+                (&"reliable".into(), &"json".into())
+            );
+        } else {
+            assert!(seen["frames"].is_null() && !seen.to_string().contains("late"), "{seen}");
+        }
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct AdminParts {
     pub token: AdminToken,
     /// Whether only this machine can reach it: then it may be looked at without a token.
     pub is_private: bool,
+    /// Whether some of what players send is shown.
+    pub may_preview: bool,
     /// Random bytes of the system's.
     pub random: fn() -> io::Result<[u8; 32]>,
 }
@@ -57,7 +59,7 @@ impl Admin {
             tries: Tries::new(known.site.world.ledger.sources()),
             watch: Watch::new(known),
             list: RoomList::new(&known.shards),
-            rooms: RoomBook::new(&known.shards),
+            rooms: RoomBook::new(&known.shards, parts.may_preview),
             operator: Operator::new(Arc::clone(&known.site.world), Arc::clone(&known.shards)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             known: Arc::clone(known),

@@ -12,10 +12,10 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::rates::{FORGOTTEN_AFTER, per_second};
-use crate::control::shards::{Shards, Silent, ask};
+use crate::control::shards::{Shards, Silent, ask, order};
 use crate::net::Link;
 use crate::protocol::{PlayerId, RoomId};
-use crate::shard::{MemberView, RoomInside, Slot, World};
+use crate::shard::{MemberView, RoomInside, ShardId, Slot, World};
 
 /// For how long what was said holds.
 const HOLDS: Duration = Duration::from_millis(950);
@@ -61,13 +61,16 @@ pub(super) enum NotShown {
 #[derive(Debug)]
 pub(super) struct RoomBook {
     shards: Arc<Shards>,
+    /// Whether some of what players send is shown.
+    may_preview: bool,
     looks: Mutex<HashMap<RoomId, Look>>,
 }
 
 impl RoomBook {
-    pub(super) fn new(shards: &Arc<Shards>) -> Self {
+    pub(super) fn new(shards: &Arc<Shards>, may_preview: bool) -> Self {
         Self {
             shards: Arc::clone(shards),
+            may_preview,
             looks: Mutex::default(),
         }
     }
@@ -81,10 +84,7 @@ impl RoomBook {
             return Ok(Arc::clone(&look.shown));
         }
         let home = world.slots.owner(Slot::new(id.slot()));
-        let inside = ask(Arc::clone(self.shards.peers()), home, move |shard, now| {
-            shard.room_inside(id, Link::round_trip_us, now)
-        })
-        .await;
+        let inside = self.ask(home, id).await;
         let at = Instant::now();
         looks.retain(|_, look| at.duration_since(look.at) < FORGOTTEN_AFTER);
         let Some(inside) = inside.ok_or(NotShown::Silent(Silent(home)))? else {
@@ -102,6 +102,21 @@ impl RoomBook {
         };
         looks.insert(id, look);
         Ok(shown)
+    }
+
+    async fn ask(&self, home: ShardId, id: RoomId) -> Option<Option<RoomInside>> {
+        let peers = Arc::clone(self.shards.peers());
+        if !self.may_preview {
+            return ask(peers, home, move |shard, now| {
+                shard.room_inside(id, Link::round_trip_us, now)
+            })
+            .await;
+        }
+        let wanted = order(peers, home, move |shard, now| {
+            shard.look_at_frames(id, now);
+            shard.room_inside(id, Link::round_trip_us, now)
+        });
+        wanted.await
     }
 
     /// Forgets a room that an operator has just changed.

@@ -41,7 +41,7 @@ impl<L> Shard<L> {
             now.mono_ms,
         );
         let app_meter = connection.app_meter;
-        let (room_key, Relayer { room, share }) = match admitted {
+        let (room_key, Relayer { room, share, tail }) = match admitted {
             Ok(admitted) => admitted,
             Err((refusal, limit)) => {
                 match limit {
@@ -71,6 +71,11 @@ impl<L> Shard<L> {
             origin: Some(origin),
         };
         let message = OutgoingGameData { sender, stamp, content };
+        if let Some(kept) = tail
+            && !kept.note(&message, now)
+        {
+            *tail = None;
+        }
         let post = &mut self.post;
         post.frames.clear();
         let mut encoded: [Option<Result<FrameSpan, Undeliverable>>; Shape::COUNT] = [const { None }; Shape::COUNT];

@@ -19,6 +19,7 @@ pub(super) mod share;
 pub(super) mod standing;
 pub(super) mod sweep;
 pub(super) mod table;
+pub(super) mod tail;
 pub(super) mod transfer;
 pub(super) mod traveller;
 pub(super) mod uptake;

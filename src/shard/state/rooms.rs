@@ -7,7 +7,9 @@ use crate::shard::state::gallery_news::GalleryNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::share::{Share, TurnShares};
 use crate::shard::state::table::Table;
+use crate::shard::state::tail::Tail;
 use crate::shard::world::admission::RoomPermit;
+use crate::shard::world::now::Now;
 use crate::shard::world::slots::{NameHash, SLOT_COUNT, Slot};
 
 /// A room with its place in the process-wide count.
@@ -22,6 +24,8 @@ struct Home {
     gallery_news: Option<Box<GalleryNews>>,
     /// What was decided in it.
     flight: FlightRecorder,
+    /// Some of its game data; none unless somebody looks at that.
+    tail: Option<Box<Tail>>,
 }
 
 /// What relaying changes of a room.
@@ -30,6 +34,8 @@ pub(in crate::shard) struct Relayer<'r> {
     pub(in crate::shard) room: &'r mut Room,
     /// What it has taken of the shard's turn.
     pub(in crate::shard) share: &'r mut Share,
+    /// Where some of its game data is kept for somebody who looks.
+    pub(in crate::shard) tail: &'r mut Option<Box<Tail>>,
 }
 
 /// The rooms of one shard.
@@ -106,10 +112,22 @@ impl Rooms {
         self.homes.get_mut(at).map(|home| &mut home.flight)
     }
 
+    /// Some of a room's game data, if somebody looks at it.
+    pub(in crate::shard) fn tail(&self, at: RoomKey) -> Option<&Tail> {
+        self.homes.get(at)?.tail.as_deref()
+    }
+
+    /// Keeps some of a room's game data from now on, for somebody who looks now and may look again soon.
+    pub(in crate::shard) fn look_at_tail(&mut self, at: RoomKey, now: Now) {
+        if let Some(home) = self.homes.get_mut(at) {
+            home.tail.get_or_insert_with(|| Box::new(Tail::begin(now))).go_on(now);
+        }
+    }
+
     /// A room, and what it has taken of the turn: all that relaying needs, in one look.
     pub(in crate::shard) fn relayer(&mut self, at: RoomKey) -> Option<Relayer<'_>> {
-        let Home { room, share, .. } = self.homes.get_mut(at)?;
-        Some(Relayer { room, share })
+        let Home { room, share, tail, .. } = self.homes.get_mut(at)?;
+        Some(Relayer { room, share, tail })
     }
 
     /// Notes how much a room has put into outboxes.
@@ -154,6 +172,7 @@ impl Rooms {
             share: Share::default(),
             gallery_news: None,
             flight: FlightRecorder::default(),
+            tail: None,
         });
         self.by_slot[place_of(name)].push((name, at));
         at

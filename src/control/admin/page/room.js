@@ -71,6 +71,21 @@ export function room(root, id, { may, confirm, act }) {
     decisions.replaceChildren(...lines);
   };
   const names = new Map();
+  const frames = element("ol", { class: "log frames" });
+  const sent = element("section", { hidden: true }, element("h2", {}, "Some of what players send"), element("div", { class: "card" }, frames));
+  let newestFrame = "";
+  const preview = (now) => {
+    sent.hidden = !now.frames;
+    const newest = now.frames?.at(-1)?.at ?? "";
+    if (newest === newestFrame) return;
+    newestFrame = newest;
+    frames.replaceChildren(...now.frames.toReversed().map((frame) => element("li", {},
+      element("time", { class: "soft", title: frame.at }, new Date(frame.at).toLocaleTimeString("en-GB")),
+      element("span", { class: "who", title: frame.player }, names.get(frame.player) ?? frame.player.slice(0, 8)),
+      element("span", { class: "what" },
+        element("span", { class: "soft" }, `${frame.class}, ${frame.encoding}, ${bytes(frame.bytes)} `),
+        element("span", { class: "mono" }, frame.preview)))));
+  };
 
   const closeRoom = async () => {
     const text = `Players are closed with 4005 and cannot come back. ${seen.players} play and ${seen.spectators} watch.`;
@@ -87,6 +102,7 @@ export function room(root, id, { may, confirm, act }) {
     element("section", {}, element("h2", {}, "Players"), players.box),
     watching,
     story,
+    sent,
     element("div", { class: "plots" }, ...plots.map((one) => one.box)),
   );
 
@@ -111,6 +127,7 @@ export function room(root, id, { may, confirm, act }) {
       say(more, now.watching.more ? `and ${count(now.watching.more)} more` : "");
       const everybody = [...now.members, ...now.watching.shown];
       tell(now);
+      preview(now);
       messages.add({ messages: now.messages_per_s });
       queues.add({ longest: Math.max(0, ...everybody.map((member) => member.connection?.queue.bytes ?? 0)) });
       plots.forEach((one) => one.update());
