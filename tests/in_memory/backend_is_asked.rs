@@ -415,3 +415,65 @@ fn time_in_which_the_process_stood_still_is_nobodys() {
         mira.expects(json!({"type": "Authenticated", "data": "$any"}));
     });
 }
+
+#[test]
+fn answers_in_any_order_or_none_serve_each_request_once() {
+    in_every_schedule(checking(everything()), |game| {
+        let clients: Vec<_> = (0..40)
+            .map(|number| game.connect(&format!("client-{number}")))
+            .collect();
+        for client in &clients {
+            says_hello(client);
+            client
+                .sends(json!({"type": "JoinRoom", "data": {"game_name": "tide-pool", "player_name": "Mira"}}))
+                .sends(json!({"type": "Ping"}));
+        }
+        let mut asked = Vec::new();
+        for _ in 0..100 {
+            let mut machine = game.machine();
+            machine.run_a_while();
+            asked.extend(machine.backend.take());
+            if asked.is_empty() {
+                continue;
+            }
+            let next = machine.schedule.below(asked.len());
+            let question: SentQuestion = asked.swap_remove(next);
+            let verdict = match machine.schedule.below(6) {
+                0 => no("not today"),
+                1 => Err(NoVerdict::Unreadable),
+                2 => continue, // never
+                _ => yes(),
+            };
+            machine.answer(question.ticket, verdict);
+        }
+        // Whoever is let in by the last answers asks once more.
+        for _ in 0..2 {
+            game.advance_ms(GIVEN_UP_MS);
+        }
+        let mut let_in = 0;
+        for client in &clients {
+            let frames: Vec<_> = client.takes_all().iter().map(|frame| format!("{frame:?}")).collect();
+            let count = |word: &str| frames.iter().filter(|frame| frame.contains(word)).count();
+            let is_in = count("\"Authenticated\"");
+            assert_eq!(is_in + count("\"AuthenticationError\""), 1, "{frames:?}");
+            assert_eq!(
+                count("\"RoomJoined\"") + count("\"RoomJoinFailed\""),
+                is_in,
+                "{frames:?}"
+            );
+            assert_eq!(count("\"Pong\""), is_in, "{frames:?}");
+            assert!(
+                is_in == 0 || frames.last().is_some_and(|last| last.contains("Pong")),
+                "{frames:?}"
+            );
+            let_in += is_in;
+        }
+        assert!(let_in > 0 && let_in < clients.len(), "{let_in}");
+        let outcomes = ["allowed", "denied", "late", "unreadable"];
+        let ended: u64 = outcomes
+            .iter()
+            .map(|outcome| game.count(&format!("access_check_{outcome}_total")))
+            .sum();
+        assert_eq!(ended, game.count("access_check_questions_total"));
+    });
+}

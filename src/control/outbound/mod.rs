@@ -35,7 +35,7 @@ const USER_AGENT: &str = concat!("signal-fish-relay/", env!("CARGO_PKG_VERSION")
 /// Where requests go, and within which bounds.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Destination {
-    /// `http` or `https`, and no credentials in it: it is told in logs.
+    /// `http` or `https`. What is behind the host may be known to few, and is not shown.
     pub url: Uri,
     /// PEM file of the authorities that are trusted, in place of the system's.
     pub ca_path: Option<PathBuf>,
@@ -52,7 +52,7 @@ pub struct Destination {
 impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Destination")
-            .field("url", &self.url)
+            .field("host", &self.url.host())
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
