@@ -69,6 +69,9 @@ impl<L> Shard<L> {
         let (Some(room), Some(flight)) = (self.rooms.get(room_key), self.rooms.flight(room_key)) else {
             return;
         };
+        if flight.decisions().next().is_none() {
+            return; // nothing is kept here
+        }
         let Some(unsaid) = self.dumps.take_turn(now.mono_ms) else {
             return;
         };

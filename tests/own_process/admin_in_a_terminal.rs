@@ -6,6 +6,7 @@ use std::process::Output;
 use serde_json::Value;
 
 use crate::support::DEADLINE;
+use crate::support::admin::ask;
 use crate::support::process::Program;
 use crate::support::wire::{TEXT, Wire};
 
@@ -93,6 +94,42 @@ fn rooms_are_shown_and_acted_on() {
         let (code, text) = operator.asks(arguments);
         assert!(code == Some(1) && text.contains(told), "{arguments:?}: {text}");
     }
+    server.signal(libc::SIGTERM);
+    assert_eq!(server.wait(DEADLINE), Some(0));
+}
+
+#[test]
+fn a_reload_takes_over_another_token_and_signs_everybody_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("token");
+    fs::write(&file, TOKEN).expect("written");
+    let server = Program::new(&["--port", "0", "--shards", "1"])
+        .variable("SIGNAL_FISH__CONTROL__ADMIN_TOKEN_PATH", file.to_str().expect("text"))
+        .serve();
+    let host = server.address();
+    let head = format!("POST /admin/api/sign-in HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}");
+    let signs_in = |token: &str| ask(host, &head, &format!(r#"{{"token":"{token}"}}"#));
+    let answer = signs_in(TOKEN);
+    let cookie = answer
+        .field("set-cookie")
+        .expect("a cookie")
+        .split(';')
+        .next()
+        .expect("a pair")
+        .to_owned();
+    let looks = || {
+        let head = format!("GET /admin/api/overview HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}");
+        ask(host, &head, "").status
+    };
+    assert_eq!(looks(), 200);
+    for (token, status) in [(TOKEN, 200), ("another-token-of-operators", 401)] {
+        fs::write(&file, token).expect("written");
+        server.signal(libc::SIGHUP);
+        server.wait_for_log("applications and the key of connect tokens were reloaded");
+        assert_eq!(looks(), status, "{token}");
+    }
+    assert_eq!(signs_in(TOKEN).status, 401);
+    assert_eq!(signs_in("another-token-of-operators").status, 200);
     server.signal(libc::SIGTERM);
     assert_eq!(server.wait(DEADLINE), Some(0));
 }

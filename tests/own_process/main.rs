@@ -37,3 +37,4 @@ mod support;
 mod system_calls;
 mod systemd_unit;
 mod unprivileged_start;
+mod what_went_wrong_is_written;

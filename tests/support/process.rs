@@ -364,6 +364,12 @@ impl ServerProcess {
         found.unwrap_or_else(|| panic!("not in {lines:?}")).to_owned()
     }
 
+    /// Whether a line with this message was passed over on the way to one that was waited for.
+    pub fn has_logged(&self, message: &str) -> bool {
+        let lines = self.passed_over.borrow();
+        lines.iter().any(|line| line["fields"]["message"] == message)
+    }
+
     /// A line of the log with this message, whenever it came or comes within the deadline.
     pub fn find_log(&self, message: &str) -> Value {
         let is_it = |line: &&Value| line["fields"]["message"] == message;

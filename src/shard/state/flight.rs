@@ -246,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_what_goes_wrong_is_a_line_a_second_that_says_how_often() {
+        let mut dumps = Dumps::default();
+        let told: Vec<_> = (5_000..8_000)
+            .filter_map(|ms| Some((ms, dumps.take_turn(ms)?)))
+            .collect();
+        assert_eq!(told, [(5_000, 0), (6_000, 999), (7_000, 999)]);
+    }
+
+    #[test]
     fn the_newest_are_kept_in_order_and_the_others_counted() {
         let mut recorder = FlightRecorder::default();
         for number in 0..307 {
