@@ -61,6 +61,14 @@ impl FromStr for Network {
     }
 }
 
+impl Network {
+    /// Whether it has every address of IPv4, or every one of IPv6.
+    #[must_use]
+    pub fn is_everybody(&self) -> bool {
+        self.0.prefix_len() == 0
+    }
+}
+
 impl TryFrom<String> for Network {
     type Error = NetworkFault;
 

@@ -108,6 +108,9 @@ pub(super) fn read(
         .collect()
 }
 
+/// Sections in which no variable may say null.
+const PROTECTING: [&str; 2] = ["security", "access_check"];
+
 /// JSON when possible, else a string. A key that takes text also takes text that looks like a number or a switch. The reason
 /// for which a value is refused never shows it: it may be a secret.
 fn parse(text: &str, node: Option<&Node>, path: &[String]) -> Result<Document, String> {
@@ -117,7 +120,10 @@ fn parse(text: &str, node: Option<&Node>, path: &[String]) -> Result<Document, S
             repeated: Vec::new(),
         })
     };
-    if text.trim() == "null" && path.first().is_some_and(|section| section == "security") {
+    let protects = path
+        .first()
+        .is_some_and(|section| PROTECTING.contains(&section.as_str()));
+    if text.trim() == "null" && protects {
         return match path {
             // The origin of pages that have none.
             [_, key] if key == "cors_origins" => read(Value::String("null".to_owned())),
@@ -127,6 +133,9 @@ fn parse(text: &str, node: Option<&Node>, path: &[String]) -> Result<Document, S
         };
     }
     let json = json::parse(text);
+    if protects && json.as_ref().is_ok_and(|document| has_null(&document.value)) {
+        return Err("says null of a key in it, and no variable switches off what protects: leave the key out, or set it in a file".to_owned());
+    }
     match (node, json) {
         (Some(Node::Text), Ok(document)) if matches!(document.value, Value::String(_) | Value::Null) => Ok(document),
         (Some(Node::Text), _) => read(Value::String(text.to_owned())),
@@ -144,6 +153,13 @@ fn parse(text: &str, node: Option<&Node>, path: &[String]) -> Result<Document, S
         }
         (_, Err(_)) => read(Value::String(text.to_owned())),
     }
+}
+
+/// Whether a section says null of one of its keys, over what a file says. A list takes the place of another as a whole: there it
+/// is the same as nothing.
+fn has_null(value: &Value) -> bool {
+    let mut members = value.as_object().into_iter().flat_map(Map::values);
+    members.any(|member| member.is_null() || has_null(member))
 }
 
 fn is_comma_list(path: &[String]) -> bool {
@@ -347,6 +363,18 @@ mod tests {
             let text = refused(&[(&format!("SIGNAL_FISH__SECURITY__{key}"), " null ")]);
             assert!(text.contains("no variable switches off what protects"), "{text}");
         }
+        for (section, value) in [
+            ("SECURITY", r#"{"require_metrics_auth": null}"#),
+            ("SECURITY", r#"{"transport": {"tls": {"client_ca_cert_path": null}}}"#),
+            ("ACCESS_CHECK", r#"{"url": null}"#),
+            ("ACCESS_CHECK__URL", "null"),
+            ("SECURITY__TRANSPORT__TLS", r#"{"client_ca_cert_path": null}"#),
+        ] {
+            let text = refused(&[(&format!("SIGNAL_FISH__{section}"), value)]);
+            assert!(text.contains("no variable switches off what protects"), "{text}");
+        }
+        let apps = r#"[{"app_id": "a", "app_name": "A", "max_rooms": null}]"#;
+        assert_eq!(documents(&[("SIGNAL_FISH__SECURITY__ALLOWED_APPS", apps)]).len(), 1);
     }
 
     fn unknown(name: &str, value: &str) -> Option<String> {

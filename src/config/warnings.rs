@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Config, Topology};
+use crate::networks::Network;
 
 /// Samples of history that are kept at most.
 const MAX_HISTORY_SAMPLES: u64 = 720;
@@ -109,8 +110,13 @@ pub fn startup_warnings(config: &Config, production: bool) -> Vec<String> {
         security
             .cors_origins
             .as_ref()
-            .is_some_and(|origins| origins.trim().is_empty()),
+            .is_some_and(|origins| origins.split(',').all(|origin| origin.trim().is_empty())),
         "security.cors_origins is empty: no page may connect but those of this server's own host; leave it out, or list yours",
+    );
+    say(
+        security.blocked_networks.iter().any(Network::is_everybody),
+        "security.blocked_networks keeps out every IPv4 address, or every IPv6 address: nobody may connect from one; name \
+         those who are meant",
     );
     let sdk = &config.protocol.sdk_compatibility;
     say(
@@ -269,12 +275,13 @@ mod tests {
             .into_iter()
             .collect();
         config.metrics.dashboard_cache_history_window_secs = 5 * 720 + 1;
-        config.security.cors_origins = Some(" ".to_owned());
+        config.security.cors_origins = Some(" , ".to_owned());
+        config.security.blocked_networks = vec!["::/0".parse().expect("a network")];
         config.protocol.sdk_compatibility.enforce = true;
         config.protocol.sdk_compatibility.minimum_versions.clear();
         config.websocket.enable_batching = true;
         config.server.room_code_prefix = Some("REEF".to_owned());
         let found = startup_warnings(&config, false);
-        assert_eq!(found.len(), 15, "{found:#?}");
+        assert_eq!(found.len(), 16, "{found:#?}");
     }
 }
