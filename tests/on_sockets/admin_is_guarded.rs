@@ -275,6 +275,19 @@ fn without_a_token_this_machine_may_look_and_nobody_act() {
         assert_eq!(asked(&server, "/admin/api/overview", host, ""), 200, "{host}");
         assert_eq!(asked(&server, "/admin/", host, ""), 200, "{host}");
     }
+    for (site, status) in [
+        ("same-origin", 200),
+        ("none", 200),
+        ("cross-site", 403),
+        ("same-site", 403),
+    ] {
+        let field = format!("\r\nSec-Fetch-Site: {site}");
+        assert_eq!(
+            asked(&server, "/admin/api/overview", "localhost", &field),
+            status,
+            "{site}"
+        );
+    }
     for path in ACTIONS {
         assert_eq!(act(&server, path, "").status, 403, "{path}");
     }

@@ -162,6 +162,12 @@ fn host<'a>(uri: &'a Uri, fields: &'a HeaderMap) -> Option<&'a str> {
         .or_else(|| only(fields, "host"))
 }
 
+/// Whether a browser says that a page of another origin asks. It could not read the answer, but keep the server busy.
+fn is_of_another_page(fields: &HeaderMap) -> bool {
+    let said = fields.get("sec-fetch-site");
+    said.is_some_and(|site| site != "same-origin" && site != "none")
+}
+
 fn cookies(fields: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = fields.get_all(header::COOKIE).iter();
     let pairs = values
@@ -174,7 +180,7 @@ fn cookies(fields: &HeaderMap) -> impl Iterator<Item = &str> {
 impl Admin {
     fn viewer(&self, uri: &Uri, fields: &HeaderMap, caller: Caller) -> Result<Viewer, Refusal> {
         if !self.parts.token.is_set() {
-            return match self.is_this_machine(uri, fields, caller) {
+            return match self.is_this_machine(uri, fields, caller) && !is_of_another_page(fields) {
                 true => Ok(Viewer::OnThisMachine),
                 false => Err(self.refused(Refusal::NotHere, caller)),
             };
@@ -265,7 +271,6 @@ struct SessionAnswer<'a> {
     may_look: bool,
     may_act: bool,
     csrf: Option<&'a str>,
-    version: &'static str,
 }
 
 /// `GET /admin/api/session`: what whoever asks may do.
@@ -285,7 +290,6 @@ pub(super) async fn session(
             Some(Viewer::SignedIn { csrf }) => Some(csrf.expose()),
             _ => None,
         },
-        version: env!("CARGO_PKG_VERSION"),
     })
     .into_response())
 }

@@ -180,4 +180,10 @@ async function begin() {
 }
 
 addEventListener("hashchange", () => view && show());
+// A page that nobody sees asks for nothing.
+document.addEventListener("visibilitychange", () => {
+  if (!view) return;
+  if (document.hidden) endStream();
+  else listen();
+});
 begin();

@@ -101,9 +101,9 @@ export function room(root, id, { may, confirm, act }) {
     figures.list,
     element("section", {}, element("h2", {}, "Players"), players.box),
     watching,
+    element("div", { class: "plots" }, ...plots.map((one) => one.box)),
     story,
     sent,
-    element("div", { class: "plots" }, ...plots.map((one) => one.box)),
   );
 
   return {
