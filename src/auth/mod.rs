@@ -8,3 +8,4 @@ pub mod connect_token;
 pub mod sealing;
 pub mod token_binding;
 pub mod turn;
+pub mod webhook;

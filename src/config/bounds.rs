@@ -115,6 +115,11 @@ pub const BOUNDS: &[Bound] = &[
     bound("control.port", 0..=u16::MAX as u64),
     bound("control.max_connections", 16..=4_096),
     bound("access_check.timeout_ms", 100..=10_000),
+    bound("webhooks.timeout_ms", 100..=60_000),
+    bound("webhooks.batch_size", 1..=1_000),
+    bound("webhooks.queue_capacity", 100..=1_000_000),
+    bound("webhooks.give_up_secs", 0..=86_400),
+    bound("webhooks.dead_letter_max_bytes", 4_096..=1_073_741_824),
 ];
 
 const fn bound(path: &'static str, allowed: RangeInclusive<u64>) -> Bound {

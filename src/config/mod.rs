@@ -35,6 +35,7 @@ mod validate;
 mod variables;
 mod violation;
 mod warnings;
+mod webhooks;
 mod websocket;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -66,6 +67,7 @@ pub use transport::{
 pub use validate::Violations;
 pub use violation::Violation;
 pub use warnings::startup_warnings;
+pub use webhooks::{EventKind, WebhooksConfig};
 pub use websocket::WebSocketConfig;
 
 /// The whole configuration of a server. `Config::default()` starts: bound to loopback, open to any app.
@@ -104,6 +106,8 @@ pub struct Config {
     pub control: ControlConfig,
     /// The game's own backend, which says who may play.
     pub access_check: AccessCheckConfig,
+    /// Room events that are posted to somebody's server.
+    pub webhooks: WebhooksConfig,
 }
 
 impl Default for Config {
@@ -124,6 +128,7 @@ impl Default for Config {
             runtime: RuntimeConfig::default(),
             control: ControlConfig::default(),
             access_check: AccessCheckConfig::default(),
+            webhooks: WebhooksConfig::default(),
         }
     }
 }

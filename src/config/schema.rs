@@ -256,6 +256,11 @@ fn exemplar() -> Config {
     config.access_check.ca_cert_path = Some(PathBuf::new());
     config.control.admin_token = Some(Secret::default());
     config.control.admin_token_path = Some(PathBuf::new());
+    config.webhooks.url = Some(String::new());
+    config.webhooks.secret = Some(Secret::default());
+    config.webhooks.previous_secret = Some(Secret::default());
+    config.webhooks.ca_path = Some(PathBuf::new());
+    config.webhooks.dead_letter_path = Some(PathBuf::new());
     config
 }
 

@@ -13,6 +13,7 @@ mod connection;
 mod crowds;
 mod dashboard;
 mod desk;
+mod feed;
 mod gate;
 mod operator;
 mod operator_line;
@@ -23,6 +24,7 @@ mod sessions;
 mod shards;
 mod standstill;
 mod stream;
+mod webhooks;
 mod work_window;
 
 use std::cell::RefCell;
@@ -46,6 +48,7 @@ use self::connection::{Door, Visit};
 use self::dashboard::Dashboard;
 use self::desk::{Asked, Line};
 pub use self::desk::{Desk, LINE_LENGTH};
+pub use self::feed::{Feed, RoomEventQueue, RoomEvents, room_event_queue};
 use self::gate::Rules;
 use self::operator::Operator;
 pub use self::operator::{MAX_ROOMS, RoomList};
@@ -58,8 +61,9 @@ use self::sessions::Sessions;
 use self::shards::Shards;
 pub use self::shards::Silent;
 use self::stream::ClientStream;
+pub use self::webhooks::{WebhookParts, Webhooks};
 use self::work_window::WorkWindow;
-use crate::metrics::DashboardSettings;
+use crate::metrics::{DashboardSettings, WebhookCounts};
 use crate::net::http::{Doors, Site};
 use crate::net::tls::Greeter;
 use crate::net::{Clock, Peers};
@@ -103,6 +107,10 @@ pub struct PlaneParts {
     pub admin: AdminParts,
     /// The process's clocks.
     pub clock: Clock,
+    /// What takes what happens to rooms; `None`: nobody.
+    pub feed: Option<Feed>,
+    /// What is counted of webhooks.
+    pub webhooks: Arc<WebhookCounts>,
     /// Makes the thread fit for its work, before anything else runs on it.
     pub prepare_thread: fn(),
 }
@@ -132,8 +140,8 @@ impl ControlPlane {
             .spawn(move || {
                 (parts.prepare_thread)();
                 LocalSet::new().block_on(&runtime, serve(parts, line, (wishes, questions), stopped));
-                // Without waiting for names that are being looked up.
-                runtime.shutdown_background();
+                // A name that is still being looked up, or a disk, holds up no stop.
+                runtime.shutdown_timeout(LAST_ANSWERS);
             })?;
         Ok(Self {
             desk,
@@ -171,7 +179,7 @@ impl ControlPlane {
 }
 
 async fn serve(
-    parts: PlaneParts,
+    mut parts: PlaneParts,
     line: Line,
     (wishes, questions): (Wishes, mpsc::Receiver<Asked>),
     stopped: oneshot::Receiver<()>,
@@ -187,7 +195,10 @@ async fn serve(
         shards,
         acceptor: parts.greeter.as_ref().map(|greeter| Arc::clone(greeter.acceptor())),
         clock: parts.clock,
+        webhooks: Arc::clone(&parts.webhooks),
     });
+    let (end_feed, feed_ends) = oneshot::channel();
+    let feeding = parts.feed.take().map(|feed| spawn_local(feed.run(feed_ends)));
     let places = Places::new(PlaceLimits {
         connections: parts.max_connections,
         per_source: CONNECTIONS_PER_SOURCE,
@@ -240,8 +251,14 @@ async fn serve(
     watching.abort();
     watching_work.abort();
     drop(open);
+    // It fails when there is none.
+    let _ = end_feed.send(());
     // The line ends with the shards, and each door with the last whom it serves.
     let _ = timeout(LAST_ANSWERS, all_closed.recv()).await;
+    if let Some(feeding) = feeding {
+        // It bounds its end itself.
+        let _ = feeding.await;
+    }
 }
 
 /// Sees to it that refusals of which no line is written any more are told by their number.

@@ -17,6 +17,7 @@ mod process;
 mod reading;
 mod sessions;
 mod text;
+mod webhooks;
 
 pub use answer::{Cached, answer};
 pub use capacity::{Capacity, Resource, ShardRoom, Supply};
@@ -30,3 +31,4 @@ pub use process::{Process, ProcessReading};
 pub use reading::{AppBytes, DashboardReading, Reading, ShardReading};
 pub use sessions::{MAX_ACTIVE, RoomFound, SessionsAsked, SessionsReading, looked_up, sessions, unavailable};
 pub use text::{TextFormat, write};
+pub use webhooks::{Tally, WebhookCounts};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::capacity::Capacity;
 use super::process::ProcessReading;
+use super::webhooks::WebhookCounts;
 use crate::protocol::AppId;
 use crate::shard::{CounterSet, ShardId, Survey, Timings, World};
 
@@ -53,6 +54,8 @@ pub struct Reading {
     pub log_lines_lost: u64,
     /// How many more rooms fit.
     pub capacity: Option<Capacity>,
+    /// What has become of webhooks.
+    pub webhooks: Arc<WebhookCounts>,
 }
 
 impl Reading {
@@ -66,6 +69,7 @@ impl Reading {
             certificate_ends_unix_secs: None,
             log_lines_lost: 0,
             capacity: None,
+            webhooks: Arc::default(),
             world,
         }
     }

@@ -103,9 +103,9 @@ impl Room {
 
     fn seat(&mut self, newcomer: Newcomer<'_>, now_ms: u64, wall: WallTime) {
         self.touch(now_ms);
-        self.record.players_joined += 1;
         self.record.note_version(newcomer.member.dialect.version);
         self.roster.seat_newcomer(newcomer, wall);
+        self.record.note_seated(self.roster.len());
     }
 
     /// Frees a member's seat. The authority is not handed on.

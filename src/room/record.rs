@@ -11,6 +11,10 @@ pub struct RoomRecord {
     pub application: Option<[u8; 16]>,
     /// Seats taken: by the creator, by joiners, and by players who came back.
     pub players_joined: u64,
+    /// The most players that sat in it at a time.
+    pub peak_players: u16,
+    /// How many room events it has had.
+    pub events: u64,
     /// Seats given up or lost.
     pub players_left: u64,
     /// Spectators who came.
@@ -36,6 +40,18 @@ pub struct RoomRecord {
 }
 
 impl RoomRecord {
+    /// Notes that a seat was taken, and so many are.
+    pub(super) fn note_seated(&mut self, players: usize) {
+        self.players_joined += 1;
+        self.peak_players = self.peak_players.max(players as u16);
+    }
+
+    /// The number of the next room event.
+    pub const fn next_event(&mut self) -> u64 {
+        self.events += 1;
+        self.events
+    }
+
     pub(super) const fn note_version(&mut self, version: ProtocolVersion) {
         self.versions |= 1 << version.number();
     }

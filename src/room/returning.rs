@@ -245,9 +245,9 @@ impl Room {
         }
         seat.begin_again(next_token, certificate, abilities);
         let epoch = seat.stamp().epoch;
-        self.record.players_joined += 1;
         self.record.note_version(member.dialect.version);
         self.roster.add(member, seat);
+        self.record.note_seated(self.roster.len());
         self.touch(now_ms);
         // Others may have been absent before this player was: what it saw itself is not told again.
         let (missed, is_truncated) = self.disconnected_seats.events_since(first_missed);

@@ -14,6 +14,7 @@ use super::launch::{Launched, Start, launch};
 use super::supervision::{End, THREAD_NAME};
 use crate::config::Config;
 use crate::control::AccessCheck;
+use crate::control::room_event_queue;
 use crate::net::Clock;
 use crate::runtime::NotifySocket;
 
@@ -38,6 +39,8 @@ pub struct ServerBuilder {
     seed: Option<[u8; 32]>,
     notify: Arc<NotifySocket>,
     access_check: Option<Arc<dyn AccessCheck>>,
+    /// For how many room events there is room.
+    room_events: Option<usize>,
 }
 
 impl ServerBuilder {
@@ -55,6 +58,13 @@ impl ServerBuilder {
     /// shards accept from all of them; with more, each has its own.
     pub fn socket(mut self, socket: TcpListener) -> Self {
         self.sockets.push(socket.into());
+        self
+    }
+
+    /// Keeps room events for the program, so many at a time: [`ServerHandle::room_events`] has them. More than that are lost, and
+    /// counted. Unless this is called, none are made, but for webhooks.
+    pub const fn room_events(mut self, capacity: usize) -> Self {
+        self.room_events = Some(capacity);
         self
     }
 
@@ -108,13 +118,16 @@ impl ServerBuilder {
             seed,
             notify,
             access_check,
+            room_events,
         } = self;
+        let (queue, room_events) = room_events.map(room_event_queue).unzip();
         let start = Start {
             sockets,
             clock: wall_clock.map_or_else(Clock::start, Clock::start_showing),
             seed,
             notify,
             check_of_program: access_check,
+            room_events: queue,
         };
         let end = Arc::new(End::default());
         let ending = Arc::clone(&end);
@@ -135,7 +148,7 @@ impl ServerBuilder {
             })
             .map_err(ServeError::Resource)?;
         match told.recv() {
-            Ok(Ok(held)) => Ok(ServerHandle::new(held, end, thread)),
+            Ok(Ok(held)) => Ok(ServerHandle::new(held, end, thread, room_events)),
             Ok(Err(error)) => {
                 let _ = thread.join();
                 Err(error)

@@ -85,6 +85,9 @@ pub enum ServeError {
     /// The game's backend cannot be asked.
     #[error("the game's backend cannot be asked: {0}")]
     AccessCheck(#[from] TrustError),
+    /// Nobody could vouch for the server that webhooks go to.
+    #[error("webhooks cannot be posted: {0}")]
+    Webhooks(#[source] TrustError),
     /// A shard did not come up.
     #[error(transparent)]
     Start(#[from] StartError),

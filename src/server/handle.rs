@@ -12,7 +12,7 @@ use super::reload::{ReloadError, Reloaded};
 use super::supervision::End;
 use super::vigil;
 use crate::config::Config;
-use crate::control::{Refused, RoomList, Silent};
+use crate::control::{Refused, RoomEvents, RoomList, Silent};
 use crate::protocol::{PlayerId, RoomId};
 use crate::runtime::cpus::Placement;
 use crate::runtime::supervisor::Outcome;
@@ -30,16 +30,18 @@ pub struct ServerHandle {
     held: Held,
     end: Arc<End>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    room_events: Mutex<Option<RoomEvents>>,
 }
 
 type Asked<T> = Result<T, AskError>;
 
 impl ServerHandle {
-    pub(super) fn new(held: Held, end: Arc<End>, thread: JoinHandle<()>) -> Self {
+    pub(super) fn new(held: Held, end: Arc<End>, thread: JoinHandle<()>, room_events: Option<RoomEvents>) -> Self {
         Self {
             held,
             end,
             thread: Mutex::new(Some(thread)),
+            room_events: Mutex::new(room_events),
         }
     }
 
@@ -79,6 +81,13 @@ impl ServerHandle {
     /// Closes a room: its players are closed with 4005, its spectators told. `false`: it is not there.
     pub fn close_room(&self, room: RoomId) -> Answer<Asked<bool>> {
         self.ask(|line, tell| line.close_room(room, tell))
+    }
+
+    /// What happens to its rooms, where [`ServerBuilder::room_events`](super::ServerBuilder::room_events) was called. They are taken
+    /// by one: who asks again gets none.
+    #[must_use]
+    pub fn room_events(&self) -> Option<RoomEvents> {
+        self.room_events.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes over from a changed configuration what may change while it runs: who is let in, and certificates.

@@ -16,9 +16,13 @@ use super::reload::{Reloader, admin_token};
 use super::stopper::Stopper;
 use super::supervision::Supervised;
 use super::vigil::Vigil;
-use super::{listeners, settings};
+use super::{listeners, settings, webhooks};
 use crate::config::Config;
-use crate::control::{self, AccessCheck, AdminParts, AdminToken, ControlPlane, LiveCheck, OperatorLine, PlaneParts};
+use crate::control::{
+    self, AccessCheck, AdminParts, AdminToken, ControlPlane, Feed, LiveCheck, OperatorLine, PlaneParts, RoomEventQueue,
+    Webhooks,
+};
+use crate::metrics::WebhookCounts;
 use crate::net::http::Site;
 use crate::net::tls::Greeter;
 use crate::net::{Clock, FrontDesk, Mail, Peers, Pump, PumpParts, PumpSettings, System, Wakeup};
@@ -27,7 +31,9 @@ use crate::runtime::niceness::give_way;
 use crate::runtime::preflight::{self, Demands, ListenAddress, RingFeatures};
 use crate::runtime::supervisor::Supervisor;
 use crate::runtime::{NotifySocket, executors, slice};
-use crate::shard::{Inbox, InboxLimits, Shard, ShardId, SlotKey, World, inbox};
+use crate::shard::{
+    Inbox, InboxLimits, RoomEventReceiver, RoomEventSender, Shard, ShardId, SlotKey, World, inbox, room_events,
+};
 
 /// Descriptors of a shard beside its executor's and its sockets: the listener, the epoll set, the wake-up.
 const FILES_PER_SHARD: u64 = 3;
@@ -50,6 +56,8 @@ pub(super) struct Start {
     pub(super) seed: Option<[u8; 32]>,
     pub(super) notify: Arc<NotifySocket>,
     pub(super) check_of_program: Option<Arc<dyn AccessCheck>>,
+    /// Where the program takes room events from.
+    pub(super) room_events: Option<RoomEventQueue>,
 }
 
 /// A server that has been started: what its thread goes on with, and what whoever started it has of it.
@@ -79,6 +87,7 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
         seed,
         notify,
         check_of_program,
+        room_events: program,
     } = start;
     let mut randomness = Randomness::new(seed);
     let allowed = AllowedCpus::of_this_process(&CgroupRoots::default()).map_err(ServeError::Cpus)?;
@@ -117,16 +126,31 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
     }
 
     let admin_token = AdminToken::new(admin_token(&config)?);
-    let greets_and_asks = (greeter(), checking.live());
-    let (control, control_address) =
-        start_control(&config, &site, &peers, greets_and_asks, admin_token.clone(), clock)?;
+    let counts = Arc::default();
+    let posted = webhooks::parts(&config, Arc::clone(&counts), clock);
+    let webhooks = posted.map(Webhooks::new).transpose().map_err(ServeError::Webhooks)?;
+    let (reporters, receivers) = reports(program.is_some() || webhooks.is_some(), shards.get());
+    let feed = (!receivers.is_empty()).then_some(Feed {
+        shards: receivers,
+        program,
+        webhooks,
+    });
+    let operated = Operated {
+        greeter: greeter(),
+        check: checking.live(),
+        admin_token: admin_token.clone(),
+        feed,
+        webhooks: counts,
+    };
+    let (control, control_address) = start_control(&config, &site, &peers, operated, clock)?;
     let desk: Arc<dyn FrontDesk> = Arc::new(control.desk());
     let operator = control.operator();
 
-    let mut parts = mailboxes.into_iter().zip(listeners).zip(seeds);
+    let mut parts = mailboxes.into_iter().zip(listeners).zip(seeds).zip(reporters);
     let start_timeout = Duration::from_millis(config.runtime.start_timeout_ms);
     let running = executors::start(&placement, pump_settings.tick, start_timeout, |id| {
-        let ((Mailbox { inbox, wakeup }, listeners), seed) = parts.next().expect("a mailbox and listeners per shard");
+        let (((Mailbox { inbox, wakeup }, listeners), seed), reports_to) =
+            parts.next().expect("a mailbox and listeners per shard");
         let (world, site, peers) = (Arc::clone(&world), Arc::clone(&site), Arc::clone(&peers));
         let desk = Arc::clone(&desk);
         let greeter = greeter();
@@ -137,7 +161,10 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
             ask_for_slices(id, slice_us);
             let mut clock = clock;
             let now = clock.now(clock.moment());
-            let shard = Shard::new(id, world, seed, now);
+            let mut shard = Shard::new(id, world, seed, now);
+            if let Some(taker) = reports_to {
+                shard.report_to(taker);
+            }
             let kernel = System::new(clock, listeners, wakeup, send_buffer_bytes)?;
             let pump = Pump::new(PumpParts {
                 shard,
@@ -192,13 +219,32 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
     Ok(Launched { supervised, held })
 }
 
+/// The ways of room events, one for each shard, if somebody takes them.
+fn reports(are_taken: bool, shards: u16) -> (Vec<Option<RoomEventSender>>, Vec<RoomEventReceiver>) {
+    if !are_taken {
+        return ((0..shards).map(|_| None).collect(), Vec::new());
+    }
+    (0..shards)
+        .map(|_| room_events())
+        .map(|(sender, receiver)| (Some(sender), receiver))
+        .unzip()
+}
+
+/// What of the control plane is not for everybody.
+struct Operated {
+    greeter: Option<Greeter>,
+    check: LiveCheck,
+    admin_token: AdminToken,
+    feed: Option<Feed>,
+    webhooks: Arc<WebhookCounts>,
+}
+
 /// Starts the control plane, and says where its own door is, if it has one.
 fn start_control(
     config: &Config,
     site: &Arc<Site>,
     peers: &Peers,
-    (greeter, check): (Option<Greeter>, LiveCheck),
-    admin_token: AdminToken,
+    operated: Operated,
     clock: Clock,
 ) -> Result<(ControlPlane, Option<SocketAddr>), ServeError> {
     let door = match config.control.door(config.bind) {
@@ -221,17 +267,19 @@ fn start_control(
         max_connections: config.control.max_connections,
         sources: settings::source_rule(config),
         operators,
-        greeter,
+        greeter: operated.greeter,
         dashboard: settings::dashboard(&config.metrics),
         region: config.server.region_id.clone(),
-        check,
+        check: operated.check,
         admin: AdminParts {
-            token: admin_token,
+            token: operated.admin_token,
             is_private: settings::is_private(config, address.map_or(config.bind, |door| door.ip())),
             may_preview: config.control.allow_payload_preview,
             random: || Randomness::new(None).draw(),
         },
         clock,
+        feed: operated.feed,
+        webhooks: operated.webhooks,
         prepare_thread,
     })
     .map_err(ServeError::Resource)?;

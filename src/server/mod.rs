@@ -18,6 +18,7 @@ mod settings;
 mod stopper;
 mod supervision;
 mod vigil;
+mod webhooks;
 
 pub use answer::Answer;
 pub use builder::{Server, ServerBuilder};

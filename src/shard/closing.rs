@@ -4,6 +4,7 @@ use super::Shard;
 use crate::protocol::{CloseCode, ErrorCode, Opcode, Refusal, write_close_payload};
 use crate::room::ConnectionKey;
 use crate::shard::state::connection::State;
+use crate::shard::state::room_event::RoomNews;
 use crate::shard::world::now::Now;
 use crate::shard::world::refusals::RefusalReason;
 
@@ -28,6 +29,9 @@ impl<L> Shard<L> {
             Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
         }
         self.note_closing(at, code, now);
+        if let (Some(CloseCode::SlowConsumer), Some((room_key, player))) = (code, self.seat_of(at)) {
+            self.note_news(room_key, now, |_| RoomNews::SlowReader { player });
+        }
         self.vacate(at, self.keeps_seat(code), now);
         let gives_up_at_ms = now.mono_ms.saturating_add(self.world.settings.close_timeout_ms);
         let connection = self.post.connections.get_mut(at).expect("looked up above");

@@ -20,6 +20,7 @@ const NO_EVENTS: [(&str, &str); 23] = [
     ("note_unfinished", "only changes clocks"),
     ("on_control_frame", "only changes clocks"),
     ("on_pong", "only changes clocks"),
+    ("report_to", "queues nothing"),
     (
         "sent",
         "whom it finds overrun waits for `close_overrun`: a round of sends judges before it closes",

@@ -7,6 +7,7 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, Refusal, ServerMessage};
 use crate::room::{ConnectionKey, Member, Watcher};
 use crate::shard::state::connection::Connection;
+use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::sessions::SessionEnd;
 use crate::shard::state::standing::Place;
@@ -16,6 +17,11 @@ impl<L> Shard<L> {
     /// Deletes a room; whoever is in it hears why.
     pub(super) fn end_room(&mut self, room_key: RoomKey, end: SessionEnd, now: Now) {
         self.evict_everybody(room_key, end, now);
+        self.note_news(room_key, now, |room| RoomNews::Closed {
+            why: end,
+            lasted_ms: now.wall.unix_ms().saturating_sub(room.record().created_at.unix_ms()),
+            peak_players: room.record().peak_players,
+        });
         if let Some(room) = self.rooms.delete(room_key) {
             self.complete_session(&room, end, now);
         }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use super::Shard;
 use crate::protocol::server_message::SpectatorReason;
-use crate::protocol::{CloseCode, PlayerId, RoomId, ServerMessage};
+use crate::protocol::{CloseCode, PlayerId, ProtocolVersion, RoomId, ServerMessage};
 use crate::room::{ConnectionKey, Watcher};
 use crate::shard::exchange::message::{Body, Requester, ShardMessage};
 use crate::shard::state::flight::Decision;
 use crate::shard::state::gallery_news::News;
+use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 use crate::shard::world::id::ShardId;
@@ -77,6 +78,13 @@ impl<L> Shard<L> {
         if departure.held_authority {
             self.record(room_key, departure.player, Decision::LeadsNoMore, now);
         }
+        let can_return = self
+            .version_of(at)
+            .is_some_and(|version| version >= ProtocolVersion::V3);
+        self.note_news(room_key, now, |_| RoomNews::Left {
+            player: departure.player,
+            may_return: keep_seat && can_return,
+        });
         if self.drain.leaves_untold {
             return;
         }

@@ -54,6 +54,7 @@ pub use showing::{PersonView, RoomDetail, RoomView, RoomViews};
 pub use state::access_wait::{BackendAnswer, QuestionNumber, SentQuestion, Ticket};
 pub use state::connection::Connection;
 pub use state::flight::{Decided, Decision};
+pub use state::room_event::{Remover, RoomEvent, RoomEventReceiver, RoomEventSender, RoomNews, room_events};
 pub use state::room_key::RoomKey;
 pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
 pub(crate) use state::table::{Table, TableKey, table_key};
@@ -120,7 +121,8 @@ use crate::session::AccessPolicy;
 /// - what became of questions to the game's backend: [`on_backend_answer`](Self::on_backend_answer);
 /// - the drain: [`announce_drain`](Self::announce_drain), [`dismiss_within`](Self::dismiss_within),
 ///   [`close_all`](Self::close_all), in this order, the last again for whoever arrives after it;
-/// - the operator: [`expel`](Self::expel) somebody, [`close_room`](Self::close_room), [`look_at_frames`](Self::look_at_frames);
+/// - the operator: [`report_to`](Self::report_to), before anything happens; [`expel`](Self::expel) somebody,
+///   [`close_room`](Self::close_room), [`look_at_frames`](Self::look_at_frames);
 /// - a process that ends and the next one: [`hurry_shard_messages`](Self::hurry_shard_messages), [`freeze`](Self::freeze);
 ///   [`thaw`](Self::thaw), before anything else.
 ///
@@ -193,6 +195,8 @@ pub struct Shard<L> {
     app_meters: AppMeters,
     completed_sessions: CompletedSessions,
     dumps: Dumps,
+    /// Where what happens to rooms is told; `None`: nobody takes it.
+    room_events: Option<RoomEventSender>,
     random: ChaCha12Rng,
 }
 
@@ -227,8 +231,14 @@ impl<L> Shard<L> {
             app_meters: AppMeters::default(),
             completed_sessions: CompletedSessions::default(),
             dumps: Dumps::default(),
+            room_events: None,
             random: ChaCha12Rng::from_seed(seed),
         }
+    }
+
+    /// Tells what happens to rooms from now on. It never waits for whoever takes it.
+    pub fn report_to(&mut self, room_events: RoomEventSender) {
+        self.room_events = Some(room_events);
     }
 
     /// The shard's number.

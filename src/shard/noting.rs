@@ -6,10 +6,11 @@
 
 use super::Shard;
 use crate::protocol::{CloseCode, PlayerId, RoomId};
-use crate::room::ConnectionKey;
+use crate::room::{ConnectionKey, Room};
 use crate::session::Session;
 use crate::shard::state::connection::Connection;
 use crate::shard::state::flight::{Decided, Decision};
+use crate::shard::state::room_event::{RoomEvent, RoomNews};
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
@@ -85,6 +86,40 @@ impl<L> Shard<L> {
             unsaid,
             "the last decisions in a room in which something went wrong"
         );
+    }
+
+    /// Notes what has happened to a room, once, where it was decided. `news` is asked for it only when somebody listens: the log
+    /// at debug, or whoever takes room events.
+    pub(super) fn note_news(&mut self, room_key: RoomKey, now: Now, news: impl FnOnce(&Room) -> RoomNews) {
+        let is_logged = tracing::enabled!(tracing::Level::DEBUG);
+        if self.room_events.is_none() && !is_logged {
+            return;
+        }
+        let Some(room) = self.rooms.get_mut(room_key) else {
+            return;
+        };
+        let what = news(room);
+        // Of places there is a line of the connection's already.
+        if is_logged
+            && !matches!(
+                what,
+                RoomNews::Joined { .. } | RoomNews::Left { .. } | RoomNews::Returned { .. }
+            )
+        {
+            tracing::debug!(room_id = %room.id(), shard = %self.id, ?what, "news of a room");
+        }
+        let Some(room_events) = &self.room_events else { return };
+        let event = RoomEvent {
+            room: room.id(),
+            game_name: room.game_name().into(),
+            code: room.code().clone(),
+            number: room.record_mut().next_event(),
+            at: now.wall,
+            what,
+        };
+        if !room_events.say(event) {
+            self.post.counters.room_events_dropped.add(1);
+        }
     }
 
     /// Notes that a connection has got its place.

@@ -85,6 +85,8 @@ impl PureStage {
                 random: || Ok([7; 32]),
             },
             clock: Clock::start(),
+            feed: None,
+            webhooks: Arc::default(),
             prepare_thread: || {},
         })
         .expect("a thread");

@@ -32,6 +32,8 @@ const LAYERS: &[Layer<'_>] = &[
     ("clock", &[]),
     ("rare_line", &[]),
     ("networks", &[]),
+    ("retry", &[]),
+    ("dedup", &[]),
     ("budget", &["clock"]),
     ("auth", &["protocol"]),
     ("room", &["protocol", "budget", "clock"]),
@@ -62,7 +64,17 @@ const LAYERS: &[Layer<'_>] = &[
     ("runtime", &["clock", "rare_line", "shard"]),
     (
         "control",
-        &["protocol", "rare_line", "logging", "metrics", "net", "session", "shard"],
+        &[
+            "protocol",
+            "retry",
+            "rare_line",
+            "auth",
+            "logging",
+            "metrics",
+            "net",
+            "session",
+            "shard",
+        ],
     ),
     (
         "server",

@@ -16,6 +16,7 @@ pub mod player;
 pub mod process;
 pub mod prometheus;
 pub mod published;
+pub mod receiver;
 pub mod server;
 pub mod tls;
 pub mod wire;

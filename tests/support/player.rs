@@ -94,6 +94,13 @@ impl Player {
         Self::authenticated_for(server, "json")
     }
 
+    /// The same, at an address.
+    pub fn authenticated_at(address: SocketAddr) -> Self {
+        let mut player = Self::connect_to(address);
+        player.authenticate("json");
+        player
+    }
+
     /// Connects and authenticates for game data in `format`.
     pub fn authenticated_for(server: &Server, format: &str) -> Self {
         let mut player = Self::connect(server);

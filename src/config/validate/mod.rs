@@ -8,6 +8,7 @@ mod check;
 mod security;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::collections::BTreeSet;
 
@@ -41,6 +42,7 @@ impl Config {
         runtime(self, &mut check);
         control(self, &mut check);
         access_check::check(self, &mut check);
+        webhooks::check(self, &mut check);
         check.finish()
     }
 

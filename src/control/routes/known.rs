@@ -8,7 +8,7 @@ use crate::control::sessions::Sessions;
 use crate::control::shards::Shards;
 use crate::control::work_window::WorkWindow;
 use crate::logging;
-use crate::metrics::{self, Reading, TextFormat};
+use crate::metrics::{self, Reading, TextFormat, WebhookCounts};
 use crate::net::Clock;
 use crate::net::http::Site;
 use crate::net::tls::Acceptor;
@@ -28,6 +28,8 @@ pub(in crate::control) struct Known {
     /// What the operator calls the place where the server is.
     pub(in crate::control) region: String,
     pub(in crate::control) clock: Clock,
+    /// What has become of webhooks.
+    pub(in crate::control) webhooks: Arc<WebhookCounts>,
 }
 
 impl Known {
@@ -39,6 +41,7 @@ impl Known {
             process: self.collector.process(),
             certificate_ends_unix_secs: self.acceptor.as_ref().map(|acceptor| acceptor.expires_unix_secs()),
             log_lines_lost: logging::lost_lines(),
+            webhooks: Arc::clone(&self.webhooks),
             world: Arc::clone(&self.site.world),
             capacity: None,
         };

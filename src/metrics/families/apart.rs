@@ -66,6 +66,20 @@ pub(super) fn add(catalogue: &mut Catalogue, reading: &Reading) {
     );
     catalogue.add(
         Kind::Counter,
+        "webhook_events_total",
+        "Events that were to be posted, by what became of them; none is counted twice.",
+        &["outcome"],
+        webhooks(reading)
+            .map(|(outcome, count)| labelled([outcome], count))
+            .into(),
+    );
+    catalogue.counter(
+        "webhook_failures_total",
+        "Requests of webhooks that failed. Each is tried again, or its events are given up.",
+        reading.webhooks.failures.get(),
+    );
+    catalogue.add(
+        Kind::Counter,
         "relay_app_bytes_total",
         "Payload bytes of accepted game data, by listed application; the id is derived from the app's.",
         &["app_id"],
@@ -74,6 +88,17 @@ pub(super) fn add(catalogue: &mut Catalogue, reading: &Reading) {
             .map(|(app, bytes)| labelled([app], bytes))
             .collect(),
     );
+}
+
+/// What became of events that were to be posted.
+fn webhooks(reading: &Reading) -> [(&'static str, u64); 4] {
+    let counts = &reading.webhooks;
+    [
+        ("delivered", counts.delivered.get()),
+        ("dropped", counts.dropped.get()),
+        ("dead_letter", counts.dead_letters.get()),
+        ("lost", counts.lost.get()),
+    ]
 }
 
 fn closes(reading: &Reading, code: CloseCode) -> Sample {

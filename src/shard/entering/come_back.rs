@@ -10,6 +10,7 @@ use crate::room::{Claim, ConnectionKey, Member, MissedEvent, Return, Room};
 use crate::shard::Shard;
 use crate::shard::state::flight::Decision;
 use crate::shard::state::gallery_news::SMALL_GALLERY;
+use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::Place;
 use crate::shard::state::transfer::{PendingRequest, PendingReturn};
@@ -81,6 +82,7 @@ impl<L> Shard<L> {
         self.find_app_meter(at);
         self.note_place(at, "came back to a seat");
         self.record_of_connection(at, Decision::CameBack, now);
+        self.note_news(room_key, now, |_| RoomNews::Returned { player: pending.player });
         self.post.counters.reconnections.add(1);
         self.post.counters.players_joined.add(1);
         let credentials_before = self.post.counters.turn_credentials.get();

@@ -8,6 +8,7 @@ use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
 use crate::shard::refusal::{draining, no_such_room, too_busy};
 use crate::shard::state::flight::Decision;
+use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::transfer::PendingJoin;
 use crate::shard::world::now::Now;
@@ -50,6 +51,7 @@ impl<L> Shard<L> {
         })?;
         self.take_seat(at, room_key);
         self.record_of_connection(at, Decision::Joined, now);
+        self.note_joined(at, room_key, now);
         self.note_application(room_key);
         let credentials_before = self.post.counters.turn_credentials.get();
         self.post.counters.rooms_joined.add(1);
@@ -72,6 +74,16 @@ impl<L> Shard<L> {
         self.note_gallery_seen(room_key, at);
         self.plan_with_newcomer(room_key, now);
         Ok(())
+    }
+
+    fn note_joined(&mut self, at: ConnectionKey, room_key: RoomKey, now: Now) {
+        self.note_news(room_key, now, |room| {
+            let seat = room.roster().seat(at).expect("seated a moment ago");
+            RoomNews::Joined {
+                player: seat.player(),
+                name: room.player_info(seat).name.into(),
+            }
+        });
     }
 
     fn create(&mut self, at: ConnectionKey, pending: &PendingJoin, now: Now) -> Result<(), Refusal> {
@@ -124,10 +136,15 @@ impl<L> Shard<L> {
         let newcomer = newcomer(at, &connection.session, pending, &self.access, token);
         room.seat_creator(newcomer, now.mono_ms, now.wall);
         let room_key = self.rooms.insert(room, name, permit);
+        self.note_news(room_key, now, |room| RoomNews::Opened {
+            max_players: room.max_players(),
+        });
         self.take_seat(at, room_key);
         self.record_of_connection(at, Decision::Joined, now);
-        if pending.supports_authority {
-            self.record_of_connection(at, Decision::Leads, now);
+        self.note_joined(at, room_key, now);
+        if let Some(leader) = self.rooms.get(room_key).and_then(Room::authority) {
+            self.record(room_key, leader, Decision::Leads, now);
+            self.note_news(room_key, now, |_| RoomNews::AuthorityMoved { to: Some(leader) });
         }
         self.note_application(room_key);
         let credentials_before = self.post.counters.turn_credentials.get();

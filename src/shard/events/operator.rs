@@ -5,6 +5,7 @@ use crate::protocol::{CloseCode, ErrorCode, PlayerId, Refusal, RoomId};
 use crate::room::Removed;
 use crate::shard::Shard;
 use crate::shard::state::flight::Decision;
+use crate::shard::state::room_event::{Remover, RoomNews};
 use crate::shard::state::sessions::SessionEnd;
 use crate::shard::world::now::Now;
 
@@ -20,6 +21,8 @@ impl<L> Shard<L> {
             let removed = removed.and_then(|room| room.expel(player, now.mono_ms));
             if removed.is_some() {
                 shard.record(room_key, player, Decision::Removed, now);
+                let by = Remover::Operator;
+                shard.note_news(room_key, now, |_| RoomNews::Removed { player, by });
             }
             match removed {
                 None => return false,

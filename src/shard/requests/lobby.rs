@@ -5,6 +5,7 @@ use crate::room::ConnectionKey;
 use crate::shard::Shard;
 use crate::shard::refusal::{no_seat, too_large};
 use crate::shard::state::flight::Decision;
+use crate::shard::state::room_event::RoomNews;
 use crate::shard::world::now::Now;
 
 impl<L> Shard<L> {
@@ -35,6 +36,9 @@ impl<L> Shard<L> {
             return self.refuse(at, refusal, now);
         }
         self.record(room_key, player, Decision::Started, now);
+        self.note_news(room_key, now, |room| RoomNews::GameStarted {
+            players: room.roster().len() as u16,
+        });
         let room = self.rooms.get(room_key).expect("looked up above");
         let settings = &self.world.settings;
         let peers = room.peers(settings.rooms.relay_type_of(room.game_name()));

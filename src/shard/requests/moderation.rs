@@ -6,6 +6,7 @@ use crate::room::{ConnectionKey, ModerationRefusal, Removed, Room};
 use crate::shard::Shard;
 use crate::shard::requests::checks::check_password;
 use crate::shard::state::flight::Decision;
+use crate::shard::state::room_event::{Remover, RoomNews};
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
@@ -39,6 +40,11 @@ impl<L> Shard<L> {
         let removed = removal(room, player, target, now.mono_ms);
         if removed.is_ok() {
             self.record(room_key, target, Decision::Removed, now);
+            let by = match answer {
+                OperationResult::PlayerBanned { .. } => Remover::AuthorityForGood,
+                _ => Remover::Authority,
+            };
+            self.note_news(room_key, now, |_| RoomNews::Removed { player: target, by });
         }
         self.finish_removal(at, room_key, removed, answer, now);
     }

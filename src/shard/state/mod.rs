@@ -12,6 +12,7 @@ pub(super) mod flight;
 pub(super) mod free_rate;
 pub(super) mod gallery_news;
 pub(super) mod load;
+pub(super) mod room_event;
 pub(super) mod room_key;
 pub(super) mod rooms;
 pub(super) mod sessions;

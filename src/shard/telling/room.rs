@@ -4,6 +4,7 @@ use crate::protocol::{LobbyState, ServerMessage};
 use crate::room::MissedEvent;
 use crate::shard::Shard;
 use crate::shard::state::flight::Decision;
+use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
 
@@ -25,6 +26,7 @@ impl<L> Shard<L> {
     pub(in crate::shard) fn announce_authority(&mut self, room_key: RoomKey, now: Now) {
         let Some(room) = self.rooms.get(room_key) else { return };
         let authority_player = room.authority();
+        self.note_news(room_key, now, |_| RoomNews::AuthorityMoved { to: authority_player });
         if let Some(player) = authority_player {
             self.post.counters.authority_moves.add(1);
             self.record(room_key, player, Decision::Leads, now);

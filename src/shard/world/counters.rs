@@ -255,6 +255,7 @@ counters! {
         undeliverable, "outbox", "unsupported_format", "Game-data frames that a receiver of another format could not be told.";
         discarded_frames, "outbox", "slow_reader", "Frames dropped because their receiver was closed as too slow.";
         lost_frames, "outbox", "gone", "Frames still queued when their socket was gone.";
+        room_events_dropped, "room_events", "full", "Room events that whoever takes them had no room for.";
         inbox_refused_transfers, "inbox", "full", "Transfers and questions that came back because this shard's inbox was full.";
         inbox_refused_control, "inbox", "reserve_full", "Control messages that not even the inbox's reserve could hold.";
         hops_refused, "hops", "inbox_full", "Connections that came back because the other shard's inbox was full.";

@@ -1,0 +1,79 @@
+//! What happens to rooms, on its way from the shards to whoever takes it.
+//!
+//! Owns the receiving ends of the shards' queues. They are looked into every few milliseconds, so that no shard wakes anybody. Promises
+//! that the events of a room keep their order, and that whoever takes them slowly holds up neither shards nor others who take
+//! them: what does not fit is counted where it did not.
+
+mod json;
+mod stream;
+
+use std::time::Duration;
+
+use tokio::select;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep};
+
+pub(super) use self::json::{batch, event};
+pub use self::stream::{RoomEventQueue, RoomEvents, room_event_queue};
+use super::webhooks::Webhooks;
+use crate::shard::RoomEventReceiver;
+
+/// How often the shards' queues are looked into. In a storm of 20,000 joins a second they fill to a twentieth between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// What a stop leaves to webhooks that were not delivered by then.
+const LAST_DELIVERIES: Duration = Duration::from_secs(2);
+
+/// Where room events come from and go to.
+#[derive(Debug)]
+pub struct Feed {
+    /// One for each shard.
+    pub shards: Vec<RoomEventReceiver>,
+    /// The program that the server runs in.
+    pub program: Option<RoomEventQueue>,
+    /// Somebody's server.
+    pub webhooks: Option<Webhooks>,
+}
+
+impl Feed {
+    /// Feeds whoever takes them until the server ends, and then what is left.
+    pub(super) async fn run(self, mut ends: oneshot::Receiver<()>) {
+        let Self {
+            shards,
+            program,
+            webhooks,
+        } = self;
+        let (tell_end, end) = watch::channel(None);
+        let mut webhooks = webhooks.map(|webhooks| {
+            let (queue, waiting) = mpsc::channel(webhooks.room_for());
+            let (wanted, counts) = (webhooks.wanted(), webhooks.counts());
+            (queue, wanted, counts, spawn_local(webhooks.run(waiting, end)))
+        });
+        let mut is_over = false;
+        while !is_over {
+            is_over = select! {
+                () = sleep(LOOK_EVERY) => false,
+                _ = &mut ends => true,
+            };
+            for event in shards.iter().flat_map(|shard| std::iter::from_fn(|| shard.next())) {
+                if let Some((queue, wanted, counts, _)) = &webhooks
+                    && wanted.contains(&event.what.kind())
+                    && queue.try_send(event.clone()).is_err()
+                {
+                    counts.dropped.add(1);
+                }
+                if let Some(program) = &program {
+                    program.put(event);
+                }
+            }
+        }
+        drop(program);
+        // It fails when there are none.
+        let _ = tell_end.send(Some(Instant::now() + LAST_DELIVERIES));
+        if let Some((queue, .., delivering)) = webhooks.take() {
+            drop(queue);
+            let _ = delivering.await;
+        }
+    }
+}
