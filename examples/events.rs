@@ -12,6 +12,7 @@ use signal_fish_relay::config::Config;
 use signal_fish_relay::{RoomNews, Server};
 use tungstenite::Message;
 
+/// Starts a relay, plays, and reads its books.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let mut config = Config {
         port: 0, // the system chooses one

@@ -13,6 +13,7 @@ mod certificates_are_renewed;
 mod child;
 mod early_signals;
 mod example_backends;
+mod embedding;
 mod first_process;
 mod forgotten_proxy;
 mod graceful_stop;
