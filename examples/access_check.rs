@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signal_fish_relay::config::Config;
-use signal_fish_relay::control::{AccessAnswer, AccessCheck, CheckFuture};
-use signal_fish_relay::server::{ServeError, Server, ServerHandle};
-use signal_fish_relay::session::{AccessQuestion, Grant, Verdict, Wish};
+use signal_fish_relay::{
+    AccessAnswer, AccessCheck, AccessQuestion, CheckFuture, Grant, ServeError, Server, ServerHandle, Verdict, Wish,
+};
 
 /// What the program knows of its players.
 #[derive(Debug)]

@@ -24,13 +24,14 @@
 pub mod config;
 
 pub use auth::webhook::{NoWebhookKey, Unbelieved, WebhookKey};
-pub use control::{RoomEvents, RoomList, Silent};
+pub use control::{AccessAnswer, AccessCheck, CheckFault, CheckFuture, RoomEvents, RoomList, Silent};
 pub use dedup::Dedup;
 pub use protocol::{PlayerId, RoomCode, RoomId, WallTime};
 pub use runtime::supervisor::Outcome;
 pub use server::{
     Addresses, Answer, AskError, Ending, ReloadError, Reloaded, ServeError, Server, ServerBuilder, ServerHandle,
 };
+pub use session::{AccessQuestion, Grant, Verdict, Wish};
 pub use shard::{PersonView, Remover, RoomDetail, RoomEvent, RoomNews, RoomView, SessionEnd, ShardId};
 
 #[doc(hidden)]

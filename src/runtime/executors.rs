@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, PoolPlacement, ReactorErrorKind};
 
 use super::cpus::{self, Placement};
-use super::{Tick, locked_memory};
+use super::{Tick, leftover, locked_memory};
 use crate::clock::moment_after;
 use crate::shard::ShardId;
 
@@ -247,21 +247,29 @@ fn run_shard<Body, Main>(
         let reason = error.to_string();
         return report.send(Err(StartError::Executor { shard, cpu, reason }));
     }
-    let executor = match locked_memory::wait_out(build_executor, is_no_memory) {
-        Ok(executor) => executor,
+    let made = locked_memory::wait_out(|| leftover::found(build_executor), is_no_memory);
+    let (executor, leftover) = match made {
+        Ok(made) => made,
         Err(error) => return report.send(Err(start_error(shard, cpu, &error))),
     };
     executor.run(async {
-        let main = match body(Tick::start(tick)) {
-            Ok(main) => main,
-            Err(source) => return report.send(Err(StartError::SetUp { shard, source })),
-        };
-        report.send(Ok(()));
-        // Blocks the executor, which has nothing to do yet; ends at the deadline of `start` at the latest.
-        if released.recv().is_ok() {
-            main.await;
+        let (tick, beat) = Tick::start(tick);
+        match body(tick) {
+            Ok(main) => {
+                report.send(Ok(()));
+                // Blocks the executor, which has nothing to do yet; ends at the deadline of `start` at the latest.
+                if released.recv().is_ok() {
+                    main.await;
+                }
+            }
+            Err(source) => report.send(Err(StartError::SetUp { shard, source })),
         }
+        beat.stop().await;
     });
+    drop(executor);
+    if let Some(leftover) = leftover {
+        leftover.close();
+    }
 }
 
 fn build_executor() -> Result<LocalExecutor, GlommioError<()>> {

@@ -10,6 +10,7 @@ pub mod activation;
 pub mod cpus;
 pub mod executors;
 pub mod last_words;
+mod leftover;
 mod locked_memory;
 pub mod niceness;
 mod notify;

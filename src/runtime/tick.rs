@@ -25,19 +25,30 @@ pub struct Tick {
     hook: Rc<RefCell<Option<Hook>>>,
 }
 
+/// The timers of a shard.
+pub(super) struct Beat([Task<()>; 2]);
+
+impl Beat {
+    /// Ends them. Timers that sleep when their executor ends are never freed.
+    pub(super) async fn stop(self) {
+        for timer in self.0 {
+            timer.cancel().await;
+        }
+    }
+}
+
 impl Tick {
     /// Starts the beat on the calling executor.
-    pub(super) fn start(interval: Duration) -> Self {
+    pub(super) fn start(interval: Duration) -> (Self, Beat) {
         let hook = Rc::new(RefCell::new(None::<Hook>));
-        let beat = Rc::clone(&hook);
-        every(RESCUE_INTERVAL, |_| {}).detach();
-        every(interval, move |now| {
-            if let Some(hook) = beat.borrow_mut().as_mut() {
+        let hooked = Rc::clone(&hook);
+        let rescue = every(RESCUE_INTERVAL, |_| {});
+        let beat = every(interval, move |now| {
+            if let Some(hook) = hooked.borrow_mut().as_mut() {
                 hook(now);
             }
-        })
-        .detach();
-        Self { interval, hook }
+        });
+        (Self { interval, hook }, Beat([rescue, beat]))
     }
 
     /// Time between two beats of an idle shard. A busy one may skip beats; it never catches up in a burst.

@@ -33,7 +33,8 @@ impl<T> Slot<T> {
 /// The other end: says it, once. Dropped before, it says what is said then.
 pub(super) struct Promise<T> {
     slot: Arc<Slot<T>>,
-    otherwise: fn() -> T,
+    /// `None`: it was said.
+    otherwise: Option<fn() -> T>,
 }
 
 /// An answer, and what it will be given by; `otherwise` is what is said when nobody says anything.
@@ -48,12 +49,17 @@ pub(super) fn promise<T>(otherwise: fn() -> T) -> (Promise<T>, Answer<T>) {
     let answer = Answer {
         slot: Arc::clone(&slot),
     };
-    (Promise { slot, otherwise }, answer)
+    let promise = Promise {
+        slot,
+        otherwise: Some(otherwise),
+    };
+    (promise, answer)
 }
 
 impl<T> Promise<T> {
     /// Says it.
-    pub(super) fn keep(self, what: T) {
+    pub(super) fn keep(mut self, what: T) {
+        self.otherwise = None;
         self.say(what);
     }
 
@@ -76,8 +82,8 @@ impl<T> Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        if self.slot.lock().what.is_none() && !self.is_forgotten() {
-            self.say((self.otherwise)());
+        if let Some(otherwise) = self.otherwise {
+            self.say(otherwise());
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// Public calls that change a shard and are no event, and why they can mark nobody to be closed.
-const NO_EVENTS: [(&str, &str); 23] = [
+const NO_EVENTS: [(&str, &str); 25] = [
     ("access", "queues nothing"),
     ("begin_turn", "queues nothing"),
     ("dismiss_within", "only plans when whom the tick closes"),
@@ -15,6 +15,7 @@ const NO_EVENTS: [(&str, &str); 23] = [
     ("hurry_shard_messages", "writes to other shards, not to connections"),
     ("link_and_wait", "queues nothing"),
     ("link_mut", "queues nothing"),
+    ("look_at_frames", "queues nothing"),
     ("may_read", "only changes clocks"),
     ("next_shard_message", "writes to other shards, not to connections"),
     ("note_unfinished", "only changes clocks"),

@@ -52,7 +52,10 @@ const fn reason(why: SessionEnd) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::config::EventKind;
     use crate::protocol::{PlayerId, RoomCode, RoomId, WallTime};
 
     /// One of each kind, as `docs/events.md` shows them.
@@ -94,6 +97,13 @@ mod tests {
             what,
         };
         numbered.map(event).collect()
+    }
+
+    #[test]
+    fn the_configuration_names_every_kind_and_no_other() {
+        let named: BTreeSet<_> = EventKind::ALL.iter().map(|kind| kind.name()).collect();
+        let there: BTreeSet<_> = examples().iter().map(|event| event.what.kind()).collect();
+        assert_eq!(named, there);
     }
 
     #[test]
