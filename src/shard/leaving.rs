@@ -73,11 +73,6 @@ impl<L> Shard<L> {
         };
         let Some(departure) = departure else { return };
         self.post.counters.players_left.add(1);
-        let what = if keep_seat { Decision::Lost } else { Decision::Left };
-        self.record(room_key, departure.player, what, now);
-        if departure.held_authority {
-            self.record(room_key, departure.player, Decision::LeadsNoMore, now);
-        }
         let can_return = self
             .version_of(at)
             .is_some_and(|version| version >= ProtocolVersion::V3);
@@ -85,6 +80,9 @@ impl<L> Shard<L> {
             player: departure.player,
             may_return: keep_seat && can_return,
         });
+        if departure.held_authority {
+            self.record(room_key, departure.player, Decision::LeadsNoMore, now);
+        }
         if self.drain.leaves_untold {
             return;
         }

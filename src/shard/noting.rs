@@ -88,17 +88,21 @@ impl<L> Shard<L> {
         );
     }
 
-    /// Notes what has happened to a room, once, where it was decided. `news` is asked for it only when somebody listens: the log
-    /// at debug, or whoever takes room events.
+    /// Notes what has happened to a room, once, where it was decided: for the room's own last decisions, for the log at debug, and for
+    /// whoever takes room events. `news` is asked for it only when one of them listens.
     pub(super) fn note_news(&mut self, room_key: RoomKey, now: Now, news: impl FnOnce(&Room) -> RoomNews) {
         let is_logged = tracing::enabled!(tracing::Level::DEBUG);
-        if self.room_events.is_none() && !is_logged {
+        if self.room_events.is_none() && !is_logged && !self.world.settings.rooms.is_recorded {
             return;
+        }
+        let Some(room) = self.rooms.get(room_key) else { return };
+        let what = news(room);
+        if let Some((player, decision)) = decided_about(&what) {
+            self.record(room_key, player, decision, now);
         }
         let Some(room) = self.rooms.get_mut(room_key) else {
             return;
         };
-        let what = news(room);
         // Of places there is a line of the connection's already.
         if is_logged
             && !matches!(
@@ -193,5 +197,29 @@ impl<L> Shard<L> {
             lost = connection.outbox.unsent_frames(),
             "a connection has ended"
         );
+    }
+}
+
+/// What news of a room are about somebody in it.
+const fn decided_about(news: &RoomNews) -> Option<(PlayerId, Decision)> {
+    match *news {
+        RoomNews::Joined { player, .. } => Some((player, Decision::Joined)),
+        RoomNews::Left {
+            player,
+            may_return: true,
+        } => Some((player, Decision::Lost)),
+        RoomNews::Left {
+            player,
+            may_return: false,
+        } => Some((player, Decision::Left)),
+        RoomNews::Returned { player } => Some((player, Decision::CameBack)),
+        RoomNews::Removed { player, .. } => Some((player, Decision::Removed)),
+        RoomNews::AuthorityMoved { to: Some(player) } => Some((player, Decision::Leads)),
+        // Of a reader that is closed there is the close; who led before and who has started the game is known where it is done.
+        RoomNews::SlowReader { .. }
+        | RoomNews::AuthorityMoved { to: None }
+        | RoomNews::GameStarted { .. }
+        | RoomNews::Opened { .. }
+        | RoomNews::Closed { .. } => None,
     }
 }

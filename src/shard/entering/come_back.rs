@@ -8,7 +8,6 @@ use crate::protocol::server_message::{Reconnected, Replay};
 use crate::protocol::{ErrorCode, PlayerId, ProtocolVersion, Refusal, ServerMessage};
 use crate::room::{Claim, ConnectionKey, Member, MissedEvent, Return, Room};
 use crate::shard::Shard;
-use crate::shard::state::flight::Decision;
 use crate::shard::state::gallery_news::SMALL_GALLERY;
 use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
@@ -81,7 +80,6 @@ impl<L> Shard<L> {
         connection.occupy(Place::Seated(room_key), &mut self.census);
         self.find_app_meter(at);
         self.note_place(at, "came back to a seat");
-        self.record_of_connection(at, Decision::CameBack, now);
         self.note_news(room_key, now, |_| RoomNews::Returned { player: pending.player });
         self.post.counters.reconnections.add(1);
         self.post.counters.players_joined.add(1);

@@ -7,7 +7,6 @@ use crate::room::{ConnectionKey, JoinRefusal, Member, Newcomer, Room, RoomSettin
 use crate::session::{AccessPolicy, Session};
 use crate::shard::Shard;
 use crate::shard::refusal::{draining, no_such_room, too_busy};
-use crate::shard::state::flight::Decision;
 use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::transfer::PendingJoin;
@@ -50,7 +49,6 @@ impl<L> Shard<L> {
             }
         })?;
         self.take_seat(at, room_key);
-        self.record_of_connection(at, Decision::Joined, now);
         self.note_joined(at, room_key, now);
         self.note_application(room_key);
         let credentials_before = self.post.counters.turn_credentials.get();
@@ -140,10 +138,8 @@ impl<L> Shard<L> {
             max_players: room.max_players(),
         });
         self.take_seat(at, room_key);
-        self.record_of_connection(at, Decision::Joined, now);
         self.note_joined(at, room_key, now);
         if let Some(leader) = self.rooms.get(room_key).and_then(Room::authority) {
-            self.record(room_key, leader, Decision::Leads, now);
             self.note_news(room_key, now, |_| RoomNews::AuthorityMoved { to: Some(leader) });
         }
         self.note_application(room_key);

@@ -4,7 +4,6 @@ use crate::protocol::server_message::SpectatorReason;
 use crate::protocol::{CloseCode, ErrorCode, PlayerId, Refusal, RoomId};
 use crate::room::Removed;
 use crate::shard::Shard;
-use crate::shard::state::flight::Decision;
 use crate::shard::state::room_event::{Remover, RoomNews};
 use crate::shard::state::sessions::SessionEnd;
 use crate::shard::world::now::Now;
@@ -20,7 +19,6 @@ impl<L> Shard<L> {
             let removed = shard.rooms.get_mut(room_key);
             let removed = removed.and_then(|room| room.expel(player, now.mono_ms));
             if removed.is_some() {
-                shard.record(room_key, player, Decision::Removed, now);
                 let by = Remover::Operator;
                 shard.note_news(room_key, now, |_| RoomNews::Removed { player, by });
             }

@@ -5,7 +5,6 @@ use crate::protocol::{CloseCode, ErrorCode, OperationResult, PlayerId, Refusal, 
 use crate::room::{ConnectionKey, ModerationRefusal, Removed, Room};
 use crate::shard::Shard;
 use crate::shard::requests::checks::check_password;
-use crate::shard::state::flight::Decision;
 use crate::shard::state::room_event::{Remover, RoomNews};
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
@@ -39,7 +38,6 @@ impl<L> Shard<L> {
         };
         let removed = removal(room, player, target, now.mono_ms);
         if removed.is_ok() {
-            self.record(room_key, target, Decision::Removed, now);
             let by = match answer {
                 OperationResult::PlayerBanned { .. } => Remover::AuthorityForGood,
                 _ => Remover::Authority,

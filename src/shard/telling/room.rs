@@ -3,7 +3,6 @@
 use crate::protocol::{LobbyState, ServerMessage};
 use crate::room::MissedEvent;
 use crate::shard::Shard;
-use crate::shard::state::flight::Decision;
 use crate::shard::state::room_event::RoomNews;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::world::now::Now;
@@ -27,9 +26,8 @@ impl<L> Shard<L> {
         let Some(room) = self.rooms.get(room_key) else { return };
         let authority_player = room.authority();
         self.note_news(room_key, now, |_| RoomNews::AuthorityMoved { to: authority_player });
-        if let Some(player) = authority_player {
+        if authority_player.is_some() {
             self.post.counters.authority_moves.add(1);
-            self.record(room_key, player, Decision::Leads, now);
         }
         let Some(room) = self.rooms.get(room_key) else { return };
         let leader = authority_player.and_then(|player| room.roster().member_of(player));
