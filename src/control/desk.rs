@@ -5,12 +5,14 @@
 //! to whoever it is about. A source has a share of each line at most, so nobody keeps others out of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::crowds::{CrowdLimits, CrowdPlace, Crowds};
 use crate::net::{FrontDesk, Guest};
+use crate::session::NoVerdict;
 use crate::shard::{SentQuestion, SourceRule, Ticket};
 
 /// Guests that may stand in line. Each costs the control plane some 20 µs until it is out of it.
@@ -32,6 +34,38 @@ pub struct Desk {
     in_line: Arc<Crowds>,
     questions: Sender<Asked>,
     unanswered: Arc<Crowds>,
+    backend: Arc<BackendState>,
+}
+
+impl Desk {
+    /// What is known of the game's backend wherever questions are brought.
+    pub(super) fn backend(&self) -> Arc<BackendState> {
+        Arc::clone(&self.backend)
+    }
+}
+
+/// Whether the game's backend answers. One that does is no more silent because many ask: whoever is let in while it is silent
+/// must not be able to bring that about.
+#[derive(Debug, Default)]
+pub(super) struct BackendState {
+    is_silent: AtomicBool,
+}
+
+impl BackendState {
+    /// Notes whether it has answered just now.
+    pub(super) fn note(&self, has_answered: bool) {
+        // Relaxed: whoever sees it late asks as it was a moment ago.
+        self.is_silent.store(!has_answered, Ordering::Relaxed);
+    }
+
+    /// Why somebody has no verdict for whom there was no turn to ask.
+    pub(super) fn silence_of_the_unasked(&self) -> NoVerdict {
+        if self.is_silent.load(Ordering::Relaxed) {
+            NoVerdict::Unreachable
+        } else {
+            NoVerdict::Crowded
+        }
+    }
 }
 
 /// A question that was brought. It has its place until it is dropped.
@@ -56,6 +90,7 @@ pub(super) fn lines(sources: SourceRule) -> (Desk, Line, Receiver<Asked>) {
         in_line: Crowds::new(sources, GUESTS),
         questions,
         unanswered: Crowds::new(sources, QUESTIONS),
+        backend: Arc::default(),
     };
     (desk, Line { guests: guests_end }, questions_end)
 }
@@ -71,11 +106,12 @@ impl FrontDesk for Desk {
         })
     }
 
-    fn ask(&self, question: SentQuestion) -> Result<(), Ticket> {
+    fn ask(&self, question: SentQuestion) -> Result<(), (Ticket, NoVerdict)> {
         let ticket = question.ticket;
-        let place = self.unanswered.enter(question.question.address).ok_or(ticket)?;
+        let crowded = || (ticket, self.backend.silence_of_the_unasked());
+        let place = self.unanswered.enter(question.question.address).ok_or_else(crowded)?;
         let asked = Asked { question, place };
-        self.questions.try_send(asked).map_err(|_| ticket)
+        self.questions.try_send(asked).map_err(|_| crowded())
     }
 }
 
@@ -108,6 +144,21 @@ mod tests {
             fingerprint: None,
             received: Bytes::new(),
             shard: ShardId(0),
+        }
+    }
+
+    #[test]
+    fn nobody_makes_a_backend_silent_by_asking_much() {
+        let (desk, _line, questions) = lines(SourceRule::DEFAULT);
+        drop(questions);
+        let backend = desk.backend();
+        for (has_answered, why) in [
+            (true, NoVerdict::Crowded),
+            (false, NoVerdict::Unreachable),
+            (true, NoVerdict::Crowded),
+        ] {
+            backend.note(has_answered);
+            assert_eq!(backend.silence_of_the_unasked(), why);
         }
     }
 

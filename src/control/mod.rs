@@ -46,7 +46,7 @@ pub use self::admin::{AdminParts, AdminToken};
 use self::collector::Collector;
 use self::connection::{Door, Visit};
 use self::dashboard::Dashboard;
-use self::desk::{Asked, Line};
+use self::desk::{Asked, BackendState, Line};
 pub use self::desk::{Desk, LINE_LENGTH};
 pub use self::feed::{Feed, RoomEventQueue, RoomEvents, room_event_queue};
 use self::gate::Rules;
@@ -71,6 +71,10 @@ use crate::shard::{ShardId, SourceRule};
 
 /// The name of the control plane's thread.
 const THREAD_NAME: &str = "control";
+
+/// Threads that wait for what cannot be waited for otherwise: look-ups of names, files. A look-up outlives the question that it is
+/// for, so without a bound a name server that is silent would be given hundreds.
+const MAX_BLOCKING_THREADS: usize = 16;
 
 /// Connections of one source that the control plane serves at a time.
 const CONNECTIONS_PER_SOURCE: usize = 16;
@@ -132,14 +136,18 @@ impl ControlPlane {
     /// When the system has no thread, no descriptor or no memory for it.
     pub fn start(parts: PlaneParts) -> io::Result<Self> {
         let (desk, line, questions) = desk::lines(parts.sources);
+        let backend = desk.backend();
         let (operator, wishes) = operator_line();
         let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAX_BLOCKING_THREADS)
+            .build()?;
         let thread = std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
             .spawn(move || {
                 (parts.prepare_thread)();
-                LocalSet::new().block_on(&runtime, serve(parts, line, (wishes, questions), stopped));
+                LocalSet::new().block_on(&runtime, serve(parts, line, (wishes, questions, backend), stopped));
                 // A name that is still being looked up, or a disk, holds up no stop.
                 runtime.shutdown_timeout(LAST_ANSWERS);
             })?;
@@ -181,7 +189,7 @@ impl ControlPlane {
 async fn serve(
     mut parts: PlaneParts,
     line: Line,
-    (wishes, questions): (Wishes, mpsc::Receiver<Asked>),
+    (wishes, questions, backend): (Wishes, mpsc::Receiver<Asked>, Arc<BackendState>),
     stopped: oneshot::Receiver<()>,
 ) {
     let shards = Arc::new(Shards::new(Arc::clone(&parts.peers)));
@@ -233,7 +241,14 @@ async fn serve(
     let operator = Operator::new(Arc::clone(&parts.site.world), Arc::clone(&known.shards));
     let granting = spawn_local(wishes.grant(Arc::clone(&known), operator));
     let names = parts.site.world.settings.handshake.name_rules.clone();
-    let backend = Backend::new(parts.check, Arc::clone(&parts.peers), names, parts.sources, parts.clock);
+    let backend = Backend::new(
+        parts.check,
+        Arc::clone(&parts.peers),
+        names,
+        parts.sources,
+        backend,
+        parts.clock,
+    );
     spawn_local(backend.serve(questions));
     let watching = spawn_local(refresh(Arc::clone(&known), parts.clock));
     let watching_work = spawn_local(watch_work(Arc::clone(&known)));

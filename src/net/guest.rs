@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::channel::Channel;
 use super::socket::Socket;
 use crate::protocol::CertificateFingerprint;
-use crate::session::ClientAddress;
+use crate::session::{ClientAddress, NoVerdict};
 use crate::shard::{SentQuestion, ShardId, Ticket};
 
 /// A socket that goes over, whole: nothing that was read from it is left behind.
@@ -52,8 +52,8 @@ pub trait FrontDesk<S = Socket>: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// Who asked, when there is no place for the question.
-    fn ask(&self, question: SentQuestion) -> Result<(), Ticket>;
+    /// Who asked, and why there is no answer, when there is no place for the question.
+    fn ask(&self, question: SentQuestion) -> Result<(), (Ticket, NoVerdict)>;
 }
 
 /// The desk of a server without a control plane: nobody is taken.
@@ -65,7 +65,7 @@ impl<S> FrontDesk<S> for NoDesk {
         Err(guest)
     }
 
-    fn ask(&self, question: SentQuestion) -> Result<(), Ticket> {
-        Err(question.ticket)
+    fn ask(&self, question: SentQuestion) -> Result<(), (Ticket, NoVerdict)> {
+        Err((question.ticket, NoVerdict::Unreachable))
     }
 }

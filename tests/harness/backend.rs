@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_fish_relay::net::{FrontDesk, Guest};
+use signal_fish_relay::session::NoVerdict;
 use signal_fish_relay::shard::{SentQuestion, Ticket};
 
 use super::pipe::Plug;
@@ -39,9 +40,9 @@ impl FrontDesk<Plug> for Backend {
         Err(guest)
     }
 
-    fn ask(&self, question: SentQuestion) -> Result<(), Ticket> {
+    fn ask(&self, question: SentQuestion) -> Result<(), (Ticket, NoVerdict)> {
         if self.is_crowded.load(Ordering::Relaxed) {
-            return Err(question.ticket);
+            return Err((question.ticket, NoVerdict::Crowded));
         }
         self.was_asked.store(true, Ordering::Relaxed);
         self.asked.lock().expect("nobody panics with it").push_back(question);

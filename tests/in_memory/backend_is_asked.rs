@@ -182,8 +182,18 @@ fn nobody_waits_for_ever_and_a_late_answer_answers_nothing() {
 }
 
 #[test]
-fn a_question_without_a_place_is_no_answer_at_once() {
-    in_every_schedule(checking(rules()), |game| {
+fn a_question_without_a_place_is_no_answer_at_once_and_lets_nobody_in() {
+    let open = CheckRules {
+        fails_open: true,
+        ..rules()
+    };
+    for rules in [rules(), open] {
+        without_a_place(rules);
+    }
+}
+
+fn without_a_place(rules: CheckRules) {
+    in_every_schedule(checking(rules), |game| {
         game.machine().backend.is_crowded(true);
         let mira = game.connect("mira");
         says_hello(&mira);

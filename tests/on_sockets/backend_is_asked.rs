@@ -232,6 +232,22 @@ fn a_flood_from_one_address_takes_no_turn_of_anothers() {
 }
 
 #[test]
+fn nobody_lets_himself_in_by_coming_in_numbers() {
+    let backend = Backend::start(|_| Reply::Says(json!({"allow": false})));
+    let server = Server::with(2, |config| {
+        config.access_check.url = Some(backend.url());
+        config.access_check.timeout_ms = LONG_MS;
+        config.access_check.fail_open = true;
+    });
+    assert_eq!(verdict(&server), "UNAUTHORIZED");
+    backend.changes(|_| Reply::Silence);
+    // All turns of the source are taken, and then its places.
+    let crowd = crowd(&server, [127, 0, 9, 9], 300);
+    let told: Vec<_> = crowd.into_iter().skip(256).map(|mut wire| code(&mut wire)).collect();
+    assert!(told.iter().all(|code| code == "SERVICE_UNAVAILABLE"), "{told:?}");
+}
+
+#[test]
 fn a_thousand_handshakes_while_the_backend_is_dead_stop_no_game() {
     let backend = Backend::start(yes);
     let server = asking(&backend.url(), SHORT_MS);
@@ -256,7 +272,10 @@ fn a_thousand_handshakes_while_the_backend_is_dead_stop_no_game() {
     for mut wire in waiting {
         assert_eq!(code(&mut wire), "SERVICE_UNAVAILABLE");
     }
-    let unanswered = server.count(|counters| &counters.access_late) + server.count(|counters| &counters.access_crowded);
+    // Whoever finds no turn: it is crowded, until the backend is known to be silent.
+    let unanswered = server.count(|counters| &counters.access_late)
+        + server.count(|counters| &counters.access_crowded)
+        + server.count(|counters| &counters.access_unreachable);
     assert_eq!(unanswered, 1_000);
     mira.send(&json!({"type": "GameData", "data": {"data": "still here"}}));
     otto.wait_for("GameData");

@@ -24,7 +24,7 @@ pub use self::check::{AccessAnswer, AccessCheck, CheckFault, CheckFuture};
 pub use self::http::HttpCheck;
 use self::soundness::sound;
 use super::crowds::{GROUPS, Grouping};
-use super::desk::Asked;
+use super::desk::{Asked, BackendState};
 use crate::net::{Clock, Mail, Peers};
 use crate::protocol::NameRules;
 use crate::rare_line::RareLine;
@@ -111,12 +111,21 @@ pub(super) struct Backend {
     shards: Peers,
     names: NameRules,
     turns: Turns,
+    state: Arc<BackendState>,
     clock: Clock,
 }
 
 impl Backend {
-    pub(super) fn new(live: LiveCheck, shards: Peers, names: NameRules, sources: SourceRule, clock: Clock) -> Rc<Self> {
+    pub(super) fn new(
+        live: LiveCheck,
+        shards: Peers,
+        names: NameRules,
+        sources: SourceRule,
+        state: Arc<BackendState>,
+        clock: Clock,
+    ) -> Rc<Self> {
         Rc::new(Self {
+            state,
             live,
             shards,
             names,
@@ -155,15 +164,19 @@ impl Backend {
         if let Some(verdict) = cache().find(&key, Instant::now()) {
             return (Ok(verdict), true);
         }
-        let asking = async {
-            let _turn = self.turns.take(question.address).await;
-            installed.check.check(question).await
+        let deadline = Instant::now() + installed.timeout;
+        let Ok(_turn) = timeout_at(deadline, self.turns.take(question.address)).await else {
+            return (Err(self.state.silence_of_the_unasked()), false);
         };
-        let answer = timeout_at(Instant::now() + installed.timeout, asking).await;
-        match answer
-            .unwrap_or(Err(CheckFault::Late))
-            .and_then(|answer| sound(answer, &self.names))
-        {
+        let answer = timeout_at(deadline, installed.check.check(question)).await;
+        let answer = answer.unwrap_or(Err(CheckFault::Late));
+        match &answer {
+            Ok(_) => self.state.note(true),
+            Err(CheckFault::Late | CheckFault::Unreachable(_)) => self.state.note(false),
+            // It has said something: that is for the one who asked.
+            Err(CheckFault::Unreadable(_)) => {}
+        }
+        match answer.and_then(|answer| sound(answer, &self.names)) {
             Ok(AccessAnswer { verdict, valid_for }) => {
                 if !valid_for.is_zero() {
                     cache().keep(key, verdict.clone(), Instant::now() + valid_for);

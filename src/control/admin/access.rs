@@ -240,15 +240,15 @@ impl Admin {
 
     /// Checks a token; whoever tries too often is not listened to any more. Returns the token's revision.
     fn check_token(&self, given: &str, caller: Caller) -> Result<u64, Refusal> {
-        if let Err(wait) = self.tries.take(caller.client, Instant::now()) {
+        let now = Instant::now();
+        if let Err(wait) = self.tries.may_try(caller.client, now) {
             let secs = wait.as_secs() + 1;
             return Err(self.refused(Refusal::Later { secs }, caller));
         }
         let Some(revision) = self.parts.token.opens(given) else {
-            tracing::warn!(address = %caller.client, "somebody showed a wrong token to the operators' page");
+            self.tries.note_wrong(caller.client, now);
             return Err(self.refused(Refusal::WrongToken, caller));
         };
-        self.tries.forget(caller.client);
         Ok(revision)
     }
 

@@ -1,8 +1,8 @@
-//! How often somebody may try to show the token.
+//! How often somebody may show a wrong token.
 //!
-//! Owns the tries of the last minute by source. Promises that no source has more than five, on whichever way, and that what
-//! it remembers is bounded: of too many sources the one is forgotten whose minute began first. Who is on loopback is not
-//! exempt, and all who are behind a proxy that says nothing of them are one.
+//! Owns the wrong tries of the last minute by source. Promises that no source has more than five, on whichever way, and that
+//! what it remembers is bounded: when too many sources have tried in one minute, all further ones are one. Who is on loopback is
+//! not exempt, and all who are behind a proxy that says nothing of them are one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,25 +13,44 @@ use tokio::time::Instant;
 use crate::session::ClientAddress;
 use crate::shard::{Source, SourceRule};
 
-/// Tries that a source has in a window.
+/// Wrong tries that a source has in a window.
 const TRIES: u32 = 5;
 
 /// How long a window is.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// Sources that are remembered.
-const MAX_SOURCES: usize = 1_024;
+/// Sources that are remembered: 1 MiB.
+const MAX_SOURCES: usize = 16_384;
+
+/// How often it is looked for sources that can be forgotten, when there are too many.
+const FORGET_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Tries {
     sources: SourceRule,
-    known: Mutex<HashMap<Source, Tried>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    of_sources: HashMap<Source, Tried>,
+    /// Of all for whom there was no room.
+    of_others: Option<Tried>,
+    forgot: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Tried {
     since: Instant,
     count: u32,
+}
+
+impl Tried {
+    fn left(&self, now: Instant) -> Option<Duration> {
+        WINDOW
+            .checked_sub(now.duration_since(self.since))
+            .filter(|left| !left.is_zero())
+    }
 }
 
 impl Tries {
@@ -42,40 +61,59 @@ impl Tries {
         }
     }
 
-    /// Takes one of the tries of whoever is at this address; `Err`: how long it has to wait for another.
-    pub(super) fn take(&self, address: ClientAddress, now: Instant) -> Result<(), Duration> {
+    /// Whether whoever is at this address is listened to; `Err`: how long it has to wait.
+    pub(super) fn may_try(&self, address: ClientAddress, now: Instant) -> Result<(), Duration> {
+        let mut known = self.known();
+        let tried = known.of(self.sources.source(address), now);
+        match tried.and_then(|tried| Some((tried.count, tried.left(now)?))) {
+            Some((count, left)) if count >= TRIES => Err(left),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that somebody there has shown a wrong token.
+    pub(super) fn note_wrong(&self, address: ClientAddress, now: Instant) {
         let source = self.sources.source(address);
         let mut known = self.known();
-        let is_over = |tried: &Tried| now.duration_since(tried.since) >= WINDOW;
-        if known.len() >= MAX_SOURCES && !known.contains_key(&source) {
-            known.retain(|_, tried| !is_over(tried));
-            let oldest = known.iter().min_by_key(|(_, tried)| tried.since);
-            if known.len() >= MAX_SOURCES
-                && let Some((&oldest, _)) = oldest
-            {
-                known.remove(&oldest);
-            }
-        }
         let fresh = Tried { since: now, count: 0 };
-        let tried = known.entry(source).or_insert(fresh);
-        if is_over(tried) {
+        let tried = if known.has_room_for(source, now) {
+            known.of_sources.entry(source).or_insert(fresh)
+        } else {
+            known.of_others.get_or_insert(fresh)
+        };
+        if tried.left(now).is_none() {
             *tried = fresh;
         }
-        if tried.count >= TRIES {
-            return Err(WINDOW.saturating_sub(now.duration_since(tried.since)));
-        }
         tried.count += 1;
-        Ok(())
     }
 
-    /// Forgets the tries of somebody who knew the token.
-    pub(super) fn forget(&self, address: ClientAddress) {
-        let source = self.sources.source(address);
-        self.known().remove(&source);
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<Source, Tried>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// What counts for a source.
+    fn of(&mut self, source: Source, now: Instant) -> Option<Tried> {
+        if self.has_room_for(source, now) {
+            self.of_sources.get(&source).copied()
+        } else {
+            self.of_others
+        }
+    }
+
+    fn has_room_for(&mut self, source: Source, now: Instant) -> bool {
+        if self.of_sources.len() < MAX_SOURCES || self.of_sources.contains_key(&source) {
+            return true;
+        }
+        if self
+            .forgot
+            .is_none_or(|forgot| now.duration_since(forgot) >= FORGET_EVERY)
+        {
+            self.forgot = Some(now);
+            self.of_sources.retain(|_, tried| tried.left(now).is_some());
+        }
+        self.of_sources.len() < MAX_SOURCES
     }
 }
 
@@ -90,7 +128,15 @@ mod tests {
     }
 
     fn granted(tries: &Tries, address: ClientAddress, at: Instant) -> usize {
-        (0..1_000).filter(|_| tries.take(address, at).is_ok()).count()
+        (0..1_000)
+            .filter(|_| {
+                let may_try = tries.may_try(address, at).is_ok();
+                if may_try {
+                    tries.note_wrong(address, at);
+                }
+                may_try
+            })
+            .count()
     }
 
     #[test]
@@ -102,8 +148,11 @@ mod tests {
         assert_eq!(granted(&tries, own, begin + WINDOW - Duration::from_millis(1)), 0);
         assert_eq!(granted(&tries, address(7), begin), 5, "of another address");
         assert_eq!(granted(&tries, own, begin + WINDOW), 5);
-        tries.forget(own);
-        assert_eq!(granted(&tries, own, begin + WINDOW), 5, "whoever knew it begins anew");
+        let later = begin + 3 * WINDOW;
+        assert!(
+            (0..1_000).all(|_| tries.may_try(own, later).is_ok()),
+            "right ones are not counted"
+        );
     }
 
     #[test]
@@ -112,7 +161,7 @@ mod tests {
         let now = Instant::now();
         let of_v6 = |host: u16| ClientAddress::own(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host).into());
         assert_eq!(
-            (0..1_000).filter(|host| tries.take(of_v6(*host), now).is_ok()).count(),
+            (0..1_000).map(|host| granted(&tries, of_v6(host), now)).sum::<usize>(),
             5
         );
         let shared = ClientAddress::shared(Ipv4Addr::new(192, 0, 2, 1).into());
@@ -120,16 +169,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn of_too_many_sources_the_further_ones_are_one() {
         let tries = Tries::new(SourceRule::DEFAULT);
         let begin = Instant::now();
-        for number in 0..10_000 {
-            assert!(
-                tries
-                    .take(address(number), begin + Duration::from_millis(u64::from(number) / 10))
-                    .is_ok()
-            );
+        for number in 0..MAX_SOURCES as u32 {
+            assert_eq!(granted(&tries, address(number), begin), 5);
         }
-        assert_eq!(tries.known().len(), MAX_SOURCES);
+        let further = |first: u32, at| {
+            (first..first + 100)
+                .map(|number| granted(&tries, address(1_000_000 + number), at))
+                .sum::<usize>()
+        };
+        assert_eq!(further(0, begin + Duration::from_secs(2)), 5);
+        assert_eq!(tries.known().of_sources.len(), MAX_SOURCES);
+        assert_eq!(
+            granted(&tries, address(7), begin + Duration::from_secs(3)),
+            0,
+            "and none is forgotten"
+        );
+        assert_eq!(further(100, begin + WINDOW + Duration::from_secs(3)), 500);
     }
 }

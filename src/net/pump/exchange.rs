@@ -6,7 +6,6 @@ use super::super::link::Link;
 use super::stage::Stage;
 use super::{Mail, Pump};
 use crate::rare_line::RareLine;
-use crate::session::NoVerdict;
 use crate::shard::{BackendAnswer, Now, Priority, Transfer};
 
 /// Where the kernel lets no socket go, every connection that moves is dropped.
@@ -80,8 +79,8 @@ impl<K: Kernel> Pump<K> {
     /// Has the game's backend asked. What finds no place is answered at once.
     pub(super) fn put_questions(&mut self, now: Now) {
         for question in self.shard.take_questions() {
-            if let Err(ticket) = self.desk.ask(question) {
-                let answer = BackendAnswer::fresh(ticket, Err(NoVerdict::Crowded));
+            if let Err((ticket, why)) = self.desk.ask(question) {
+                let answer = BackendAnswer::fresh(ticket, Err(why));
                 self.shard.on_backend_answer(answer, now);
             }
         }

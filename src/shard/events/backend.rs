@@ -90,7 +90,10 @@ impl<L> Shard<L> {
                 let why = Refusal::new(ErrorCode::Unauthorized, String::from(reason));
                 self.turn_down(at, &wait.held, &why, now);
             }
-            Err(_) if self.access().check.is_none_or(|rules| rules.fails_open) => {
+            // Whoever comes in numbers must not let himself in by it.
+            Err(silence)
+                if silence != NoVerdict::Crowded && self.access().check.is_none_or(|rules| rules.fails_open) =>
+            {
                 self.post.counters.access_failed_open.add(1);
                 self.let_in(at, wait.held, Grant::default(), now);
             }
