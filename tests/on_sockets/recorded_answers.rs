@@ -151,7 +151,10 @@ fn open() -> Vec<Recorded> {
             fields: TEXT,
             ..recorded("GET", "/", 200)
         },
-        missing("GET", "/admin"),
+        Recorded {
+            but: Some((308, "the live page is at /admin/")),
+            ..missing("GET", "/admin")
+        },
         missing("GET", "/dashboard"),
         missing("GET", "/v3/health"),
         missing("GET", "/v3/metrics"),
