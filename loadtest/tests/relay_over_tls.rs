@@ -138,7 +138,6 @@ fn play(shards: &str, version: &str, longer: f64) -> Result<(), String> {
 }
 
 #[test]
-#[ignore = "needs the relay itself beside this program: cargo test --workspace builds it, .ci/run includes this test"]
 fn the_account_is_exact_while_players_return_and_the_certificate_changes() {
     for (shards, version) in [("2", "1.2"), ("8", "1.3")] {
         given_time(|longer| play(shards, version, longer));
