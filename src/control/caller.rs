@@ -1,5 +1,7 @@
 //! Who asks, as the routes know it.
 
+use http::request::Parts;
+
 use crate::session::ClientAddress;
 
 /// Where a request comes from.
@@ -9,4 +11,11 @@ pub(super) struct Caller {
     pub(super) client: ClientAddress,
     /// Who is at the other end of its connection.
     pub(super) peer: ClientAddress,
+}
+
+impl Caller {
+    /// Whom a request comes from.
+    pub(super) fn of(parts: &Parts) -> Self {
+        *parts.extensions.get::<Self>().expect("every request has a caller")
+    }
 }

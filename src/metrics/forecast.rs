@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::capacity::{Capacity, Resource, ShardRoom, Supply};
 use super::process::ProcessReading;
 use super::reading::Reading;
-use crate::shard::{CounterSet, World};
+use crate::shard::{CounterSet, ShardId, World};
 
 /// What the parts of a turn cost beside each other on a full shard; how fast the machine is comes from what it does now.
 /// Fitted at the largest load whose p99 stays below 10 ms, for rooms of 2, 4 and 16 (`docs/performance.md`, capacity).
@@ -97,7 +97,7 @@ impl WorkReading {
     /// What they have done until now; `at` is the time since any beginning.
     #[must_use]
     pub fn take(world: &World, at: Duration) -> Self {
-        let shards = (0..world.shards()).map(|shard| Work::of(world.counters(crate::shard::ShardId(shard))));
+        let shards = (0..world.shards()).map(|shard| Work::of(world.counters(ShardId(shard))));
         Self {
             at,
             shards: shards.collect(),
@@ -147,7 +147,7 @@ fn shards(reading: &Reading, before: &WorkReading, now: &WorkReading) -> Vec<Sha
     let told = works.enumerate().map(|(shard, ((before, now), said))| {
         let work = now.since(*before);
         let survey = said.survey.as_deref();
-        let members = reading.world.load(crate::shard::ShardId(shard as u16)) as f64;
+        let members = reading.world.load(ShardId(shard as u16)) as f64;
         let growth = work.growth(span_us, members);
         let rooms = survey.map(|survey| survey.rooms);
         ShardRoom {

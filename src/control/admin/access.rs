@@ -117,7 +117,7 @@ impl FromRequestParts<Arc<Admin>> for Viewer {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
-        let caller = caller(parts);
+        let caller = Caller::of(parts);
         admin.viewer(&parts.uri, &parts.headers, caller)
     }
 }
@@ -126,7 +126,7 @@ impl FromRequestParts<Arc<Admin>> for Operator {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Refusal> {
-        let caller = caller(parts);
+        let caller = Caller::of(parts);
         match admin.viewer(&parts.uri, &parts.headers, caller)? {
             Viewer::OnThisMachine => Err(Refusal::ReadOnly),
             Viewer::Bearer => Ok(Self { caller }),
@@ -142,10 +142,6 @@ impl FromRequestParts<Arc<Admin>> for Operator {
             }
         }
     }
-}
-
-fn caller(parts: &Parts) -> Caller {
-    *parts.extensions.get::<Caller>().expect("every request has a caller")
 }
 
 /// The value of a field that is there exactly once, as text.

@@ -8,7 +8,7 @@ use crate::control::sessions::Sessions;
 use crate::control::shards::Shards;
 use crate::control::work_window::WorkWindow;
 use crate::logging;
-use crate::metrics::{self, Reading, TextFormat, WebhookCounts};
+use crate::metrics::{self, Capacity, Reading, TextFormat, WebhookCounts};
 use crate::net::Clock;
 use crate::net::http::Site;
 use crate::net::tls::Acceptor;
@@ -35,7 +35,19 @@ pub(in crate::control) struct Known {
 impl Known {
     /// Everything that the metrics show.
     pub(super) async fn reading(&self) -> Reading {
-        let mut reading = Reading {
+        let mut reading = self.collected().await;
+        reading.capacity = Some(self.work.forecast(&reading));
+        reading
+    }
+
+    /// How many more rooms fit.
+    pub(super) async fn capacity(&self) -> Capacity {
+        self.work.forecast(&self.collected().await)
+    }
+
+    /// What is read of others, before anything is told from it.
+    async fn collected(&self) -> Reading {
+        Reading {
             shards: self.collector.shards().await,
             dashboard: self.dashboard.reading(),
             process: self.collector.process(),
@@ -44,9 +56,7 @@ impl Known {
             webhooks: Arc::clone(&self.webhooks),
             world: Arc::clone(&self.site.world),
             capacity: None,
-        };
-        reading.capacity = Some(self.work.forecast(&reading));
-        reading
+        }
     }
 
     /// The page for Prometheus.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -23,14 +23,7 @@ const TEXT_OFFERS: [(&str, TextFormat); 2] = [
 ];
 
 /// `GET /metrics/prom`: the page for scrapers.
-pub(super) async fn prometheus(
-    State(known): State<Arc<Known>>,
-    Extension(caller): Extension<Caller>,
-    fields: HeaderMap,
-) -> Response {
-    if let Some(refusal) = refuse(&known, caller, &fields) {
-        return refusal;
-    }
+pub(super) async fn prometheus(State(known): State<Arc<Known>>, _: Reader, fields: HeaderMap) -> Response {
     page(&known, accept::preferred(&fields, &TEXT_OFFERS)).await
 }
 
@@ -53,13 +46,10 @@ pub(super) struct DashboardAsked {
 /// `GET /metrics`: what a dashboard shows; to scrapers their page.
 pub(super) async fn dashboard(
     State(known): State<Arc<Known>>,
-    Extension(caller): Extension<Caller>,
     Query(asked): Query<DashboardAsked>,
+    _: Reader,
     fields: HeaderMap,
 ) -> Response {
-    if let Some(refusal) = refuse(&known, caller, &fields) {
-        return refusal;
-    }
     if let Some(format) = accept::preferred(&fields, &OFFERS) {
         return page(&known, format).await;
     }
@@ -72,16 +62,8 @@ pub(super) async fn dashboard(
 }
 
 /// `GET /capacity`: how many more rooms like the present ones fit, and what gives out first.
-pub(super) async fn capacity(
-    State(known): State<Arc<Known>>,
-    Extension(caller): Extension<Caller>,
-    fields: HeaderMap,
-) -> Response {
-    if let Some(refusal) = refuse(&known, caller, &fields) {
-        return refusal;
-    }
-    let capacity = known.work.forecast(&known.reading().await);
-    json(StatusCode::OK, capacity.to_json())
+pub(super) async fn capacity(State(known): State<Arc<Known>>, _: Reader) -> Response {
+    json(StatusCode::OK, known.capacity().await.to_json())
 }
 
 /// What may be asked of `/metrics/sessions`.
@@ -95,13 +77,9 @@ pub(super) struct RecordsAsked {
 /// `GET /metrics/sessions`: what has happened in rooms, one by one.
 pub(super) async fn sessions(
     State(known): State<Arc<Known>>,
-    Extension(caller): Extension<Caller>,
     Query(asked): Query<RecordsAsked>,
-    fields: HeaderMap,
+    _: Reader,
 ) -> Response {
-    if let Some(refusal) = refuse(&known, caller, &fields) {
-        return refusal;
-    }
     match known.sessions.read(asked.application_id).await {
         Ok(reading) => {
             let asked = SessionsAsked {
@@ -124,15 +102,7 @@ pub(super) struct RoomAsked {
 }
 
 /// `GET /metrics/rooms/lookup`: whether a room of that name lives here.
-pub(super) async fn look_up(
-    State(known): State<Arc<Known>>,
-    Extension(caller): Extension<Caller>,
-    Query(asked): Query<RoomAsked>,
-    fields: HeaderMap,
-) -> Response {
-    if let Some(refusal) = refuse(&known, caller, &fields) {
-        return refusal;
-    }
+pub(super) async fn look_up(State(known): State<Arc<Known>>, Query(asked): Query<RoomAsked>, _: Reader) -> Response {
     let RoomAsked {
         application_id,
         game_name,
@@ -180,19 +150,25 @@ async fn page(known: &Known, format: TextFormat) -> Response {
     (fields, page).into_response()
 }
 
-/// The refusal of a request that does not show the token.
-fn refuse(known: &Known, caller: Caller, fields: &HeaderMap) -> Option<Response> {
-    if may_read(known, fields) {
-        return None;
+/// Whoever may read the metrics.
+pub(super) struct Reader;
+
+impl FromRequestParts<Arc<Known>> for Reader {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, known: &Arc<Known>) -> Result<Self, Response> {
+        if may_read(known, &parts.headers) {
+            return Ok(Self);
+        }
+        let who = Refused {
+            address: Some(Caller::of(parts).client),
+            ..Refused::default()
+        };
+        let refusals = &known.site.world.refusals;
+        refusals.note(RefusalReason::MetricsToken, &who, known.now().mono_ms);
+        let challenge = [(header::WWW_AUTHENTICATE, r#"Bearer realm="metrics""#)];
+        Err((StatusCode::UNAUTHORIZED, challenge).into_response())
     }
-    let who = Refused {
-        address: Some(caller.client),
-        ..Refused::default()
-    };
-    let refusals = &known.site.world.refusals;
-    refusals.note(RefusalReason::MetricsToken, &who, known.now().mono_ms);
-    let challenge = [(header::WWW_AUTHENTICATE, r#"Bearer realm="metrics""#)];
-    Some((StatusCode::UNAUTHORIZED, challenge).into_response())
 }
 
 /// Whether the request shows the token that readers of the metrics must know.
