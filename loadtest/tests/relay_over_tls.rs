@@ -92,7 +92,9 @@ fn play(shards: &str, version: &str, longer: f64) -> Result<(), String> {
         &json!({"seconds": 3.0 * longer, "warmup_seconds": 0.1, "groups": [
             {"name": "duels", "rooms": 6, "players": 2, "rate": 60},
             {"name": "arena", "rooms": 2, "players": 2, "returning_players": 2, "return_every_seconds": 0.5,
-             "spectators": 2, "encoding": "message_pack", "size": 20_000, "rate": 10}]}),
+             "spectators": 2, "encoding": "message_pack", "size": 20_000, "rate": 10},
+            {"name": "laggards", "rooms": 1, "players": 2, "slow_players": 1, "slow_bytes_per_second": 200_000,
+             "rate": 30, "size": 1_000}]}),
     );
     let authority = Authority::new(&format!("swapped-{shards}"));
     // Kept: an identity takes its files along, which the next one has as well.

@@ -177,3 +177,20 @@ fn a_stream_that_is_cut_is_told_apart_from_one_that_ends() {
         assert!(ends.contains(words), "{ending:?}: {report}");
     }
 }
+
+#[test]
+fn a_record_that_comes_slowly_is_waited_for() {
+    let authority = Authority::new("drips");
+    let identity = authority.sign(&["127.0.0.1"]);
+    let drips = Ending::Drips { after_bytes: 2000 };
+    let address = terminator::start(&identity, None, relay::start(Fault::None), drips);
+    let url = format!("wss://{address}/v2/ws");
+    for io in ["epoll", "ring"] {
+        // Everybody's record begins before the last message is sent, and ends long after this.
+        let patience = (5 * terminator::DRIP_INTERVAL).as_secs_f64().to_string();
+        let more = ["--io", io, "--drain-seconds", &patience, "--ca", authority.file.path()];
+        let (output, report) = run(&url, &more);
+        assert_eq!(output.status.code(), Some(0), "{io}: {output:?}");
+        assert_eq!(report["ledger"]["balanced"], true, "{io}: {report}");
+    }
+}

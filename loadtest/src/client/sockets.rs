@@ -182,12 +182,13 @@ impl Sockets {
                 for index in 0..count {
                     let ready = poller.ready(index);
                     let connection = &mut connections[ready.token];
+                    // First: an answer may have come before it was noticed that the connection stands.
+                    if ready.writable {
+                        connection.writable();
+                    }
                     if ready.readable && !by_hand[ready.token] {
                         desk.turn_to(ready.token);
                         connection.receive(scratch, desk);
-                    }
-                    if ready.writable {
-                        connection.writable();
                     }
                     if ready.writable || connection.has_unsent() {
                         connection.flush();

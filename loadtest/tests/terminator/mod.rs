@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -20,7 +21,14 @@ pub(crate) enum Ending {
     WithinRecord { after_bytes: usize },
     /// Between two records, without close_notify.
     WithoutNotice { after_bytes: usize },
+    /// It does not, but one record takes [`DRIPS`] times [`DRIP_INTERVAL`].
+    Drips { after_bytes: usize },
 }
+
+/// In so many pieces a record drips.
+pub(crate) const DRIPS: u32 = 15;
+/// So long a piece of it is waited for.
+pub(crate) const DRIP_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Serves TLS on a free port until the test process ends. With `clients` it asks for certificates that were signed there.
 pub(crate) fn start(
@@ -127,7 +135,7 @@ impl Pair {
 
     fn carry_out(&self, mut inside: &TcpStream) {
         let mut plain = [0; 4096];
-        let mut carried_bytes = 0;
+        let (mut carried_bytes, mut drips) = (0, DRIPS);
         while let Ok(read @ 1..) = inside.read(&mut plain) {
             let mut sealed = Vec::new();
             let mut tls = self.tls();
@@ -135,14 +143,25 @@ impl Pair {
             while tls.wants_write() {
                 tls.write_tls(&mut sealed).expect("room in memory");
             }
+            drop(tls);
             carried_bytes += read;
+            if matches!(self.ending, Ending::Drips { after_bytes } if carried_bytes > after_bytes) {
+                while drips > 1 {
+                    let rest = sealed.split_off(sealed.len() / drips as usize);
+                    if (&self.outside).write_all(&sealed).is_err() {
+                        return;
+                    }
+                    std::thread::sleep(DRIP_INTERVAL);
+                    (sealed, drips) = (rest, drips - 1);
+                }
+            }
             let sent_bytes = match self.ending {
                 Ending::WithinRecord { after_bytes } if carried_bytes > after_bytes => sealed.len() / 2,
                 _ => sealed.len(),
             };
             let written = (&self.outside).write_all(&sealed[..sent_bytes]);
             let over = match self.ending {
-                Ending::Never => false,
+                Ending::Never | Ending::Drips { .. } => false,
                 Ending::WithinRecord { after_bytes } | Ending::WithoutNotice { after_bytes } => {
                     carried_bytes > after_bytes
                 }
