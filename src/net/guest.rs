@@ -66,6 +66,6 @@ impl<S> FrontDesk<S> for NoDesk {
     }
 
     fn ask(&self, question: SentQuestion) -> Result<(), (Ticket, NoVerdict)> {
-        Err((question.ticket, NoVerdict::Unreachable))
+        Err((question.ticket, NoVerdict::Unattended))
     }
 }

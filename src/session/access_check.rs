@@ -125,7 +125,10 @@ pub enum NoVerdict {
     /// Too many are waiting for one.
     #[error("too many are being checked; try again in a moment")]
     Crowded,
-    /// It did not come in time.
+    /// This server did not get to it: it has too much to do, or stops.
+    #[error("the server did not get to check you; try again in a moment")]
+    Unattended,
+    /// The backend was asked, and did not say it in time.
     #[error("the game's backend did not say in time whether you may; try again in a moment")]
     Late,
     /// Nobody can be asked.
@@ -134,6 +137,14 @@ pub enum NoVerdict {
     /// What was said is no verdict.
     #[error("the game's backend gave no answer of use; try again in a moment")]
     Unreadable,
+}
+
+impl NoVerdict {
+    /// Whether it is for want of something of the server's own: that says nothing of the backend, and lets nobody in.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(self, Self::Crowded | Self::Unattended)
+    }
 }
 
 impl Reason for NoVerdict {

@@ -36,10 +36,11 @@ impl<L> Shard<L> {
         });
     }
 
-    /// The time for an answer is over.
+    /// The time for an answer is over, and the control plane has not said what became of it: that is no silence of the
+    /// backend's, of which it would have told before.
     pub(in crate::shard) fn give_up_on_backend(&mut self, at: ConnectionKey, now: Now) {
         if let Some(wait) = self.end_wait(at, None, now) {
-            self.follow(at, wait, Err(NoVerdict::Late), now);
+            self.follow(at, wait, Err(NoVerdict::Unattended), now);
         }
     }
 
@@ -80,6 +81,7 @@ impl<L> Shard<L> {
             Ok(Verdict::Allowed(_)) => counters.access_allowed.add(1),
             Ok(Verdict::Denied(_)) => counters.access_denied.add(1),
             Err(NoVerdict::Crowded) => counters.access_crowded.add(1),
+            Err(NoVerdict::Unattended) => counters.access_unattended.add(1),
             Err(NoVerdict::Late) => counters.access_late.add(1),
             Err(NoVerdict::Unreachable) => counters.access_unreachable.add(1),
             Err(NoVerdict::Unreadable) => counters.access_unreadable.add(1),
@@ -91,9 +93,7 @@ impl<L> Shard<L> {
                 self.turn_down(at, &wait.held, &why, now);
             }
             // Whoever comes in numbers must not let himself in by it.
-            Err(silence)
-                if silence != NoVerdict::Crowded && self.access().check.is_none_or(|rules| rules.fails_open) =>
-            {
+            Err(silence) if !silence.is_ours() && self.access().check.is_none_or(|rules| rules.fails_open) => {
                 self.post.counters.access_failed_open.add(1);
                 self.let_in(at, wait.held, Grant::default(), now);
             }

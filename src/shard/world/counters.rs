@@ -219,6 +219,7 @@ counters! {
         access_denied, "access_check_denied_total", "Of these, those that it denied.";
         access_remembered, "access_check_remembered_total", "Of these, those that an earlier answer to the same question decided.";
         access_late, "access_check_late_total", "Of these, those of which it said nothing in time.";
+        access_unattended, "access_check_unattended_total", "Of these, those that this server itself did not get to in time.";
         access_unreachable, "access_check_unreachable_total", "Of these, those of which it could not be asked.";
         access_unreadable, "access_check_unreadable_total", "Of these, those to which it gave no answer of use.";
         access_failed_open, "access_check_failed_open_total", "Requests that were served although the game's backend had said nothing.";
