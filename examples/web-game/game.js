@@ -328,6 +328,9 @@ $("watch").onclick = async () => {
   else await client.joinRoom({ game: GAME, name: `${name} ${Math.floor(Math.random() * 90 + 10)}`, code, create: true });
 };
 
+// For the console of a browser, and for whoever plays by program.
+export { sea, shown, view };
+
 await enter().catch((error) => say(error.message));
 setInterval(() => (steer(), simulate()), TICK_MS);
 setInterval(show, 500);
