@@ -3,7 +3,7 @@
 use signal_fish_relay::config::{Config, ForwardedHeader, Secret};
 use signal_fish_relay::shard::refusals::RefusalReason;
 
-use crate::support::admin::{Answer, TOKEN, act, ask, ask_over, bearer, get, host, server, sign_in};
+use crate::support::admin::{Answer, TOKEN, act, ask, ask_over, bearer, get, host, read, server, sign_in};
 use crate::support::server::Server;
 use crate::support::tls::{Authority, V1_3};
 use crate::support::wire::Wire;
@@ -242,21 +242,100 @@ fn every_answer_keeps_frames_and_foreign_scripts_out() {
         "/admin/api/overview",
         "/admin/nothing",
     ] {
-        let answer = get(&server, path, "");
-        let policy = answer.field("content-security-policy").expect("a policy");
-        assert!(
-            policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"),
-            "{policy}"
-        );
-        for (name, value) in [
-            ("x-content-type-options", "nosniff"),
-            ("x-frame-options", "DENY"),
-            ("cache-control", "no-store"),
-            ("referrer-policy", "no-referrer"),
-        ] {
-            assert_eq!(answer.field(name), Some(value), "{path}");
-        }
+        assert_guarded(&get(&server, path, ""), path);
     }
+}
+
+fn assert_guarded(answer: &Answer, path: &str) {
+    let policy = answer.field("content-security-policy").expect("a policy");
+    assert!(
+        policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"),
+        "{policy}"
+    );
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        assert_eq!(answer.field(name), Some(value), "{path}");
+    }
+}
+
+#[test]
+fn every_error_of_the_api_is_json() {
+    let server = server(1);
+    let (cookie, csrf) = signed_in(&server);
+    let host = host(&server);
+    let own = format!("\r\nHost: {host}\r\nOrigin: http://{host}\r\nCookie: {cookie}\r\nX-CSRF-Token: {csrf}");
+    let typed = |kind: &str, body: &str| {
+        format!(
+            "\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let json = |body: &str| typed("application/json", body);
+    let long = format!(r#"{{"level":"{}"}}"#, "x".repeat(5_000));
+    let chunked = format!(
+        "\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{long}\r\n0\r\n\r\n",
+        long.len()
+    );
+    let (room, empty) = (SECRET_PATHS[2], "\r\n\r\n".to_owned());
+    for (asked, body, status) in [
+        ("GET /admin/api/rooms/%ff", &empty, 400),
+        ("GET /admin/api/rooms/no-id", &empty, 400),
+        ("POST /admin/api/rooms/%ff/close", &empty, 400),
+        ("POST /admin/api/rooms/no-id/kick", &json("{}"), 400),
+        ("GET /admin/api/%ff", &empty, 404),
+        ("GET /admin/api/", &empty, 404),
+        ("GET /admin/api/nothing/at/all", &empty, 404),
+        ("POST /admin/api/nothing", &empty, 404),
+        (&format!("GET {room}"), &empty, 404),
+        (&format!("GET {room}/%ff"), &empty, 404),
+        ("GET /admin/api/rooms?page=-1", &empty, 400),
+        ("GET /admin/api/rooms?sort=%ff", &empty, 400),
+        ("GET /admin/api/live?room=no-id", &empty, 400),
+        ("GET /admin/api/live?per_page=many", &empty, 400),
+        ("POST /admin/api/log-level", &json(&long), 413),
+        ("POST /admin/api/log-level", &chunked, 413),
+        ("POST /admin/api/sign-in", &json(&long), 413),
+        (&format!("POST {room}/kick"), &json(&long), 413),
+        ("POST /admin/api/log-level", &json("{"), 400),
+        ("POST /admin/api/log-level", &json(r#"{"level":"loud"}"#), 400),
+        (
+            "POST /admin/api/log-level",
+            &typed("text/plain", r#"{"level":"info"}"#),
+            400,
+        ),
+        ("POST /admin/api/log-level", &empty, 400),
+        ("POST /admin/api/overview", &empty, 405),
+        ("GET /admin/api/drain", &empty, 405),
+        ("DELETE /admin/api/sign-in", &empty, 405),
+        ("OPTIONS /admin/api/live", &empty, 405),
+    ] {
+        let mut wire = Wire::connect(server.address());
+        wire.send(format!("{asked} HTTP/1.1{own}\r\nConnection: close{body}").as_bytes());
+        let answer = read(wire);
+        assert_eq!(answer.status, status, "{asked}: {answer:?}");
+        assert_eq!(
+            answer.field("content-type"),
+            Some("application/json"),
+            "{asked}: {answer:?}"
+        );
+        let told = answer.json();
+        assert!(
+            told["error"].is_string() && told.as_object().expect("an object").len() == 1,
+            "{asked}: {answer:?}"
+        );
+        assert_eq!(answer.field("allow").is_some(), status == 405, "{asked}: {answer:?}");
+        assert_guarded(&answer, asked);
+    }
+    let mut wire = Wire::connect(server.address());
+    wire.send(format!("HEAD /admin/api/nothing HTTP/1.1{own}\r\nConnection: close\r\n\r\n").as_bytes());
+    let head = read(wire);
+    assert!(head.status == 404 && head.body.is_empty(), "{head:?}");
+    // What no program reads is for people.
+    assert_eq!(get(&server, "/admin/nothing", "").body, "nothing is here\n");
 }
 
 fn asked(server: &Server, path: &str, host: &str, fields: &str) -> u16 {

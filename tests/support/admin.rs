@@ -58,6 +58,11 @@ pub fn ask_over(mut wire: Wire, head: &str, body: &str) -> Answer {
         format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len())
     };
     wire.send(format!("{head}\r\nConnection: close\r\n{announced}\r\n{body}").as_bytes());
+    read(wire)
+}
+
+/// The last answer on a connection.
+pub fn read(mut wire: Wire) -> Answer {
     let answer = String::from_utf8(wire.rest()).expect("text");
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     Answer {

@@ -2,7 +2,8 @@
 //!
 //! Owns who may look and who may act, and what they see. Promises that shards are asked once a second at most for each thing
 //! that is shown, however many look, and not at all while nobody does; that nobody acts without the operators' token; and
-//! that every action and every failed try to sign in leaves a line in the log. No page of another origin reads an answer.
+//! that every action and every failed try to sign in leaves a line in the log. No page of another origin reads an answer, and
+//! below `/admin/api/` every error is JSON.
 //! Must never show a password or a token.
 
 mod access;
@@ -21,12 +22,13 @@ mod tries;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 
 use self::inside::Admin;
 pub use self::inside::AdminParts;
@@ -54,9 +56,11 @@ pub(super) fn routes(known: &Arc<Known>, parts: AdminParts) -> Router {
         .route("/admin/api/drain", post(actions::drain))
         .route("/admin/api/undrain", post(actions::undrain))
         .route("/admin/api/log-level", post(actions::set_log_level))
+        .route("/admin/api/{*nothing}", any(StatusCode::NOT_FOUND))
         .route("/admin/{*file}", get(page::file));
     router
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(map_response(in_json))
         .layer(map_response(guarded))
         .with_state(admin)
 }
@@ -78,4 +82,28 @@ async fn guarded(mut answer: Response) -> Response {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     answer
+}
+
+/// Says in JSON what else were plain text or nothing: errors that no handler has made.
+async fn in_json(uri: Uri, answer: Response) -> Response {
+    let status = answer.status();
+    let is_json = answer
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/json");
+    if !uri.path().starts_with("/admin/api/") || is_json || !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let error = match status {
+        StatusCode::NOT_FOUND => "nothing is here".to_owned(),
+        StatusCode::METHOD_NOT_ALLOWED => "this is asked with another method".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => format!("the body is longer than {MAX_BODY_BYTES} bytes"),
+        _ => "the request is not what is expected here".to_owned(),
+    };
+    let mut told = (status, Json(serde_json::json!({ "error": error }))).into_response();
+    // Which method it is.
+    if let Some(allowed) = answer.headers().get(header::ALLOW) {
+        told.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    told
 }
