@@ -50,3 +50,4 @@ mod steadily_too_slow_lives_on;
 mod sweeping_stalls_nobody;
 mod waits_of_a_deployment;
 mod weather;
+mod what_went_wrong_is_told;
