@@ -6,8 +6,8 @@ use serde_json::Value;
 use signal_fish_relay::config::Secret;
 
 use crate::metrics_are_read::{get, page_with, played};
-use crate::support::DEADLINE;
 use crate::support::server::Server;
+use crate::support::{DEADLINE, admin};
 
 fn capacity(server: &Server, fields: &str) -> (String, Value) {
     let (head, body) = get(server, "/capacity", fields);
@@ -52,6 +52,17 @@ fn the_first_resource_to_give_out_is_named() {
     let first = capacity["first_to_give_out"].as_str().expect("a resource");
     assert_eq!(resource(&capacity, first)["more_rooms"].as_u64(), least, "{capacity}");
     assert_eq!(capacity["shards"].as_array().map(Vec::len), Some(2), "{capacity}");
+    let overview = admin::get(&server, "/admin/api/overview", "").json();
+    let shown = &overview["capacity"];
+    assert_eq!(
+        resource(shown, "rooms_of_one_game"),
+        of_game,
+        "the operators' page shows the same"
+    );
+    assert!(
+        shown["more_rooms"].is_u64() && shown["first_to_give_out"].is_string(),
+        "{shown}"
+    );
     page_with(
         &server,
         r#"signal_fish_capacity_rooms_by_resource{resource="rooms_of_one_game"} 999"#,
@@ -67,6 +78,8 @@ fn without_rooms_nothing_is_forecast() {
         (&Value::Null, &Value::Null),
         "{capacity}"
     );
+    let overview = admin::get(&server, "/admin/api/overview", "").json();
+    assert_eq!(overview["capacity"]["more_rooms"], Value::Null, "{overview}");
 }
 
 #[test]

@@ -164,16 +164,32 @@ pub(super) fn room(room: &Value) -> String {
     text
 }
 
+/// How many more rooms fit, and what gives out first.
+fn forecast(capacity: &Value) -> String {
+    let Some(more_rooms) = capacity["more_rooms"].as_u64() else {
+        return "how many more rooms fit is unknown without rooms".to_owned();
+    };
+    let mut resources = list(&capacity["resources"]);
+    let is_measured = resources.any(|supply| supply["resource"] == "cpu" && !supply["more_rooms"].is_null());
+    if is_measured {
+        let first = plain(&capacity["first_to_give_out"]).replace('_', " ");
+        format!("{more_rooms} more rooms like these fit, then {first} gives out")
+    } else {
+        format!("at most {more_rooms} more rooms like these fit; the CPU is too idle to tell")
+    }
+}
+
 /// The server, its shards and its busiest rooms.
 pub(super) fn top(both: &Value) -> String {
     let seen = &both["overview"];
     let mut text = format!(
-        "{}: {} connections, {} rooms, {} of a core, {}\n\n",
+        "{}: {} connections, {} rooms, {} of a core, {}\n{}\n\n",
         plain(&seen["state"]),
         seen["connections"],
         seen["rooms"],
         percent(&seen["cpu"]),
         bytes(&seen["resident_bytes"]),
+        forecast(&seen["capacity"]),
     );
     let rows = list(&seen["shards"]).map(|shard| {
         let now = &shard["now"];
@@ -223,6 +239,29 @@ mod tests {
         assert!(text.contains("evil"), "{text}");
         assert!(!text.chars().any(|c| moves(c) && c != '\n'), "{text:?}");
         assert_eq!(text.lines().count(), 3, "{text:?}");
+    }
+
+    #[test]
+    fn how_many_more_rooms_fit_is_told_as_far_as_it_is_known() {
+        let of = |more: Value, cpu: Value| {
+            let resources = [
+                json!({"resource": "rooms", "more_rooms": 900}),
+                json!({"resource": "cpu", "more_rooms": cpu}),
+            ];
+            forecast(&json!({"more_rooms": more, "first_to_give_out": "rooms_of_one_game", "resources": resources}))
+        };
+        assert_eq!(
+            of(json!(7), json!(80)),
+            "7 more rooms like these fit, then rooms of one game gives out"
+        );
+        assert_eq!(
+            of(json!(7), Value::Null),
+            "at most 7 more rooms like these fit; the CPU is too idle to tell"
+        );
+        assert_eq!(
+            of(Value::Null, Value::Null),
+            "how many more rooms fit is unknown without rooms"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::rates::{FORGOTTEN_AFTER, per_second, rounded};
 use crate::control::routes::Known;
 use crate::logging;
-use crate::metrics::ShardReading;
+use crate::metrics::{Capacity, ShardReading};
 use crate::shard::{CounterSet, ShardId, Timing, Timings};
 
 /// For how long a look holds.
@@ -39,6 +39,8 @@ pub(super) struct Overview {
     log_lines_lost: u64,
     /// `None`: the log is another program's.
     log_level: Option<String>,
+    /// How many more rooms fit, as `/capacity` tells it.
+    capacity: Option<Capacity>,
     shards: Vec<ShardFigures>,
 }
 
@@ -149,21 +151,21 @@ impl Watch {
         {
             return fresh_state(look, &self.known);
         }
-        let readings = self.known.collector.shards().await;
+        let reading = self.known.reading().await;
+        let (readings, process) = (&reading.shards, &reading.process);
         let (at, world) = (Instant::now(), &self.known.site.world);
         let shards: Vec<ShardId> = (0..world.shards()).map(ShardId).collect();
         let counted: Vec<Counted> = shards
             .iter()
-            .zip(&readings)
+            .zip(readings)
             .map(|(shard, reading)| Counted::of(world.counters(*shard), reading))
             .collect();
-        let process = self.known.collector.process();
         let before = last
             .as_ref()
             .filter(|look| at.duration_since(look.at) < FORGOTTEN_AFTER);
         let figures = shards
             .iter()
-            .zip(&readings)
+            .zip(readings)
             .enumerate()
             .map(|(place, (&shard, reading))| {
                 let survey = reading.survey.as_deref().cloned().unwrap_or_default();
@@ -202,8 +204,9 @@ impl Watch {
             max_descriptors: process.max_descriptors,
             slow_consumers: sum(|counters| counters.slow_consumers.get()),
             refusals: world.refusals.total(),
-            log_lines_lost: logging::lost_lines(),
+            log_lines_lost: reading.log_lines_lost,
             log_level: logging::level(),
+            capacity: reading.capacity.clone(),
             shards: figures.collect(),
         });
         *last = Some(Look {

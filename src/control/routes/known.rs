@@ -34,7 +34,7 @@ pub(in crate::control) struct Known {
 
 impl Known {
     /// Everything that the metrics show.
-    pub(super) async fn reading(&self) -> Reading {
+    pub(in crate::control) async fn reading(&self) -> Reading {
         let mut reading = self.collected().await;
         reading.capacity = Some(self.work.forecast(&reading));
         reading

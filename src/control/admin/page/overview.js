@@ -44,8 +44,18 @@ const COLUMNS = [
   { name: "Inbox", class: "wide", title: "Messages of other threads that were not read", of: (shard) => count(shard.inbox_waiting) },
 ];
 
+const RESOURCES = { cpu: "CPU", memory: "memory", descriptors: "descriptors", connections: "connections", rooms: "max_rooms", rooms_of_one_game: "rooms of one game" };
+
+/** How many more rooms like the present ones fit: a value, and what gives out first. */
+function forecast({ more_rooms: more, first_to_give_out: first, resources }) {
+  if (more == null) return [none, "not known"];
+  // Too little is done to tell how far the CPU goes: it may be what gives out first.
+  const isMeasured = resources.some(({ resource, more_rooms }) => resource === "cpu" && more_rooms != null);
+  return isMeasured ? [count(more), `then ${RESOURCES[first] ?? first}`] : [`≤ ${count(more)}`, "CPU too idle"];
+}
+
 export function overview(root) {
-  const figures = tiles(["Connections", "Rooms", "Messages/s", "CPU", "Memory", "Descriptors", "Slow readers", "Refused", "Up"]);
+  const figures = tiles(["Connections", "Rooms", "More rooms", "Messages/s", "CPU", "Memory", "Descriptors", "Slow readers", "Refused", "Up"]);
   const shards = table(COLUMNS, { key: (shard) => shard.shard, empty: "No shard." });
   const plots = [
     plot("Busy, by shard", busy, (value) => percent(value), { least: 0.05 }),
@@ -70,11 +80,12 @@ export function overview(root) {
     overview(seen) {
       figures.show("Connections", count(seen.connections), `of ${count(seen.max_connections)}`);
       figures.show("Rooms", count(seen.rooms), `of ${count(seen.max_rooms)}`);
-      figures.show("Messages/s", rate(sum(seen, "messages_per_s")), `${rate(sum(seen, "deliveries_per_s"))} delivered`);
+      figures.show("More rooms", ...forecast(seen.capacity));
+      figures.show("Messages/s", rate(sum(seen, "messages_per_s")), `${rate(sum(seen, "deliveries_per_s"))} out`);
       figures.show("CPU", percent(seen.cpu), "of one core");
       figures.show("Memory", bytes(seen.resident_bytes));
       figures.show("Descriptors", count(seen.open_descriptors), `of ${count(seen.max_descriptors)}`);
-      figures.show("Slow readers", count(seen.slow_consumers), "closed with 4002");
+      figures.show("Slow readers", count(seen.slow_consumers), "closed, 4002");
       figures.show("Refused", count(seen.refusals), "since the start");
       figures.show("Up", seconds(seen.up_secs), `${seen.region || "no region"} · ${seen.version}`);
       shards.show(seen.shards);
