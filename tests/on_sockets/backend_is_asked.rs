@@ -27,17 +27,9 @@ fn yes(_: &Asked) -> Reply {
     Reply::Says(json!({"allow": true}))
 }
 
-fn hello(player: &mut Player, token: &str) -> Value {
-    player.send(&json!({"type": "Authenticate", "data": {"app_id": APP_ID, "connect_token": token}}));
-    match player.receive() {
-        Received::Text(answer) => answer,
-        other => panic!("an answer was expected: {other:?}"),
-    }
-}
-
 /// What somebody who connects is told.
 fn verdict(server: &Server) -> String {
-    let answer = hello(&mut Player::connect(server), "ticket-7");
+    let answer = Player::connect(server).shows("ticket-7");
     match answer["type"].as_str() {
         Some("Authenticated") => "in".to_owned(),
         _ => answer["data"]["error_code"].as_str().expect("a code").to_owned(),
@@ -57,7 +49,7 @@ fn the_backend_is_told_who_asks_and_its_word_holds() {
         config.access_check.ask_on_create = true;
     });
     let mut stranger = Player::connect(&server);
-    let told = hello(&mut stranger, "forged");
+    let told = stranger.shows("forged");
     assert_eq!(
         told["data"],
         json!({"error": "buy a ticket", "error_code": "UNAUTHORIZED"})
@@ -75,7 +67,7 @@ fn the_backend_is_told_who_asks_and_its_word_holds() {
     assert_eq!(asked.body, expected);
 
     let mut mira = Player::connect(&server);
-    assert_eq!(hello(&mut mira, "ticket-7")["type"], "Authenticated");
+    assert_eq!(mira.shows("ticket-7")["type"], "Authenticated");
     mira.expect("ProtocolInfo");
     backend.next();
     backend.changes(yes);
@@ -163,7 +155,7 @@ fn a_verdict_answers_the_same_question_for_as_long_as_it_says_and_no_other() {
     let backend = Backend::start(|_| Reply::Says(json!({"allow": true, "valid_for_secs": 600})));
     let server = asking(&backend.url(), LONG_MS);
     let enters = |token: &str| {
-        let answer = hello(&mut Player::connect(&server), token);
+        let answer = Player::connect(&server).shows(token);
         assert_eq!(answer["type"], "Authenticated");
         backend.all().len()
     };
@@ -253,7 +245,7 @@ fn a_thousand_handshakes_while_the_backend_is_dead_stop_no_game() {
     let server = asking(&backend.url(), SHORT_MS);
     let enter = |name: &str, code: &Value| {
         let mut player = Player::connect(&server);
-        hello(&mut player, "ticket-7");
+        player.shows("ticket-7");
         player.expect("ProtocolInfo");
         player.send(&json!({"type": "JoinRoom", "data":
             {"game_name": "tide-pool", "player_name": name, "room_code": code}}));

@@ -9,7 +9,7 @@ use signal_fish_relay::control::{AccessAnswer, AccessCheck, CheckFault, CheckFut
 use signal_fish_relay::server::{Server, ServerHandle};
 use signal_fish_relay::session::{AccessQuestion, Grant, Verdict, Wish};
 
-use crate::support::player::{APP_ID, Player, Received};
+use crate::support::player::Player;
 
 #[path = "../../examples/access_check.rs"]
 #[allow(dead_code, reason = "an example has a main of its own")]
@@ -17,11 +17,8 @@ mod example;
 
 fn hello(server: &ServerHandle, token: &str) -> (Player, Value) {
     let mut player = Player::connect_to(server.addresses().players);
-    player.send(&json!({"type": "Authenticate", "data": {"app_id": APP_ID, "connect_token": token}}));
-    match player.receive() {
-        Received::Text(answer) => (player, answer),
-        other => panic!("an answer was expected: {other:?}"),
-    }
+    let answer = player.shows(token);
+    (player, answer)
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use signal_fish_relay::config::Secret;
 
-use crate::support::player::{APP_ID, Player, Received};
+use crate::support::player::Player;
 use crate::support::server::Server;
 
 /// A backend that is ended with its scope.
@@ -54,23 +54,15 @@ impl Drop for Example {
     }
 }
 
-fn hello(player: &mut Player, token: &str) -> Value {
-    player.send(&json!({"type": "Authenticate", "data": {"app_id": APP_ID, "connect_token": token}}));
-    match player.receive() {
-        Received::Text(answer) => answer,
-        other => panic!("an answer was expected: {other:?}"),
-    }
-}
-
 fn says_who_may_play(example: &Example) {
     let server = example.asked_with("of-this-test");
-    let told = hello(&mut Player::connect(&server), "forged");
+    let told = Player::connect(&server).shows("forged");
     assert_eq!(
         told["data"],
         json!({"error": "buy a ticket", "error_code": "UNAUTHORIZED"})
     );
     let mut mira = Player::connect(&server);
-    assert_eq!(hello(&mut mira, "ticket-7")["type"], "Authenticated");
+    assert_eq!(mira.shows("ticket-7")["type"], "Authenticated");
     mira.expect("ProtocolInfo");
     let wants = |mira: &mut Player, players: u8| {
         mira.send(&json!({"type": "JoinRoom", "data":
@@ -82,7 +74,7 @@ fn says_who_may_play(example: &Example) {
     assert_eq!(mira.expect("RoomJoined")["current_players"][0]["name"], "Mira");
 
     let unknown = example.asked_with("of-somebody-else");
-    let told = hello(&mut Player::connect(&unknown), "ticket-7");
+    let told = Player::connect(&unknown).shows("ticket-7");
     assert_eq!(told["data"]["error_code"], "SERVICE_UNAVAILABLE");
 }
 

@@ -77,6 +77,15 @@ impl Player {
         player
     }
 
+    /// Shows a connect token in the handshake, and returns what is answered.
+    pub fn shows(&mut self, token: &str) -> Value {
+        self.send(&json!({"type": "Authenticate", "data": {"app_id": APP_ID, "connect_token": token}}));
+        match self.receive() {
+            Received::Text(answer) => answer,
+            other => panic!("an answer was expected: {other:?}"),
+        }
+    }
+
     /// Sends a room operation and returns its result, which must be of this type. What comes before it is passed over.
     pub fn operates(&mut self, kind: &str, data: &Value, result: &str) -> Value {
         self.operations += 1;
