@@ -9,8 +9,11 @@ use std::net::TcpStream;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use serde_json::json;
+
 use crate::child;
 use crate::support::DEADLINE;
+use crate::support::player::Player;
 use crate::support::server::Server;
 
 /// What holds a thread reads from.
@@ -116,6 +119,58 @@ fn a_shard_that_stands_still_is_named() {
         drop(held);
         while !readiness(&mut stream).starts_with("HTTP/1.1 200 ") {}
     });
+}
+
+#[test]
+fn a_shard_that_stands_still_holds_up_nobody_who_looks_at_rooms_of_others() {
+    child::play(
+        "stalled_shard::a_shard_that_stands_still_holds_up_nobody_who_looks_at_rooms_of_others",
+        || {
+            let server = Server::start(2);
+            let mut rooms = [Vec::new(), Vec::new()];
+            let _players: Vec<_> = (0..32)
+                .map(|number| {
+                    let code = format!("ROOM{}{}", number / 8 + 2, number % 8 + 2);
+                    let mut player = Player::authenticated(&server);
+                    player.send(&json!({"type": "JoinRoom", "data":
+                        {"game_name": "reef", "player_name": "Mira", "room_code": code}}));
+                    let room = player.wait_for("RoomJoined");
+                    let id = room["room_id"].as_str().expect("an id").to_owned();
+                    rooms[server.home_of("reef", &code).index()].push(id);
+                    player
+                })
+                .collect();
+            // Kept by the control plane, so that no shard has to accept them.
+            let mut pages: Vec<_> = (0..6)
+                .map(|_| {
+                    let mut stream =
+                        TcpStream::connect_timeout(&server.address(), DEADLINE).expect("the server accepts");
+                    stream.set_read_timeout(Some(DEADLINE)).expect("a timeout above zero");
+                    assert!(readiness(&mut stream).starts_with("HTTP/1.1 200 "));
+                    stream
+                })
+                .collect();
+            let held = Held::thread("shard-1");
+            let mut quick = pages.pop().expect("a page");
+            let looks = |stream: &mut TcpStream, room: &str| {
+                let asked = format!("GET /admin/api/rooms/{room} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+                stream.write_all(asked.as_bytes()).expect("the server reads");
+            };
+            for (page, room) in pages.iter_mut().zip(&rooms[1]) {
+                looks(page, room);
+            }
+            looks(&mut quick, &rooms[0][0]);
+            assert!(answer(&mut quick).starts_with("HTTP/1.1 200 "));
+            let last = pages.last_mut().expect("a page");
+            last.set_nonblocking(true).expect("an option of every socket");
+            assert!(last.peek(&mut [0]).is_err(), "it was asked before, and still waits");
+            last.set_nonblocking(false).expect("an option of every socket");
+            for page in &mut pages {
+                assert!(answer(page).starts_with("HTTP/1.1 503 "));
+            }
+            drop(held);
+        },
+    );
 }
 
 #[test]

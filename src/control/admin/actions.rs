@@ -35,7 +35,7 @@ pub(super) async fn kick(
     let Path(room) = room.map_err(|_| Refusal::Unreadable)?;
     let KickAsked { id } = read(&fields, &body)?;
     let outcome = admin.operator.kick(room, id).await;
-    admin.rooms.forget(room).await;
+    admin.rooms.forget(room);
     let address = operator.caller.client;
     tracing::info!(action = "kick", %address, %room, player_id = %id, outcome = told(outcome), "an operator acted");
     Ok(answer(outcome))
@@ -49,7 +49,7 @@ pub(super) async fn close(
 ) -> Result<Response, Refusal> {
     let Path(room) = room.map_err(|_| Refusal::Unreadable)?;
     let outcome = admin.operator.close_room(room).await;
-    admin.rooms.forget(room).await;
+    admin.rooms.forget(room);
     let address = operator.caller.client;
     tracing::info!(action = "close", %address, %room, outcome = told(outcome), "an operator acted");
     Ok(answer(outcome))

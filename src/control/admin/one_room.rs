@@ -1,10 +1,10 @@
 //! One room, with everybody in it.
 //!
-//! Promises that a room is asked for once a second at most, whoever looks at it, and that what is remembered of rooms is
-//! bounded.
+//! Promises that a room is asked for once a second at most, whoever looks at it, that a shard which does not answer holds up only
+//! those who look at its rooms, and that what is remembered of rooms is bounded.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -48,6 +48,16 @@ struct Look {
     shown: Arc<RoomShown>,
 }
 
+/// What is remembered of one room. Locked while its shard is asked: whoever asks meanwhile gets the same answer.
+type LastLook = Arc<Mutex<Option<Look>>>;
+
+#[derive(Debug)]
+struct Remembered {
+    /// When somebody looked at it last.
+    at: Instant,
+    last: LastLook,
+}
+
 /// Why a room is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotShown {
@@ -63,7 +73,8 @@ pub(super) struct RoomBook {
     shards: Arc<Shards>,
     /// Whether some of what players send is shown.
     may_preview: bool,
-    looks: Mutex<HashMap<RoomId, Look>>,
+    /// Never locked while a shard is asked.
+    looks: std::sync::Mutex<HashMap<RoomId, Remembered>>,
 }
 
 impl RoomBook {
@@ -71,37 +82,51 @@ impl RoomBook {
         Self {
             shards: Arc::clone(shards),
             may_preview,
-            looks: Mutex::default(),
+            looks: std::sync::Mutex::default(),
         }
     }
 
     /// A room as it is now.
     pub(super) async fn room(&self, id: RoomId, world: &World) -> Result<Arc<RoomShown>, NotShown> {
-        let mut looks = self.looks.lock().await;
-        if let Some(look) = looks.get(&id)
+        let last = self.last_look(id);
+        let mut last = last.lock().await;
+        if let Some(look) = &*last
             && look.at.elapsed() < HOLDS
         {
             return Ok(Arc::clone(&look.shown));
         }
         let home = world.slots.owner(Slot::new(id.slot()));
-        let inside = self.ask(home, id).await;
-        let at = Instant::now();
-        looks.retain(|_, look| at.duration_since(look.at) < FORGOTTEN_AFTER);
-        let Some(inside) = inside.ok_or(NotShown::Silent(Silent(home)))? else {
-            looks.remove(&id);
+        let inside = self.ask(home, id).await.ok_or(NotShown::Silent(Silent(home)))?;
+        let Some(inside) = inside else {
+            self.forget(id);
             return Err(NotShown::Unknown);
         };
-        let shown = Arc::new(RoomShown::since(inside, looks.get(&id), at));
-        if looks.len() >= MAX_ROOMS {
+        let at = Instant::now();
+        let before = last.take().filter(|look| at.duration_since(look.at) < FORGOTTEN_AFTER);
+        let shown = Arc::new(RoomShown::since(inside, before.as_ref(), at));
+        *last = Some(Look {
+            at,
+            shown: Arc::clone(&shown),
+        });
+        Ok(shown)
+    }
+
+    /// What is remembered of a room, from now on if nothing is yet.
+    fn last_look(&self, id: RoomId) -> LastLook {
+        let (at, mut looks) = (Instant::now(), self.looks());
+        looks.retain(|_, look| at.duration_since(look.at) < FORGOTTEN_AFTER);
+        if looks.len() >= MAX_ROOMS && !looks.contains_key(&id) {
             let oldest = looks.iter().min_by_key(|(_, look)| look.at).map(|(id, _)| *id);
             oldest.map(|oldest| looks.remove(&oldest));
         }
-        let look = Look {
-            at,
-            shown: Arc::clone(&shown),
-        };
-        looks.insert(id, look);
-        Ok(shown)
+        let last = LastLook::default();
+        let look = looks.entry(id).or_insert(Remembered { at, last });
+        look.at = at;
+        Arc::clone(&look.last)
+    }
+
+    fn looks(&self) -> MutexGuard<'_, HashMap<RoomId, Remembered>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, home: ShardId, id: RoomId) -> Option<Option<RoomInside>> {
@@ -120,8 +145,8 @@ impl RoomBook {
     }
 
     /// Forgets a room that an operator has just changed.
-    pub(super) async fn forget(&self, id: RoomId) {
-        self.looks.lock().await.remove(&id);
+    pub(super) fn forget(&self, id: RoomId) {
+        self.looks().remove(&id);
     }
 }
 
