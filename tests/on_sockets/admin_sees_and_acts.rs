@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use signal_fish_relay::config::Secret;
 
 use crate::support::DEADLINE;
-use crate::support::admin::{TOKEN, act, bearer, get, host, look, server};
+use crate::support::admin::{TOKEN, act, bearer, get, host, look, server, sign_in};
 use crate::support::server::Server;
 use crate::support::wire::{CLOSE, TEXT, UPGRADE, Wire};
 
@@ -291,6 +292,60 @@ fn so_many_pages_are_kept_up_to_date_and_no_more_and_one_that_is_not_read_harms_
         assert!(Instant::now() < deadline, "the place of one that is gone is free again");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A page that is kept up to date for somebody who shows the token.
+fn live_page(server: &Server) -> Wire {
+    let mut wire = Wire::connect(server.address());
+    let head = format!(
+        "GET /admin/api/live?without_rooms=true HTTP/1.1\r\nHost: {}{}",
+        host(server),
+        bearer()
+    );
+    wire.send(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes());
+    assert!(wire.head().starts_with("HTTP/1.1 200 "));
+    wire
+}
+
+fn see(page: &mut Wire, events: usize) {
+    for _ in 0..events {
+        let mut seen = String::new();
+        while !seen.contains("event: overview\n") {
+            seen.push_str(&String::from_utf8_lossy(&page.take(1)));
+        }
+    }
+}
+
+#[test]
+fn what_others_guess_does_not_end_what_is_seen() {
+    let server = server(1);
+    let mut page = live_page(&server);
+    for number in 0..6 {
+        sign_in(&server, &format!("guess-{number}"));
+    }
+    assert_eq!(
+        sign_in(&server, TOKEN).status,
+        429,
+        "nobody there is listened to any more"
+    );
+    see(&mut page, 3);
+}
+
+#[test]
+fn a_token_that_was_one_ends_what_is_seen_and_is_no_guess() {
+    let server = server(1);
+    let pages: Vec<_> = (0..8).map(|_| live_page(&server)).collect();
+    let another = "another-token-of-operators";
+    let changed = server.reload(|config| config.control.admin_token = Some(Secret::new(another)));
+    changed.expect("reloaded");
+    for mut page in pages {
+        page.rest();
+    }
+    assert_eq!(
+        sign_in(&server, another).status,
+        200,
+        "of eight pages none has tried anything"
+    );
 }
 
 #[test]

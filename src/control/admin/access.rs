@@ -151,6 +151,14 @@ fn only<'a>(fields: &'a HeaderMap, name: &str) -> Option<&'a str> {
     value.to_str().ok()
 }
 
+/// The token that is shown with a request, if one is; an empty one where it cannot be read.
+fn shown_token(fields: &HeaderMap) -> Option<&str> {
+    let value = fields.get(header::AUTHORIZATION)?;
+    let bearer = only(fields, "authorization").and_then(|_| value.to_str().ok()?.split_once(' '));
+    let given = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    Some(given.map_or("", |(_, token)| token.trim()))
+}
+
 /// The host that a request is for: the authority of an absolute target replaces `Host`.
 fn host<'a>(uri: &'a Uri, fields: &'a HeaderMap) -> Option<&'a str> {
     uri.authority()
@@ -181,10 +189,8 @@ impl Admin {
                 false => Err(self.refused(Refusal::NotHere, caller)),
             };
         }
-        if let Some(value) = fields.get(header::AUTHORIZATION) {
-            let bearer = only(fields, "authorization").and_then(|_| value.to_str().ok()?.split_once(' '));
-            let given = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-            self.check_token(given.map_or("", |(_, token)| token.trim()), caller)?;
+        if let Some(token) = shown_token(fields) {
+            self.check_token(token, caller)?;
             return Ok(Viewer::Bearer);
         }
         let (revision, now) = (self.parts.token.revision(), Instant::now());
@@ -192,9 +198,13 @@ impl Admin {
         csrf.map(|csrf| Viewer::SignedIn { csrf }).ok_or(Refusal::SignIn)
     }
 
-    /// Whether somebody to whom something is being shown may go on looking.
+    /// Whether somebody to whom something is being shown may go on looking. That is no try: whoever shows what has been the token
+    /// does not guess, and what others at its address have guessed does not end what it sees.
     pub(super) fn may_still_look(&self, uri: &Uri, fields: &HeaderMap, caller: Caller) -> bool {
-        self.viewer(uri, fields, caller).is_ok()
+        match shown_token(fields).filter(|_| self.parts.token.is_set()) {
+            Some(token) => self.parts.token.opens(token).is_some(),
+            None => self.viewer(uri, fields, caller).is_ok(),
+        }
     }
 
     /// Whether somebody may be served who can show nothing. The page itself holds nothing that is secret, and where there is a
