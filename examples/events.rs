@@ -36,7 +36,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     let books = thread::spawn(move || {
         let mut rooms = BTreeMap::new();
         while let Some(event) = events.wait() {
-            let (expected, seats) = rooms.entry(event.room).or_insert_with(|| (1, BTreeMap::new()));
+            let (expected, seats) = rooms.entry(event.room.id).or_insert_with(|| (1, BTreeMap::new()));
             assert_eq!(event.number, *expected, "nothing was lost");
             *expected += 1;
             match &event.what {
@@ -51,7 +51,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
             println!(
                 "{} {}: {:?}; {} sit there",
                 event.number,
-                event.code,
+                event.room.code,
                 event.what,
                 seats.len()
             );

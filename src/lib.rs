@@ -32,7 +32,7 @@ pub use server::{
     Addresses, Answer, AskError, Ending, ReloadError, Reloaded, ServeError, Server, ServerBuilder, ServerHandle,
 };
 pub use session::{AccessQuestion, Grant, Verdict, Wish};
-pub use shard::{PersonView, Remover, RoomDetail, RoomEvent, RoomNews, RoomView, SessionEnd, ShardId};
+pub use shard::{PersonView, Remover, RoomDetail, RoomEvent, RoomLabel, RoomNews, RoomView, SessionEnd, ShardId};
 
 #[doc(hidden)]
 pub mod auth;

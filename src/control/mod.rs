@@ -61,7 +61,7 @@ use self::sessions::Sessions;
 use self::shards::Shards;
 pub use self::shards::Silent;
 use self::stream::ClientStream;
-pub use self::webhooks::{WebhookParts, Webhooks};
+pub use self::webhooks::{AgreedTerms, LiveTerms, WebhookParts, WebhookTerms};
 use self::work_window::WorkWindow;
 use crate::metrics::{DashboardSettings, WebhookCounts};
 use crate::net::http::{Doors, Site};

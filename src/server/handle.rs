@@ -90,7 +90,8 @@ impl ServerHandle {
         self.room_events.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Takes over from a changed configuration what may change while it runs: who is let in, and certificates.
+    /// Takes over from a changed configuration what may change while it runs: who is let in, certificates, and how webhooks are
+    /// posted.
     ///
     /// # Errors
     ///

@@ -16,11 +16,11 @@ use super::reload::{Reloader, admin_token};
 use super::stopper::Stopper;
 use super::supervision::Supervised;
 use super::vigil::Vigil;
-use super::{listeners, settings, webhooks};
+use super::webhooks::Posting;
+use super::{listeners, settings};
 use crate::config::Config;
 use crate::control::{
     self, AccessCheck, AdminParts, AdminToken, ControlPlane, Feed, LiveCheck, OperatorLine, PlaneParts, RoomEventQueue,
-    Webhooks,
 };
 use crate::metrics::WebhookCounts;
 use crate::net::http::Site;
@@ -127,8 +127,8 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
 
     let admin_token = AdminToken::new(admin_token(&config)?);
     let counts = Arc::default();
-    let posted = webhooks::parts(&config, Arc::clone(&counts), clock);
-    let webhooks = posted.map(Webhooks::new).transpose().map_err(ServeError::Webhooks)?;
+    let posting = Posting::start(&config).map_err(ServeError::Webhooks)?;
+    let webhooks = posting.parts(&config, Arc::clone(&counts), clock);
     let (reporters, receivers) = reports(program.is_some() || webhooks.is_some(), shards.get());
     let feed = (!receivers.is_empty()).then_some(Feed {
         shards: receivers,
@@ -207,7 +207,7 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
         stopper,
         placement,
         longest_stop: longest_stop.saturating_add(STOP_GRACE),
-        reloader: Reloader::new(Arc::clone(&world), certificates, checking, admin_token, config),
+        reloader: Reloader::new(Arc::clone(&world), certificates, checking, posting, admin_token, config),
         operator,
     };
     let supervised = Supervised {

@@ -1,5 +1,5 @@
-//! What a running server takes over from a changed configuration: who is let in and who is asked about it, certificates, and the
-//! operators' token.
+//! What a running server takes over from a changed configuration: who is let in and who is asked about it, certificates, where
+//! webhooks go, and the operators' token.
 //! Everything else waits for a restart.
 
 use std::sync::Arc;
@@ -10,13 +10,14 @@ use thiserror::Error;
 use super::access_check::Checking;
 use super::certificates::{CertificateError, LiveCertificates};
 use super::settings;
+use super::webhooks::Posting;
 use crate::config::{AdminTokenError, Config, TokenKeyError, Violations};
 use crate::control::{AdminToken, TrustError};
 use crate::protocol::Secret;
 use crate::shard::World;
 
 /// What is taken over.
-const RELOADED: [&str; 19] = [
+const RELOADED: [&str; 27] = [
     "control.admin_token",
     "control.admin_token_path",
     "security.blocked_networks",
@@ -36,6 +37,14 @@ const RELOADED: [&str; 19] = [
     "access_check.fail_open",
     "access_check.ask_on_create",
     "access_check.ask_on_join",
+    "webhooks.url",
+    "webhooks.secret",
+    "webhooks.previous_secret",
+    "webhooks.events",
+    "webhooks.ca_path",
+    "webhooks.timeout_ms",
+    "webhooks.batch_size",
+    "webhooks.give_up_secs",
 ];
 
 /// Takes over what may change while the server runs.
@@ -45,6 +54,7 @@ pub(super) struct Reloader {
     /// `None`: TLS is off.
     certificates: Option<LiveCertificates>,
     checking: Checking,
+    posting: Posting,
     admin_token: AdminToken,
     /// What the server was started with.
     serving: Config,
@@ -89,6 +99,9 @@ pub enum ReloadError {
     /// The game's backend cannot be asked.
     #[error("the game's backend cannot be asked: {0}")]
     AccessCheck(#[from] TrustError),
+    /// Nobody could vouch for the server that webhooks go to.
+    #[error("webhooks cannot be posted: {0}")]
+    Webhooks(#[source] TrustError),
 }
 
 impl Reloader {
@@ -96,6 +109,7 @@ impl Reloader {
         world: Arc<World>,
         certificates: Option<LiveCertificates>,
         checking: Checking,
+        posting: Posting,
         admin_token: AdminToken,
         serving: Config,
     ) -> Self {
@@ -103,6 +117,7 @@ impl Reloader {
             world,
             certificates,
             checking,
+            posting,
             admin_token,
             serving,
         }
@@ -131,6 +146,11 @@ impl Reloader {
                 "access_check.url, given or taken away",
                 self.checking.rules(fresh).is_some() == self.checking.rules(&self.serving).is_some(),
             ),
+            (
+                "whether webhooks are posted",
+                "webhooks.url, given or taken away",
+                fresh.webhooks.url.is_some() == self.serving.webhooks.url.is_some(),
+            ),
         ] {
             if !is_the_same {
                 return Err(ReloadError::NeedsRestart { rule, keys });
@@ -140,6 +160,7 @@ impl Reloader {
         let read = self.certificates.as_ref().map(|live| live.read(tls)).transpose()?;
         let admin_token = admin_token(fresh)?;
         let check = self.checking.of(fresh)?;
+        let terms = Posting::of(fresh).map_err(ReloadError::Webhooks)?;
         let policy = settings::access_policy(fresh)?.checked(self.checking.rules(fresh));
         self.world.access.replace(policy);
         self.admin_token.replace(admin_token);
@@ -147,6 +168,7 @@ impl Reloader {
             live.take_over(fresh);
         }
         self.checking.take_over(check, fresh);
+        self.posting.take_over(terms);
         Ok(Reloaded {
             apps: fresh.security.allowed_apps.len(),
             blocked_networks: fresh.security.blocked_networks.len(),
@@ -216,7 +238,8 @@ mod tests {
             SlotKey::new([0; 16]),
         );
         let checking = Checking::start(&serving, None).expect("valid");
-        Reloader::new(world, None, checking, AdminToken::default(), serving)
+        let posting = Posting::start(&serving).expect("valid");
+        Reloader::new(world, None, checking, posting, AdminToken::default(), serving)
     }
 
     fn listing(app: &str) -> Config {

@@ -54,7 +54,7 @@ pub use showing::{PersonView, RoomDetail, RoomView, RoomViews};
 pub use state::access_wait::{BackendAnswer, QuestionNumber, SentQuestion, Ticket};
 pub use state::connection::Connection;
 pub use state::flight::{Decided, Decision};
-pub use state::room_event::{Remover, RoomEvent, RoomEventReceiver, RoomEventSender, RoomNews, room_events};
+pub use state::room_event::{Remover, RoomEvent, RoomEventReceiver, RoomEventSender, RoomLabel, RoomNews, room_events};
 pub use state::room_key::RoomKey;
 pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
 pub(crate) use state::table::{Table, TableKey, table_key};

@@ -10,8 +10,9 @@ use crate::room::{ConnectionKey, Room};
 use crate::session::Session;
 use crate::shard::state::connection::Connection;
 use crate::shard::state::flight::{Decided, Decision};
-use crate::shard::state::room_event::{RoomEvent, RoomNews};
+use crate::shard::state::room_event::{RoomEvent, RoomLabel, RoomNews};
 use crate::shard::state::room_key::RoomKey;
+use crate::shard::state::rooms::Chronicle;
 use crate::shard::state::standing::Place;
 use crate::shard::world::now::Now;
 use crate::shard::world::refusals::{RefusalReason, Refused};
@@ -92,17 +93,17 @@ impl<L> Shard<L> {
     /// whoever takes room events. `news` is asked for it only when one of them listens.
     pub(super) fn note_news(&mut self, room_key: RoomKey, now: Now, news: impl FnOnce(&Room) -> RoomNews) {
         let is_logged = tracing::enabled!(tracing::Level::DEBUG);
-        if self.room_events.is_none() && !is_logged && !self.world.settings.rooms.is_recorded {
+        let is_recorded = self.world.settings.rooms.is_recorded;
+        if self.room_events.is_none() && !is_logged && !is_recorded {
             return;
         }
-        let Some(room) = self.rooms.get(room_key) else { return };
-        let what = news(room);
-        if let Some((player, decision)) = decided_about(&what) {
-            self.record(room_key, player, decision, now);
-        }
-        let Some(room) = self.rooms.get_mut(room_key) else {
+        let Some(Chronicle { room, flight, label }) = self.rooms.chronicle(room_key) else {
             return;
         };
+        let (at, what) = (now.wall, news(room));
+        if is_recorded && let Some((player, what)) = decided_about(&what) {
+            flight.note(Decided { at, player, what });
+        }
         // Of places there is a line of the connection's already.
         if is_logged
             && !matches!(
@@ -114,11 +115,9 @@ impl<L> Shard<L> {
         }
         let Some(room_events) = &self.room_events else { return };
         let event = RoomEvent {
-            room: room.id(),
-            game_name: room.game_name().into(),
-            code: room.code().clone(),
+            room: RoomLabel::of(room, label),
             number: room.record_mut().next_event(),
-            at: now.wall,
+            at,
             what,
         };
         if !room_events.say(event) {

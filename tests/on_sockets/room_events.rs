@@ -55,13 +55,13 @@ fn the_life_of_a_room_is_told_in_order() {
         joined["room_code"].as_str().expect("a code").to_owned(),
     );
     let opened = take(&mut events, 3, 0);
-    assert_eq!(&*opened[0].game_name, "tide-pool");
+    assert_eq!(&*opened[0].room.game_name, "tide-pool");
     assert_eq!(
-        (opened[0].code.as_str(), opened[0].id()),
-        (&*code, format!("{}.1", opened[0].room))
+        (opened[0].room.code.as_str(), opened[0].id()),
+        (&*code, format!("{}.1", opened[0].room.id))
     );
-    let room = opened[0].room;
-    assert!(opened.iter().all(|event| event.room == room));
+    let room = opened[0].room.id;
+    assert!(opened.iter().all(|event| event.room.id == room));
     let expected = [
         RoomNews::Opened { max_players: 8 },
         RoomNews::Joined {
@@ -166,7 +166,7 @@ fn the_operators_removals_and_readers_that_do_not_read_are_told() {
     let code = host.create("tide-pool", "Host");
     let mut deaf = Player::authenticated_at(address);
     let joined = deaf.join("tide-pool", "Deaf", &code);
-    let (room, player) = (take(&mut events, 4, 0)[0].room, id(&joined["player_id"]));
+    let (room, player) = (take(&mut events, 4, 0)[0].room.id, id(&joined["player_id"]));
     // It reads nothing any more, and whatever is said to it piles up.
     let said = json!("x".repeat(30_000));
     while relay

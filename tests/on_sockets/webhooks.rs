@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use signal_fish_relay::config::{Config, Secret};
+use signal_fish_relay::config::{Config, EventKind, Secret};
 use signal_fish_relay::{Server as Relay, ServerHandle};
 
 use crate::support::player::Player;
@@ -209,6 +209,76 @@ fn a_receiver_that_says_nothing_costs_what_fits_into_the_queue() {
     relay.shutdown().wait();
     let kept = fs::read_to_string(&path).expect("they are kept");
     assert_eq!(kept.lines().count() as u64, all - dropped);
+}
+
+#[test]
+fn a_receiver_that_is_busy_is_left_alone_for_as_long_as_it_asks() {
+    let receiver = Receiver::start(KEY, |number| match number {
+        1 => Does::IsBusy(2),
+        // Longer than anything is tried.
+        2 => Does::IsBusy(60_000),
+        _ => Does::Takes,
+    });
+    let relay = start(receiver.url(), |config| config.webhooks.give_up_secs = 30);
+    play(&relay, 1);
+    let (first, second) = (receiver.next(), receiver.next());
+    assert_eq!(first.id, second.id);
+    assert!(
+        second.at - first.at >= Duration::from_secs(2),
+        "it asked for two seconds"
+    );
+    // That batch is given up; the next waits, and a stop tries it once more.
+    while counted(&relay)[3] < first.events.len() as u64 {}
+    play(&relay, 1);
+    relay.shutdown().wait();
+    let rest = receiver.rest();
+    assert!(rest.len() <= 1 + 2 * EVENTS_OF_A_ROOM as usize / 100, "{rest:?}");
+    let taken: usize = rest.iter().map(|posted| posted.events.len()).sum();
+    assert_eq!(
+        (first.events.len() + taken) as u64,
+        2 * EVENTS_OF_A_ROOM,
+        "every event was posted"
+    );
+}
+
+#[test]
+fn other_terms_are_taken_over_by_whoever_waits() {
+    let busy = Receiver::start(KEY, |_| Does::IsBusy(60));
+    let other = Receiver::start(OTHER_KEY, |_| Does::Takes);
+    let mut config = Config::default();
+    let relay = start(busy.url(), |started| {
+        started.webhooks.batch_size = 3;
+        config = started.clone();
+    });
+    play(&relay, 1);
+    let first = busy.next();
+    assert!(first.events.len() <= 3 && !first.is_taken);
+    config.webhooks.url = Some(other.url());
+    config.webhooks.secret = Some(Secret::new(OTHER_KEY));
+    config.webhooks.events = vec![EventKind::RoomOpened];
+    let mut bad = config.clone();
+    bad.webhooks.url = None;
+    let refused = relay.reload(&bad).expect_err("webhooks cannot be turned off");
+    assert!(refused.to_string().contains("webhooks.url"), "{refused}");
+    let reloaded = relay.reload(&config).expect("they change");
+    assert!(reloaded.waiting.is_empty(), "{:?}", reloaded.waiting);
+    let mut books = Books::default();
+    while (books.taken.len() as u64) < EVENTS_OF_A_ROOM {
+        books.enter(other.next());
+    }
+    books.expect_order();
+    assert_eq!(
+        books.batches.get(&first.id),
+        Some(&first.events),
+        "the same under the same id"
+    );
+    assert_eq!(books.rooms.len(), 1);
+    play(&relay, 1);
+    relay.shutdown().wait();
+    other.rest().into_iter().for_each(|posted| books.enter(posted));
+    let of_rooms: Vec<_> = books.rooms.values().map(Vec::len).collect();
+    assert!(of_rooms.len() == 2 && of_rooms.contains(&1), "{of_rooms:?}");
+    assert!(busy.rest().is_empty(), "the old terms hold no longer");
 }
 
 /// A receiver of the documentation, in a process of its own, and the lines that it prints.

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver as Channel, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use signal_fish_relay::WebhookKey;
@@ -21,6 +21,8 @@ pub enum Does {
     TakesLate(Duration),
     /// Answers with this status.
     Answers(u16),
+    /// Answers that it is busy for so many seconds.
+    IsBusy(u16),
     /// Ends the connection.
     HangsUp,
     /// Says nothing, for as long as the connection is there.
@@ -36,6 +38,8 @@ pub struct Posted {
     pub events: Vec<Value>,
     /// Whether it said that it took them.
     pub is_taken: bool,
+    /// When it had read it.
+    pub at: Instant,
 }
 
 /// The receiver.
@@ -124,6 +128,7 @@ fn serve(
         let Value::Array(events) = parsed["events"].take() else {
             panic!("a batch is an array")
         };
+        let at = Instant::now();
         let number = {
             let mut count = count.lock().expect("nobody panics with it");
             *count += 1;
@@ -137,14 +142,25 @@ fn serve(
                 Some(200)
             }
             Does::Answers(status) => Some(status),
+            Does::IsBusy(_) => Some(503),
             Does::HangsUp | Does::Stalls => None,
         };
         let is_taken = status.is_some_and(|status| status < 300);
         // Nobody listens any more once the test is over.
-        let _ = tell.send(Posted { id, events, is_taken });
+        let _ = tell.send(Posted {
+            id,
+            events,
+            is_taken,
+            at,
+        });
         match (status, does) {
             (Some(status), _) => {
-                let answer = format!("HTTP/1.1 {status} As Told\r\nlocation: /elsewhere\r\ncontent-length: 0\r\n\r\n");
+                let busy = match does {
+                    Does::IsBusy(seconds) => format!("retry-after: {seconds}\r\n"),
+                    _ => String::new(),
+                };
+                let answer =
+                    format!("HTTP/1.1 {status} As Told\r\n{busy}location: /elsewhere\r\ncontent-length: 0\r\n\r\n");
                 let answer = if status == 204 {
                     answer.replace("content-length: 0\r\n", "")
                 } else {

@@ -4,19 +4,17 @@
 //! that the events of a room keep their order, and that whoever takes them slowly holds up neither shards nor others who take
 //! them: what does not fit is counted where it did not.
 
-mod json;
 mod stream;
 
 use std::time::Duration;
 
 use tokio::select;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::spawn_local;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{spawn_local, yield_now};
 use tokio::time::{Instant, sleep};
 
-pub(super) use self::json::{batch, event};
 pub use self::stream::{RoomEventQueue, RoomEvents, room_event_queue};
-use super::webhooks::Webhooks;
+use super::webhooks::{WebhookParts, Webhooks};
 use crate::shard::RoomEventReceiver;
 
 /// How often the shards' queues are looked into. In a storm of 20,000 joins a second they fill to a twentieth between two looks.
@@ -33,7 +31,7 @@ pub struct Feed {
     /// The program that the server runs in.
     pub program: Option<RoomEventQueue>,
     /// Somebody's server.
-    pub webhooks: Option<Webhooks>,
+    pub webhooks: Option<WebhookParts>,
 }
 
 impl Feed {
@@ -45,33 +43,34 @@ impl Feed {
             webhooks,
         } = self;
         let (tell_end, end) = watch::channel(None);
-        let mut webhooks = webhooks.map(|webhooks| {
-            let (queue, waiting) = mpsc::channel(webhooks.room_for());
-            let (wanted, counts) = (webhooks.wanted(), webhooks.counts());
-            (queue, wanted, counts, spawn_local(webhooks.run(waiting, end)))
+        let mut webhooks = webhooks.map(|parts| {
+            let (queue, webhooks) = Webhooks::new(parts);
+            (queue, spawn_local(webhooks.run(end)))
         });
+        let mut news = Vec::new();
         let mut is_over = false;
         while !is_over {
             is_over = select! {
                 () = sleep(LOOK_EVERY) => false,
                 _ = &mut ends => true,
             };
-            for event in shards.iter().flat_map(|shard| std::iter::from_fn(|| shard.next())) {
-                if let Some((queue, wanted, counts, _)) = &webhooks
-                    && wanted.contains(&event.what.kind())
-                    && queue.try_send(event.clone()).is_err()
-                {
-                    counts.dropped.add(1);
+            for shard in &shards {
+                // What a shard says meanwhile is for the next look, and what others want of this thread is not behind all of it.
+                shard.take_waiting(&mut news);
+                if let Some((queue, _)) = &webhooks {
+                    queue.put(&news);
                 }
                 if let Some(program) = &program {
-                    program.put(event);
+                    program.put(&mut news);
                 }
+                news.clear();
+                yield_now().await;
             }
         }
         drop(program);
         // It fails when there are none.
         let _ = tell_end.send(Some(Instant::now() + LAST_DELIVERIES));
-        if let Some((queue, .., delivering)) = webhooks.take() {
+        if let Some((queue, delivering)) = webhooks.take() {
             drop(queue);
             let _ = delivering.await;
         }

@@ -1,7 +1,7 @@
 //! Room events on their way to the program that the server runs in.
 //!
-//! Owns a bounded queue. Promises that whoever puts one in waits for nothing but a lock that is held for a move of one event, and
-//! that what finds the queue full is counted.
+//! Owns a bounded queue. Promises that whoever puts one in waits for nothing but a lock that is held for as long as some are moved,
+//! and that what finds the queue full is counted.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -61,14 +61,15 @@ impl Shared {
 }
 
 impl RoomEventQueue {
-    /// Puts one in. One that finds the queue full is lost, and counted.
-    pub(super) fn put(&self, event: RoomEvent) {
+    /// Puts some in, in their order. Those that find the queue full are lost, and counted.
+    pub(super) fn put(&self, events: &mut Vec<RoomEvent>) {
+        if events.is_empty() {
+            return;
+        }
         self.0.change(|queue| {
-            if queue.events.len() < self.0.capacity {
-                queue.events.push_back(event);
-            } else {
-                queue.lost += 1;
-            }
+            let room = self.0.capacity.saturating_sub(queue.events.len());
+            queue.lost += events.len().saturating_sub(room) as u64;
+            queue.events.extend(events.drain(..).take(room));
         });
     }
 }

@@ -4,45 +4,46 @@
 //! the same id, and those of a room in their order; or else that it is kept as a dead letter, or counted as lost. Nobody waits
 //! for that server, and a stop waits for two seconds.
 
+mod batches;
 mod dead_letters;
+mod json;
+mod terms;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::select;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use self::batches::{Batch, Entrance, Exit, batches};
 use self::dead_letters::DeadLetters;
-use super::feed;
-use super::outbound::{Destination, Outbound, TrustError};
-use crate::auth::webhook::WebhookKey;
+pub use self::terms::{AgreedTerms, LiveTerms, WebhookTerms};
 use crate::metrics::WebhookCounts;
 use crate::net::Clock;
+use crate::rare_line::RareLine;
 use crate::retry::Retries;
 use crate::shard::RoomEvent;
 
 /// How long a batch that is not full waits for more.
 const GATHER: Duration = Duration::from_millis(50);
 
+/// The longest wait that the other server may ask for.
+const LONGEST_ASKED_WAIT: Duration = Duration::from_secs(300);
+
+static NOT_TAKEN: RareLine = RareLine::new();
+static GIVEN_UP: RareLine = RareLine::new();
+
 /// What webhooks are made of.
 #[derive(Debug)]
 pub struct WebhookParts {
-    /// Where they go.
-    pub destination: Destination,
-    /// What they are signed with: the newest first.
-    pub keys: Vec<WebhookKey>,
-    /// Which kinds of events.
-    pub wanted: Vec<&'static str>,
+    /// Where they go, and how.
+    pub terms: LiveTerms,
     /// Events that may wait.
     pub room_for: usize,
-    /// Events of one request.
-    pub batch: usize,
-    /// For how long a batch is tried.
-    pub give_up_after: Duration,
     /// Where events are kept that were given up, and how many bytes of them.
     pub dead_letters: Option<(PathBuf, u64)>,
     /// What is counted of them.
@@ -51,116 +52,134 @@ pub struct WebhookParts {
     pub clock: Clock,
 }
 
+/// Where events wait to be posted.
+#[derive(Debug)]
+pub(super) struct WebhookQueue {
+    entrance: Entrance,
+    terms: LiveTermsReader,
+    counts: Arc<WebhookCounts>,
+}
+
 /// Posts room events.
 #[derive(Debug)]
-pub struct Webhooks {
-    outbound: Outbound,
-    dead_letters: Option<Arc<DeadLetters>>,
-    parts: WebhookParts,
+pub(super) struct Webhooks {
+    waiting: Exit,
+    terms: LiveTermsReader,
+    dead_letters: Option<DeadLetters>,
+    /// The other server asked to be left alone until then.
+    not_before: Instant,
+    counts: Arc<WebhookCounts>,
+    clock: Clock,
 }
+
+type LiveTermsReader = watch::Receiver<Arc<AgreedTerms>>;
 
 /// When all must be over, once the server ends.
 type End = watch::Receiver<Option<Instant>>;
 
+/// Why a batch was not taken.
+#[derive(Debug)]
+struct Failure {
+    why: String,
+    /// How long the other server asked to wait.
+    wait: Duration,
+}
+
+impl WebhookQueue {
+    /// Takes those of the events that are to be posted. What finds no room is counted.
+    pub(super) fn put(&self, events: &[RoomEvent]) {
+        let agreed = Arc::clone(&self.terms.borrow());
+        let wanted = agreed.terms.wanted.as_ref();
+        let is_wanted = |event: &&RoomEvent| wanted.is_none_or(|wanted| wanted.contains(&event.what.kind()));
+        let dropped = self.entrance.put(events.iter().filter(is_wanted), agreed.terms.batch);
+        self.counts.dropped.add(dropped);
+    }
+}
+
 impl Webhooks {
-    /// Nothing is opened before there is something to post.
-    ///
-    /// # Errors
-    ///
-    /// When nobody is there to vouch for the other server.
-    pub fn new(parts: WebhookParts) -> Result<Self, TrustError> {
-        let dead_letters = parts.dead_letters.clone();
-        Ok(Self {
-            outbound: Outbound::new(parts.destination.clone())?,
-            dead_letters: dead_letters.map(|(path, max_bytes)| Arc::new(DeadLetters::new(path, max_bytes))),
-            parts,
-        })
-    }
-
-    pub(super) const fn room_for(&self) -> usize {
-        self.parts.room_for
-    }
-
-    pub(super) fn wanted(&self) -> Vec<&'static str> {
-        self.parts.wanted.clone()
-    }
-
-    pub(super) fn counts(&self) -> Arc<WebhookCounts> {
-        Arc::clone(&self.parts.counts)
+    /// Webhooks, and where events wait for them.
+    pub(super) fn new(parts: WebhookParts) -> (WebhookQueue, Self) {
+        let (entrance, waiting) = batches(parts.room_for);
+        let queue = WebhookQueue {
+            entrance,
+            terms: parts.terms.watch(),
+            counts: Arc::clone(&parts.counts),
+        };
+        let dead_letters = parts.dead_letters;
+        let webhooks = Self {
+            waiting,
+            terms: parts.terms.watch(),
+            dead_letters: dead_letters.map(|(path, max_bytes)| DeadLetters::new(path, max_bytes)),
+            not_before: Instant::now(),
+            counts: parts.counts,
+            clock: parts.clock,
+        };
+        (queue, webhooks)
     }
 
     /// Posts what comes, until no more does.
-    pub(super) async fn run(self, mut waiting: mpsc::Receiver<RoomEvent>, mut end: End) {
-        let most = self.parts.batch;
-        let mut batch = Vec::new();
-        while waiting.recv_many(&mut batch, most).await > 0 {
-            if batch.len() < most {
+    pub(super) async fn run(mut self, mut end: End) {
+        while let Some(more_wait) = self.waiting.wait().await {
+            if !more_wait {
                 select! {
                     () = sleep(GATHER) => {}
                     () = ends(&mut end) => {}
                 }
-                while batch.len() < most
-                    && let Ok(event) = waiting.try_recv()
-                {
-                    batch.push(event);
-                }
             }
-            self.deliver(&batch, &mut end).await;
-            batch.clear();
+            if let Some(batch) = self.waiting.take() {
+                self.deliver(&batch, &mut end).await;
+            }
         }
     }
 
     /// Posts a batch until the other server has it, or its time is over.
-    async fn deliver(&self, batch: &[RoomEvent], end: &mut End) {
-        let Some(first) = batch.first() else { return };
-        let (id, events) = (first.id(), batch.len() as u64);
-        let body = Bytes::from(feed::batch(batch));
-        let counts = &self.parts.counts;
-        let give_up_at = Instant::now() + self.parts.give_up_after;
+    async fn deliver(&mut self, batch: &Batch, end: &mut End) {
+        let Batch { id, body, .. } = batch;
         let mut retries = Retries::new();
+        let mut try_at = self.not_before;
+        let mut began_at = None;
         let why = loop {
+            let is_last = select! {
+                () = sleep_until(try_at) => false,
+                // Whoever has mended the terms wants to see whether they are right; and who asked to wait was asked by others.
+                Ok(()) = self.terms.changed() => {
+                    self.not_before = Instant::now();
+                    false
+                }
+                // Once more at once; and what fails then is kept.
+                () = ends(end) => true,
+            };
+            let agreed = Arc::clone(&self.terms.borrow_and_update());
+            let first_try_at = *began_at.get_or_insert_with(Instant::now);
             let failure = select! {
-                outcome = self.post(&id, &body) => match outcome {
-                    Ok(()) => return counts.delivered.add(events),
+                outcome = self.post(&agreed, id, body) => match outcome {
+                    Ok(()) => return self.counts.delivered.add(batch.events as u64),
                     Err(failure) => failure,
                 },
                 () = is_over(end) => break "the server stops".to_owned(),
             };
-            counts.failures.add(1);
-            let retry_at = Instant::now() + retries.next_delay();
-            if retry_at > give_up_at {
-                break failure;
+            self.counts.failures.add(1);
+            let now = Instant::now();
+            self.not_before = now + failure.wait.min(LONGEST_ASKED_WAIT);
+            try_at = self.not_before.max(now + retries.next_delay());
+            if is_last || try_at > first_try_at + agreed.terms.give_up_after {
+                break failure.why;
             }
-            if retries.is_first() {
-                tracing::warn!(id, failure, "a webhook was not taken, and is tried again");
-            }
-            select! {
-                () = sleep_until(retry_at) => {}
-                // Once more at once; and what fails then is kept.
-                () = ends(end) => {
-                    let last = select! {
-                        outcome = self.post(&id, &body) => outcome,
-                        () = is_over(end) => Err("the server stops".to_owned()),
-                    };
-                    match last {
-                        Ok(()) => return counts.delivered.add(events),
-                        Err(failure) => break failure,
-                    }
-                }
+            if retries.is_first()
+                && let Some(unsaid) = NOT_TAKEN.may_say(self.now_ms())
+            {
+                let failure = failure.why;
+                tracing::warn!(id, failure, unsaid, "a webhook was not taken, and is tried again");
             }
         };
-        self.bury(batch, &id, &why).await;
+        self.bury(batch, &why).await;
     }
 
-    async fn post(&self, id: &str, body: &Bytes) -> Result<(), String> {
-        let mut clock = self.parts.clock;
+    async fn post(&self, agreed: &AgreedTerms, id: &str, body: &Bytes) -> Result<(), Failure> {
+        let mut clock = self.clock;
         let timestamp = clock.now(clock.moment()).wall.unix_secs();
-        let signatures: Vec<_> = self
-            .parts
-            .keys
-            .iter()
-            .map(|key| key.sign(id, timestamp, body))
-            .collect();
+        let keys = agreed.terms.keys.iter();
+        let signatures: Vec<_> = keys.map(|key| key.sign(id, timestamp, body)).collect();
         let fields = [
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", timestamp.to_string()),
@@ -170,40 +189,64 @@ impl Webhooks {
             let value = HeaderValue::from_str(&value).expect("ids, digits and base64");
             (HeaderName::from_static(name), value)
         });
-        match self.outbound.post(body.clone(), &fields).await {
+        match agreed.outbound.post(body.clone(), &fields).await {
             Ok(answer) if answer.status.is_success() => Ok(()),
-            Ok(answer) => Err(format!("answered with {}", answer.status.as_u16())),
-            Err(error) => Err(error.to_string()),
+            Ok(answer) => Err(Failure {
+                why: format!("answered with {}", answer.status.as_u16()),
+                wait: asked_wait(&answer.headers),
+            }),
+            Err(error) => Err(Failure {
+                why: error.to_string(),
+                wait: Duration::ZERO,
+            }),
         }
     }
 
     /// Keeps a batch that was given up, or counts it as lost.
-    async fn bury(&self, batch: &[RoomEvent], id: &str, why: &str) {
-        let events = batch.len() as u64;
-        let counts = &self.parts.counts;
-        let Some(dead_letters) = self.dead_letters.clone() else {
-            tracing::error!(
-                id,
-                events,
-                why,
-                "webhooks were given up, and there is no webhooks.dead_letter_path"
-            );
-            return counts.lost.add(events);
+    async fn bury(&mut self, batch: &Batch, why: &str) {
+        let (id, events) = (&batch.id, batch.events as u64);
+        let outcome = match &mut self.dead_letters {
+            Some(dead_letters) => dead_letters
+                .keep(batch.lines())
+                .await
+                .map_err(|error| error.to_string()),
+            None => Err("there is no webhooks.dead_letter_path".to_owned()),
         };
-        let lines: String = batch.iter().map(|event| format!("{}\n", feed::event(event))).collect();
-        // On a thread that may wait for the disk.
-        let kept = tokio::task::spawn_blocking(move || dead_letters.keep(&lines)).await;
-        match kept.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+        let count = if outcome.is_ok() {
+            &self.counts.dead_letters
+        } else {
+            &self.counts.lost
+        };
+        count.add(events);
+        let Some(unsaid) = GIVEN_UP.may_say(self.now_ms()) else {
+            return;
+        };
+        match outcome {
             Ok(()) => {
-                tracing::error!(id, events, why, "webhooks were given up, and are kept as dead letters");
-                counts.dead_letters.add(events);
+                tracing::error!(
+                    id,
+                    events,
+                    why,
+                    unsaid,
+                    "webhooks were given up, and are kept as dead letters"
+                );
             }
             Err(error) => {
-                tracing::error!(id, events, why, %error, "webhooks were given up, and could not be kept");
-                counts.lost.add(events);
+                tracing::error!(id, events, why, error, unsaid, "webhooks were given up, and are lost");
             }
         }
     }
+
+    fn now_ms(&self) -> u64 {
+        let mut clock = self.clock;
+        clock.now(clock.moment()).mono_ms
+    }
+}
+
+/// How long an answer asks to wait, in whole seconds. A date is passed over: clocks differ.
+fn asked_wait(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(0))
 }
 
 /// Comes when the server ends.

@@ -1,8 +1,11 @@
 //! What happens to rooms, as it is told to whoever runs the server.
 
+use std::sync::Arc;
+
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::protocol::{PlayerId, RoomCode, RoomId, WallTime};
+use crate::room::Room;
 use crate::shard::state::sessions::SessionEnd;
 
 /// Something that has happened to a room.
@@ -12,12 +15,8 @@ use crate::shard::state::sessions::SessionEnd;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoomEvent {
-    /// The room.
-    pub room: RoomId,
-    /// Its game.
-    pub game_name: Box<str>,
-    /// Its code at that moment.
-    pub code: RoomCode,
+    /// The room, as it was called at that moment.
+    pub room: Arc<RoomLabel>,
     /// Its number among the room's events, from 1 on.
     pub number: u64,
     /// When it happened.
@@ -26,11 +25,40 @@ pub struct RoomEvent {
     pub what: RoomNews,
 }
 
+/// What a room is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoomLabel {
+    /// What no other room is called.
+    pub id: RoomId,
+    /// Its game.
+    pub game_name: Box<str>,
+    /// Its code, which its members may change.
+    pub code: RoomCode,
+}
+
 impl RoomEvent {
     /// What no other event is called, of this server or another.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{}.{}", self.room, self.number)
+        format!("{}.{}", self.room.id, self.number)
+    }
+}
+
+impl RoomLabel {
+    /// The label of a room: the one that was made for it, if it still holds.
+    pub(in crate::shard) fn of(room: &Room, made: &mut Option<Arc<Self>>) -> Arc<Self> {
+        let label = made
+            .take()
+            .filter(|label| label.code == *room.code())
+            .unwrap_or_else(|| {
+                Arc::new(Self {
+                    id: room.id(),
+                    game_name: room.game_name().into(),
+                    code: room.code().clone(),
+                })
+            });
+        Arc::clone(made.insert(label))
     }
 }
 
@@ -150,8 +178,8 @@ impl RoomEventSender {
 }
 
 impl RoomEventReceiver {
-    /// The next one, if there is one.
-    pub fn next(&self) -> Option<RoomEvent> {
-        self.0.try_recv().ok()
+    /// Takes what waits at this moment, and no more however fast others come.
+    pub fn take_waiting(&self, into: &mut Vec<RoomEvent>) {
+        into.extend(self.0.try_iter().take(self.0.len()));
     }
 }

@@ -1,9 +1,12 @@
 //! The rooms of one shard, by place and by name.
 
+use std::sync::Arc;
+
 use crate::protocol::{AppId, PlayerId, RoomCode, RoomId};
 use crate::room::Room;
 use crate::shard::state::flight::FlightRecorder;
 use crate::shard::state::gallery_news::GalleryNews;
+use crate::shard::state::room_event::RoomLabel;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::share::{Share, TurnShares};
 use crate::shard::state::table::Table;
@@ -24,6 +27,8 @@ struct Home {
     gallery_news: Option<Box<GalleryNews>>,
     /// What was decided in it.
     flight: FlightRecorder,
+    /// What its events call it; none before the first.
+    label: Option<Arc<RoomLabel>>,
     /// Some of its game data; none unless somebody looks at that.
     tail: Option<Box<Tail>>,
 }
@@ -36,6 +41,16 @@ pub(in crate::shard) struct Relayer<'r> {
     pub(in crate::shard) share: &'r mut Share,
     /// Where some of its game data is kept for somebody who looks.
     pub(in crate::shard) tail: &'r mut Option<Box<Tail>>,
+}
+
+/// What news of a room need.
+#[derive(Debug)]
+pub(in crate::shard) struct Chronicle<'r> {
+    pub(in crate::shard) room: &'r mut Room,
+    /// What was decided in it.
+    pub(in crate::shard) flight: &'r mut FlightRecorder,
+    /// What its events call it.
+    pub(in crate::shard) label: &'r mut Option<Arc<RoomLabel>>,
 }
 
 /// The rooms of one shard.
@@ -112,6 +127,14 @@ impl Rooms {
         self.homes.get_mut(at).map(|home| &mut home.flight)
     }
 
+    /// A room, and what is kept of its news.
+    pub(in crate::shard) fn chronicle(&mut self, at: RoomKey) -> Option<Chronicle<'_>> {
+        let Home {
+            room, flight, label, ..
+        } = self.homes.get_mut(at)?;
+        Some(Chronicle { room, flight, label })
+    }
+
     /// Some of a room's game data, if somebody looks at it.
     pub(in crate::shard) fn tail(&self, at: RoomKey) -> Option<&Tail> {
         self.homes.get(at)?.tail.as_deref()
@@ -172,6 +195,7 @@ impl Rooms {
             share: Share::default(),
             gallery_news: None,
             flight: FlightRecorder::default(),
+            label: None,
             tail: None,
         });
         self.by_slot[place_of(name)].push((name, at));
