@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::panic::catch_unwind;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{error, io};
@@ -14,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, PoolPlacement, ReactorErrorKind};
 
 use super::cpus::{self, Placement};
-use super::{Tick, leftover, locked_memory};
+use super::{Tick, last_words, leftover, locked_memory};
 use crate::clock::moment_after;
 use crate::shard::ShardId;
 
@@ -109,11 +110,16 @@ pub struct Shards {
 
 /// What the supervisor hears. At most one [`Event::Ended`] per shard and one of each of the others, which is the capacity of
 /// the channel: sending never blocks and drops nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event {
     StopRequested,
     HurryRequested,
-    Ended { shard: ShardId, panicked: bool },
+    Ended {
+        shard: ShardId,
+        panicked: bool,
+        /// What the thread has left to be said of a panic.
+        story: Option<String>,
+    },
 }
 
 /// Starts one executor per entry of `placement`, each on a thread of its own pinned to its CPU, and waits until all are
@@ -329,9 +335,13 @@ struct Departure {
 
 impl Drop for Departure {
     fn drop(&mut self) {
+        let panicked = thread::panicking();
+        // A second panic would end a process that does not end by itself: whoever runs servers may go on after one has died.
+        let story = panicked.then(|| catch_unwind(last_words::story).ok().flatten());
         let ended = Event::Ended {
             shard: self.shard,
-            panicked: thread::panicking(),
+            panicked,
+            story: story.flatten(),
         };
         // Fails only when no supervisor is left to hear it.
         let _ = self.notify.try_send(ended);

@@ -1,7 +1,9 @@
 //! Words on the standard error by a process that is about to end.
 //!
-//! Promises to end within a second whoever reads the other end, and whether anybody does.
+//! Promises to end within a second whoever reads the other end, and whether anybody does. What a thread wants to have said of
+//! its death it leaves beforehand: then, nothing that it was changing may be asked.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -11,6 +13,23 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a pipe takes in one piece once it takes anything.
 const PIECE_BYTES: usize = 4096;
+
+type Story = Box<dyn Fn() -> Option<String>>;
+
+thread_local! {
+    static STORY: RefCell<Option<Story>> = const { RefCell::new(None) };
+}
+
+/// Leaves what is to be said if this thread panics, beside that. It is asked then, and must not depend on what panicked.
+pub fn leave_story(story: impl Fn() -> Option<String> + 'static) {
+    STORY.with(|left| *left.borrow_mut() = Some(Box::new(story)));
+}
+
+/// What this thread has left to be said.
+pub(super) fn story() -> Option<String> {
+    let told = STORY.try_with(|left| left.try_borrow().ok()?.as_ref()?());
+    told.ok().flatten()
+}
 
 /// Writes a line to the standard error. What is not taken within a second is not said.
 pub fn say(line: &str) {

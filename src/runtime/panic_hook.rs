@@ -1,15 +1,16 @@
 //! The last words of a panicking thread.
 //!
 //! A panic leaves the rooms of a shard in an unknown state, so the process never goes on after one: the hook prints
-//! what happened and aborts, also in builds that would unwind.
+//! what happened and aborts, also in builds that would unwind. Of a shard, it then says what was decided last in the room that
+//! was served.
 
 use std::panic::PanicHookInfo;
 use std::{backtrace, process, thread};
 
 use super::{executors, last_words};
 
-/// Makes every panic of the process print thread (or shard), place and message to standard error in one line, then a
-/// backtrace if the environment asks for one (`RUST_BACKTRACE=1`), and abort.
+/// Makes every panic of the process print thread (or shard), place and message to standard error in one line, then
+/// what the thread has [left to be said](last_words::leave_story), then a backtrace if the environment asks for one (`RUST_BACKTRACE=1`), and abort.
 ///
 /// Call once, first thing in `main`.
 pub fn install_panic_hook() {
@@ -17,6 +18,10 @@ pub fn install_panic_hook() {
         let thread = thread::current();
         let line = last_words(thread.name(), info);
         last_words::say(&line);
+        // A panic in there ends the process at once, with the line above said.
+        if let Some(story) = last_words::story() {
+            last_words::say(&format!("{}: {story}", who(thread.name())));
+        }
         let backtrace = backtrace::Backtrace::capture();
         if backtrace.status() == backtrace::BacktraceStatus::Captured {
             last_words::say(&backtrace.to_string());

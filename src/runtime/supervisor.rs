@@ -165,7 +165,10 @@ impl Supervisor {
                     within = self.hurry_within;
                     give_up_at = Some(moment_after(Instant::now(), within));
                 }
-                Ok(Event::Ended { shard, panicked }) if panicked || give_up_at.is_none() => {
+                Ok(Event::Ended { shard, panicked, story }) if panicked || give_up_at.is_none() => {
+                    if let Some(story) = story {
+                        tracing::error!(%shard, story, "a shard panicked");
+                    }
                     return Outcome::ShardEnded { shard };
                 }
                 Ok(Event::Ended { shard, .. }) => {

@@ -30,7 +30,7 @@ use crate::runtime::cpus::{self, AllowedCpus, CgroupRoots, Placement};
 use crate::runtime::niceness::give_way;
 use crate::runtime::preflight::{self, Demands, ListenAddress, RingFeatures};
 use crate::runtime::supervisor::Supervisor;
-use crate::runtime::{NotifySocket, executors, slice};
+use crate::runtime::{NotifySocket, executors, last_words, slice};
 use crate::shard::{
     Inbox, InboxLimits, RoomEventReceiver, RoomEventSender, Shard, ShardId, SlotKey, World, inbox, room_events,
 };
@@ -165,6 +165,13 @@ pub(super) fn launch(config: Config, start: Start) -> Result<Launched, ServeErro
             if let Some(taker) = reports_to {
                 shard.report_to(taker);
             }
+            let decisions = shard.last_decisions();
+            last_words::leave_story(move || {
+                let mut clock = clock;
+                let now = clock.now(clock.moment());
+                let story = decisions.of_the_served(now.wall)?;
+                Some(format!("the last decisions in the room that was served, {story}"))
+            });
             let kernel = System::new(clock, listeners, wakeup, send_buffer_bytes)?;
             let pump = Pump::new(PumpParts {
                 shard,

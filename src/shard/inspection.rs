@@ -230,8 +230,10 @@ impl<L> Shard<L> {
                 shown: watching.collect(),
                 more: room.gallery().len().saturating_sub(MAX_SPECTATORS),
             },
-            decisions: flight.map_or_else(Vec::new, |flight| flight.decisions().copied().collect()),
-            forgotten: flight.map_or(0, FlightRecorder::forgotten),
+            decisions: flight
+                .as_deref()
+                .map_or_else(Vec::new, |flight| flight.decisions().copied().collect()),
+            forgotten: flight.as_deref().map_or(0, FlightRecorder::forgotten),
             frames: self.rooms.tail(room_key).map(Tail::samples),
         })
     }

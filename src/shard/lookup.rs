@@ -57,10 +57,7 @@ impl<L> Shard<L> {
     }
 
     pub(super) fn room_of(&self, at: ConnectionKey) -> Option<RoomKey> {
-        match self.post.connections.get(at)?.place()? {
-            Place::Seated(room_key) | Place::Watching(room_key) => Some(room_key),
-            Place::Posted(_) => None,
-        }
+        self.post.connections.get(at)?.home()
     }
 
     /// The version that a connection reads.

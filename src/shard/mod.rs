@@ -54,6 +54,7 @@ pub use showing::{PersonView, RoomDetail, RoomView, RoomViews};
 pub use state::access_wait::{BackendAnswer, QuestionNumber, SentQuestion, Ticket};
 pub use state::connection::Connection;
 pub use state::flight::{Decided, Decision};
+pub use state::last_decisions::LastDecisions;
 pub use state::room_event::{Remover, RoomEvent, RoomEventReceiver, RoomEventSender, RoomLabel, RoomNews, room_events};
 pub use state::room_key::RoomKey;
 pub use state::sessions::{CompletedRecords, MAX_COMPLETED, SessionEnd, SessionRecord};
@@ -161,7 +162,8 @@ use crate::session::AccessPolicy;
 /// [`outbox`](Self::outbox), [`is_unfinished`](Self::is_unfinished),
 /// [`is_closing`](Self::is_closing), [`is_departing`](Self::is_departing), [`connections`](Self::connections),
 /// [`rooms`](Self::rooms), [`to_flush`](Self::to_flush), [`queued_bytes`](Self::queued_bytes), [`id`](Self::id),
-/// [`world`](Self::world), [`counters`](Self::counters), [`timings`](Self::timings), [`survey`](Self::survey),
+/// [`world`](Self::world), [`counters`](Self::counters), [`timings`](Self::timings),
+/// [`last_decisions`](Self::last_decisions), [`survey`](Self::survey),
 /// [`app_bytes`](Self::app_bytes), [`active_sessions`](Self::active_sessions),
 /// [`completed_sessions`](Self::completed_sessions), [`room_facts`](Self::room_facts),
 /// [`room_views`](Self::room_views), [`room_detail`](Self::room_detail), [`room_inside`](Self::room_inside), [`draw_random`](Self::draw_random). Whatever a connection's
@@ -263,6 +265,12 @@ impl<L> Shard<L> {
     #[must_use]
     pub const fn timings(&self) -> &Timings {
         &self.timings
+    }
+
+    /// What was decided last in its rooms, for whoever must say it when the shard is dead.
+    #[must_use]
+    pub fn last_decisions(&self) -> LastDecisions {
+        self.rooms.last_decisions().clone()
     }
 
     /// Payload bytes of accepted game data, by listed application.

@@ -58,7 +58,7 @@ impl<L> Shard<L> {
         if !self.world.settings.rooms.is_recorded {
             return;
         }
-        if let Some(flight) = self.rooms.flight_mut(room_key) {
+        if let Some(mut flight) = self.rooms.flight_mut(room_key) {
             let at = now.wall;
             flight.note(Decided { at, player, what });
         }
@@ -97,12 +97,13 @@ impl<L> Shard<L> {
         if self.room_events.is_none() && !is_logged && !is_recorded {
             return;
         }
-        let Some(Chronicle { room, flight, label }) = self.rooms.chronicle(room_key) else {
+        let Some(Chronicle { room, decisions, label }) = self.rooms.chronicle(room_key) else {
             return;
         };
         let (at, what) = (now.wall, news(room));
         if is_recorded && let Some((player, what)) = decided_about(&what) {
-            flight.note(Decided { at, player, what });
+            let decided = Decided { at, player, what };
+            decisions.ring_of(room_key, room.id()).note(decided);
         }
         // Of places there is a line of the connection's already.
         if is_logged

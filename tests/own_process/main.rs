@@ -4,6 +4,7 @@
 //! A scenario that would end or change the process of the tests runs in a child. So these run beside each other as well.
 
 mod a_pause_harms_nobody;
+mod a_shard_dies_in_a_room;
 mod admin_in_a_terminal;
 mod admin_page_in_a_browser;
 mod asked_for_its_health;

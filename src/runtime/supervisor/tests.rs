@@ -17,7 +17,11 @@ fn shards(count: u16) -> (Shards, Vec<Sender<()>>) {
         let thread = thread::spawn(move || {
             let _ = opened.recv();
             notify
-                .send(Event::Ended { shard, panicked: false })
+                .send(Event::Ended {
+                    shard,
+                    panicked: false,
+                    story: None,
+                })
                 .expect("the supervisor listens");
         });
         (shard, thread)
@@ -71,6 +75,7 @@ fn a_panic_during_a_stop_is_no_good_end() {
         .send(Event::Ended {
             shard: ShardId(0),
             panicked: true,
+            story: None,
         })
         .expect("the supervisor listens");
     assert_eq!(supervisor.wait(), Outcome::ShardEnded { shard: ShardId(0) });

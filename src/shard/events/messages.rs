@@ -32,6 +32,7 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return false;
         };
+        self.rooms.last_decisions().serve(connection.home());
         connection.last_activity_ms = now.mono_ms;
         let is_fresh = connection.session.stage() == Stage::Fresh;
         match connection.hear(&self.post.counters, now) {
@@ -62,6 +63,7 @@ impl<L> Shard<L> {
         let Some(connection) = self.post.connections.get_mut(at) else {
             return;
         };
+        self.rooms.last_decisions().serve(connection.home());
         let format = connection.session.dialect().format;
         let is_fresh = connection.session.stage() == Stage::Fresh;
         let payload = match connection.hear(&self.post.counters, now) {

@@ -49,5 +49,6 @@ impl<L> Shard<L> {
     pub fn begin_turn(&mut self) {
         self.post.counters.turns.add(1);
         self.turn.begin();
+        self.rooms.last_decisions().serve(None);
     }
 }

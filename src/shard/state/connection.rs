@@ -10,6 +10,7 @@ use crate::shard::outbox::account::DeliveryAccount;
 use crate::shard::state::access_wait::AccessWait;
 use crate::shard::state::app_meters::AppMeter;
 use crate::shard::state::free_rate::FreeRate;
+use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::standing::{Census, Place, Standing};
 use crate::shard::state::table::{Table, table_key};
 use crate::shard::state::transfer::{PendingRequest, PendingWatch};
@@ -240,6 +241,14 @@ impl<L> Connection<L> {
     /// The room that it is in, and as what.
     pub(in crate::shard) const fn place(&self) -> Option<Place> {
         self.standing.place()
+    }
+
+    /// The room of this shard that it is in.
+    pub(in crate::shard) fn home(&self) -> Option<RoomKey> {
+        match self.place()? {
+            Place::Seated(room_key) | Place::Watching(room_key) => Some(room_key),
+            Place::Posted(_) => None,
+        }
     }
 
     /// Notes that it has a place, of which its room knows.

@@ -1,13 +1,14 @@
 //! The last decisions about a room, for whoever has to find out what went wrong in it.
 //!
 //! Owns a ring of at most 4 KiB for each room; one in which nothing was decided yet owns nothing. Promises that the newest
-//! are there, and how many older ones are not. Is lost with the room's move to another process.
+//! are there, and how many older ones are not. Is lost with the room's move to another process. Which room a shard serves, and
+//! what it says if it dies of that, is [`LastDecisions`](super::last_decisions::LastDecisions)'s.
 
 use std::fmt::{self, Write as _};
 
 use serde::{Serialize, Serializer};
 
-use crate::protocol::{CloseCode, ErrorCode, PlayerId, WallTime};
+use crate::protocol::{CloseCode, ErrorCode, PlayerId, RoomId, WallTime};
 
 /// Decisions that a room keeps.
 const MAX_DECISIONS: usize = 120;
@@ -122,8 +123,10 @@ impl Dumps {
 #[derive(Debug, Default)]
 pub(in crate::shard) struct FlightRecorder(Option<Box<Ring>>);
 
+/// The decisions about one room.
 #[derive(Debug)]
-struct Ring {
+pub(in crate::shard) struct Ring {
+    room: RoomId,
     /// The oldest is at `oldest` once all places are taken.
     decided: Vec<Decided>,
     oldest: usize,
@@ -132,16 +135,21 @@ struct Ring {
 }
 
 impl FlightRecorder {
-    /// Keeps one more.
-    pub(in crate::shard) fn note(&mut self, decided: Decided) {
-        let ring = self.0.get_or_insert_with(|| {
+    /// Where decisions about that room, whose recorder it is, are noted.
+    pub(in crate::shard) fn ring_of(&mut self, room: RoomId) -> &mut Ring {
+        self.0.get_or_insert_with(|| {
             Box::new(Ring {
+                room,
                 decided: Vec::with_capacity(FIRST_DECISIONS),
                 oldest: 0,
                 forgotten: 0,
             })
-        });
-        ring.note(decided);
+        })
+    }
+
+    /// The room, once something was decided about it.
+    pub(in crate::shard) fn room(&self) -> Option<RoomId> {
+        self.0.as_ref().map(|ring| ring.room)
     }
 
     /// What is kept, oldest first.
@@ -174,7 +182,8 @@ impl FlightRecorder {
 }
 
 impl Ring {
-    fn note(&mut self, decided: Decided) {
+    /// Keeps one more.
+    pub(in crate::shard) fn note(&mut self, decided: Decided) {
         if self.joins_the_newest(decided) {
             return;
         }
@@ -223,6 +232,8 @@ impl Ring {
 mod tests {
     use super::*;
 
+    const ROOM: RoomId = RoomId::from_bytes([7; 16]);
+
     fn decided(ms: u64, player: u8, what: Decision) -> Decided {
         Decided {
             at: WallTime {
@@ -238,7 +249,7 @@ mod tests {
         let mut recorder = FlightRecorder::default();
         assert!(recorder.0.is_none() && recorder.decisions().next().is_none());
         for number in 0..1_000 {
-            recorder.note(decided(number, 1, Decision::Joined));
+            recorder.ring_of(ROOM).note(decided(number, 1, Decision::Joined));
             let ring = recorder.0.as_ref().expect("something was noted");
             let bytes = ring.decided.capacity() * size_of::<Decided>() + size_of::<Ring>();
             assert!(bytes <= 4_096, "{bytes} after {number}");
@@ -258,7 +269,7 @@ mod tests {
     fn the_newest_are_kept_in_order_and_the_others_counted() {
         let mut recorder = FlightRecorder::default();
         for number in 0..307 {
-            recorder.note(decided(number, 1, Decision::Joined));
+            recorder.ring_of(ROOM).note(decided(number, 1, Decision::Joined));
             let kept: Vec<_> = recorder.decisions().map(|decided| decided.at.unix_ms()).collect();
             let first = (number + 1).saturating_sub(MAX_DECISIONS as u64);
             assert_eq!(kept, (first..=number).collect::<Vec<_>>());
@@ -270,19 +281,27 @@ mod tests {
     fn a_flood_of_gaps_is_one_decision_a_second() {
         let mut recorder = FlightRecorder::default();
         for ms in 0..3_000 {
-            recorder.note(decided(ms, 1, Decision::Missed { times: 2 }));
+            recorder
+                .ring_of(ROOM)
+                .note(decided(ms, 1, Decision::Missed { times: 2 }));
         }
         let kept: Vec<_> = recorder.decisions().map(|decided| decided.what).collect();
         assert_eq!(kept, [Decision::Missed { times: 2_000 }; 3]);
-        recorder.note(decided(3_000, 2, Decision::Missed { times: 1 }));
-        recorder.note(decided(3_001, 1, Decision::Missed { times: 1 }));
+        recorder
+            .ring_of(ROOM)
+            .note(decided(3_000, 2, Decision::Missed { times: 1 }));
+        recorder
+            .ring_of(ROOM)
+            .note(decided(3_001, 1, Decision::Missed { times: 1 }));
         assert_eq!(recorder.decisions().count(), 5, "of two readers they are two");
         for (ms, code) in [
             (3_010, ErrorCode::NotInRoom),
             (3_020, ErrorCode::NotInRoom),
             (3_030, ErrorCode::InvalidInput),
         ] {
-            recorder.note(decided(ms, 1, Decision::Refused { code, times: 1 }));
+            recorder
+                .ring_of(ROOM)
+                .note(decided(ms, 1, Decision::Refused { code, times: 1 }));
         }
         let story = recorder.story(decided(3_130, 1, Decision::Joined).at);
         let end = "-120 ms 01010101 refused NOT_IN_ROOM 2 times; -100 ms 01010101 refused INVALID_INPUT";

@@ -11,6 +11,7 @@ pub(super) mod drain;
 pub(super) mod flight;
 pub(super) mod free_rate;
 pub(super) mod gallery_news;
+pub(super) mod last_decisions;
 pub(super) mod load;
 pub(super) mod room_event;
 pub(super) mod room_key;

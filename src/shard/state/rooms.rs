@@ -1,11 +1,13 @@
 //! The rooms of one shard, by place and by name.
 
+use std::cell::{Ref, RefMut};
 use std::sync::Arc;
 
 use crate::protocol::{AppId, PlayerId, RoomCode, RoomId};
 use crate::room::Room;
-use crate::shard::state::flight::FlightRecorder;
+use crate::shard::state::flight::{FlightRecorder, Ring};
 use crate::shard::state::gallery_news::GalleryNews;
+use crate::shard::state::last_decisions::LastDecisions;
 use crate::shard::state::room_event::RoomLabel;
 use crate::shard::state::room_key::RoomKey;
 use crate::shard::state::share::{Share, TurnShares};
@@ -25,8 +27,6 @@ struct Home {
     share: Share,
     /// What of its gallery is still to be told; none before anybody watches.
     gallery_news: Option<Box<GalleryNews>>,
-    /// What was decided in it.
-    flight: FlightRecorder,
     /// What its events call it; none before the first.
     label: Option<Arc<RoomLabel>>,
     /// Some of its game data; none unless somebody looks at that.
@@ -47,8 +47,8 @@ pub(in crate::shard) struct Relayer<'r> {
 #[derive(Debug)]
 pub(in crate::shard) struct Chronicle<'r> {
     pub(in crate::shard) room: &'r mut Room,
-    /// What was decided in it.
-    pub(in crate::shard) flight: &'r mut FlightRecorder,
+    /// Where what is decided in it is noted.
+    pub(in crate::shard) decisions: &'r LastDecisions,
     /// What its events call it.
     pub(in crate::shard) label: &'r mut Option<Arc<RoomLabel>>,
 }
@@ -60,6 +60,8 @@ pub(in crate::shard) struct Rooms {
     /// The rooms of each slot. No map of names would do: the slots are one already, under a key that no client knows, and
     /// this one never grows as a whole, which at 14,336 rooms took a turn of 2 ms.
     by_slot: Box<[Vec<(NameHash, RoomKey)>]>,
+    /// What was decided in them.
+    last_decisions: LastDecisions,
 }
 
 impl Default for Rooms {
@@ -67,6 +69,7 @@ impl Default for Rooms {
         Self {
             homes: Table::default(),
             by_slot: (0..SLOT_COUNT).map(|_| Vec::new()).collect(),
+            last_decisions: LastDecisions::default(),
         }
     }
 }
@@ -113,26 +116,35 @@ impl Rooms {
         self.homes.get(at).map(|home| &home.room)
     }
 
+    /// A room, to change it: it is the one that is served from now on.
     pub(in crate::shard) fn get_mut(&mut self, at: RoomKey) -> Option<&mut Room> {
+        self.last_decisions.serve(Some(at));
         self.homes.get_mut(at).map(|home| &mut home.room)
     }
 
+    /// What was decided in all of them, and in which something happens.
+    pub(in crate::shard) const fn last_decisions(&self) -> &LastDecisions {
+        &self.last_decisions
+    }
+
     /// What was decided in a room.
-    pub(in crate::shard) fn flight(&self, at: RoomKey) -> Option<&FlightRecorder> {
-        self.homes.get(at).map(|home| &home.flight)
+    pub(in crate::shard) fn flight(&self, at: RoomKey) -> Option<Ref<'_, FlightRecorder>> {
+        self.homes.get(at)?;
+        self.last_decisions.of(at)
     }
 
     /// The same, to note more.
-    pub(in crate::shard) fn flight_mut(&mut self, at: RoomKey) -> Option<&mut FlightRecorder> {
-        self.homes.get_mut(at).map(|home| &mut home.flight)
+    pub(in crate::shard) fn flight_mut(&mut self, at: RoomKey) -> Option<RefMut<'_, Ring>> {
+        let room = self.homes.get(at)?.room.id();
+        Some(self.last_decisions.ring_of(at, room))
     }
 
     /// A room, and what is kept of its news.
     pub(in crate::shard) fn chronicle(&mut self, at: RoomKey) -> Option<Chronicle<'_>> {
-        let Home {
-            room, flight, label, ..
-        } = self.homes.get_mut(at)?;
-        Some(Chronicle { room, flight, label })
+        let decisions = &self.last_decisions;
+        decisions.serve(Some(at));
+        let Home { room, label, .. } = self.homes.get_mut(at)?;
+        Some(Chronicle { room, decisions, label })
     }
 
     /// Some of a room's game data, if somebody looks at it.
@@ -149,6 +161,7 @@ impl Rooms {
 
     /// A room, and what it has taken of the turn: all that relaying needs, in one look.
     pub(in crate::shard) fn relayer(&mut self, at: RoomKey) -> Option<Relayer<'_>> {
+        self.last_decisions.serve(Some(at));
         let Home { room, share, tail, .. } = self.homes.get_mut(at)?;
         Some(Relayer { room, share, tail })
     }
@@ -194,7 +207,6 @@ impl Rooms {
             permit,
             share: Share::default(),
             gallery_news: None,
-            flight: FlightRecorder::default(),
             label: None,
             tail: None,
         });
@@ -241,6 +253,7 @@ impl Rooms {
     pub(in crate::shard) fn delete(&mut self, at: RoomKey) -> Option<Room> {
         let Home { name, permit, room, .. } = self.homes.remove(at)?;
         self.forget_name(name, at);
+        self.last_decisions.forget(at);
         drop(permit);
         Some(room)
     }
