@@ -11,6 +11,7 @@ mod error;
 mod handle;
 mod launch;
 mod listeners;
+mod patience;
 mod randomness;
 mod reload;
 mod reload_thread;
@@ -26,6 +27,7 @@ pub use certificates::{CertificateError, LiveCertificates, check as check_certif
 pub use error::{AskError, ServeError};
 pub use handle::{Ending, ServerHandle};
 pub use listeners::Addresses;
+pub use patience::Late;
 pub use reload::{ReloadError, Reloaded};
 pub use reload_thread::{ReadConfig, ReloadThread};
 pub use settings::{admission_limits, dashboard, shard_settings, site};

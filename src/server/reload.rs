@@ -1,6 +1,9 @@
 //! What a running server takes over from a changed configuration: who is let in and who is asked about it, certificates, where
 //! webhooks go, and the operators' token.
 //! Everything else waits for a restart.
+//!
+//! Promises that files which do not answer are waited for ten seconds at most, twice: the certificates apart, which then stay as
+//! they are, and the others, without which nothing is taken over.
 
 use std::sync::Arc;
 
@@ -8,12 +11,14 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::access_check::Checking;
-use super::certificates::{CertificateError, LiveCertificates};
+use super::certificates::{CertificateError, FreshCertificates, LiveCertificates};
+use super::patience::{Late, Patience, READING};
 use super::settings;
 use super::webhooks::Posting;
-use crate::config::{AdminTokenError, Config, TokenKeyError, Violations};
-use crate::control::{AdminToken, TrustError};
+use crate::config::{AdminTokenError, Config, TlsConfig, TokenKeyError, Violations};
+use crate::control::{AccessCheck, AdminToken, AgreedTerms, TrustError};
 use crate::protocol::Secret;
+use crate::session::AccessPolicy;
 use crate::shard::World;
 
 /// What is taken over.
@@ -57,7 +62,17 @@ pub(super) struct Reloader {
     posting: Posting,
     admin_token: AdminToken,
     /// What the server was started with.
-    serving: Config,
+    serving: Arc<Config>,
+    reading: Patience<Result<Fresh, ReloadError>>,
+}
+
+/// What can be taken over.
+#[derive(Debug)]
+struct Fresh {
+    policy: AccessPolicy,
+    admin_token: Option<Secret>,
+    check: Option<Arc<dyn AccessCheck>>,
+    posting: Option<AgreedTerms>,
 }
 
 /// What was taken over, and what was not.
@@ -96,6 +111,9 @@ pub enum ReloadError {
     /// The certificates are of no use.
     #[error(transparent)]
     Certificates(#[from] CertificateError),
+    /// Files that the configuration names do not answer.
+    #[error(transparent)]
+    Late(#[from] Late),
     /// The game's backend cannot be asked.
     #[error("the game's backend cannot be asked: {0}")]
     AccessCheck(#[from] TrustError),
@@ -119,7 +137,8 @@ impl Reloader {
             checking,
             posting,
             admin_token,
-            serving,
+            serving: Arc::new(serving),
+            reading: Patience::new("what the configuration names"),
         }
     }
 
@@ -129,51 +148,42 @@ impl Reloader {
     ///
     /// Why nothing was changed.
     pub(super) fn reload(&self, fresh: &Config) -> Result<Reloaded, ReloadError> {
-        fresh.validate()?;
-        for (rule, keys, is_the_same) in [
-            (
-                "whether only listed apps may connect",
-                "security.enforce_app_id_allowlist, or the first or last app of security.allowed_apps",
-                fresh.allowlist_enforced() == self.serving.allowlist_enforced(),
-            ),
-            (
-                "whether connect tokens are required",
-                "security.connect_token.required, or security.connect_token itself",
-                fresh.connect_token_required() == self.serving.connect_token_required(),
-            ),
-            (
-                "whether the game's backend is asked",
-                "access_check.url, given or taken away",
-                self.checking.rules(fresh).is_some() == self.checking.rules(&self.serving).is_some(),
-            ),
-            (
-                "whether webhooks are posted",
-                "webhooks.url, given or taken away",
-                fresh.webhooks.url.is_some() == self.serving.webhooks.url.is_some(),
-            ),
-        ] {
-            if !is_the_same {
-                return Err(ReloadError::NeedsRestart { rule, keys });
-            }
-        }
-        let tls = &fresh.security.transport.tls;
-        let read = self.certificates.as_ref().map(|live| live.read(tls)).transpose()?;
-        let admin_token = admin_token(fresh)?;
-        let check = self.checking.of(fresh)?;
-        let terms = Posting::of(fresh).map_err(ReloadError::Webhooks)?;
-        let policy = settings::access_policy(fresh)?.checked(self.checking.rules(fresh));
+        let (serving, checking, config) = (Arc::clone(&self.serving), self.checking.clone(), fresh.clone());
+        let Fresh {
+            policy,
+            admin_token,
+            check,
+            posting,
+        } = self
+            .reading
+            .wait(READING, move || Fresh::read(&config, &serving, &checking))??;
+        let certificates = self.certificates(&fresh.security.transport.tls)?;
         self.world.access.replace(policy);
         self.admin_token.replace(admin_token);
-        if let (Some(live), Some(fresh)) = (&self.certificates, read.flatten()) {
+        if let (Some(live), Some(fresh)) = (&self.certificates, certificates) {
             live.take_over(fresh);
         }
         self.checking.take_over(check, fresh);
-        self.posting.take_over(terms);
+        self.posting.take_over(posting);
         Ok(Reloaded {
             apps: fresh.security.allowed_apps.len(),
             blocked_networks: fresh.security.blocked_networks.len(),
             waiting: self.waiting(fresh),
         })
+    }
+
+    /// Certificates to be taken over. Those that do not answer hold up nothing else.
+    fn certificates(&self, tls: &TlsConfig) -> Result<Option<FreshCertificates>, CertificateError> {
+        let Some(live) = &self.certificates else {
+            return Ok(None);
+        };
+        match live.read(tls) {
+            Err(CertificateError::Late(late)) => {
+                tracing::error!(error = %late, "certificates were not reloaded; the old ones stay");
+                Ok(None)
+            }
+            read => read,
+        }
     }
 
     fn waiting(&self, fresh: &Config) -> Vec<String> {
@@ -182,6 +192,45 @@ impl Reloader {
         differences("", &json(&self.serving), &json(fresh), &mut found);
         found.retain(|path| !is_reloaded(path));
         found
+    }
+}
+
+impl Fresh {
+    /// Reads what `fresh` names, for a server that was started with `serving`.
+    fn read(fresh: &Config, serving: &Config, checking: &Checking) -> Result<Self, ReloadError> {
+        fresh.validate()?;
+        for (rule, keys, is_the_same) in [
+            (
+                "whether only listed apps may connect",
+                "security.enforce_app_id_allowlist, or the first or last app of security.allowed_apps",
+                fresh.allowlist_enforced() == serving.allowlist_enforced(),
+            ),
+            (
+                "whether connect tokens are required",
+                "security.connect_token.required, or security.connect_token itself",
+                fresh.connect_token_required() == serving.connect_token_required(),
+            ),
+            (
+                "whether the game's backend is asked",
+                "access_check.url, given or taken away",
+                checking.rules(fresh).is_some() == checking.rules(serving).is_some(),
+            ),
+            (
+                "whether webhooks are posted",
+                "webhooks.url, given or taken away",
+                fresh.webhooks.url.is_some() == serving.webhooks.url.is_some(),
+            ),
+        ] {
+            if !is_the_same {
+                return Err(ReloadError::NeedsRestart { rule, keys });
+            }
+        }
+        Ok(Self {
+            admin_token: admin_token(fresh)?,
+            check: checking.of(fresh)?,
+            posting: Posting::of(fresh).map_err(ReloadError::Webhooks)?,
+            policy: settings::access_policy(fresh)?.checked(checking.rules(fresh)),
+        })
     }
 }
 

@@ -1,26 +1,32 @@
 //! Certificates are taken over from their files while the server runs, with SIGHUP and without: the next handshake shows the
 //! new one, and whoever is connected goes on. What cannot be used changes nothing, and the log says why without a secret.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 use serde_json::json;
 
+use crate::support::DEADLINE;
 use crate::support::process::{Program, ServerProcess};
-use crate::support::tls::Authority;
+use crate::support::tls::{Authority, Identity};
 use crate::support::wire::Wire;
 
 const READ: &str = "certificates were read";
 const NOT_TAKEN_OVER: &str = "certificates have changed and were not taken over; the old ones stay";
 const NOT_RELOADED: &str = "nothing was reloaded";
 
+/// A configuration that keeps networks out.
+fn configuration(identity: &Identity, blocked: &[&str]) -> String {
+    let tls = json!({"enabled": true, "certificate_path": identity.certificate, "private_key_path": identity.key});
+    json!({"security": {"transport": {"tls": tls}, "blocked_networks": blocked}}).to_string()
+}
+
 fn serve(authority: &Authority) -> ServerProcess {
     let identity = authority.server("server");
     let program = Program::new(&["--config", "relay.json", "--port", "0", "--shards", "2"]);
-    let tls = json!({"enabled": true, "certificate_path": identity.certificate, "private_key_path": identity.key});
-    let config = json!({"security": {"transport": {"tls": tls}}});
-    fs::write(program.directory().join("relay.json"), config.to_string()).expect("a file of ours");
+    fs::write(program.directory().join("relay.json"), configuration(&identity, &[])).expect("a file of ours");
     program.variable("SIGNAL_FISH__SERVER__DRAIN_GRACE_SECS", "0").serve()
 }
 
@@ -89,6 +95,56 @@ fn what_cannot_be_used_changes_nothing_and_no_secret_is_told() {
     let renewed = authority.server("server");
     server.wait_for_log(READ);
     assert!(shown(&authority, &server) == renewed.der);
+}
+
+/// Lets nobody open a file: a lease on it, which the system honours for `/proc/sys/fs/lease-break-time` seconds. To look at it is
+/// possible, as often on a file system that is gone.
+fn hang(path: &Path) -> File {
+    /// Which signal tells of whoever waits; the library has no name for it.
+    const F_SETSIG: libc::c_int = 10;
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .open(path)
+        .expect("a file of ours");
+    // SAFETY: the descriptor is open, and nothing else is passed. Of the two signals that a lease can send, one is for those who
+    // await it.
+    let leased = unsafe {
+        libc::fcntl(file.as_raw_fd(), F_SETSIG, libc::SIGURG);
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, libc::F_WRLCK)
+    };
+    assert_eq!(leased, 0, "{}", std::io::Error::last_os_error());
+    file
+}
+
+/// How many threads of a process wait for files.
+fn readers(server: &ServerProcess) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.id())).expect("it runs");
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "file-read").count()
+}
+
+#[test]
+fn files_that_hang_hold_up_neither_the_rest_of_a_reload_nor_the_stop() {
+    const LATE: &str = "certificates were not reloaded; the old ones stay";
+    const RELOADED: &str = "applications and the key of connect tokens were reloaded";
+    let authority = Authority::new("hanging");
+    let server = serve(&authority);
+    let old = shown(&authority, &server);
+    let identity = authority.server("other");
+    let _lease = hang(&identity.certificate);
+    for blocked in [&["192.0.2.0/24"][..], &["192.0.2.0/24", "198.51.100.0/24"]] {
+        let config = configuration(&identity, blocked);
+        fs::write(server.directory().join("relay.json"), config).expect("a file of ours");
+        server.signal(libc::SIGHUP);
+        server.wait_for_log(LATE);
+        let line = server.wait_for_log(RELOADED);
+        assert_eq!(line["fields"]["blocked_networks"], blocked.len(), "{line}");
+        assert!(readers(&server) <= 1, "one waits at most");
+        assert!(shown(&authority, &server) == old);
+    }
+    server.signal(libc::SIGTERM);
+    assert_eq!(server.wait(DEADLINE), Some(0));
 }
 
 #[test]

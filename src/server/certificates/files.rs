@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::config::{ClientAuth, TlsConfig};
 use crate::net::tls::{Certificate, ClientRule, Terms, TermsError, tickets};
+use crate::server::patience::Late;
 
 /// The most that is read of a file. The largest bundle of authorities in use has a quarter of that.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
@@ -38,6 +39,9 @@ pub enum CertificateError {
     /// All together are of no use.
     #[error("the certificates cannot be used: {0}")]
     Terms(#[from] TermsError),
+    /// They do not answer.
+    #[error(transparent)]
+    Late(#[from] Late),
     /// There is no thread to watch them.
     #[error("the certificates cannot be watched ({0}); raise the limit of threads")]
     Thread(#[source] io::Error),
@@ -54,6 +58,14 @@ pub(super) struct CertificateFiles {
 
 /// What files look like from outside: they are read again when it changes.
 pub(super) type Marks = Vec<Option<(i64, i64, u64, u64)>>;
+
+/// What was seen of the files.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub(super) marks: Marks,
+    /// What is in them; `None`: they look as they did.
+    pub(super) fresh: Option<Result<Terms, CertificateError>>,
+}
 
 impl CertificateFiles {
     /// The files that a configuration names. `None`: TLS is off.
@@ -72,8 +84,16 @@ impl CertificateFiles {
         })
     }
 
+    /// What they look like now and what is in them, if that is not what they looked `like`. `before`: what was served, whose tickets
+    /// stay good if the same clients may come.
+    pub(super) fn look(&self, like: Option<&Marks>, before: Option<&Terms>) -> Look {
+        let marks = self.marks();
+        let fresh = (Some(&marks) != like).then(|| self.read(before));
+        Look { marks, fresh }
+    }
+
     /// What they look like now.
-    pub(super) fn marks(&self) -> Marks {
+    fn marks(&self) -> Marks {
         let pairs = self.pairs.iter().flat_map(|(chain, key)| [chain, key]);
         pairs
             .chain(self.clients.iter().map(|(path, _)| path))
@@ -84,8 +104,7 @@ impl CertificateFiles {
             .collect()
     }
 
-    /// What is in them. `before`: what was served, whose tickets stay good if the same clients may come.
-    pub(super) fn read(&self, before: Option<&Terms>) -> Result<Terms, CertificateError> {
+    fn read(&self, before: Option<&Terms>) -> Result<Terms, CertificateError> {
         let certificates = self.pairs.iter().map(|(chain_path, key_path)| {
             let chain = certificates(chain_path)?;
             let key = private_key(key_path)?;

@@ -1,7 +1,8 @@
 //! The server's certificates: read from their files, checked, and read again when the files change.
 //!
 //! Owns the thread that watches the files. Promises that what is wrong with new files changes nothing and is said, that
-//! tickets outlive a change of certificates but not of the rule who may come, and that an end that comes near is warned of.
+//! tickets outlive a change of certificates but not of the rule who may come, that an end that comes near is warned of, and
+//! that files which do not answer are waited for ten seconds at most.
 //! Must never show what is in a key file.
 
 mod files;
@@ -12,9 +13,13 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 pub use self::files::CertificateError;
-use self::files::{CertificateFiles, Marks};
+use self::files::{CertificateFiles, Look, Marks};
+use super::patience::{Late, Patience, READING};
 use crate::config::{Config, TlsConfig};
 use crate::net::tls::{Acceptor, Greeter, Terms};
+
+/// What is read, in words.
+const FILES: &str = "the certificates";
 
 const THREAD_NAME: &str = "certificates";
 
@@ -37,7 +42,9 @@ pub struct LiveCertificates {
 #[derive(Debug)]
 struct Shared {
     acceptor: Arc<Acceptor>,
+    /// Never locked while files are read.
     state: Mutex<State>,
+    reading: Patience<Look>,
 }
 
 #[derive(Debug)]
@@ -47,6 +54,8 @@ struct State {
     marks: Marks,
     /// What they looked like when that failed, and was said.
     failed: Option<Marks>,
+    /// Whether they did not answer, and that was said.
+    is_late: bool,
     terms: Terms,
 }
 
@@ -61,7 +70,15 @@ pub(super) struct FreshCertificates(State);
 /// What is wrong with them.
 pub fn check(config: &Config) -> Result<(), CertificateError> {
     let files = CertificateFiles::of(&config.security.transport.tls);
-    files.map_or(Ok(()), |files| files.read(None).map(drop))
+    files.map_or(Ok(()), |files| first_read(&Patience::new(FILES), files).map(drop))
+}
+
+/// Reads files of which nothing was served yet.
+fn first_read(reading: &Patience<Look>, files: CertificateFiles) -> Result<State, CertificateError> {
+    let looked = files.clone();
+    let Look { marks, fresh } = reading.wait(READING, move || looked.look(None, None))?;
+    let terms = fresh.expect("nothing looks like what was never seen")?;
+    Ok(State::new(files, marks, terms))
 }
 
 impl LiveCertificates {
@@ -74,16 +91,12 @@ impl LiveCertificates {
         let Some(files) = CertificateFiles::of(config) else {
             return Ok(None);
         };
-        let marks = files.marks();
-        let terms = files.read(None)?;
+        let reading = Patience::new(FILES);
+        let first = first_read(&reading, files)?;
         let shared = Arc::new(Shared {
-            acceptor: Acceptor::new(terms.clone()),
-            state: Mutex::new(State {
-                files,
-                marks,
-                failed: None,
-                terms,
-            }),
+            acceptor: Acceptor::new(first.terms.clone()),
+            state: Mutex::new(first),
+            reading,
         });
         let (alive, ended) = channel();
         let watched = Arc::clone(&shared);
@@ -109,8 +122,15 @@ impl LiveCertificates {
         let Some(files) = CertificateFiles::of(config) else {
             return Ok(None);
         };
-        let state = self.shared.state();
-        State::read(files, &state).map(FreshCertificates).map(Some)
+        let before = self.shared.state().terms.clone();
+        let looked = files.clone();
+        let look = self
+            .shared
+            .reading
+            .wait(READING, move || looked.look(None, Some(&before)));
+        let Look { marks, fresh } = look?;
+        let terms = fresh.expect("nothing looks like what was never seen")?;
+        Ok(Some(FreshCertificates(State::new(files, marks, terms))))
     }
 
     /// Makes handshakes with what was read, from now on.
@@ -120,15 +140,21 @@ impl LiveCertificates {
 }
 
 impl State {
-    fn read(files: CertificateFiles, before: &Self) -> Result<Self, CertificateError> {
-        let marks = files.marks();
-        let terms = files.read(Some(&before.terms))?;
-        Ok(Self {
+    const fn new(files: CertificateFiles, marks: Marks, terms: Terms) -> Self {
+        Self {
             files,
             marks,
             failed: None,
+            is_late: false,
             terms,
-        })
+        }
+    }
+
+    /// Says once that the files do not answer, until they do.
+    fn note_late(&mut self, late: &Late) {
+        if !std::mem::replace(&mut self.is_late, true) {
+            tracing::error!(error = %late, "it is not known whether certificates have changed; the old ones stay");
+        }
     }
 }
 
@@ -145,19 +171,32 @@ impl Shared {
 
     /// Reads the files again if they have changed.
     fn look(&self) {
+        let state = self.state();
+        let (files, marks, terms) = (state.files.clone(), state.marks.clone(), state.terms.clone());
+        drop(state);
+        let looked = files.clone();
+        let look = self
+            .reading
+            .wait(READING, move || looked.look(Some(&marks), Some(&terms)));
         let mut state = self.state();
-        let marks = state.files.marks();
-        if marks == state.marks {
-            return;
+        if state.files != files {
+            return; // a reload has named others meanwhile
         }
-        match State::read(state.files.clone(), &state) {
-            Ok(fresh) => self.take_over(&mut state, fresh),
-            // Tried again with every look: what was missing may be a descriptor. Said once.
-            Err(error) if state.failed.as_ref() != Some(&marks) => {
-                state.failed = Some(marks);
-                tracing::error!(%error, "certificates have changed and were not taken over; the old ones stay");
+        match look {
+            Err(late) => state.note_late(&late),
+            Ok(Look { marks, fresh }) => {
+                state.is_late = false;
+                match fresh {
+                    None => {}
+                    Some(Ok(terms)) => self.take_over(&mut state, State::new(files, marks, terms)),
+                    // Tried again with every look: what was missing may be a descriptor. Said once.
+                    Some(Err(error)) if state.failed.as_ref() != Some(&marks) => {
+                        state.failed = Some(marks);
+                        tracing::error!(%error, "certificates have changed and were not taken over; the old ones stay");
+                    }
+                    Some(Err(_)) => {}
+                }
             }
-            Err(_) => {}
         }
     }
 
