@@ -212,6 +212,28 @@ fn a_receiver_that_says_nothing_costs_what_fits_into_the_queue() {
 }
 
 #[test]
+fn what_was_taken_is_not_posted_again_whatever_the_answer_goes_on_to_say() {
+    let receiver = Receiver::start(KEY, |number| match number {
+        1 => Does::TakesAndTalks,
+        2 => Does::TakesAndStalls,
+        _ => Does::Takes,
+    });
+    let relay = start(receiver.url(), |config| {
+        config.webhooks.batch_size = 4;
+        config.webhooks.timeout_ms = 500;
+    });
+    play(&relay, 1);
+    let mut books = Books::default();
+    while (books.taken.len() as u64) < EVENTS_OF_A_ROOM {
+        books.enter(receiver.next());
+    }
+    books.expect_order();
+    while counted(&relay)[0] < EVENTS_OF_A_ROOM {}
+    assert_eq!(counted(&relay), [EVENTS_OF_A_ROOM, 0, 0, 0, 0]);
+    relay.shutdown().wait();
+}
+
+#[test]
 fn a_receiver_that_is_busy_is_left_alone_for_as_long_as_it_asks() {
     let receiver = Receiver::start(KEY, |number| match number {
         1 => Does::IsBusy(2),

@@ -19,6 +19,10 @@ pub enum Does {
     Takes,
     /// Takes it after a while.
     TakesLate(Duration),
+    /// Takes it, with an answer that has no end.
+    TakesAndTalks,
+    /// Takes it, with an answer that does not come to its end.
+    TakesAndStalls,
     /// Answers with this status.
     Answers(u16),
     /// Answers that it is busy for so many seconds.
@@ -143,6 +147,7 @@ fn serve(
             }
             Does::Answers(status) => Some(status),
             Does::IsBusy(_) => Some(503),
+            Does::TakesAndTalks | Does::TakesAndStalls => Some(200),
             Does::HangsUp | Does::Stalls => None,
         };
         let is_taken = status.is_some_and(|status| status < 300);
@@ -154,6 +159,12 @@ fn serve(
             at,
         });
         match (status, does) {
+            (Some(_), Does::TakesAndTalks | Does::TakesAndStalls) => {
+                let _ = stream.write_all(b"HTTP/1.1 200 As Told\r\ncontent-length: 10000000000\r\n\r\n");
+                while matches!(does, Does::TakesAndTalks) && stream.write_all(&[b' '; 65_536]).is_ok() {}
+                let _ = stream.read(&mut [0]);
+                return;
+            }
             (Some(status), _) => {
                 let busy = match does {
                     Does::IsBusy(seconds) => format!("retry-after: {seconds}\r\n"),

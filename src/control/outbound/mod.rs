@@ -11,8 +11,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::response::Parts as Head;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -136,12 +138,37 @@ impl Outbound {
         let deadline = Instant::now() + self.destination.timeout;
         let exchange = async {
             let _place = self.places.acquire().await.expect("nobody closes it");
-            self.exchange(json, headers).await
+            let (head, body) = self.ask(json, headers).await?.into_parts();
+            Ok(Answer {
+                status: head.status,
+                headers: head.headers,
+                body: self.read(body).await?,
+            })
         };
         timeout_at(deadline, exchange).await.unwrap_or(Err(PostError::Late))
     }
 
-    async fn exchange(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Answer, PostError> {
+    /// The same for whoever only wants to know what the status says: that is known whatever becomes of the rest of the answer, which
+    /// is read so that the connection can be used again.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no status.
+    pub async fn tell(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Head, PostError> {
+        let deadline = Instant::now() + self.destination.timeout;
+        let asking = async {
+            let place = self.places.acquire().await.expect("nobody closes it");
+            Ok((place, self.ask(json, headers).await?))
+        };
+        let asked = timeout_at(deadline, asking).await;
+        let (_place, response) = asked.unwrap_or(Err(PostError::Late))?;
+        let (head, body) = response.into_parts();
+        // What is in it does not matter, nor whether it comes.
+        let _ = timeout_at(deadline, self.read(body)).await;
+        Ok(head)
+    }
+
+    async fn ask(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Response<Incoming>, PostError> {
         let mut request = Request::new(Full::new(json));
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&self.destination.url);
@@ -150,25 +177,20 @@ impl Outbound {
         fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         fields.extend(self.destination.headers.iter().chain(headers).cloned());
-        let response = self
-            .client
-            .request(request)
-            .await
-            .map_err(|error| unreachable(&error))?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, self.destination.answer_bytes).collect().await;
-        let body = body.map_err(|error| {
+        let response = self.client.request(request).await;
+        response.map_err(|error| unreachable(&error))
+    }
+
+    async fn read(&self, body: Incoming) -> Result<Bytes, PostError> {
+        let read = Limited::new(body, self.destination.answer_bytes).collect().await;
+        let read = read.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 PostError::TooLarge
             } else {
                 unreachable(&*error)
             }
         })?;
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body: body.to_bytes(),
-        })
+        Ok(read.to_bytes())
     }
 }
 

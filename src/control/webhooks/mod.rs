@@ -189,7 +189,7 @@ impl Webhooks {
             let value = HeaderValue::from_str(&value).expect("ids, digits and base64");
             (HeaderName::from_static(name), value)
         });
-        match agreed.outbound.post(body.clone(), &fields).await {
+        match agreed.outbound.tell(body.clone(), &fields).await {
             Ok(answer) if answer.status.is_success() => Ok(()),
             Ok(answer) => Err(Failure {
                 why: format!("answered with {}", answer.status.as_u16()),
