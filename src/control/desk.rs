@@ -5,11 +5,12 @@
 //! to whoever it is about. A source has a share of each line at most, so nobody keeps others out of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::Instant;
 
+use super::access::Silence;
 use super::crowds::{CrowdLimits, CrowdPlace, Crowds};
 use crate::net::{FrontDesk, Guest};
 use crate::session::NoVerdict;
@@ -34,37 +35,13 @@ pub struct Desk {
     in_line: Arc<Crowds>,
     questions: Sender<Asked>,
     unanswered: Arc<Crowds>,
-    backend: Arc<BackendState>,
+    silence: Arc<Silence>,
 }
 
 impl Desk {
-    /// What is known of the game's backend wherever questions are brought.
-    pub(super) fn backend(&self) -> Arc<BackendState> {
-        Arc::clone(&self.backend)
-    }
-}
-
-/// Whether the game's backend answers. One that does is no more silent because many ask: whoever is let in while it is silent
-/// must not be able to bring that about.
-#[derive(Debug, Default)]
-pub(super) struct BackendState {
-    is_silent: AtomicBool,
-}
-
-impl BackendState {
-    /// Notes whether it has answered just now.
-    pub(super) fn note(&self, has_answered: bool) {
-        // Relaxed: whoever sees it late asks as it was a moment ago.
-        self.is_silent.store(!has_answered, Ordering::Relaxed);
-    }
-
-    /// Why somebody has no verdict for whom there was no turn to ask.
-    pub(super) fn silence_of_the_unasked(&self) -> NoVerdict {
-        if self.is_silent.load(Ordering::Relaxed) {
-            NoVerdict::Unreachable
-        } else {
-            NoVerdict::Crowded
-        }
+    /// Whether the game's backend is silent, as those see it who bring questions.
+    pub(super) fn silence(&self) -> Arc<Silence> {
+        Arc::clone(&self.silence)
     }
 }
 
@@ -90,7 +67,7 @@ pub(super) fn lines(sources: SourceRule) -> (Desk, Line, Receiver<Asked>) {
         in_line: Crowds::new(sources, GUESTS),
         questions,
         unanswered: Crowds::new(sources, QUESTIONS),
-        backend: Arc::default(),
+        silence: Arc::new(Silence::new(Instant::now())),
     };
     (desk, Line { guests: guests_end }, questions_end)
 }
@@ -108,10 +85,14 @@ impl FrontDesk for Desk {
 
     fn ask(&self, question: SentQuestion) -> Result<(), (Ticket, NoVerdict)> {
         let ticket = question.ticket;
-        let crowded = || (ticket, self.backend.silence_of_the_unasked());
-        let place = self.unanswered.enter(question.question.address).ok_or_else(crowded)?;
+        let Some(place) = self.unanswered.enter(question.question.address) else {
+            return Err((ticket, self.silence.of_the_unasked(Instant::now())));
+        };
         let asked = Asked { question, place };
-        self.questions.try_send(asked).map_err(|_| crowded())
+        // There is room for whoever has a place: nobody is there to take it.
+        self.questions
+            .try_send(asked)
+            .map_err(|_| (ticket, NoVerdict::Unattended))
     }
 }
 
@@ -127,6 +108,7 @@ impl Line {
 mod tests {
     use std::net::{Ipv4Addr, TcpListener};
     use std::os::fd::OwnedFd;
+    use std::time::Duration;
 
     use bytes::Bytes;
 
@@ -148,18 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn nobody_makes_a_backend_silent_by_asking_much() {
+    fn a_control_plane_that_is_gone_is_no_silence_of_the_backends() {
         let (desk, _line, questions) = lines(SourceRule::DEFAULT);
         drop(questions);
-        let backend = desk.backend();
-        for (has_answered, why) in [
-            (true, NoVerdict::Crowded),
-            (false, NoVerdict::Unreachable),
-            (true, NoVerdict::Crowded),
-        ] {
-            backend.note(has_answered);
-            assert_eq!(backend.silence_of_the_unasked(), why);
-        }
+        desk.silence().note_none(Duration::ZERO, Instant::now());
+        let (_, why) = desk
+            .ask(SentQuestion::of_nobody(ClientAddress::own([192, 0, 2, 1].into())))
+            .expect_err("nobody is there");
+        assert_eq!(why, NoVerdict::Unattended);
     }
 
     #[test]

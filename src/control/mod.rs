@@ -40,13 +40,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{sleep, timeout};
 
-use self::access::Backend;
 pub use self::access::{ANSWER_BYTES, AccessAnswer, AccessCheck, CheckFault, CheckFuture, HttpCheck, LiveCheck, TURNS};
+use self::access::{Backend, Silence};
 pub use self::admin::{AdminParts, AdminToken};
 use self::collector::Collector;
 use self::connection::{Door, Visit};
 use self::dashboard::Dashboard;
-use self::desk::{Asked, BackendState, Line};
+use self::desk::{Asked, Line};
 pub use self::desk::{Desk, LINE_LENGTH};
 pub use self::feed::{Feed, RoomEventQueue, RoomEvents, room_event_queue};
 use self::gate::Rules;
@@ -136,7 +136,7 @@ impl ControlPlane {
     /// When the system has no thread, no descriptor or no memory for it.
     pub fn start(parts: PlaneParts) -> io::Result<Self> {
         let (desk, line, questions) = desk::lines(parts.sources);
-        let backend = desk.backend();
+        let silence = desk.silence();
         let (operator, wishes) = operator_line();
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -147,7 +147,7 @@ impl ControlPlane {
             .name(THREAD_NAME.to_owned())
             .spawn(move || {
                 (parts.prepare_thread)();
-                LocalSet::new().block_on(&runtime, serve(parts, line, (wishes, questions, backend), stopped));
+                LocalSet::new().block_on(&runtime, serve(parts, line, (wishes, questions, silence), stopped));
                 // A name that is still being looked up, or a disk, holds up no stop.
                 runtime.shutdown_timeout(LAST_ANSWERS);
             })?;
@@ -189,7 +189,7 @@ impl ControlPlane {
 async fn serve(
     mut parts: PlaneParts,
     line: Line,
-    (wishes, questions, backend): (Wishes, mpsc::Receiver<Asked>, Arc<BackendState>),
+    (wishes, questions, silence): (Wishes, mpsc::Receiver<Asked>, Arc<Silence>),
     stopped: oneshot::Receiver<()>,
 ) {
     let shards = Arc::new(Shards::new(Arc::clone(&parts.peers)));
@@ -246,7 +246,7 @@ async fn serve(
         Arc::clone(&parts.peers),
         names,
         parts.sources,
-        backend,
+        silence,
         parts.clock,
     );
     spawn_local(backend.serve(questions));

@@ -80,7 +80,8 @@ fn backend(config: &Config) -> Option<Destination> {
     Some(Destination {
         url: access.backend()?,
         ca_path: access.ca_cert_path.clone(),
-        timeout: Duration::from_millis(access.timeout_ms),
+        // The control plane ends it before: by the time in which it would have seen an answer.
+        timeout: 2 * Duration::from_millis(access.timeout_ms),
         requests: TURNS,
         answer_bytes: ANSWER_BYTES,
         headers: bearer.into_iter().collect(),

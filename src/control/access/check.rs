@@ -12,7 +12,7 @@ use crate::session::{AccessQuestion, NoVerdict, Verdict};
 /// Says whether clients may do what they want: a game's backend over HTTP, or the program that the server is a part of.
 ///
 /// It is asked on the control plane's one thread and must not block it. Whoever waits for its answer waits for
-/// `access_check.timeout_ms` at most: then what it returned is dropped.
+/// `access_check.timeout_ms` at most, and for what the thread is late itself: then what it returned is dropped.
 pub trait AccessCheck: fmt::Debug + Send + Sync {
     /// Answers a question.
     fn check<'a>(&'a self, question: &'a AccessQuestion) -> CheckFuture<'a>;
@@ -39,6 +39,10 @@ pub enum CheckFault {
     /// Nobody could be asked.
     #[error("{0}")]
     Unreachable(String),
+    /// This server had not what it needs to ask. It says nothing of whoever was to be asked, so `access_check.fail_open` lets
+    /// nobody in by it.
+    #[error("{0}")]
+    Unattended(String),
     /// What came back is no answer.
     #[error("{0}")]
     Unreadable(String),
@@ -51,6 +55,7 @@ impl CheckFault {
             Self::Late => NoVerdict::Late,
             Self::Unreachable(_) => NoVerdict::Unreachable,
             Self::Unreadable(_) => NoVerdict::Unreadable,
+            Self::Unattended(_) => NoVerdict::Unattended,
         }
     }
 }

@@ -32,6 +32,7 @@ impl AccessCheck for HttpCheck {
             let answer = self.outbound.post(wire::question(question), &[]).await;
             let answer = answer.map_err(|error| match error {
                 PostError::Late => CheckFault::Late,
+                PostError::Exhausted(_) => CheckFault::Unattended(error.to_string()),
                 PostError::TooLarge => CheckFault::Unreadable(error.to_string()),
                 PostError::Unreachable(_) => CheckFault::Unreachable(error.to_string()),
             })?;

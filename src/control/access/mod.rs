@@ -4,10 +4,14 @@
 //! Promises that each question is answered within its time, that as many are asked at a time as there are turns, of which
 //! a source has a share, and that a verdict answers nothing but the question that it was given to. No shard waits for this.
 
+mod attention;
 mod cache;
 mod check;
 mod http;
+mod silence;
 mod soundness;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::rc::Rc;
@@ -17,14 +21,17 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_local;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
+use self::attention::{Lapse, attend};
 use self::cache::Cache;
 pub use self::check::{AccessAnswer, AccessCheck, CheckFault, CheckFuture};
 pub use self::http::HttpCheck;
+pub(super) use self::silence::Silence;
+use self::silence::most;
 use self::soundness::sound;
 use super::crowds::{GROUPS, Grouping};
-use super::desk::{Asked, BackendState};
+use super::desk::Asked;
 use crate::net::{Clock, Mail, Peers};
 use crate::protocol::NameRules;
 use crate::rare_line::RareLine;
@@ -48,6 +55,7 @@ const TOLD_AGAIN: usize = 100;
 static LATE: RareLine = RareLine::new();
 static UNREACHABLE: RareLine = RareLine::new();
 static UNREADABLE: RareLine = RareLine::new();
+static UNATTENDED: RareLine = RareLine::new();
 
 /// Who is asked, as it changes while the server runs.
 #[derive(Debug, Clone, Default)]
@@ -104,6 +112,15 @@ impl Turns {
     }
 }
 
+/// Why there is no answer.
+#[derive(Debug)]
+enum Unheard {
+    /// Nobody was asked, or for too short a time.
+    Unasked,
+    /// Whoever was asked is at fault, or we are.
+    Fault(CheckFault),
+}
+
 /// The control plane's part of the access check.
 #[derive(Debug)]
 pub(super) struct Backend {
@@ -111,7 +128,7 @@ pub(super) struct Backend {
     shards: Peers,
     names: NameRules,
     turns: Turns,
-    state: Arc<BackendState>,
+    silence: Arc<Silence>,
     clock: Clock,
 }
 
@@ -121,11 +138,11 @@ impl Backend {
         shards: Peers,
         names: NameRules,
         sources: SourceRule,
-        state: Arc<BackendState>,
+        silence: Arc<Silence>,
         clock: Clock,
     ) -> Rc<Self> {
         Rc::new(Self {
-            state,
+            silence,
             live,
             shards,
             names,
@@ -157,37 +174,58 @@ impl Backend {
     /// The verdict on a question, and whether it was given before.
     async fn decide(&self, question: &AccessQuestion) -> (Result<Verdict, NoVerdict>, bool) {
         let Some(installed) = self.live.installed() else {
-            return (Err(NoVerdict::Unreachable), false);
+            return (Err(NoVerdict::Unattended), false);
         };
         let key = cache::key(&wire::question(question));
         let cache = || installed.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(verdict) = cache().find(&key, Instant::now()) {
             return (Ok(verdict), true);
         }
-        let deadline = Instant::now() + installed.timeout;
-        let Ok(_turn) = timeout_at(deadline, self.turns.take(question.address)).await else {
-            return (Err(self.state.silence_of_the_unasked()), false);
-        };
-        let answer = timeout_at(deadline, installed.check.check(question)).await;
-        let answer = answer.unwrap_or(Err(CheckFault::Late));
-        match &answer {
-            Ok(_) => self.state.note(true),
-            Err(CheckFault::Late | CheckFault::Unreachable(_)) => self.state.note(false),
-            // It has said something: that is for the one who asked.
-            Err(CheckFault::Unreadable(_)) => {}
-        }
-        match answer.and_then(|answer| sound(answer, &self.names)) {
+        let answer = self.ask(&installed, question).await;
+        match answer.and_then(|answer| sound(answer, &self.names).map_err(Unheard::Fault)) {
             Ok(AccessAnswer { verdict, valid_for }) => {
                 if !valid_for.is_zero() {
                     cache().keep(key, verdict.clone(), Instant::now() + valid_for);
                 }
                 (Ok(verdict), false)
             }
-            Err(fault) => {
+            Err(Unheard::Fault(fault)) => {
                 self.complain(&fault);
                 (Err(fault.silence()), false)
             }
+            Err(Unheard::Unasked) => (Err(self.silence.of_the_unasked(Instant::now())), false),
         }
+    }
+
+    /// Asks, when its turn comes. While the backend is silent nobody waits for a turn: those who have one find out when it
+    /// answers again.
+    async fn ask(&self, installed: &Installed, question: &AccessQuestion) -> Result<AccessAnswer, Unheard> {
+        let began = Instant::now();
+        let patience = if self.silence.is_known(began) {
+            Duration::ZERO
+        } else {
+            installed.timeout
+        };
+        let turn = timeout(patience, self.turns.take(question.address)).await;
+        let _turn = turn.map_err(|_| Unheard::Unasked)?;
+        let left = installed.timeout.saturating_sub(began.elapsed());
+        let answer = match attend(left, installed.check.check(question)).await {
+            Ok(answer) => answer,
+            Err(Lapse::Theirs) => Err(CheckFault::Late),
+            Err(Lapse::Ours) => Err(CheckFault::Unattended(
+                "the control plane has too much to do".to_owned(),
+            )),
+        };
+        let now = Instant::now();
+        match answer {
+            Ok(_) => self.silence.note_answer(now),
+            // It stood in line for most of its time: so short a silence is none.
+            Err(CheckFault::Late) if left < most(installed.timeout) => return Err(Unheard::Unasked),
+            Err(CheckFault::Late | CheckFault::Unreachable(_)) => self.silence.note_none(installed.timeout, now),
+            // The one has said something, and that is for the one who asked; the other says nothing of the backend.
+            Err(CheckFault::Unreadable(_) | CheckFault::Unattended(_)) => {}
+        }
+        answer.map_err(Unheard::Fault)
     }
 
     fn complain(&self, fault: &CheckFault) {
@@ -195,6 +233,7 @@ impl Backend {
             CheckFault::Late => &LATE,
             CheckFault::Unreachable(_) => &UNREACHABLE,
             CheckFault::Unreadable(_) => &UNREADABLE,
+            CheckFault::Unattended(_) => &UNATTENDED,
         };
         let mut clock = self.clock;
         if let Some(unsaid) = line.may_say(clock.now(clock.moment()).mono_ms) {

@@ -7,6 +7,7 @@
 mod trust;
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,16 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// The most that the library may hold of an answer's head.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
+
+/// What the system says when it has nothing left to connect with.
+const EXHAUSTED: [i32; 6] = [
+    libc::EMFILE,
+    libc::ENFILE,
+    libc::ENOBUFS,
+    libc::ENOMEM,
+    libc::EADDRNOTAVAIL,
+    libc::EAGAIN,
+];
 
 /// What its requests say of who asks.
 const USER_AGENT: &str = concat!("signal-fish-relay/", env!("CARGO_PKG_VERSION"));
@@ -95,6 +106,9 @@ pub enum PostError {
     /// The answer is larger than what is read of one.
     #[error("the answer is too large")]
     TooLarge,
+    /// This machine has nothing left to ask with: descriptors, ports, memory.
+    #[error("nobody can be asked: {0}")]
+    Exhausted(String),
     /// There was no connection, or it broke.
     #[error("there is no answer: {0}")]
     Unreachable(String),
@@ -178,7 +192,7 @@ impl Outbound {
         fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         fields.extend(self.destination.headers.iter().chain(headers).cloned());
         let response = self.client.request(request).await;
-        response.map_err(|error| unreachable(&error))
+        response.map_err(|error| no_answer(&error))
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, PostError> {
@@ -187,7 +201,7 @@ impl Outbound {
             if error.is::<LengthLimitError>() {
                 PostError::TooLarge
             } else {
-                unreachable(&*error)
+                no_answer(&*error)
             }
         })?;
         Ok(read.to_bytes())
@@ -195,9 +209,21 @@ impl Outbound {
 }
 
 /// What is at the bottom of an error: the library's own words say little.
-fn unreachable(error: &(dyn std::error::Error + 'static)) -> PostError {
-    let innermost = std::iter::successors(Some(error), |error| error.source()).last();
-    PostError::Unreachable(innermost.unwrap_or(error).to_string())
+fn no_answer(error: &(dyn std::error::Error + 'static)) -> PostError {
+    let chain = || std::iter::successors(Some(error), |error| error.source());
+    let what = chain().last().unwrap_or(error).to_string();
+    let mut codes = chain().filter_map(system_code);
+    if codes.any(|code| EXHAUSTED.contains(&code)) {
+        PostError::Exhausted(what)
+    } else {
+        PostError::Unreachable(what)
+    }
+}
+
+/// What the system said, if it is that.
+fn system_code(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let error = error.downcast_ref::<io::Error>()?;
+    error.raw_os_error().or_else(|| system_code(error.get_ref()?))
 }
 
 #[cfg(test)]

@@ -225,6 +225,17 @@ fn nobody_there_is_said_and_no_text_has_a_credential() {
 }
 
 #[test]
+fn what_this_machine_lacks_is_not_the_others_fault() {
+    let within = |code| io::Error::other(io::Error::from_raw_os_error(code));
+    for code in EXHAUSTED {
+        let told = no_answer(&within(code));
+        assert!(matches!(told, PostError::Exhausted(_)), "{code}: {told}");
+    }
+    let told = no_answer(&within(libc::ECONNREFUSED));
+    assert!(matches!(told, PostError::Unreachable(_)), "{told}");
+}
+
+#[test]
 fn authorities_that_cannot_be_read_are_told_by_their_file() {
     let missing = Destination {
         ca_path: Some("/nowhere/ca.pem".into()),

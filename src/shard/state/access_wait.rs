@@ -122,3 +122,31 @@ impl Questions {
         self.unsent.is_empty()
     }
 }
+
+#[cfg(test)]
+impl SentQuestion {
+    /// A question of nobody's.
+    pub(crate) fn of_nobody(address: crate::session::ClientAddress) -> Self {
+        let player = crate::protocol::PlayerId::from_bytes([7; 16]);
+        let question = AccessQuestion {
+            address,
+            app: None,
+            user: None,
+            wish: crate::session::Wish::Create {
+                player,
+                game_name: "tide-pool".into(),
+                player_name: "Mira".into(),
+                max_players: 4,
+            },
+        };
+        let ticket = Ticket {
+            shard: ShardId(0),
+            connection: ConnectionKey {
+                index: 0,
+                generation: 0,
+            },
+            number: QuestionNumber(1),
+        };
+        Self { ticket, question }
+    }
+}
