@@ -24,6 +24,13 @@ impl Session {
         given.unwrap_or(asked)
     }
 
+    /// The seats of a room that the client makes without naming a number: the general one, if it may have so many.
+    #[must_use]
+    pub fn default_seats(&self, general: u8) -> u8 {
+        let most = self.grant().and_then(|grant| grant.max_players_per_room);
+        most.map_or(general, |most| most.min(general))
+    }
+
     /// What the backend is asked about a wish of the client.
     #[must_use]
     pub fn question(&self, wish: Wish) -> AccessQuestion {

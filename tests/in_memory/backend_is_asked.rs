@@ -1,6 +1,7 @@
 //! The game's backend is asked who may play: the connection that waits for it waits, nobody else does, and no answer of its
 //! harms anybody.
 
+mod granting;
 mod silence;
 
 use serde_json::{Value, json};
@@ -219,38 +220,6 @@ fn where_only_handshakes_are_asked_about_rooms_are_not() {
         let mira = enters(game, "mira", Grant::default());
         mira.create_room("tide-pool", "Mira");
         assert!(game.machine().backend.take().is_empty());
-    });
-}
-
-#[test]
-fn what_is_granted_holds() {
-    in_every_schedule(checking(rules()), |game| {
-        let grant = || Grant {
-            display_name: Some("Mira the Bold".into()),
-            max_players_per_room: Some(3),
-            relay_bytes: Some(10),
-            ..Grant::default()
-        };
-        let mira = enters(game, "mira", grant());
-        let wants = |players: u8| {
-            mira.sends(json!({"type": "JoinRoom", "data":
-                {"game_name": "tide-pool", "player_name": "Nobody", "max_players": players}}));
-        };
-        wants(4);
-        mira.expects_join_failed("INVALID_MAX_PLAYERS");
-        wants(3);
-        let seat = mira.expects_created();
-        let otto = enters(game, "otto", Grant::default());
-        otto.join("tide-pool", &seat.room_code, "Otto");
-        mira.expects(json!({"type": "PlayerJoined", "data": "$any"}));
-        let kite = enters(game, "kite", grant());
-        kite.sends(json!({"type": "JoinRoom", "data":
-            {"game_name": "tide-pool", "player_name": "Kite", "room_code": seat.room_code}}));
-        kite.expects_join_failed("ROOM_CREATION_FAILED"); // there is one of that name
-        mira.sends_json(json!("12345678"));
-        otto.expects_json(&seat, json!("12345678"));
-        mira.sends_json(json!("1"));
-        mira.expects_error("RATE_LIMIT_EXCEEDED");
     });
 }
 

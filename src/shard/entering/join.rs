@@ -102,8 +102,9 @@ impl<L> Shard<L> {
         let terms = self.access.terms(app.as_ref());
         let of_app = terms.and_then(|terms| terms.max_players_per_room);
         let granted = connection.session.grant().and_then(|grant| grant.max_players_per_room);
+        let max_players = pending.seats(&connection.session, world.settings.rooms.default_players);
         for (limit, whose) in [(of_app, "this application's"), (granted, "your")] {
-            if let Some(limit) = limit.filter(|limit| pending.max_players > *limit) {
+            if let Some(limit) = limit.filter(|limit| max_players > *limit) {
                 let text = format!("{whose} rooms have at most {limit} players; ask for fewer");
                 return Err(Refusal::new(ErrorCode::InvalidMaxPlayers, text));
             }
@@ -123,10 +124,10 @@ impl<L> Shard<L> {
             game_name: pending.game_name.clone(),
             code,
             owner: app,
-            max_players: pending.max_players,
+            max_players,
             supports_authority: pending.supports_authority,
             password: pending.password.clone(),
-            max_spectators: world.settings.rooms.max_spectators(pending.max_players),
+            max_spectators: world.settings.rooms.max_spectators(max_players),
         };
         let token = ReconnectToken::in_slot(name.slot().number(), self.random_bytes());
         let mut room = Room::new(settings, now.mono_ms);

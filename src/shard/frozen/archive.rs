@@ -13,7 +13,7 @@ const MAGIC: [u8; 8] = *b"SFRfrzn\0";
 
 /// The layout of what follows. Another number for every change of an archived type: rkyv has no field names that would
 /// tell an old archive from a new one.
-const LAYOUT: u32 = 15;
+const LAYOUT: u32 = 16;
 
 /// Magic, layout, kind. As long as the strictest alignment of an archive, so that what follows keeps it.
 const HEADER_BYTES: usize = 32;

@@ -20,7 +20,8 @@ impl<L> Shard<L> {
             return Some(pending);
         };
         let connection = self.post.connections.get(at)?;
-        let Some(wish) = connection.wish(&pending, rules) else {
+        let general_seats = self.world.settings.rooms.default_players;
+        let Some(wish) = connection.wish(&pending, rules, general_seats) else {
             return Some(pending);
         };
         let question = connection.session.question(wish);
@@ -51,7 +52,7 @@ impl<L> Shard<L> {
 
 impl<L> Connection<L> {
     /// What the backend is asked about a request to enter a room; `None`: nothing.
-    fn wish(&self, pending: &PendingRequest, rules: CheckRules) -> Option<Wish> {
+    fn wish(&self, pending: &PendingRequest, rules: CheckRules, general_seats: u8) -> Option<Wish> {
         let player = self.session.player();
         match pending {
             PendingRequest::Join(join) => match &join.room_code {
@@ -59,7 +60,7 @@ impl<L> Connection<L> {
                     player,
                     game_name: join.game_name.clone(),
                     player_name: join.player_name.clone(),
-                    max_players: join.max_players,
+                    max_players: join.seats(&self.session, general_seats),
                 }),
                 Some(room_code) => (rules.joins || (rules.creates && !join.join_only)).then(|| Wish::Join {
                     player,

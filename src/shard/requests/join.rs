@@ -70,7 +70,7 @@ impl<L> Shard<L> {
             game_name: request.game_name.into(),
             player_name: connection.session.name_in_rooms(&request.player_name).into(),
             room_code,
-            max_players,
+            max_players: request.max_players,
             supports_authority: request.supports_authority,
             password: request.password,
             join_only: request.join_only,

@@ -1,6 +1,7 @@
 //! A live connection on its way to another shard.
 
 use crate::protocol::{PlayerId, ReconnectToken, Refusal, RoomCode, RoomId, Secret, ServerMessage};
+use crate::session::Session;
 use crate::shard::state::standing::Standing;
 use crate::shard::state::traveller::Traveller;
 use crate::shard::world::World;
@@ -52,7 +53,8 @@ pub struct PendingJoin {
     pub(in crate::shard) player_name: Box<str>,
     /// `None`: create a room and draw its code.
     pub(in crate::shard) room_code: Option<RoomCode>,
-    pub(in crate::shard) max_players: u8,
+    /// The seats that a new room is to have; `None`: the client names no number.
+    pub(in crate::shard) max_players: Option<u8>,
     pub(in crate::shard) supports_authority: bool,
     pub(in crate::shard) password: Option<Secret>,
     pub(in crate::shard) join_only: bool,
@@ -94,6 +96,13 @@ impl PendingReturn {
             ..self.clone()
         };
         (next.slot() != self.slot()).then_some(next)
+    }
+}
+
+impl PendingJoin {
+    /// The seats of the room, if it is made.
+    pub(in crate::shard) fn seats(&self, session: &Session, general: u8) -> u8 {
+        self.max_players.unwrap_or_else(|| session.default_seats(general))
     }
 }
 
