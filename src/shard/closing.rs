@@ -26,7 +26,9 @@ impl<L> Shard<L> {
     pub(super) fn close_with(&mut self, at: ConnectionKey, code: Option<CloseCode>, why: Option<Refusal>, now: Now) {
         match self.post.connections.get(at).map(|connection| &connection.state) {
             None | Some(State::Closing { .. }) => return,
-            Some(State::Open | State::Departing { .. } | State::Asking(_)) => {}
+            Some(State::Open) => {}
+            // Its socket was not read. Bytes that stay in it would have the system reset the connection, farewell and all.
+            Some(State::Departing { .. } | State::Asking(_)) => self.resumed.push(at),
         }
         self.note_closing(at, code, now);
         if let (Some(CloseCode::SlowConsumer), Some((room_key, player))) = (code, self.seat_of(at)) {

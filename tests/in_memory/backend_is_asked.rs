@@ -266,6 +266,20 @@ fn a_server_that_stops_does_not_wait_for_answers() {
 }
 
 #[test]
+fn who_is_closed_while_it_waits_is_read_to_its_end() {
+    in_every_schedule(checking(rules()), |game| {
+        let mira = game.connect("mira");
+        says_hello(&mira);
+        question(game);
+        mira.sends(json!({"type": "Ping"})).closes(1000, "").answers(false);
+        game.settle();
+        game.machine().close_all();
+        game.settle();
+        assert_eq!(game.machine().connections(), 0);
+    });
+}
+
+#[test]
 fn whoever_plays_waits_for_nobody_elses_answer() {
     in_every_schedule(checking(rules()), |game| {
         let mira = enters(game, "mira", Grant::default());
