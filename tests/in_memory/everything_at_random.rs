@@ -6,6 +6,7 @@
 //! believes only what the protocol promises.
 
 mod actor;
+mod doorkeeper;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,6 +16,7 @@ use signal_fish_relay::protocol::{PlayerId, Topology};
 use signal_fish_relay::shard::{CounterSet, InboxLimits, ShardId};
 
 use self::actor::{Actor, Gossip};
+use self::doorkeeper::Doorkeeper;
 use crate::harness::{Game, Schedule, Setup};
 use crate::observer::{Observer, RoomView};
 use crate::weather::{CALM, Weather};
@@ -31,6 +33,8 @@ struct Course {
     weather: Weather,
     topology: Topology,
     drains: bool,
+    /// Whether the game's backend is asked.
+    checks: bool,
 }
 
 const CALM_COURSE: Course = Course {
@@ -40,6 +44,7 @@ const CALM_COURSE: Course = Course {
     },
     topology: Topology::Mesh,
     drains: false,
+    checks: false,
 };
 
 impl Course {
@@ -55,6 +60,8 @@ struct Tally {
     tags: BTreeMap<String, u64>,
     codes: BTreeMap<String, u64>,
     closes: BTreeMap<u16, u64>,
+    /// Answers of the game's backend in time, too late, and requests that were served without one.
+    answered: [u64; 3],
 }
 
 impl Tally {
@@ -87,13 +94,19 @@ fn setup(seed: u64, course: Course) -> Setup {
         settings.peer_sessions.topology = course.topology;
         settings.peer_sessions.allows_webrtc = !seed.is_multiple_of(5);
         settings.peer_sessions.allows_direct = true;
+        settings.access.check = course.checks.then(|| doorkeeper::rules(fails_open(seed)));
     })
+}
+
+fn fails_open(seed: u64) -> bool {
+    seed.is_multiple_of(2)
 }
 
 fn run(seed: u64, course: Course, tally: &mut Tally) {
     let game = Game::new(setup(seed, course));
     let mut random = Schedule::new(seed ^ 0xa11);
     let mut gossip = Gossip::default();
+    gossip.doorkeeper = course.checks.then(|| Doorkeeper::new(fails_open(seed)));
     let mut actors: Vec<_> = (0..ACTORS)
         .map(|number| Actor::connect(&game, number, seed.is_multiple_of(2), &mut random))
         .collect();
@@ -108,6 +121,9 @@ fn run(seed: u64, course: Course, tally: &mut Tally) {
         }
         for _ in 0..random.below(40) {
             game.machine().step();
+        }
+        if let Some(doorkeeper) = &mut gossip.doorkeeper {
+            doorkeeper.work(&game, &mut random);
         }
         let has_outposts = course.weather.outpost_members.is_some();
         for actor in &mut actors {
@@ -127,7 +143,15 @@ fn run(seed: u64, course: Course, tally: &mut Tally) {
     }
     game.settle();
     actors.iter_mut().for_each(|actor| actor.read(&mut gossip));
-    agree(&actors);
+    // In some runs the server stops while somebody still waits for the backend.
+    let stops_meanwhile = course.checks && course.drains && seed.is_multiple_of(3);
+    if let Some(doorkeeper) = gossip.doorkeeper.as_mut().filter(|_| !stops_meanwhile) {
+        doorkeeper.finish(&game, &mut random);
+    }
+    actors.iter_mut().for_each(|actor| actor.read(&mut gossip));
+    if !stops_meanwhile {
+        agree(&actors);
+    }
 
     if course.drains {
         game.machine().dismiss_within(5_000);
@@ -140,6 +164,28 @@ fn run(seed: u64, course: Course, tally: &mut Tally) {
     }
     game.advance_ms(RETURN_WINDOW_MS + 300_000);
     nothing_is_left(&game, &gossip);
+    if let Some(doorkeeper) = &gossip.doorkeeper {
+        let unchecked = unchecked(&game);
+        assert!(unchecked == 0 || fails_open(seed));
+        for (sum, more) in tally
+            .answered
+            .iter_mut()
+            .zip([doorkeeper.in_time, doorkeeper.too_late, unchecked])
+        {
+            *sum += more;
+        }
+    }
+}
+
+/// How many requests were served although the game's backend had said nothing. What became of each question was counted once,
+/// unless whoever asked was gone by then.
+fn unchecked(game: &Game) -> u64 {
+    let of = |outcome: &str| game.count(&format!("access_check_{outcome}_total"));
+    let silences = of("late") + of("unreachable") + of("unreadable");
+    let ours = of("unattended") + game.count("access_check/full");
+    assert!(of("allowed") + of("denied") + silences + ours <= of("questions"));
+    assert!(of("failed_open") == 0 || of("failed_open") == silences);
+    of("failed_open")
 }
 
 /// Everybody who is in a room has the same picture of it, and nobody waits for an answer.
@@ -351,4 +397,35 @@ fn with_outposts_and_full_inboxes_while_the_server_drains() {
     });
     let tally = on(course, 700..780);
     assert!(tally.codes.contains_key("SERVICE_UNAVAILABLE"), "{tally:?}");
+}
+
+#[test]
+fn with_a_backend_that_answers_as_it_likes() {
+    let course = Course {
+        checks: true,
+        ..CALM_COURSE
+    };
+    let tally = on(course.with(|weather| weather.pipe_bytes = 2_000), 900..960);
+    assert!(tally.answered.iter().all(|count| *count > 0), "{tally:?}");
+    let codes = ["UNAUTHORIZED", "SERVICE_UNAVAILABLE", "INVALID_MAX_PLAYERS"];
+    assert!(codes.iter().all(|code| tally.codes.contains_key(*code)), "{tally:?}");
+}
+
+#[test]
+fn with_such_a_backend_and_full_inboxes_while_the_server_drains() {
+    let course = Course {
+        checks: true,
+        drains: true,
+        ..CALM_COURSE
+    };
+    let course = course.with(|weather| {
+        weather.shards = 8;
+        weather.inbox = FULL_SOON;
+        weather.speaks_tls = true;
+    });
+    let tally = on(course, 1_000..1_060);
+    assert!(
+        tally.has(&["GoingAway"]) && tally.answered.iter().all(|count| *count > 0),
+        "{tally:?}"
+    );
 }

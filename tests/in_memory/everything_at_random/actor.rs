@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::doorkeeper::Doorkeeper;
 use crate::harness::{Client, Game, Opcode, Schedule};
 use crate::observer::{Observer, Request, Role};
 
@@ -15,6 +16,8 @@ pub struct Gossip {
     codes: Vec<String>,
     /// Seats that were lost, with their tokens: player, room, token.
     seats: Vec<(String, String, String)>,
+    /// The game's backend, if it is asked.
+    pub doorkeeper: Option<Doorkeeper>,
 }
 
 impl Gossip {
@@ -45,6 +48,8 @@ pub struct Actor {
     pub client: Client,
     pub observer: Observer,
     pub number: usize,
+    /// What it shows the game's backend.
+    token: String,
     version: u16,
     packs: bool,
     knows_ids: bool,
@@ -56,6 +61,8 @@ pub struct Actor {
 impl Actor {
     pub fn connect(game: &Game, number: usize, mixed: bool, random: &mut Schedule) -> Self {
         let name = format!("actor{number}");
+        let token = format!("t{}", game.machine().peers.len());
+        let is_checked = game.machine().world.settings.access.check.is_some();
         let client = game.connect(&name);
         let version = if mixed && random.once_in(3) { 2 } else { 3 };
         let packs = random.once_in(3);
@@ -73,6 +80,7 @@ impl Actor {
         ];
         client.sends(json!({"type": "Authenticate", "data": {
             "app_id": "reef-racer",
+            "connect_token": is_checked.then_some(&token),
             "protocol_version": version,
             "game_data_format": if packs { "message_pack" } else { "json" },
             "supported_transports": if mixed || random.once_in(12) { &lists[random.below(lists.len())] } else { &lists[0] },
@@ -83,6 +91,7 @@ impl Actor {
             client,
             observer: Observer::of(&name, version, knows_ids),
             number,
+            token,
             version,
             packs,
             knows_ids,
@@ -95,6 +104,9 @@ impl Actor {
         for frame in self.client.takes_what_arrived() {
             let before = self.observer.me().map(str::to_owned);
             self.observer.read(&frame);
+            if let Some(doorkeeper) = &mut gossip.doorkeeper {
+                doorkeeper.watch(&self.token, &frame);
+            }
             if let Some(me) = self.observer.me().filter(|me| Some(*me) != before.as_deref()) {
                 gossip.players.push(me.to_owned());
             }
@@ -141,14 +153,18 @@ impl Actor {
             }
             8..=12 => {
                 let password = [json!("a"), json!("")].get(random.below(20)).cloned();
-                let odd_seats = [0, 101, 1, 2, 2, 3].get(random.below(14));
+                let seats = match random.below(14) {
+                    few @ 0..=5 => json!([0, 101, 1, 2, 2, 3][few]),
+                    6 => Value::Null,
+                    _ => json!(6),
+                };
                 let name = match random.below(16) {
                     0 => "Actor0".to_owned(),
                     1 => String::new(),
                     _ => format!("Actor{}", self.number),
                 };
                 let data = json!({"game_name": GAME, "player_name": name, "room_code": gossip.code(random),
-                    "max_players": odd_seats.unwrap_or(&6), "supports_authority": !random.once_in(6),
+                    "max_players": seats, "supports_authority": !random.once_in(6),
                     "password": password, "join_only": random.once_in(6)});
                 self.asks("JoinRoom", Some(Request::Join), data, random);
             }

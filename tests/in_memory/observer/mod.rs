@@ -322,6 +322,7 @@ impl Observer {
                 membership.note(&name, version, tag, data);
             }
             "Authenticated"
+            | "AuthenticationError"
             | "ProtocolInfo"
             | "RoomJoinFailed"
             | "ReconnectionFailed"
