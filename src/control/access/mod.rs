@@ -44,6 +44,12 @@ pub const TURNS: usize = 64;
 /// Questions of one source that are.
 const TURNS_OF_SOURCE: usize = 16;
 
+/// The most bytes of a question: what a client shows may be as long as a message, and many wait.
+const QUESTION_BYTES: usize = 16 * 1024;
+
+/// What a client is told whose question is longer.
+const TOO_LONG: &str = "what you show is too long; show a shorter connect_token";
+
 /// The most bytes that are read of an answer.
 pub const ANSWER_BYTES: usize = 16 * 1024;
 
@@ -176,7 +182,12 @@ impl Backend {
         let Some(installed) = self.live.installed() else {
             return (Err(NoVerdict::Unattended), false);
         };
-        let key = cache::key(&wire::question(question));
+        let posted = wire::question(question);
+        if posted.len() > QUESTION_BYTES {
+            return (Ok(Verdict::Denied(TOO_LONG.into())), false);
+        }
+        let key = cache::key(&posted);
+        drop(posted);
         let cache = || installed.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(verdict) = cache().find(&key, Instant::now()) {
             return (Ok(verdict), true);
@@ -211,6 +222,8 @@ impl Backend {
         let left = installed.timeout.saturating_sub(began.elapsed());
         let answer = match attend(left, installed.check.check(question)).await {
             Ok(answer) => answer,
+            // It stood in line for most of its time: so short a silence is none.
+            Err(_) if left < most(installed.timeout) => return Err(Unheard::Unasked),
             Err(Lapse::Theirs) => Err(CheckFault::Late),
             Err(Lapse::Ours) => Err(CheckFault::Unattended(
                 "the control plane has too much to do".to_owned(),
@@ -219,8 +232,6 @@ impl Backend {
         let now = Instant::now();
         match answer {
             Ok(_) => self.silence.note_answer(now),
-            // It stood in line for most of its time: so short a silence is none.
-            Err(CheckFault::Late) if left < most(installed.timeout) => return Err(Unheard::Unasked),
             Err(CheckFault::Late | CheckFault::Unreachable(_)) => self.silence.note_none(installed.timeout, now),
             // The one has said something, and that is for the one who asked; the other says nothing of the backend.
             Err(CheckFault::Unreadable(_) | CheckFault::Unattended(_)) => {}

@@ -5,6 +5,8 @@ use std::future::pending;
 use tokio::task::LocalSet;
 
 use super::*;
+use crate::protocol::Secret;
+use crate::session::Wish;
 use crate::shard::SentQuestion;
 
 /// Says no after so long; `None`: never says anything.
@@ -92,4 +94,19 @@ fn while_the_backend_is_silent_nobody_waits_for_a_turn() {
 fn where_nobody_is_there_to_be_asked_the_fault_is_ours() {
     let told = run(async { crowd(&backend(LiveCheck::default()), 1).await });
     assert_eq!(told, [Err(NoVerdict::Unattended)]);
+}
+
+#[test]
+fn a_question_that_is_too_long_is_answered_at_once_and_not_asked() {
+    let live = LiveCheck::default();
+    live.install(Arc::new(SaysNo(None)), Duration::from_secs(60));
+    let mut question = SentQuestion::of_nobody(ClientAddress::own([192, 0, 2, 1].into())).question;
+    question.wish = Wish::Handshake {
+        connect_token: Some(Secret::new("x".repeat(QUESTION_BYTES))),
+        platform: None,
+        sdk_version: None,
+        protocol_version: 3,
+    };
+    let (told, _) = run(async { backend(live).decide(&question).await });
+    assert_eq!(told, Ok(Verdict::Denied(TOO_LONG.into())));
 }
