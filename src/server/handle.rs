@@ -91,7 +91,8 @@ impl ServerHandle {
     }
 
     /// Takes over from a changed configuration what may change while it runs: who is let in, certificates, and how webhooks are
-    /// posted.
+    /// posted. Waits for the files that it names, for ten seconds at most, and for certificates as long again; certificates that do
+    /// not answer then stay as they are, with a line in the log.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::net::Clock;
 const ANSWER_BYTES: usize = 64 * 1024;
 
 /// Webhooks, as they may change while the server runs.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Posting {
     /// `None`: nothing is posted.
     live: Option<LiveTerms>,

@@ -249,12 +249,12 @@ fn a_receiver_that_is_busy_is_left_alone_for_as_long_as_it_asks() {
         second.at - first.at >= Duration::from_secs(2),
         "it asked for two seconds"
     );
-    // That batch is given up; the next waits, and a stop tries it once more.
+    // That batch is given up; what comes next waits, and a stop tries it once more.
     while counted(&relay)[3] < first.events.len() as u64 {}
     play(&relay, 1);
+    assert!(receiver.rest().is_empty(), "it asked to be left alone");
     relay.shutdown().wait();
     let rest = receiver.rest();
-    assert!(rest.len() <= 1 + 2 * EVENTS_OF_A_ROOM as usize / 100, "{rest:?}");
     let taken: usize = rest.iter().map(|posted| posted.events.len()).sum();
     assert_eq!(
         (first.events.len() + taken) as u64,
@@ -277,7 +277,6 @@ fn other_terms_are_taken_over_by_whoever_waits() {
     assert!(first.events.len() <= 3 && !first.is_taken);
     config.webhooks.url = Some(other.url());
     config.webhooks.secret = Some(Secret::new(OTHER_KEY));
-    config.webhooks.events = vec![EventKind::RoomOpened];
     let mut bad = config.clone();
     bad.webhooks.url = None;
     let refused = relay.reload(&bad).expect_err("webhooks cannot be turned off");
@@ -295,6 +294,8 @@ fn other_terms_are_taken_over_by_whoever_waits() {
         "the same under the same id"
     );
     assert_eq!(books.rooms.len(), 1);
+    config.webhooks.events = vec![EventKind::RoomOpened];
+    relay.reload(&config).expect("they change again");
     play(&relay, 1);
     relay.shutdown().wait();
     other.rest().into_iter().for_each(|posted| books.enter(posted));

@@ -56,7 +56,7 @@ pub struct WebhookParts {
 #[derive(Debug)]
 pub(super) struct WebhookQueue {
     entrance: Entrance,
-    terms: LiveTermsReader,
+    terms: TermsReader,
     counts: Arc<WebhookCounts>,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct WebhookQueue {
 #[derive(Debug)]
 pub(super) struct Webhooks {
     waiting: Exit,
-    terms: LiveTermsReader,
+    terms: TermsReader,
     dead_letters: Option<DeadLetters>,
     /// The other server asked to be left alone until then.
     not_before: Instant,
@@ -72,7 +72,7 @@ pub(super) struct Webhooks {
     clock: Clock,
 }
 
-type LiveTermsReader = watch::Receiver<Arc<AgreedTerms>>;
+type TermsReader = watch::Receiver<Arc<AgreedTerms>>;
 
 /// When all must be over, once the server ends.
 type End = watch::Receiver<Option<Instant>>;
