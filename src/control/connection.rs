@@ -23,7 +23,7 @@ use super::places::{Places, fresh_signs};
 use super::standstill::is_our_delay;
 use super::stream::ClientStream;
 use crate::net::http::{MAX_FIELDS, MAX_HEAD_BYTES};
-use crate::net::tls::Handshake;
+use crate::net::tls::{Handshake, Refusal};
 use crate::net::{Guest, Mail, Peers};
 use crate::protocol::CertificateFingerprint;
 use crate::session::ClientAddress;
@@ -110,10 +110,13 @@ impl Door {
         let visit = async {
             let stream = match handshake {
                 None => stream,
-                Some(handshake) => match stream.greet(handshake).await {
-                    Ok(stream) => stream,
-                    Err(error) => return tracing::debug!(%error, "a TLS handshake with the control plane failed"),
-                },
+                Some(handshake) => {
+                    let note = |why: &Refusal| self.rules.note_no_handshake(client, why);
+                    match stream.greet(handshake, note).await {
+                        Ok(stream) => stream,
+                        Err(error) => return tracing::debug!(%error, "a TLS handshake with the control plane failed"),
+                    }
+                }
             };
             let gate = Gate::new(stream, address, received, Rc::clone(&self.rules), Rc::clone(&signs));
             let served = self.answer(gate, address, &signs).await;

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use super::stream::ClientStream;
 use crate::net::Clock;
 use crate::net::http::{Doors, Head, Site, read_head, wanted_endpoint};
+use crate::net::tls::Refusal;
 use crate::session::{AccessPolicy, ClientAddress};
 use crate::shard::Now;
 
@@ -96,6 +97,11 @@ impl Rules {
     /// The answer to somebody at this address for whom there is no place.
     pub(super) fn crowded_out(&self, address: ClientAddress) -> Vec<u8> {
         self.site.crowded_out(address, self.now())
+    }
+
+    /// Notes why somebody at this address has no TLS.
+    pub(super) fn note_no_handshake(&self, address: ClientAddress, why: &Refusal) {
+        self.site.note_no_handshake(address, why, self.now());
     }
 }
 

@@ -63,8 +63,8 @@ impl ClientStream {
     ///
     /// # Errors
     ///
-    /// When the stream or the handshake failed; the peer was told.
-    pub(super) async fn greet(mut self, mut handshake: Handshake) -> io::Result<Self> {
+    /// When the stream or the handshake failed. Why the handshake did is noted by `note` before the peer is told.
+    pub(super) async fn greet(mut self, mut handshake: Handshake, note: impl FnOnce(&Refusal)) -> io::Result<Self> {
         let tcp = self.tcp();
         let mut received = vec![0; HANDSHAKE_READ_BYTES];
         loop {
@@ -73,16 +73,20 @@ impl ClientStream {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let mut words = Vec::new();
-            let progress = handshake.read(&received[..count], &mut words);
-            tcp.write_all(&words).await?;
-            match progress {
-                Progress::Goes(next) => handshake = next,
+            match handshake.read(&received[..count], &mut words) {
+                Progress::Goes(next) => {
+                    handshake = next;
+                    tcp.write_all(&words).await?;
+                }
                 Progress::Done(secured) => {
+                    tcp.write_all(&words).await?;
                     self.records = Some(secured.records);
                     self.opened = secured.early.into();
                     return Ok(self);
                 }
                 Progress::Refused(why) => {
+                    note(&why);
+                    tcp.write_all(&words).await?;
                     tcp.shutdown().await?;
                     return Err(refused(&why));
                 }

@@ -48,7 +48,7 @@ pub(super) enum Greeted {
     Goes,
     /// It is over.
     Done(Welcome),
-    /// It failed, and the peer was told.
+    /// It failed; why, the peer is told by what is kept.
     Refused(Refusal),
     /// The socket has ended.
     End,
@@ -143,10 +143,10 @@ impl<S: Stream> Channel<S> {
         }
     }
 
-    /// Goes on with the handshake, with bytes that were read before.
+    /// Goes on with the handshake, with bytes that were read before. What is to be said to that is kept until somebody sends:
+    /// whoever asks has noted first what the peer is about to learn.
     pub(super) fn greet_with(&mut self, fresh: &[u8], room: &mut Vec<u8>) -> Greeted {
-        let Self { socket, layer } = self;
-        let Layer::Greeting(greeting) = layer else {
+        let Layer::Greeting(greeting) = &mut self.layer else {
             return Greeted::Waits;
         };
         let Some(handshake) = greeting.handshake.take() else {
@@ -155,9 +155,6 @@ impl<S: Stream> Channel<S> {
         room.clear();
         let progress = handshake.read(fresh, room);
         greeting.unsent.extend_from_slice(room);
-        if send_kept(socket, &mut greeting.unsent) == SendOutcome::Broken {
-            return Greeted::End;
-        }
         match progress {
             Progress::Goes(handshake) => {
                 greeting.handshake = Some(handshake);
@@ -172,7 +169,7 @@ impl<S: Stream> Channel<S> {
                     resumed,
                 } = secured;
                 records.keep(&greeting.unsent);
-                *layer = Layer::Sealed(records);
+                self.layer = Layer::Sealed(records);
                 Greeted::Done(Welcome {
                     early,
                     fingerprint,

@@ -7,6 +7,7 @@ use rustls::ClientConfig;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signal_fish_relay::config::{ClientAuth, Config, ProxyProtocol};
+use signal_fish_relay::shard::refusals::RefusalReason;
 
 use crate::proofs::Proofs;
 use crate::support::server::Server;
@@ -45,6 +46,7 @@ fn http_in_the_clear_is_told_where_it_came_to() {
         answer.starts_with("HTTP/1.1 400 ") && answer.contains("https://"),
         "{answer}"
     );
+    assert_eq!(server.refused(RefusalReason::TlsHandshake), 3, "at both doors");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::upgrade::{self, Outcome, UpgradeFacts};
 use crate::auth::token_binding::{BindingPolicy, BindingTerms};
 use crate::config::OriginPolicy;
 use crate::net::proxies::ProxyPolicy;
-use crate::net::tls::NO_TLS_HERE;
+use crate::net::tls::{NO_TLS_HERE, Refusal};
 use crate::protocol::{ProtocolVersion, Secret, WallTime};
 use crate::session::{AccessPolicy, ClientAddress};
 use crate::shard::admission::ConnectionRefused;
@@ -191,6 +191,17 @@ impl Site {
             RequestRefusal::Tls => NO_TLS_HERE.to_vec(),
             _ => dated(Response::from(refusal), now.wall).into_bytes(),
         }
+    }
+
+    /// Notes that a client is told by an alert that its TLS handshake has failed.
+    pub fn note_no_handshake(&self, client: ClientAddress, why: &Refusal, now: Now) {
+        let why = why.to_string();
+        let who = Refused {
+            address: Some(client),
+            told: &why,
+            ..Refused::default()
+        };
+        self.world.refusals.note(RefusalReason::TlsHandshake, &who, now.mono_ms);
     }
 
     /// The answer to a request for which the control plane has no place.

@@ -5,11 +5,9 @@ use std::time::Duration;
 use super::super::channel::{Channel, Greeted};
 use super::super::kernel::{Interest, Kernel, Token};
 use super::super::pending_upgrade::UpgradeKey;
-use super::super::tls::Refusal;
 use super::Pump;
 use crate::rare_line::RareLine;
-use crate::shard::Now;
-use crate::shard::refusals::{RefusalReason, Refused};
+use crate::shard::{Now, SendOutcome};
 
 /// Without randomness there are no handshakes.
 static NOT_BEGUN: RareLine = RareLine::new();
@@ -90,15 +88,14 @@ impl<K: Kernel> Pump<K> {
         self.note_greeted(at, began, greeted, now)
     }
 
+    /// Notes what came of it before the peer hears of it: what is told has been counted.
     fn note_greeted(&mut self, at: UpgradeKey, began: Duration, greeted: Greeted, now: Now) -> Greeting {
-        self.pending_upgrades
-            .note_greeted(self.kernel.moment().saturating_sub(began));
-        match greeted {
+        let greeting = match greeted {
             Greeted::Waits => {
                 self.watch_greeting(at, now);
                 Greeting::Waits
             }
-            Greeted::Goes => Greeting::Goes,
+            Greeted::Goes => self.say_greeting(at, Greeting::Goes),
             Greeted::Done(welcome) => {
                 let counters = self.shard.counters();
                 counters.tls_handshakes.add(1);
@@ -106,21 +103,47 @@ impl<K: Kernel> Pump<K> {
                 if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
                     pending_upgrade.fingerprint = welcome.fingerprint;
                 }
-                if welcome.early.is_empty() {
-                    return Greeting::Goes;
-                }
-                self.scratch[..welcome.early.len()].copy_from_slice(&welcome.early);
-                Greeting::Said(welcome.early.len())
+                let early = &welcome.early;
+                self.scratch[..early.len()].copy_from_slice(early);
+                let next = if early.is_empty() {
+                    Greeting::Goes
+                } else {
+                    Greeting::Said(early.len())
+                };
+                self.say_greeting(at, next)
             }
             Greeted::Refused(why) => {
-                self.note_refused(at, &why, now);
-                Greeting::Goes
+                let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
+                    return Greeting::Waits;
+                };
+                self.site.note_no_handshake(pending_upgrade.address, &why, now);
+                self.pending_upgrades.note_answered(at, now.mono_ms);
+                let next = self.say_greeting(at, Greeting::Goes);
+                if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
+                    pending_upgrade.channel.finish_sending(&mut self.sealing_room);
+                }
+                next
             }
             Greeted::End => {
                 self.pending_upgrades.remove(at);
                 Greeting::Waits
             }
+        };
+        self.pending_upgrades
+            .note_greeted(self.kernel.moment().saturating_sub(began));
+        greeting
+    }
+
+    /// Sends what the handshake has to say; `next`, if the socket is sound.
+    fn say_greeting(&mut self, at: UpgradeKey, next: Greeting) -> Greeting {
+        let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) else {
+            return Greeting::Waits;
+        };
+        if pending_upgrade.channel.send(&[], &mut self.sealing_room) == SendOutcome::Broken {
+            self.pending_upgrades.remove(at);
+            return Greeting::Waits;
         }
+        next
     }
 
     /// Has the kernel say when there is room for the rest of a flight, which it almost always takes at once.
@@ -139,21 +162,6 @@ impl<K: Kernel> Pump<K> {
         if let Err(error) = watched {
             self.warn_of_unwatched(&error, now);
             self.pending_upgrades.remove(at);
-        }
-    }
-
-    fn note_refused(&mut self, at: UpgradeKey, why: &Refusal, now: Now) {
-        if let Some(pending_upgrade) = self.pending_upgrades.get_mut(at) {
-            let why = why.to_string();
-            let who = Refused {
-                address: Some(pending_upgrade.address),
-                told: &why,
-                ..Refused::default()
-            };
-            let refusals = &self.shard.world().refusals;
-            refusals.note(RefusalReason::TlsHandshake, &who, now.mono_ms);
-            pending_upgrade.channel.finish_sending(&mut self.sealing_room);
-            self.pending_upgrades.note_answered(at, now.mono_ms);
         }
     }
 }
