@@ -15,7 +15,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, PoolPlacement, ReactorErrorKind};
 
 use super::cpus::{self, Placement};
-use super::{Tick, last_words, leftover, locked_memory};
+use super::leftover::Leftover;
+use super::{Tick, last_words, locked_memory};
 use crate::clock::moment_after;
 use crate::shard::ShardId;
 
@@ -29,7 +30,7 @@ const RING_DEPTH: usize = 128;
 /// Practically never. glommio 0.9.0 parks with runnable tasks when this timer runs out between its being set and the first
 /// task: with 5 ms, whenever other processes take the CPU from the shard for as long at that point. Shards need no
 /// pre-emption: their one busy task bounds its own turns (`docs/adr/008-never-preempted.md`).
-const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
+pub(super) const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
 
 /// What a shard's set-up failed with.
 pub type SetUpError = Box<dyn error::Error + Send + Sync>;
@@ -253,13 +254,13 @@ fn run_shard<Body, Main>(
         let reason = error.to_string();
         return report.send(Err(StartError::Executor { shard, cpu, reason }));
     }
-    let made = locked_memory::wait_out(|| leftover::found(build_executor), is_no_memory);
-    let (executor, leftover) = match made {
-        Ok(made) => made,
+    let executor = match locked_memory::wait_out(build_executor, is_no_memory) {
+        Ok(executor) => executor,
         Err(error) => return report.send(Err(start_error(shard, cpu, &error))),
     };
-    executor.run(async {
+    let leftover = executor.run(async {
         let (tick, beat) = Tick::start(tick);
+        let leftover = Leftover::of_this_executor().await;
         match body(tick) {
             Ok(main) => {
                 report.send(Ok(()));
@@ -271,10 +272,11 @@ fn run_shard<Body, Main>(
             Err(source) => report.send(Err(StartError::SetUp { shard, source })),
         }
         beat.stop().await;
+        leftover
     });
     drop(executor);
-    if let Some(leftover) = leftover {
-        leftover.close();
+    if !leftover.is_some_and(Leftover::close) {
+        tracing::debug!(%shard, "a descriptor stays open until the process ends");
     }
 }
 

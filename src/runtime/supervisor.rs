@@ -33,6 +33,8 @@ pub enum Outcome {
         /// The time they had.
         within: Duration,
     },
+    /// The thread that looks after the shards has panicked; they may still run, and end with the process.
+    Unsupervised,
 }
 
 impl Outcome {
@@ -41,7 +43,7 @@ impl Outcome {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped => 0,
-            Self::ShardEnded { .. } | Self::StopTimedOut { .. } => 1,
+            Self::ShardEnded { .. } | Self::StopTimedOut { .. } | Self::Unsupervised => 1,
         }
     }
 }
@@ -69,6 +71,9 @@ impl fmt::Display for Outcome {
                     "{} still running {ms} ms after the stop was requested; the process ends",
                     list(shards)
                 )
+            }
+            Self::Unsupervised => {
+                f.write_str("nobody looks after the shards any more: this is a defect of the server; the process ends")
             }
         }
     }

@@ -26,8 +26,8 @@ struct Awaited {
 impl End {
     /// The end, when it comes.
     pub(super) fn awaited(&self) -> Answer<Outcome> {
-        // Never said: whoever may still wait holds the server's thread, which says how it ends.
-        let (promise, answer) = promise(|| Outcome::Stopped);
+        // Never said: whoever may still wait holds this, and with it the promise.
+        let (promise, answer) = promise(|| Outcome::Unsupervised);
         let mut awaited = self.lock();
         match awaited.outcome.clone() {
             Some(outcome) => promise.keep(outcome),
@@ -41,6 +41,9 @@ impl End {
 
     fn come(&self, outcome: &Outcome) {
         let mut awaited = self.lock();
+        if awaited.outcome.is_some() {
+            return;
+        }
         awaited.outcome = Some(outcome.clone());
         let waiting = std::mem::take(&mut awaited.waiting);
         drop(awaited);
@@ -63,8 +66,10 @@ pub(super) struct Supervised {
 }
 
 impl Supervised {
-    /// Looks after it until it has ended, and says so.
+    /// Looks after it until it has ended, and says so: even when it ends in the middle of that, because whoever waits would wait for
+    /// ever.
     pub(super) fn run(self, end: &End) {
+        let _certain = CertainEnd(end);
         let Self {
             world,
             supervisor,
@@ -82,5 +87,39 @@ impl Supervised {
         });
         control.stop();
         end.come(&outcome);
+    }
+}
+
+/// Says, unless it was said by then, that nobody looks after the server any more.
+struct CertainEnd<'e>(&'e End);
+
+impl Drop for CertainEnd<'_> {
+    fn drop(&mut self) {
+        self.0.come(&Outcome::Unsupervised);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn an_end_comes_once_and_in_any_case() {
+        let end = End::default();
+        let before = end.awaited();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _certain = CertainEnd(&end);
+            panic!("a defect");
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(before.wait(), Outcome::Unsupervised);
+
+        let end = End::default();
+        let certain = CertainEnd(&end);
+        end.come(&Outcome::Stopped);
+        drop(certain);
+        assert_eq!(end.awaited().wait(), Outcome::Stopped, "what was said stays said");
     }
 }
