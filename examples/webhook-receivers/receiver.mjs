@@ -19,10 +19,13 @@ createServer(async (request, response) => {
   for await (const piece of request) pieces.push(piece);
   const body = Buffer.concat(pieces);
   const trusted = isOurs(request.headers, body);
-  for (const event of trusted ? JSON.parse(body).events : []) {
-    if (seen.has(event.id)) continue; // what comes twice is taken once
-    seen.add(event.id);
-    console.log(event.type, event.room.code, JSON.stringify(event.data));
+  for (const room of trusted ? JSON.parse(body).rooms : []) {
+    for (const event of room.events) {
+      const id = `${room.id}.${event.number}`;
+      if (seen.has(id)) continue; // what comes twice is taken once
+      seen.add(id);
+      console.log(event.type, room.code, JSON.stringify(event.data));
+    }
   }
   response.writeHead(trusted ? 204 : 401).end();
 }).listen(Number(process.argv[2]), "127.0.0.1");

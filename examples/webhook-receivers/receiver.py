@@ -20,10 +20,11 @@ class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         trusted = is_ours(self.headers, body)
-        for event in json.loads(body)["events"] if trusted else []:
-            if event["id"] not in seen:  # what comes twice is taken once
-                seen[event["id"]] = True
-                print(event["type"], event["room"]["code"], event["data"], flush=True)
+        for room in json.loads(body)["rooms"] if trusted else []:
+            for event in room["events"]:
+                if (room["id"], event["number"]) not in seen:  # what comes twice is taken once
+                    seen[room["id"], event["number"]] = True
+                    print(event["type"], room["code"], event["data"], flush=True)
         self.send_response(204 if trusted else 401)
         self.end_headers()
 

@@ -22,13 +22,13 @@ pub struct WebhooksConfig {
     pub ca_path: Option<PathBuf>,
     /// Milliseconds for one request, its answer included. Default 5000; 100 … 60000.
     pub timeout_ms: u64,
-    /// The most events of one request, of 300 to 400 bytes each. Default 250; 1 … 1000.
+    /// The most events of one request, of 150 to 250 bytes each. Default 500; 1 … 1000.
     pub batch_size: usize,
-    /// Events that may wait, of 300 to 400 bytes each; more are dropped and counted. Default 10000; 100 … 1000000.
+    /// Events that may wait, of 100 to 200 bytes each; more are dropped and counted. Default 10000; 100 … 1000000.
     pub queue_capacity: usize,
     /// Seconds for which a request is tried again before its events are given up. Default 600; 0 … 86400.
     pub give_up_secs: u64,
-    /// File for events that were given up, one line of JSON each. Default null: they are lost, and counted.
+    /// File for requests that were given up, a line for each with its body. Default null: they are lost, and counted.
     pub dead_letter_path: Option<PathBuf>,
     /// The most bytes of that file. Default 16777216; 4096 … 1073741824.
     pub dead_letter_max_bytes: u64,
@@ -98,7 +98,7 @@ impl Default for WebhooksConfig {
             events: EventKind::ALL.to_vec(),
             ca_path: None,
             timeout_ms: 5_000,
-            batch_size: 250,
+            batch_size: 500,
             queue_capacity: 10_000,
             give_up_secs: 600,
             dead_letter_path: None,

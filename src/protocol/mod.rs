@@ -58,4 +58,4 @@ pub use stamp::Stamp;
 pub use tokens::{DeliveryClass, GameDataFormat, RelayTransport, Topology, Transport};
 pub use version::ProtocolVersion;
 pub use visible::Excerpt;
-pub use wall_time::WallTime;
+pub use wall_time::{WallTime, WallTimeText};

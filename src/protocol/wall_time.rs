@@ -1,7 +1,12 @@
 //! Moments that clients see.
 
+use std::ops::Range;
+
 use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
+
+/// Where the nine digits behind the point stand.
+const FRACTION: Range<usize> = 20..29;
 
 /// Nanoseconds since the Unix epoch, UTC. Written as RFC 3339 with nine fractional digits and `Z`.
 #[derive(
@@ -40,8 +45,38 @@ impl WallTime {
         write_digits(&mut text[11..13], time.hour().into());
         write_digits(&mut text[14..16], time.minute().into());
         write_digits(&mut text[17..19], time.second().into());
-        write_digits(&mut text[20..29], (self.unix_nanos % 1_000_000_000) as u32);
+        write_digits(&mut text[FRACTION], (self.unix_nanos % 1_000_000_000) as u32);
         text
+    }
+}
+
+/// Writes moments of which most lie in the second of the one before: of those it writes the digits behind the point.
+#[derive(Debug)]
+pub struct WallTimeText {
+    text: [u8; 30],
+    written: WallTime,
+}
+
+impl WallTimeText {
+    /// A moment as [`WallTime::rfc_3339`] has it.
+    pub fn of(&mut self, at: WallTime) -> &[u8; 30] {
+        if at.unix_secs() != self.written.unix_secs() {
+            self.text = at.rfc_3339();
+        } else if at != self.written {
+            write_digits(&mut self.text[FRACTION], (at.unix_nanos % 1_000_000_000) as u32);
+        }
+        self.written = at;
+        &self.text
+    }
+}
+
+impl Default for WallTimeText {
+    fn default() -> Self {
+        let written = WallTime::default();
+        Self {
+            text: written.rfc_3339(),
+            written,
+        }
     }
 }
 
@@ -69,5 +104,23 @@ mod tests {
         assert_eq!(written(0), "\"1970-01-01T00:00:00.000000000Z\"");
         assert_eq!(written(1_795_397_463_254_686_877), "\"2026-11-23T01:31:03.254686877Z\"");
         assert!(written(u64::MAX).starts_with("\"2554-07-21T"));
+    }
+
+    #[test]
+    fn one_after_the_other_is_written_like_each_alone() {
+        let mut text = WallTimeText::default();
+        for unix_nanos in [
+            0,
+            7,
+            999_999_999,
+            1_000_000_000,
+            1_000_000_000,
+            86_400_000_000_007,
+            3,
+            u64::MAX,
+        ] {
+            let at = WallTime { unix_nanos };
+            assert_eq!(*text.of(at), at.rfc_3339());
+        }
     }
 }

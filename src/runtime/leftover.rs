@@ -59,7 +59,9 @@ impl Leftover {
             let Ok(mut counted) = eventfds() else { break };
             counted.retain(|now| {
                 let EventFd { descriptor, id, count } = now;
-                let before = before.iter().find(|then| then.descriptor == *descriptor && then.id == *id);
+                let before = before
+                    .iter()
+                    .find(|then| then.descriptor == *descriptor && then.id == *id);
                 before.is_some_and(|then| count.checked_sub(then.count) == Some(steps))
             });
             if let [EventFd { descriptor, .. }] = counted[..] {

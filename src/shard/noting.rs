@@ -114,7 +114,9 @@ impl<L> Shard<L> {
         {
             tracing::debug!(room_id = %room.id(), shard = %self.id, ?what, "news of a room");
         }
-        let Some(room_events) = &self.room_events else { return };
+        let Some(room_events) = &mut self.room_events else {
+            return;
+        };
         let event = RoomEvent {
             room: RoomLabel::of(room, label),
             number: room.record_mut().next_event(),

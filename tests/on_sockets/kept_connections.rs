@@ -195,7 +195,7 @@ fn an_upgrade_for_which_its_shard_has_no_room_is_told_so() {
 fn requests_without_end_keep_nobody_out() {
     const PLACES: usize = 256;
     let server = Server::with(1, |config| config.control.max_connections = PLACES);
-    let pipelines: Vec<Wire> = (0..PLACES)
+    let mut pipelines: Vec<Wire> = (0..PLACES)
         .map(|_| {
             let mut wire = Wire::connect(server.address());
             wire.stream().set_nonblocking(true).expect("an option of every socket");
@@ -203,6 +203,11 @@ fn requests_without_end_keep_nobody_out() {
             wire
         })
         .collect();
+    // The line to the control plane is no longer than there are places: whoever comes while they stand in it is told so.
+    for wire in &mut pipelines {
+        wire.stream().set_nonblocking(false).expect("an option of every socket");
+        wire.take(1);
+    }
     for _ in 0..20 {
         let mut other = Wire::connect(server.address());
         other.send(HEALTH);

@@ -128,10 +128,7 @@ fn serve(
             field("webhook-signature"),
         );
         key.verify(&id, &time, &signature, &body, now).expect("it is signed");
-        let mut parsed: Value = serde_json::from_slice(&body).expect("JSON");
-        let Value::Array(events) = parsed["events"].take() else {
-            panic!("a batch is an array")
-        };
+        let events = events_in(&body);
         let at = Instant::now();
         let number = {
             let mut count = count.lock().expect("nobody panics with it");
@@ -188,4 +185,20 @@ fn serve(
             (None, _) => return,
         }
     }
+}
+
+/// The events of a body, each with its `id` and with the `room` that it stands with.
+pub fn events_in(body: &[u8]) -> Vec<Value> {
+    let body: Value = serde_json::from_slice(body).expect("JSON");
+    let array = |value: &Value| value.as_array().expect("an array").clone();
+    let mut events = Vec::new();
+    for mut room in array(&body["rooms"]) {
+        for mut event in array(&room["events"].take()) {
+            let id = room["id"].as_str().expect("a room's id");
+            event["id"] = format!("{id}.{}", event["number"]).into();
+            event["room"] = room.clone();
+            events.push(event);
+        }
+    }
+    events
 }

@@ -17,7 +17,7 @@ pub use self::stream::{RoomEventQueue, RoomEvents, room_event_queue};
 use super::webhooks::{WebhookParts, Webhooks};
 use crate::shard::RoomEventReceiver;
 
-/// How often the shards' queues are looked into. In a storm of 20,000 joins a second they fill to a twentieth between two looks.
+/// How often the shards' queues are looked into. In a storm of joins, with 110,000 events a second, they fill to a quarter between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a stop leaves to webhooks that were not delivered by then.
@@ -47,7 +47,6 @@ impl Feed {
             let (queue, webhooks) = Webhooks::new(parts);
             (queue, spawn_local(webhooks.run(end)))
         });
-        let mut news = Vec::new();
         let mut is_over = false;
         while !is_over {
             is_over = select! {
@@ -56,14 +55,18 @@ impl Feed {
             };
             for shard in &shards {
                 // What a shard says meanwhile is for the next look, and what others want of this thread is not behind all of it.
-                shard.take_waiting(&mut news);
-                if let Some((queue, _)) = &webhooks {
-                    queue.put(&news);
+                for turn in shard.take_waiting() {
+                    match (&webhooks, &program) {
+                        (Some((queue, _)), Some(program)) => {
+                            queue.put(turn.clone());
+                            program.put(turn);
+                        }
+                        (Some((queue, _)), None) => queue.put(turn),
+                        (None, Some(program)) => program.put(turn),
+                        // Nobody would have been asked to say any.
+                        (None, None) => {}
+                    }
                 }
-                if let Some(program) = &program {
-                    program.put(&mut news);
-                }
-                news.clear();
                 yield_now().await;
             }
         }

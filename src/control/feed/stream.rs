@@ -62,14 +62,11 @@ impl Shared {
 
 impl RoomEventQueue {
     /// Puts some in, in their order. Those that find the queue full are lost, and counted.
-    pub(super) fn put(&self, events: &mut Vec<RoomEvent>) {
-        if events.is_empty() {
-            return;
-        }
+    pub(super) fn put(&self, mut turn: Vec<RoomEvent>) {
         self.0.change(|queue| {
             let room = self.0.capacity.saturating_sub(queue.events.len());
-            queue.lost += events.len().saturating_sub(room) as u64;
-            queue.events.extend(events.drain(..).take(room));
+            queue.lost += turn.len().saturating_sub(room) as u64;
+            queue.events.extend(turn.drain(..).take(room));
         });
     }
 }

@@ -1,6 +1,6 @@
-//! Events that could not be delivered, in a file.
+//! Requests that could not be delivered, in a file.
 //!
-//! One line of JSON for each. The file is the operator's alone to read, and never larger than it may be: what does not fit is not
+//! A line for each, with its body. The file is the operator's alone to read, and never larger than it may be: what does not fit is not
 //! kept. Whoever moves it away gets a new one. Promises that a disk that does not answer is waited for once and not for long, and
 //! costs one thread.
 

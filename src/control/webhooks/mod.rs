@@ -4,9 +4,9 @@
 //! the same id, and those of a room in their order; or else that it is kept as a dead letter, or counted as lost. Nobody waits
 //! for that server, and a stop waits for two seconds.
 
-mod batches;
+mod body;
 mod dead_letters;
-mod json;
+mod queue;
 mod terms;
 
 use std::path::PathBuf;
@@ -19,8 +19,8 @@ use tokio::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::batches::{Batch, Entrance, Exit, batches};
 use self::dead_letters::DeadLetters;
+use self::queue::{Batch, Entrance, Exit, queue};
 pub use self::terms::{AgreedTerms, LiveTerms, WebhookTerms};
 use crate::metrics::WebhookCounts;
 use crate::net::Clock;
@@ -87,19 +87,18 @@ struct Failure {
 
 impl WebhookQueue {
     /// Takes those of the events that are to be posted. What finds no room is counted.
-    pub(super) fn put(&self, events: &[RoomEvent]) {
-        let agreed = Arc::clone(&self.terms.borrow());
-        let wanted = agreed.terms.wanted.as_ref();
-        let is_wanted = |event: &&RoomEvent| wanted.is_none_or(|wanted| wanted.contains(&event.what.kind()));
-        let dropped = self.entrance.put(events.iter().filter(is_wanted), agreed.terms.batch);
-        self.counts.dropped.add(dropped);
+    pub(super) fn put(&self, mut turn: Vec<RoomEvent>) {
+        if let Some(wanted) = &self.terms.borrow().terms.wanted {
+            turn.retain(|event| wanted.contains(&event.what.kind()));
+        }
+        self.counts.dropped.add(self.entrance.put(turn));
     }
 }
 
 impl Webhooks {
     /// Webhooks, and where events wait for them.
     pub(super) fn new(parts: WebhookParts) -> (WebhookQueue, Self) {
-        let (entrance, waiting) = batches(parts.room_for);
+        let (entrance, waiting) = queue(parts.room_for);
         let queue = WebhookQueue {
             entrance,
             terms: parts.terms.watch(),
@@ -119,17 +118,21 @@ impl Webhooks {
 
     /// Posts what comes, until no more does.
     pub(super) async fn run(mut self, mut end: End) {
-        while let Some(more_wait) = self.waiting.wait().await {
-            if !more_wait {
+        while let Some(count) = self.waiting.wait().await {
+            if count < self.batch_size() {
                 select! {
                     () = sleep(GATHER) => {}
                     () = ends(&mut end) => {}
                 }
             }
-            if let Some(batch) = self.waiting.take() {
+            if let Some(batch) = self.waiting.take(self.batch_size()) {
                 self.deliver(&batch, &mut end).await;
             }
         }
+    }
+
+    fn batch_size(&self) -> usize {
+        self.terms.borrow().terms.batch
     }
 
     /// Posts a batch until the other server has it, or its time is over.
@@ -207,7 +210,7 @@ impl Webhooks {
         let (id, events) = (&batch.id, batch.events as u64);
         let outcome = match &mut self.dead_letters {
             Some(dead_letters) => dead_letters
-                .keep(batch.lines())
+                .keep([&*batch.body, b"\n"].concat())
                 .await
                 .map_err(|error| error.to_string()),
             None => Err("there is no webhooks.dead_letter_path".to_owned()),

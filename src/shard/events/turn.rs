@@ -34,7 +34,7 @@ impl<L> Shard<L> {
     }
 
     /// A turn has ended now, which took so long, longer by `gathered_us` if arrivals were let gather before it: all that was
-    /// relayed and sent in it is noted as having taken that long.
+    /// relayed and sent in it is noted as having taken that long, and what has happened to rooms is told.
     pub fn end_turn(&mut self, took_us: u64, gathered_us: u64, now: Now) {
         let counters = &self.post.counters;
         if self.load.note_turn(took_us, now.mono_us) {
@@ -43,6 +43,9 @@ impl<L> Shard<L> {
         counters.deliveries_enqueued.set(self.post.outgoing.queued_frames());
         self.timings
             .end_turn(took_us, gathered_us, counters.game_data_messages.get(), now.mono_us);
+        if let Some(room_events) = &mut self.room_events {
+            counters.room_events_dropped.add(room_events.end_turn());
+        }
     }
 
     /// A turn begins: every room has its whole share of it.

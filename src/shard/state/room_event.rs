@@ -1,8 +1,10 @@
 //! What happens to rooms, as it is told to whoever runs the server.
 
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::protocol::{PlayerId, RoomCode, RoomId, WallTime};
 use crate::room::Room;
@@ -155,31 +157,156 @@ pub enum Remover {
 /// Room events that one shard may have said and nobody has taken yet: a tenth of a second of a storm of joins.
 const WAITING: usize = 8_192;
 
-/// A shard's end of the way to whoever takes room events. It never waits.
+/// Turns of which some may wait.
+const TURNS: usize = 1_024;
+
+/// A shard's end of the way to whoever takes room events. It never waits. What is said in a turn is handed over in one piece when the
+/// turn ends: with a queue of single events a storm of joins wrote, and read, cold memory for each.
 #[derive(Debug)]
-pub struct RoomEventSender(Sender<RoomEvent>);
+pub struct RoomEventSender {
+    said: Vec<RoomEvent>,
+    /// How many may be said until the next are handed over.
+    room: usize,
+    turns: Sender<Vec<RoomEvent>>,
+    waiting: Arc<AtomicUsize>,
+}
 
 /// The other end.
 #[derive(Debug)]
-pub struct RoomEventReceiver(Receiver<RoomEvent>);
+pub struct RoomEventReceiver {
+    turns: Receiver<Vec<RoomEvent>>,
+    waiting: Arc<AtomicUsize>,
+}
 
 /// A way from one shard to whoever takes its room events.
 #[must_use]
 pub fn room_events() -> (RoomEventSender, RoomEventReceiver) {
-    let (sender, receiver) = bounded(WAITING);
-    (RoomEventSender(sender), RoomEventReceiver(receiver))
+    let (sender, receiver) = bounded(TURNS);
+    let waiting = Arc::<AtomicUsize>::default();
+    let sender = RoomEventSender {
+        said: Vec::new(),
+        room: WAITING,
+        turns: sender,
+        waiting: Arc::clone(&waiting),
+    };
+    let receiver = RoomEventReceiver {
+        turns: receiver,
+        waiting,
+    };
+    (sender, receiver)
 }
 
 impl RoomEventSender {
-    /// Says one. `false`: too many wait, or nobody takes them any more, and it is lost.
-    pub(in crate::shard) fn say(&self, event: RoomEvent) -> bool {
-        self.0.try_send(event).is_ok()
+    /// Says one. `false`: too many wait, and it is lost.
+    pub(in crate::shard) fn say(&mut self, event: RoomEvent) -> bool {
+        let has_room = self.said.len() < self.room;
+        if has_room {
+            self.said.push(event);
+        }
+        has_room
+    }
+
+    /// Hands over what was said in a turn, or keeps it for the next, when too many turns wait. Says how many are lost because
+    /// nobody takes them any more.
+    pub(in crate::shard) fn end_turn(&mut self) -> u64 {
+        let (count, mut lost) = (self.said.len(), 0);
+        if count > 0 && !self.turns.is_full() {
+            // The next turn may be like this one.
+            let said = mem::replace(&mut self.said, Vec::with_capacity(count));
+            // Before anybody can take them off. Relaxed: it bounds, and orders nothing.
+            self.waiting.fetch_add(count, Ordering::Relaxed);
+            if let Err(refused) = self.turns.try_send(said) {
+                self.waiting.fetch_sub(count, Ordering::Relaxed);
+                match refused {
+                    TrySendError::Full(said) => self.said = said,
+                    TrySendError::Disconnected(_) => lost = count as u64,
+                }
+            }
+        }
+        self.room = WAITING.saturating_sub(self.waiting.load(Ordering::Relaxed));
+        lost
+    }
+}
+
+impl Drop for RoomEventSender {
+    /// The last turn ends as well.
+    fn drop(&mut self) {
+        self.end_turn();
     }
 }
 
 impl RoomEventReceiver {
-    /// Takes what waits at this moment, and no more however fast others come.
-    pub fn take_waiting(&self, into: &mut Vec<RoomEvent>) {
-        into.extend(self.0.try_iter().take(self.0.len()));
+    /// Takes what waits at this moment, turn by turn, and no more however fast others come.
+    pub fn take_waiting(&self) -> impl Iterator<Item = Vec<RoomEvent>> {
+        self.turns.try_iter().take(self.turns.len()).inspect(|turn| {
+            self.waiting.fetch_sub(turn.len(), Ordering::Relaxed);
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(number: u64) -> RoomEvent {
+        let label = RoomLabel {
+            id: RoomId::from_bytes([7; 16]),
+            game_name: "tide-pool".into(),
+            code: RoomCode::parse("K7QW2M", 6).expect("a code"),
+        };
+        RoomEvent {
+            room: Arc::new(label),
+            number,
+            at: WallTime::default(),
+            what: RoomNews::Opened { max_players: 8 },
+        }
+    }
+
+    fn taken(receiver: &RoomEventReceiver) -> Vec<u64> {
+        let turns = receiver.take_waiting();
+        turns.flatten().map(|event| event.number).collect()
+    }
+
+    #[test]
+    fn a_turn_is_handed_over_when_it_ends() {
+        let (mut sender, receiver) = room_events();
+        assert!(sender.say(event(1)) && sender.say(event(2)));
+        assert!(taken(&receiver).is_empty(), "the turn goes on");
+        assert_eq!(sender.end_turn(), 0);
+        assert!(sender.say(event(3)));
+        assert_eq!(taken(&receiver), [1, 2]);
+        drop(sender);
+        assert_eq!(taken(&receiver), [3], "with its sender a turn ends as well");
+    }
+
+    #[test]
+    fn no_more_wait_than_may_however_they_are_said() {
+        for in_a_turn in [1, 7, WAITING, WAITING + 1] {
+            let (mut sender, receiver) = room_events();
+            let mut said = 0;
+            for number in 0..2 * WAITING {
+                said += usize::from(sender.say(event(number as u64)));
+                if number % in_a_turn == in_a_turn - 1 {
+                    assert_eq!(sender.end_turn(), 0);
+                }
+            }
+            assert_eq!(said, WAITING, "{in_a_turn} in a turn");
+            let mut numbers = Vec::new();
+            while numbers.len() < said {
+                sender.end_turn();
+                numbers.extend(taken(&receiver));
+            }
+            assert!(numbers.is_sorted(), "{in_a_turn} in a turn");
+            sender.end_turn();
+            assert!(sender.say(event(0)));
+        }
+    }
+
+    #[test]
+    fn what_nobody_takes_any_more_is_counted() {
+        let (mut sender, receiver) = room_events();
+        drop(receiver);
+        assert!(sender.say(event(1)) && sender.say(event(2)));
+        assert_eq!((sender.end_turn(), sender.end_turn()), (2, 0));
     }
 }
