@@ -196,7 +196,8 @@ impl Backend {
         match answer.and_then(|answer| sound(answer, &self.names).map_err(Unheard::Fault)) {
             Ok(AccessAnswer { verdict, valid_for }) => {
                 if !valid_for.is_zero() {
-                    cache().keep(key, verdict.clone(), Instant::now() + valid_for);
+                    let group = self.turns.grouping.of(question.address);
+                    cache().keep(key, group, verdict.clone(), Instant::now() + valid_for);
                 }
                 (Ok(verdict), false)
             }
