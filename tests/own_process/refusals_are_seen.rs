@@ -2,6 +2,7 @@
 //! the metrics and one line in the log. A reason that is new has to be brought about here.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -131,6 +132,7 @@ impl Servers {
                 )),
             ),
             Reason::AddressCap | Reason::ServerFull => {
+                wait_until_empty(plain);
                 let mut there = vec![Wire::connect_from([127, 0, 0, 4], plain).upgrade("/v2/ws")];
                 let mut one_more = [127, 0, 0, 4];
                 if reason == Reason::ServerFull {
@@ -140,11 +142,6 @@ impl Servers {
                 let mut refused = Wire::connect_from(one_more, plain);
                 refused.send(UPGRADE.as_bytes());
                 assert!(!refused.expect_place());
-                // Those who were there have gone before the next comes.
-                for mut wire in there {
-                    wire.send_frame(crate::support::wire::CLOSE, b"");
-                    wire.rest();
-                }
             }
             Reason::MetricsToken => say(
                 Wire::connect(plain),
@@ -158,6 +155,7 @@ impl Servers {
             Reason::ControlFull => return false,
             // The scripts have those; this one needs a real handshake.
             Reason::Error(code) if code.as_str() == "UNAUTHORIZED" => {
+                wait_until_empty(plain);
                 let mut wire = Wire::connect(plain);
                 wire.send(UPGRADE.replace("\r\n\r\n", &format!("\r\n{OFFER}\r\n")).as_bytes());
                 assert!(wire.head().starts_with("HTTP/1.1 101 "));
@@ -194,17 +192,33 @@ fn say(mut wire: Wire, text: &str) {
 }
 
 /// How often a reason is counted.
-fn count(mut wire: Wire, reason: Reason) -> u64 {
+fn count(wire: Wire, reason: Reason) -> u64 {
+    sample(
+        wire,
+        &format!("signal_fish_refusals_total{{reason=\"{}\"}}", reason.name()),
+    )
+}
+
+/// A number of the page.
+fn sample(mut wire: Wire, name: &str) -> u64 {
     wire.send(
         format!("GET /metrics/prom HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n")
             .as_bytes(),
     );
     let page = String::from_utf8(wire.rest()).expect("text");
-    let sample = format!("signal_fish_refusals_total{{reason=\"{}\"}} ", reason.name());
-    let line = page.lines().find_map(|line| line.strip_prefix(&sample));
-    line.unwrap_or_else(|| panic!("no {sample} in {page}"))
+    let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value
+        .unwrap_or_else(|| panic!("no {name} in {page}"))
         .parse()
         .expect("a number")
+}
+
+/// Waits until nobody has a place any more: one that is closed has it until both ends know.
+fn wait_until_empty(address: SocketAddr) {
+    let deadline = Instant::now() + DEADLINE;
+    while sample(Wire::connect(address), "signal_fish_connections_active") > 0 {
+        assert!(Instant::now() < deadline, "somebody stays");
+    }
 }
 
 /// The lines of the log about a reason; the first must come within the deadline.
