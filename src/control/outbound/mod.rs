@@ -17,8 +17,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as AskError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -147,7 +147,7 @@ impl Outbound {
     ///
     /// # Errors
     ///
-    /// Why there is no answer. It is not tried again here, unless a connection that was idle turns out to be closed.
+    /// Why there is no answer. It is tried again here only if the connection ends before one: once.
     pub async fn post(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Answer, PostError> {
         let deadline = Instant::now() + self.destination.timeout;
         let exchange = async {
@@ -182,7 +182,17 @@ impl Outbound {
         Ok(head)
     }
 
+    /// Asks, and once more when the other server has hung up: it may have closed a connection that it took for idle just when the
+    /// request was on its way. Some do that after five seconds.
     async fn ask(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Response<Incoming>, PostError> {
+        let response = match self.send(json.clone(), headers).await {
+            Err(error) if is_hang_up(&error) => self.send(json, headers).await,
+            response => response,
+        };
+        response.map_err(|error| no_answer(&error))
+    }
+
+    async fn send(&self, json: Bytes, headers: &[(HeaderName, HeaderValue)]) -> Result<Response<Incoming>, AskError> {
         let mut request = Request::new(Full::new(json));
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&self.destination.url);
@@ -191,8 +201,7 @@ impl Outbound {
         fields.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         fields.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         fields.extend(self.destination.headers.iter().chain(headers).cloned());
-        let response = self.client.request(request).await;
-        response.map_err(|error| no_answer(&error))
+        self.client.request(request).await
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, PostError> {
@@ -208,11 +217,34 @@ impl Outbound {
     }
 }
 
+/// Everything that an error is said to come from, itself first.
+fn chain<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'e (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
+/// Whether a connection was there, and ended before the answer began.
+fn is_hang_up(error: &AskError) -> bool {
+    let is_end = |kind| {
+        matches!(
+            kind,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted
+        )
+    };
+    !error.is_connect()
+        && chain(error).any(|error| {
+            let of_library = error.downcast_ref::<hyper::Error>();
+            let of_system = error.downcast_ref::<io::Error>();
+            of_library.is_some_and(hyper::Error::is_incomplete_message)
+                || of_system.is_some_and(|error| is_end(error.kind()))
+        })
+}
+
 /// What is at the bottom of an error: the library's own words say little.
 fn no_answer(error: &(dyn std::error::Error + 'static)) -> PostError {
-    let chain = || std::iter::successors(Some(error), |error| error.source());
-    let what = chain().last().unwrap_or(error).to_string();
-    let mut codes = chain().filter_map(system_code);
+    let what = chain(error).last().unwrap_or(error).to_string();
+    let mut codes = chain(error).filter_map(system_code);
     if codes.any(|code| EXHAUSTED.contains(&code)) {
         PostError::Exhausted(what)
     } else {

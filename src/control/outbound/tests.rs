@@ -114,6 +114,29 @@ fn what_is_posted_arrives_with_its_headers_and_connections_are_used_again() {
 }
 
 #[test]
+fn whoever_hangs_up_is_asked_once_more() {
+    let tried = |answers: usize, times: usize| {
+        let (sender, receiver) = channel();
+        // Each connection is good for so many answers, and for one request more.
+        let url = server(move |mut stream| {
+            for number in 0.. {
+                let Some(_) = request(&mut stream) else { break };
+                sender.send(()).expect("the test lives");
+                if number == answers {
+                    break;
+                }
+                say(&mut stream, "200 OK", "", "{}");
+            }
+        });
+        let answered = post(destination(url), times).into_iter().map(|answer| answer.is_ok());
+        (answered.collect::<Vec<_>>(), receiver.try_iter().count())
+    };
+    // From the second on each is sent first on a connection that ends.
+    assert_eq!(tried(1, 3), (vec![true; 3], 5));
+    assert_eq!(tried(0, 1), (vec![false], 2), "not again and again");
+}
+
+#[test]
 fn a_redirect_is_an_answer_and_leads_nowhere() {
     let (elsewhere, received) = echoing();
     let url = server(move |mut stream| {
