@@ -11,7 +11,7 @@ use crate::support::server::Server;
 use crate::support::wire::{TEXT, UPGRADE, Wire};
 
 /// How long the backend has where it is not to be waited for.
-const SHORT_MS: u64 = 300;
+const SHORT_MS: u64 = 1_000;
 
 /// How long it has where nobody is to be waited for.
 const LONG_MS: u64 = 10_000;

@@ -118,9 +118,10 @@ fn every_event_is_posted_until_it_is_taken_and_in_order() {
     let receiver = Receiver::start(KEY, |number| match number {
         1 => Does::Answers(500),
         3 => Does::Answers(307),
-        5 => Does::HangsUp,
-        7 => Does::Stalls,
-        9 => Does::TakesLate(Duration::from_millis(100)),
+        // Asked once more at once, and not again.
+        5 | 6 => Does::HangsUp,
+        8 => Does::Stalls,
+        10 => Does::TakesLate(Duration::from_millis(100)),
         _ => Does::Takes,
     });
     let relay = start(receiver.url(), |config| {
@@ -142,7 +143,7 @@ fn every_event_is_posted_until_it_is_taken_and_in_order() {
         "{:?}",
         books.rooms
     );
-    assert_eq!(books.failed, 4);
+    assert_eq!(books.failed, 5, "of which two were one try");
     // The answer to the last request may still be on its way to whoever counts.
     while counted(&relay)[0] < all {}
     assert_eq!(counted(&relay), [all, 0, 0, 0, 4]);
