@@ -30,7 +30,7 @@ const RING_DEPTH: usize = 128;
 /// Practically never. glommio 0.9.0 parks with runnable tasks when this timer runs out between its being set and the first
 /// task: with 5 ms, whenever other processes take the CPU from the shard for as long at that point. Shards need no
 /// pre-emption: their one busy task bounds its own turns (`docs/adr/008-never-preempted.md`).
-pub(super) const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
+const PREEMPT_TIMER: Duration = Duration::from_secs(3_600);
 
 /// What a shard's set-up failed with.
 pub type SetUpError = Box<dyn error::Error + Send + Sync>;
@@ -260,7 +260,7 @@ fn run_shard<Body, Main>(
     };
     let leftover = executor.run(async {
         let (tick, beat) = Tick::start(tick);
-        let leftover = Leftover::of_this_executor().await;
+        let leftover = Leftover::of_this_executor(PREEMPT_TIMER).await;
         match body(tick) {
             Ok(main) => {
                 report.send(Ok(()));

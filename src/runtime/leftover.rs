@@ -12,11 +12,10 @@ use std::future::poll_fn;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 use std::{fs, io};
 
 use glommio::{Latency, Shares};
-
-use super::executors::PREEMPT_TIMER;
 
 /// How far is counted, at each try. The kernel may still be about to read for the ring that is gone, and takes away what it
 /// finds; and somebody else may count as far at that moment.
@@ -36,10 +35,11 @@ struct EventFd {
 }
 
 impl Leftover {
-    /// Of the executor that runs the caller. `None`: glommio does not run the task that it takes.
-    pub(super) async fn of_this_executor() -> Option<Self> {
+    /// Of the executor that runs the caller, whose tasks are asked after so long to make way. `None`: glommio does not run the
+    /// task that it takes.
+    pub(super) async fn of_this_executor(preempt_timer: Duration) -> Option<Self> {
         // A waker of such a queue counts up in any case, and not only when the executor sleeps.
-        let latency = Latency::Matters(PREEMPT_TIMER);
+        let latency = Latency::Matters(preempt_timer);
         let queue = glommio::executor().create_task_queue(Shares::default(), latency, "leftover");
         let own_waker = poll_fn(|context| Poll::Ready(context.waker().clone()));
         let task = glommio::spawn_local_into(own_waker, queue).ok()?;
@@ -127,7 +127,7 @@ mod tests {
     fn end_an_executor() -> bool {
         let executor = LocalExecutorBuilder::new(Placement::Unbound).ring_depth(8).make();
         let executor = executor.expect("an executor");
-        let leftover = executor.run(Leftover::of_this_executor());
+        let leftover = executor.run(Leftover::of_this_executor(Duration::from_secs(60)));
         drop(executor);
         leftover.expect("it was handed out").close()
     }
