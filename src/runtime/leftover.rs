@@ -6,7 +6,8 @@
 //!
 //! Promises never to close another's. Which one it is, the executor does not say; and what is opened while an executor is made may be
 //! anybody's, for numbers come again at once. But there is a waker that counts it up by one each time, and nobody else
-//! counts in it any more: it is the one that has gone up by exactly as much as was counted.
+//! counts in it any more: it is the one that has gone up by exactly as much as was counted. A waker for each step stays in memory,
+//! with the descriptor's owner.
 
 use std::future::poll_fn;
 use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};

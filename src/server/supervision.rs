@@ -26,7 +26,7 @@ struct Awaited {
 impl End {
     /// The end, when it comes.
     pub(super) fn awaited(&self) -> Answer<Outcome> {
-        // Never said: whoever may still wait holds this, and with it the promise.
+        // Never said: the thread that looks after the server holds this, and says how it ends in any case.
         let (promise, answer) = promise(|| Outcome::Unsupervised);
         let mut awaited = self.lock();
         match awaited.outcome.clone() {

@@ -17,7 +17,8 @@ pub use self::stream::{RoomEventQueue, RoomEvents, room_event_queue};
 use super::webhooks::{WebhookParts, Webhooks};
 use crate::shard::RoomEventReceiver;
 
-/// How often the shards' queues are looked into. In a storm of joins, with 110,000 events a second, they fill to a quarter between two looks.
+/// How often the shards' queues are looked into. In a storm of joins, with 110,000 events a second, they fill to a quarter
+/// between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a stop leaves to webhooks that were not delivered by then.
@@ -55,17 +56,16 @@ impl Feed {
             };
             for shard in &shards {
                 // What a shard says meanwhile is for the next look, and what others want of this thread is not behind all of it.
-                for turn in shard.take_waiting() {
-                    match (&webhooks, &program) {
-                        (Some((queue, _)), Some(program)) => {
-                            queue.put(turn.clone());
-                            program.put(turn);
-                        }
-                        (Some((queue, _)), None) => queue.put(turn),
-                        (None, Some(program)) => program.put(turn),
-                        // Nobody would have been asked to say any.
-                        (None, None) => {}
+                let turns = shard.take_waiting();
+                match (&webhooks, &program) {
+                    (Some((queue, _)), Some(program)) => {
+                        queue.put(turns.clone());
+                        program.put(turns);
                     }
+                    (Some((queue, _)), None) => queue.put(turns),
+                    (None, Some(program)) => program.put(turns),
+                    // Nobody would have been asked to say any.
+                    (None, None) => {}
                 }
                 yield_now().await;
             }

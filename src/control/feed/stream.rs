@@ -62,11 +62,16 @@ impl Shared {
 
 impl RoomEventQueue {
     /// Puts some in, in their order. Those that find the queue full are lost, and counted.
-    pub(super) fn put(&self, mut turn: Vec<RoomEvent>) {
+    pub(super) fn put(&self, turns: Vec<Vec<RoomEvent>>) {
+        if turns.is_empty() {
+            return;
+        }
         self.0.change(|queue| {
-            let room = self.0.capacity.saturating_sub(queue.events.len());
-            queue.lost += turn.len().saturating_sub(room) as u64;
-            queue.events.extend(turn.drain(..).take(room));
+            for turn in turns {
+                let room = self.0.capacity.saturating_sub(queue.events.len());
+                queue.lost += turn.len().saturating_sub(room) as u64;
+                queue.events.extend(turn.into_iter().take(room));
+            }
         });
     }
 }

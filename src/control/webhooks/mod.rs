@@ -87,11 +87,14 @@ struct Failure {
 
 impl WebhookQueue {
     /// Takes those of the events that are to be posted. What finds no room is counted.
-    pub(super) fn put(&self, mut turn: Vec<RoomEvent>) {
-        if let Some(wanted) = &self.terms.borrow().terms.wanted {
-            turn.retain(|event| wanted.contains(&event.what.kind()));
+    pub(super) fn put(&self, turns: Vec<Vec<RoomEvent>>) {
+        let agreed = self.terms.borrow();
+        for mut turn in turns {
+            if let Some(wanted) = &agreed.terms.wanted {
+                turn.retain(|event| wanted.contains(&event.what.kind()));
+            }
+            self.counts.dropped.add(self.entrance.put(turn));
         }
-        self.counts.dropped.add(self.entrance.put(turn));
     }
 }
 

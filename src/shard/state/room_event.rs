@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::protocol::{PlayerId, RoomCode, RoomId, WallTime};
 use crate::room::Room;
@@ -157,7 +157,7 @@ pub enum Remover {
 /// Room events that one shard may have said and nobody has taken yet: a tenth of a second of a storm of joins.
 const WAITING: usize = 8_192;
 
-/// Turns of which some may wait.
+/// Turns of which some may wait; and there is always a place for the last.
 const TURNS: usize = 1_024;
 
 /// A shard's end of the way to whoever takes room events. It never waits. What is said in a turn is handed over in one piece when the
@@ -181,7 +181,7 @@ pub struct RoomEventReceiver {
 /// A way from one shard to whoever takes its room events.
 #[must_use]
 pub fn room_events() -> (RoomEventSender, RoomEventReceiver) {
-    let (sender, receiver) = bounded(TURNS);
+    let (sender, receiver) = bounded(TURNS + 1);
     let waiting = Arc::<AtomicUsize>::default();
     let sender = RoomEventSender {
         said: Vec::new(),
@@ -209,38 +209,41 @@ impl RoomEventSender {
     /// Hands over what was said in a turn, or keeps it for the next, when too many turns wait. Says how many are lost because
     /// nobody takes them any more.
     pub(in crate::shard) fn end_turn(&mut self) -> u64 {
-        let (count, mut lost) = (self.said.len(), 0);
-        if count > 0 && !self.turns.is_full() {
-            // The next turn may be like this one.
-            let said = mem::replace(&mut self.said, Vec::with_capacity(count));
-            // Before anybody can take them off. Relaxed: it bounds, and orders nothing.
-            self.waiting.fetch_add(count, Ordering::Relaxed);
-            if let Err(refused) = self.turns.try_send(said) {
-                self.waiting.fetch_sub(count, Ordering::Relaxed);
-                match refused {
-                    TrySendError::Full(said) => self.said = said,
-                    TrySendError::Disconnected(_) => lost = count as u64,
-                }
-            }
-        }
+        let lost = if self.turns.len() < TURNS { self.hand_over() } else { 0 };
         self.room = WAITING.saturating_sub(self.waiting.load(Ordering::Relaxed));
         lost
+    }
+
+    fn hand_over(&mut self) -> u64 {
+        let count = self.said.len();
+        if count == 0 {
+            return 0;
+        }
+        // The next turn may be like this one.
+        let said = mem::replace(&mut self.said, Vec::with_capacity(count));
+        // Before anybody can take them off. Relaxed: it bounds, and orders nothing.
+        self.waiting.fetch_add(count, Ordering::Relaxed);
+        // Nobody else hands over, so there is a place.
+        let is_taken = self.turns.try_send(said).is_ok();
+        if is_taken { 0 } else { count as u64 }
     }
 }
 
 impl Drop for RoomEventSender {
-    /// The last turn ends as well.
+    /// The last turn ends as well, however many wait.
     fn drop(&mut self) {
-        self.end_turn();
+        self.hand_over();
     }
 }
 
 impl RoomEventReceiver {
     /// Takes what waits at this moment, turn by turn, and no more however fast others come.
-    pub fn take_waiting(&self) -> impl Iterator<Item = Vec<RoomEvent>> {
-        self.turns.try_iter().take(self.turns.len()).inspect(|turn| {
-            self.waiting.fetch_sub(turn.len(), Ordering::Relaxed);
-        })
+    #[must_use]
+    pub fn take_waiting(&self) -> Vec<Vec<RoomEvent>> {
+        let turns: Vec<Vec<_>> = self.turns.try_iter().take(self.turns.len()).collect();
+        let taken = turns.iter().map(Vec::len).sum();
+        self.waiting.fetch_sub(taken, Ordering::Relaxed);
+        turns
     }
 }
 
@@ -263,8 +266,8 @@ mod tests {
     }
 
     fn taken(receiver: &RoomEventReceiver) -> Vec<u64> {
-        let turns = receiver.take_waiting();
-        turns.flatten().map(|event| event.number).collect()
+        let events = receiver.take_waiting().into_iter().flatten();
+        events.map(|event| event.number).collect()
     }
 
     #[test]
@@ -300,6 +303,17 @@ mod tests {
             sender.end_turn();
             assert!(sender.say(event(0)));
         }
+    }
+
+    #[test]
+    fn the_last_turn_is_handed_over_however_many_wait() {
+        let (mut sender, receiver) = room_events();
+        for number in 0..2 * TURNS {
+            assert!(sender.say(event(number as u64)));
+            assert_eq!(sender.end_turn(), 0);
+        }
+        drop(sender);
+        assert_eq!(taken(&receiver).len(), 2 * TURNS);
     }
 
     #[test]
