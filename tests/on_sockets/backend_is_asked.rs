@@ -1,10 +1,12 @@
 //! A game's backend is asked over HTTP, and it is slow, down, lying, or leads elsewhere.
 
 use std::net::TcpListener;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use signal_fish_relay::config::Secret;
 
+use crate::support::DEADLINE;
 use crate::support::backend::{Asked, Backend, Reply};
 use crate::support::player::{APP_ID, Player, Received};
 use crate::support::server::Server;
@@ -275,7 +277,10 @@ fn a_thousand_handshakes_while_the_backend_is_dead_stop_no_game() {
     otto.wait_for("GameData");
     backend.changes(yes);
     // It comes back, as soon as it is asked once more; of an answer that is late on a busy machine the next knows nothing.
-    while verdict(&server) != "in" {}
+    let deadline = Instant::now() + DEADLINE;
+    while verdict(&server) != "in" {
+        assert!(Instant::now() < deadline, "it does not come back");
+    }
 }
 
 #[test]
